@@ -50,6 +50,7 @@ mod timeline;
 mod watch;
 mod write_queue;
 mod write_shares;
+mod write_turns;
 mod writer;
 mod writing;
 

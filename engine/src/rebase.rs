@@ -7,6 +7,8 @@
 
 mod lists;
 mod merge;
+mod moved;
+mod record_edit;
 
 use std::collections::BTreeSet;
 
@@ -127,7 +129,7 @@ fn put(
         let parent = facts.parents.first().map(|parent| stage.objects().commit(*parent));
         let parent = parent.transpose()?.map(|parent| parent.tree);
         let changes = stage.objects().diff(parent, Some(facts.tree))?;
-        let next = Merge { stage, tree, layouts }.apply(&changes)?;
+        let next = Merge { stage, tree, layouts }.apply(parent, &changes)?;
         if next == tree {
             tracing::info!(%commit, "dropping an empty commit: the remote has the same change");
         } else {
@@ -150,7 +152,13 @@ struct Merge<'a> {
 }
 
 impl Merge<'_> {
-    fn apply(&mut self, changes: &[PathChange]) -> Result<Option<TreeId>, RebaseError> {
+    /// Applies `changes`, which were made on top of `parent`.
+    fn apply(
+        &mut self,
+        parent: Option<TreeId>,
+        changes: &[PathChange],
+    ) -> Result<Option<TreeId>, RebaseError> {
+        let mut added = None;
         let mut edits = Edits::new();
         let mut lost = BTreeSet::new();
         for PathChange { path, old, new } in changes {
@@ -161,6 +169,15 @@ impl Merge<'_> {
             }
             let theirs = self.entry(path)?;
             if theirs == *new {
+                if let (Some(old), None) = (*old, theirs) {
+                    let added = match &mut added {
+                        Some(added) => added,
+                        none => none.insert(self.added_by_them(parent, changes)?),
+                    };
+                    if self.may_be_moved(&name, old, added)? {
+                        lost.insert(whole(&name));
+                    }
+                }
                 continue;
             }
             let edit = if theirs == *old {

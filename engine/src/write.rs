@@ -5,6 +5,7 @@
 //! that come of it are read back by the very path that a push takes. Nothing is stored here.
 
 mod batch;
+mod cost;
 mod error;
 mod files;
 mod holder;
@@ -62,7 +63,8 @@ pub struct Batch {
     /// What tells the same request apart from others when it comes again.
     pub repeat: Option<Repeat>,
     /// How many bytes of files the operations may read and write in all: [`MOST_WRITTEN`] for
-    /// somebody else's. Files that a later operation replaces count, too.
+    /// somebody else's. Files that a later operation replaces count, too. All files but the costliest
+    /// one may cost the writer as much, too.
     pub limit: usize,
 }
 

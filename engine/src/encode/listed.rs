@@ -1,18 +1,23 @@
-//! One record of a file of many, written in the place where it stands: all other bytes stay.
+//! Records of a file of many, written in the places where they stand: all other bytes stay.
 //!
-//! What comes of an edit is read again, by the way that a push takes. It holds if exactly the record
-//! that was meant is exactly what was meant, and all others are what they were; else it is refused.
+//! Changes are noted first. Then all of them are written at once, and the result is read again, by the
+//! way that a push takes. It holds if exactly the records that were meant are exactly what was meant,
+//! and all others are what they were; else it is refused. So the file is cut and read a few times,
+//! however many of its records change.
 
 mod blocks;
 mod change;
+mod edits;
 mod fresh;
 mod json;
 mod lines;
 mod order;
+mod rounds;
+mod splice;
 mod toml;
 mod yaml;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -20,14 +25,16 @@ use serde_json::Value as Json;
 use super::error::EncodeError;
 use super::validation::validated;
 use super::{DEPTH, is_deeper};
-use crate::decode::{self, Format};
+use crate::decode;
 use crate::id::{BlobId, Key};
 use crate::layout::SheetSpec;
 use crate::record::Record;
 use crate::split::Splitter;
 use crate::tables::{self, Held, Reading, Source, Table, TableChange};
 use crate::value::Value;
-use change::{Change, Place};
+use change::Change;
+use edits::{Edit, Edits, Wanted};
+use rounds::{Refused, Rewritten, Step, filled, rewritten};
 
 /// The mark that a text file may begin with.
 const MARK: &str = "\u{feff}";
@@ -42,6 +49,18 @@ pub(crate) struct List {
     table: Table,
     /// The records that are others than in the state that it came from, or gone.
     changed: HashMap<Key, Option<Arc<Record>>>,
+    /// What is noted and not written yet.
+    edits: Edits,
+    /// How many times the whole text was cut or read to write it.
+    passes: usize,
+}
+
+/// Why noted changes cannot be written.
+#[derive(Debug)]
+pub(crate) struct Unwritten {
+    /// The record that is in the way, if it is one of them.
+    pub(crate) key: Option<Key>,
+    pub(crate) source: EncodeError,
 }
 
 impl List {
@@ -57,7 +76,8 @@ impl List {
                 Reading::Record | Reading::Broken(_) => return None,
             },
         };
-        Some(Self { text, has_mark, table, changed: HashMap::new() })
+        let (changed, edits) = (HashMap::new(), Edits::default());
+        Some(Self { text, has_mark, table, changed, edits, passes: 0 })
     }
 
     /// Begins a file that is not there yet with its first record, which a map calls `name`. Returns the
@@ -73,14 +93,7 @@ impl List {
     ) -> Result<(Self, Arc<Record>), EncodeError> {
         checked(source.spec, record)?;
         let text = fresh::begun(source, record)?;
-        let (splitter, begin) = match source.splitter(&text).transpose() {
-            Ok(found) => found.unzip(),
-            Err(flaw) => return Err(EncodeError::Unreadable { message: flaw.message }),
-        };
-        let begins = begin.map(|begin| vec![begin]).unwrap_or_default();
-        let place = Place { at: 0, name };
-        let text =
-            written(source, (&text, splitter.as_ref(), begins), place, Change::Insert(record))?;
+        let text = filled(source, &text, name, record)?;
         let unreadable = |message: &str| EncodeError::Unreadable { message: message.to_owned() };
         let TableChange { table, records } =
             match tables::read(source, BlobId::ZERO, text.as_bytes()) {
@@ -100,10 +113,11 @@ impl List {
             _ => return Err(unreadable("the file would be read as another value")),
         };
         let changed = records.into_iter().collect();
-        Ok((Self { text, has_mark: false, table, changed }, only))
+        let edits = Edits::default();
+        Ok((Self { text, has_mark: false, table, changed, edits, passes: 0 }, only))
     }
 
-    /// Returns the content of the file.
+    /// Returns the content of the file, with what is [written](Self::write).
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mark = if self.has_mark { MARK } else { "" };
         [mark, &self.text].concat().into_bytes()
@@ -114,9 +128,10 @@ impl List {
         self.text.len()
     }
 
-    /// Says whether a record is found in the file without a look at all of it.
-    pub(crate) fn is_cut_by_scan(&self) -> bool {
-        self.table.splitter().is_some()
+    /// Returns how many times its text was cut or read to write it.
+    #[cfg(test)]
+    pub(crate) fn passes(&self) -> usize {
+        self.passes
     }
 
     /// Returns the key that `record` would have in the file, in the place of the one called `old` if
@@ -134,17 +149,19 @@ impl List {
         match old {
             Some(old) if self.table.is_by_position() => Ok(Some(old.clone())),
             _ => {
-                let key = self.table.key_of(source, &Value::new(record));
+                let count = if self.table.is_by_position() { self.len_noted() } else { 0 };
+                let key = self.table.key_of(source, &Value::new(record), count);
                 key.map_err(|message| EncodeError::Unnamed { message })
             }
         }
     }
 
-    /// Lets the record `old` be `record`, whose key is `key`.
+    /// Notes that the record `old` is to be `record`, whose key is `key`. Returns its value as it is
+    /// read back.
     ///
     /// # Errors
     ///
-    /// See [`EncodeError`]; the file is what it was then.
+    /// See [`EncodeError`]: what is wrong with the record by itself.
     pub(crate) fn replace(
         &mut self,
         source: &Source<'_>,
@@ -152,27 +169,21 @@ impl List {
         (old, key): (&Key, &Key),
         record: &Json,
     ) -> Result<Value, EncodeError> {
-        checked(source.spec, record)?;
-        let was = self.held(held)(old).ok_or(EncodeError::NotFoundInList)?.value.clone();
-        let is = Value::new(record);
-        if old == key && was.as_str() == is.as_str() {
-            return Ok(was);
+        let wanted = wanted(source, key, record)?;
+        if !self.is_there(held, old) {
+            return Err(EncodeError::NotFoundInList);
         }
-        let change = Change::Replace { was: &was, is: record };
-        let text = self.rewritten(source, old, change)?;
-        let mut wanted = HashMap::from([(key.clone(), Some(is))]);
-        if old != key {
-            wanted.insert(old.clone(), None);
-        }
-        self.store(source, held, text, &wanted)?;
-        self.value_of(held, key)
+        let value = wanted.value.clone();
+        self.edits.replace(old, wanted);
+        Ok(value)
     }
 
-    /// Adds a record: where the order of the keys says, if the file is in that order, else at its end.
+    /// Notes a new record. It goes where the order of the keys says, if the file is in that order, else
+    /// to its end.
     ///
     /// # Errors
     ///
-    /// See [`EncodeError`]; the file is what it was then.
+    /// See [`EncodeError`]: what is wrong with the record by itself.
     pub(crate) fn insert(
         &mut self,
         source: &Source<'_>,
@@ -180,36 +191,87 @@ impl List {
         key: &Key,
         record: &Json,
     ) -> Result<Value, EncodeError> {
-        checked(source.spec, record)?;
-        let text = self.rewritten(source, key, Change::Insert(record))?;
-        let is = Value::new(record);
-        self.store(source, held, text, &HashMap::from([(key.clone(), Some(is))]))?;
-        self.value_of(held, key)
+        let wanted = wanted(source, key, record)?;
+        let value = wanted.value.clone();
+        self.edits.insert(wanted);
+        // What the first one is called by decides what the others are called by.
+        if self.table.keys().next().is_none() {
+            self.write(source, held).map_err(|unwritten| unwritten.source)?;
+        }
+        Ok(value)
     }
 
-    /// Takes a record out.
+    /// Notes that a record is to be gone.
     ///
     /// # Errors
     ///
-    /// See [`EncodeError`]; the file is what it was then.
-    pub(crate) fn remove(
-        &mut self,
-        source: &Source<'_>,
-        held: Held<'_>,
-        key: &Key,
-    ) -> Result<(), EncodeError> {
-        let is_last = || self.table.pieces().last().flatten() == Some(key);
-        if self.table.is_by_position() && !is_last() {
+    /// See [`EncodeError`]. Where the keys are positions, only the last record can go.
+    pub(crate) fn remove(&mut self, held: Held<'_>, key: &Key) -> Result<(), EncodeError> {
+        if !self.is_there(held, key) {
+            return Err(EncodeError::NotFoundInList);
+        }
+        if self.table.is_by_position() && self.last() != Some(key) {
             return Err(EncodeError::Positions);
         }
-        let text = self.rewritten(source, key, Change::Remove)?;
-        self.store(source, held, text, &HashMap::from([(key.clone(), None)]))
+        self.edits.remove(key);
+        Ok(())
     }
 
-    /// Returns the value that a record has now, with the fields of its path.
-    fn value_of(&self, held: Held<'_>, key: &Key) -> Result<Value, EncodeError> {
-        let record = self.held(held)(key).ok_or(EncodeError::NotFoundInList)?;
-        Ok(record.value.clone())
+    /// Writes all that is noted. Linear in the file, and reads it once.
+    ///
+    /// # Errors
+    ///
+    /// See [`EncodeError`]; the file is what it was then, and nothing is noted.
+    pub(crate) fn write(&mut self, source: &Source<'_>, held: Held<'_>) -> Result<(), Unwritten> {
+        let edits = std::mem::take(&mut self.edits);
+        let before = |key: &Key| self.held(held)(key).map(|record| record.value.clone());
+        let was: Vec<Option<Value>> =
+            edits.all().iter().map(|edit| before(edit.from.as_ref()?)).collect();
+        let steps = edits.all().iter().zip(&was);
+        let steps = steps.map(|(edit, was)| step(source, edit, was.as_ref()));
+        let steps: Vec<Step<'_>> = steps.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let mut wanted: HashMap<Key, Option<Value>> = HashMap::with_capacity(steps.len());
+        for Edit { from, to } in edits.all() {
+            if let Some(from) = from {
+                wanted.entry(from.clone()).or_default();
+            }
+            if let Some(Wanted { key, value, .. }) = to {
+                wanted.insert(key.clone(), Some(value.clone()));
+            }
+        }
+        // One that takes the key of another may be what that was.
+        wanted.retain(|key, value| text_of(before(key).as_ref()) != text_of(value.as_ref()));
+        let rewritten = rewritten(source, (&self.text, &self.table), &steps);
+        let Rewritten { text, rounds } = rewritten
+            .map_err(|Refused { key, source }| Unwritten { key: Some(key.clone()), source })?;
+        self.passes += rounds + 1;
+        let (changes, passes) = (steps.len(), self.passes);
+        tracing::debug!(path = source.path, changes, passes, "writing into a file of many records");
+        self.store(source, held, text, &wanted)
+    }
+
+    /// Says whether there is such a record, with all that is noted.
+    fn is_there(&self, held: Held<'_>, key: &Key) -> bool {
+        match self.edits.at(key) {
+            Some(noted) => noted.is_some(),
+            None => self.held(held)(key).is_some(),
+        }
+    }
+
+    /// Returns the number of pieces, with all that is noted.
+    fn len_noted(&self) -> usize {
+        let (added, gone) = self.edits.counts();
+        self.table.pieces().len() + added - gone
+    }
+
+    /// Returns the key of the last piece, with all that is noted; `None` if it is no record.
+    fn last(&self) -> Option<&Key> {
+        let is_gone = |key: &Key| matches!(self.edits.at(key), Some(None));
+        let old = || self.table.pieces().rev().find(|key| !key.is_some_and(is_gone)).flatten();
+        self.edits.added().next().or_else(old)
     }
 
     /// Returns what the file holds now: what is changed, and the rest as in `held`.
@@ -218,32 +280,6 @@ impl List {
             Some(record) => record.clone(),
             None => held(key),
         }
-    }
-
-    fn rewritten(
-        &self,
-        source: &Source<'_>,
-        key: &Key,
-        change: Change<'_>,
-    ) -> Result<String, EncodeError> {
-        let name = source.spec.element_name(source.list.as_str(), key.as_str());
-        let name = name.ok_or(EncodeError::NotFoundInList)?;
-        let table = &self.table;
-        let at = match change {
-            Change::Insert(_) if table.is_by_position() => table.pieces().count(),
-            Change::Insert(_) => {
-                let list = source.list.as_str();
-                let names = table.pieces().map(|key| source.spec.element_name(list, key?.as_str()));
-                let names: Vec<_> = names.collect();
-                order::place(&names, name)
-            }
-            Change::Replace { .. } | Change::Remove => {
-                table.place_of(key).ok_or(EncodeError::NotFoundInList)?
-            }
-        };
-        let splitter = table.splitter();
-        let begins = splitter.map(|_| table.begins()).unwrap_or_default();
-        written(source, (&self.text, splitter, begins), Place { at, name }, change)
     }
 
     /// Reads what has come of the file.
@@ -275,12 +311,13 @@ impl List {
         held: Held<'_>,
         text: String,
         wanted: &HashMap<Key, Option<Value>>,
-    ) -> Result<(), EncodeError> {
-        let TableChange { table, records } = self.read_again(source, held, &text)?;
-        let is_wanted = |(key, record): &(Key, Option<Arc<Record>>)| {
-            // What its path says of it is in no file.
-            let value = record.as_ref().map(|record| record.value.as_str());
-            wanted.get(key).is_some_and(|wanted| wanted.as_ref().map(Value::as_str) == value)
+    ) -> Result<(), Unwritten> {
+        let unwritten = |key, source| Unwritten { key, source };
+        let read = self.read_again(source, held, &text);
+        let TableChange { table, records } = read.map_err(|source| unwritten(None, source))?;
+        let is_wanted = |(key, record): &&(Key, Option<Arc<Record>>)| {
+            let value = record.as_ref().map(|record| &record.value);
+            wanted.get(key).is_some_and(|wanted| text_of(wanted.as_ref()) == text_of(value))
         };
         let told = |table: &Table| -> Vec<_> {
             table.problems().map(|problem| (problem.rule, problem.message.clone())).collect()
@@ -289,37 +326,20 @@ impl List {
             && wanted.contains_key(&record.key)
         {
             let message = "the file would be read as another value".to_owned();
-            return Err(EncodeError::Unreadable { message });
+            let key = Some(record.key.clone());
+            return Err(unwritten(key, EncodeError::Unreadable { message }));
         }
-        let is_all = records.len() == wanted.len() && records.iter().all(is_wanted);
-        if !is_all || told(&table) != told(&self.table) {
-            return Err(EncodeError::OthersChange);
+        let done: HashSet<&Key> = records.iter().filter(is_wanted).map(|(key, _)| key).collect();
+        if done.len() < wanted.len()
+            || records.len() > done.len()
+            || told(&table) != told(&self.table)
+        {
+            let missed = wanted.keys().filter(|key| !done.contains(key)).min();
+            return Err(unwritten(missed.cloned(), EncodeError::OthersChange));
         }
         self.changed.extend(records);
         (self.text, self.table) = (text, table);
         Ok(())
-    }
-}
-
-/// Returns the text of a file in which one record is another. Where the file is cut by a scan, `begins`
-/// says where its pieces begin, and where the last one ends.
-fn written(
-    source: &Source<'_>,
-    (text, splitter, begins): (&str, Option<&Splitter>, Vec<usize>),
-    place: Place<'_>,
-    change: Change<'_>,
-) -> Result<String, EncodeError> {
-    let records = &source.spec.listing.records;
-    match (source.spec.format_of(source.path), splitter) {
-        (Some(Format::Csv | Format::Tsv | Format::JsonLines), Some(splitter)) => {
-            lines::rewritten((text, splitter), &begins, place, change)
-        }
-        (Some(Format::Json), splitter) => {
-            json::rewritten(text, records, splitter.map(|_| begins), place, change)
-        }
-        (Some(Format::Yaml), _) => yaml::rewritten(text, records, place, change),
-        (Some(Format::Toml10 | Format::Toml11), _) => toml::rewritten(text, records, place, change),
-        _ => Err(EncodeError::NotFoundInList),
     }
 }
 
@@ -341,6 +361,52 @@ pub fn check_listed(
         }
         _ => Ok(()),
     }
+}
+
+fn text_of(value: Option<&Value>) -> Option<&str> {
+    // What its path says of it is in no file.
+    value.map(Value::as_str)
+}
+
+/// Returns the change that an edit of the record that was `was` is, if it is one.
+fn step<'a>(
+    source: &Source<'_>,
+    Edit { from, to }: &'a Edit,
+    was: Option<&'a Value>,
+) -> Result<Option<Step<'a>>, Unwritten> {
+    let name = |key: &'a Key| {
+        let name = source.spec.element_name(source.list.as_str(), key.as_str());
+        let source = EncodeError::NotFoundInList;
+        name.ok_or_else(|| Unwritten { key: Some(key.clone()), source })
+    };
+    Ok(Some(match (from, to, was) {
+        (None, None, _) => return Ok(None),
+        (Some(from), None, _) => {
+            Step { key: from, name: name(from)?, new_name: name(from)?, change: Change::Remove }
+        }
+        (Some(from), Some(Wanted { key, value, .. }), Some(was))
+            if from == key && was.as_str() == value.as_str() =>
+        {
+            return Ok(None);
+        }
+        (Some(from), Some(Wanted { key, record, .. }), Some(was)) => {
+            let change = Change::Replace { was, is: record };
+            Step { key, name: name(from)?, new_name: name(key)?, change }
+        }
+        (_, Some(Wanted { key, record, .. }), _) => {
+            Step { key, name: name(key)?, new_name: name(key)?, change: Change::Insert(record) }
+        }
+    }))
+}
+
+/// Returns a record as it is to be in the file.
+fn wanted(source: &Source<'_>, key: &Key, record: &Json) -> Result<Wanted, EncodeError> {
+    checked(source.spec, record)?;
+    let value = source.spec.judge(source.path, record).map_err(|problems| {
+        let message = problems.first().map(|problem| problem.message.clone());
+        EncodeError::Unreadable { message: message.unwrap_or_default() }
+    })?;
+    Ok(Wanted { key: key.clone(), record: record.clone(), value })
 }
 
 /// Refuses what is no record of the sheet, before it is written.

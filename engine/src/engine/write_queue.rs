@@ -1,12 +1,13 @@
 //! The batches waiting to be written, bounded in number and in bytes. Actors take turns, so that
-//! one with many batches does not make others wait for all of them, and each has a share of the
-//! room.
+//! one with many or costly batches does not make others wait for all of them, and each has a share of
+//! the room.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Condvar;
 
 use super::locks::{Lock, LockGuard, Rank};
 use super::write_shares::{Load, Shares};
+use super::write_turns::{Start, Turns};
 use crate::snapshot::Snapshot;
 use crate::write::{Batch, Committed, WriteError, WritesClosed};
 
@@ -19,6 +20,9 @@ const GROUP: usize = 64;
 /// The most bytes that these may take and write; the first may be larger. Their files are in memory
 /// three times until they are stored.
 const GROUP_WEIGHT: usize = 8 << 20;
+/// The most that these may cost the writer, by [`Batch::cost`]; the first may cost more. Between two
+/// groups a waiting reload has its turn.
+const GROUP_COST: usize = 4 << 20;
 
 /// A function that is called with the result of a batch on the engine's thread, so it should only
 /// pass it on.
@@ -36,18 +40,23 @@ struct Queue {
     waiting: VecDeque<Waiting>,
     /// How much of what waits or is being written belongs to each actor.
     shares: Shares,
+    turns: Turns,
     closed: bool,
 }
 
 pub(super) struct Waiting {
     pub(super) batch: Batch,
     pub(super) weight: usize,
+    cost: usize,
+    /// When its turn is.
+    start: Start,
     pub(super) done: Acknowledge,
 }
 
 impl WriteQueue {
     pub(super) fn new(is_open: bool) -> Self {
-        let queue = Queue { waiting: VecDeque::new(), shares: Shares::new(WAITING), closed: false };
+        let (waiting, shares) = (VecDeque::new(), Shares::new(WAITING));
+        let queue = Queue { waiting, shares, turns: Turns::default(), closed: false };
         let queue = Lock::new(Rank::Writes, queue);
         Self { is_open, queue, changed: Condvar::new() }
     }
@@ -63,15 +72,17 @@ impl WriteQueue {
         self.changed.notify_all();
     }
 
-    /// Queues a batch that changes `records`, after checking its cost.
+    /// Queues a batch that changes `records`. Refuses one that would cost too much, before anything of
+    /// it is done.
     pub(super) fn join(
         &self,
         batch: Batch,
         records: &Snapshot,
         done: Acknowledge,
     ) -> Result<(), (WriteError, Acknowledge)> {
-        let weight = match batch.weighed(records) {
-            Ok(weight) => weight,
+        let judged = batch.weighed(records).and_then(|weight| Ok((weight, batch.cost(records)?)));
+        let (weight, cost) = match judged {
+            Ok(judged) => judged,
             Err(error) => return Err((error, done)),
         };
         let mut queue = self.lock();
@@ -84,7 +95,8 @@ impl WriteQueue {
         match gate {
             Some(gate) => Err((gate.into(), done)),
             None => {
-                queue.waiting.push_back(Waiting { batch, weight, done });
+                let start = queue.turns.enter(&batch.actor, cost);
+                queue.waiting.push_back(Waiting { batch, weight, cost, start, done });
                 self.changed.notify_one();
                 Ok(())
             }
@@ -95,14 +107,20 @@ impl WriteQueue {
     pub(super) fn next(&self) -> Option<Vec<Waiting>> {
         let is_due = |queue: &Queue| !queue.waiting.is_empty() || queue.closed;
         let mut queue = self.lock().wait_until(&self.changed, is_due);
-        take_turns(&mut queue.waiting);
-        let mut weight = 0;
+        // Those of one actor begin one behind the other, and stay in order.
+        queue.waiting.make_contiguous().sort_by_key(|waiting| waiting.start);
+        let (mut weight, mut cost) = (0, 0_usize);
         let fits = |waiting: &&Waiting| {
             let first = weight == 0;
             weight += waiting.weight;
-            first || weight <= GROUP_WEIGHT
+            cost = cost.saturating_add(waiting.cost);
+            first || weight <= GROUP_WEIGHT && cost <= GROUP_COST
         };
         let count = queue.waiting.iter().take(GROUP).take_while(fits).count();
+        if let Some(last) = count.checked_sub(1).and_then(|last| queue.waiting.get(last)) {
+            let start = last.start;
+            queue.turns.take(start);
+        }
         (count > 0).then(|| queue.waiting.drain(..count).collect())
     }
 
@@ -120,20 +138,6 @@ impl WriteQueue {
     fn lock(&self) -> LockGuard<'_, Queue> {
         self.queue.lock()
     }
-}
-
-/// Orders the batches so that each actor has a first one before any has a second, whoever the
-/// authors are. Those of one actor stay in order.
-fn take_turns(waiting: &mut VecDeque<Waiting>) {
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    let mut rounds: Vec<(usize, Waiting)> = Vec::with_capacity(waiting.len());
-    for one in waiting.drain(..) {
-        let count = counts.entry(one.batch.actor.clone()).or_default();
-        rounds.push((*count, one));
-        *count += 1;
-    }
-    rounds.sort_by_key(|(round, _)| *round);
-    waiting.extend(rounds.into_iter().map(|(_, one)| one));
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl WriteWorker {
             }
             let results = written.unwrap_or_else(|failure| failure.told(group.len()));
             self.writes.put_back(group.split_off(results.len()));
-            let written = |Waiting { batch: Batch { actor, .. }, weight, done }| {
+            let written = |Waiting { batch: Batch { actor, .. }, weight, done, .. }| {
                 // The batch is dropped before its room is given to others.
                 self.writes.leave(&actor, weight);
                 done

@@ -124,6 +124,121 @@ fn a_change_that_the_remote_has_too_is_dropped() {
     assert_eq!(rebased.moves, [(sides.ours[0], sides.theirs)]);
 }
 
+/// A file of many records in which two sides changed something.
+struct TwoLists {
+    definition: &'static str,
+    path: &'static str,
+    sides: [&'static str; 3],
+}
+
+impl TwoLists {
+    /// Returns what comes of it: the file, or what would be lost.
+    fn merged(&self) -> Result<String, String> {
+        let definition = ("headwater.toml", self.definition);
+        let [base, theirs, ours] = self.sides.map(|text| [definition, (self.path, text)]);
+        let theirs: Files<'_> = if self.sides[1].is_empty() { &theirs[..1] } else { &theirs };
+        let sides = Sides::new(&base, theirs, &[&ours]);
+        match sides.rebased() {
+            Ok(Rebased { head, made, .. }) => {
+                let file = format!("{head}:{}", self.path);
+                let file = sides.repository.git(["show", &file]).replace('\n', " ");
+                Ok(format!("{made} {file}").trim_end().to_owned())
+            }
+            Err(RebaseError::Conflict { lost }) => Err(told(&lost)),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_we_did_to_a_record_that_they_may_still_have_is_never_dropped() {
+    let csv = "[sheets.d]\nformat = \"csv\"\n";
+    let keyed = "[sheets.d]\nformat = \"csv\"\nkey = \"${{ code }}\"\n";
+    let base = "code,name,n\nAT,Austria,9\nNO,Norway,5\n";
+    let deleted = "code,name,n\nNO,Norway,5\n";
+    let patched = "code,name,n\nAT,Austria,8\nNO,Norway,5\n";
+    let added = "code,name,n\nAT,Austria,9\nNO,Norway,5\nSE,Sweden,10\n";
+    // They call the records by another field.
+    let renaming = "code,name,n\nAT,Austria,9\nNO,Norway,5\n,Kosovo,2\n";
+    // They broke the record, or another one.
+    let broken = "code,name,n\nAT,Austria,9,oops\nNO,Norway,5\n";
+    let other_broken = "code,name,n\nAT,Austria,9\nNO,Norway,5,oops\n";
+    // They gave it another key, deleted it, or deleted it and added another one.
+    let moved = "code,name,n\nNO,Norway,5\nOE,Austria,9\n";
+    let moved_and_more = "code,name,n\nFR,France,68\nNO,Norway,5\nOE,Austria,9\n";
+    let gone = "code,name,n\nNO,Norway,6\n";
+    let gone_and_other = "code,name,n\nFR,France,68\nNO,Norway,5\n";
+    for (definition, theirs, ours, expected) in [
+        (csv, renaming, deleted, Err("d/all.csv")),
+        (csv, renaming, patched, Err("d/all.csv")),
+        (csv, renaming, added, Err("d/all.csv")),
+        (keyed, broken, deleted, Err("d/all.csv/all~1AT")),
+        (csv, broken, deleted, Err("d/all.csv/all~1AT")),
+        (keyed, broken, patched, Err("d/all.csv/all~1AT")),
+        (keyed, broken, added, Ok("1 code,name,n AT,Austria,9,oops NO,Norway,5 SE,Sweden,10")),
+        (keyed, other_broken, deleted, Ok("1 code,name,n NO,Norway,5,oops")),
+        (keyed, other_broken, patched, Ok("1 code,name,n AT,Austria,8 NO,Norway,5,oops")),
+        (csv, moved, deleted, Err("d/all.csv/all~1AT")),
+        (keyed, moved_and_more, deleted, Err("d/all.csv/all~1AT")),
+        (csv, moved, patched, Err("d/all.csv/all~1AT")),
+        (csv, moved, added, Ok("1 code,name,n NO,Norway,5 OE,Austria,9 SE,Sweden,10")),
+        (csv, moved, moved, Ok("0 code,name,n NO,Norway,5 OE,Austria,9")),
+        (csv, moved_and_more, moved, Ok("0 code,name,n FR,France,68 NO,Norway,5 OE,Austria,9")),
+        (csv, gone, deleted, Ok("0 code,name,n NO,Norway,6")),
+        (csv, gone_and_other, deleted, Ok("0 code,name,n FR,France,68 NO,Norway,5")),
+        (csv, gone, patched, Err("d/all.csv/all~1AT")),
+        (csv, "code,name,n\n", deleted, Ok("0 code,name,n")),
+        (csv, "code,name,n\n", added, Ok("1 code,name,n SE,Sweden,10")),
+        // They made one record of it, or another file.
+        (csv, "", deleted, Err("d/all.csv")),
+        (csv, "code,name,n\nAT,\"Austria,9\n", deleted, Err("d/all.csv")),
+    ] {
+        let lists = TwoLists { definition, path: "d/all.csv", sides: [base, theirs, ours] };
+        let merged = lists.merged();
+        let merged = merged.as_ref().map(String::as_str).map_err(String::as_str);
+        assert_eq!(merged, expected, "{theirs:?} and {ours:?}");
+    }
+    let json = "[sheets.d]\nformat = \"json\"\nrecords = \"each\"\n";
+    let base = "[{\"id\": 1, \"x\": 1}, {\"id\": 2, \"x\": 2}]";
+    let ours = "[{\"id\": 2, \"x\": 2}]";
+    for (theirs, expected) in [
+        ("[{\"id\": 1, \"x\": 1}, {\"id\": 2, \"x\": 2}, {\"x\": 3}]", Err("d/all.json")),
+        ("{\"id\": 1, \"x\": 1}", Err("d/all.json")),
+        ("[{\"id\": 2, \"x\": 3}]", Ok("0 [{\"id\": 2, \"x\": 3}]")),
+        ("[]", Ok("0 []")),
+    ] {
+        let lists = TwoLists { definition: json, path: "d/all.json", sides: [base, theirs, ours] };
+        let merged = lists.merged();
+        let merged = merged.as_ref().map(String::as_str).map_err(String::as_str);
+        assert_eq!(merged, expected, "{theirs:?}");
+    }
+}
+
+#[test]
+fn a_deletion_of_a_file_that_they_moved_is_never_dropped() {
+    let ada = "city = \"x\"\nn = 1\nslug = \"a\"\n";
+    let eve = "city = \"y\"\nn = 2\nslug = \"e\"\n";
+    let base: Files<'_> = &[("people/a.toml", ada), ("people/c.toml", ""), ("x", "1")];
+    let ours: Files<'_> = &[("people/c.toml", ""), ("x", "1")];
+    let renamed = ada.replace("slug = \"a\"", "slug = \"b\"");
+    for (theirs, expected) in [
+        (&[("people/b.toml", ada), ours[0], ours[1]][..], true),
+        (&[("people/b.toml", &*renamed), ours[0], ours[1]], true),
+        (&[("people/e.toml", eve), ours[0], ours[1]], false),
+        (&[("else.toml", &*renamed), ours[0], ours[1]], false),
+        (&[ours[0], ("x", "2")], false),
+    ] {
+        let sides = Sides::new(base, theirs, &[ours]);
+        match expected {
+            true => assert_eq!(sides.lost(), [lost("people/a.toml", "")], "{theirs:?}"),
+            false => assert_eq!(sides.rebased().unwrap().made, 0, "{theirs:?}"),
+        }
+    }
+    let both: Files<'_> = &[("people/b.toml", &*renamed), ours[0], ours[1]];
+    let sides = Sides::new(base, both, &[both]);
+    assert_eq!(sides.rebased().unwrap().made, 0, "both moved it");
+}
+
 #[test]
 fn files_that_are_no_records_are_one_field() {
     let sides = Sides::new(

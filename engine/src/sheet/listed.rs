@@ -56,7 +56,9 @@ impl Sheet {
         let value = Value::new(record);
         let key = match list {
             Some((_, table)) if table.is_by_position() => Ok(None),
-            Some((_, table)) if table.record_count() > 0 => table.key_of(&source, &value),
+            Some((_, table)) if table.record_count() > 0 => {
+                table.key_of(&source, &value, table.pieces().len())
+            }
             _ => tables::first_name(&self.spec, &value).map(|name| {
                 name.map(|name| Key::new(self.spec.element_key(claim.as_str(), &name)))
             }),

@@ -69,7 +69,7 @@ pub(crate) fn change(
     let keys = keys(source, &naming, &middle, &mut come)?;
     settle(&mut come, after, (middle.at, middle.line as usize));
     let moved = Moved::behind(&middle, &come, before, after, old);
-    replaced(source, old, held, blob, (naming, moved), (&middle, come, keys))
+    replaced(source, old, held, (blob, after.len()), (naming, moved), (&middle, come, keys))
 }
 
 /// How far the places behind the difference move.
@@ -234,7 +234,7 @@ fn replaced(
     source: &Source<'_>,
     old: &Table,
     held: Held<'_>,
-    blob: BlobId,
+    (blob, size): (BlobId, usize),
     (naming, moved): (Naming, Moved),
     (middle, come, keys): (&Middle, Vec<Row>, Vec<Option<Key>>),
 ) -> Option<TableChange> {
@@ -284,6 +284,7 @@ fn replaced(
     }
     let table = Table {
         blob,
+        size,
         frame: Arc::clone(&old.frame),
         pieces,
         naming,

@@ -41,6 +41,14 @@ impl Naming {
         matches!(self, Self::Found { field: None, .. })
     }
 
+    /// Says whether both name records by the same field, the definition, or the position.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Found { field, .. }, Self::Found { field: other, .. }) => field == other,
+            _ => self == other,
+        }
+    }
+
     /// Returns the name of a record by one of its fields, or by the definition; `given` is the one by
     /// which a map has it.
     ///

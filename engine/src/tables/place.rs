@@ -27,14 +27,11 @@ pub(crate) fn first_name(spec: &SheetSpec, value: &Value) -> Result<Option<Strin
 }
 
 impl Table {
-    /// Returns the place of a record among the pieces of the file, from 0. Linear.
-    pub(crate) fn place_of(&self, key: &Key) -> Option<usize> {
-        self.pieces.iter().position(|piece| piece.key.as_ref() == Some(key))
-    }
-
     /// Returns the key of each piece, in the order in which they stand in the file, or of a map in
     /// that of their names; `None` for those that are no records.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = Option<&Key>> {
+    pub(crate) fn pieces(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = Option<&Key>> + ExactSizeIterator {
         self.pieces.iter().map(|piece| piece.key.as_ref())
     }
 
@@ -59,8 +56,15 @@ impl Table {
         self.naming.is_position() && !self.pieces.is_empty()
     }
 
-    /// Returns the key that a further record of the file would have; `None` where its fields do not
-    /// say it, as in a map.
+    /// Says whether a key means the same record in both files: both name their records in the same way.
+    /// A file without records names none.
+    pub(crate) fn names_like(&self, other: &Self) -> bool {
+        let is_none = |table: &Self| table.keys().next().is_none();
+        is_none(self) || is_none(other) || self.naming.is_like(&other.naming)
+    }
+
+    /// Returns the key that a further record of the file would have, behind `count` pieces; `None` where
+    /// its fields do not say it, as in a map.
     ///
     /// # Errors
     ///
@@ -69,6 +73,7 @@ impl Table {
         &self,
         source: &Source<'_>,
         value: &Value,
+        count: usize,
     ) -> Result<Option<Key>, &'static str> {
         let found;
         let naming = match &self.naming {
@@ -81,7 +86,7 @@ impl Table {
         let key = |name: &str| Key::new(source.spec.element_key(source.list.as_str(), name));
         match naming {
             Naming::Declared if source.spec.listing.key.is_none() => Ok(None),
-            naming if naming.is_position() => Ok(Some(key(&(self.pieces.len() + 1).to_string()))),
+            naming if naming.is_position() => Ok(Some(key(&(count + 1).to_string()))),
             naming => naming.name(source.spec, None, value).map(|name| Some(key(&name))),
         }
     }

@@ -171,7 +171,8 @@ fn listed(
     };
     let pieces = rows.into_iter().zip(keys).enumerate().map(piece).collect();
     let unread = unread.into();
-    let table = Table { blob, frame, splitter, begin, above, pieces, naming, unread };
+    let size = text.len();
+    let table = Table { blob, frame, splitter, size, begin, above, pieces, naming, unread };
     Ok(List { table, records })
 }
 

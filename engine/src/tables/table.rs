@@ -20,6 +20,8 @@ pub struct Table {
     pub(super) frame: Arc<Frame>,
     /// How it is cut by a scan; `None` where it is parsed whole.
     pub(super) splitter: Option<Splitter>,
+    /// How many bytes the file has, behind a byte order mark.
+    pub(super) size: usize,
     /// Where the first piece begins, and how many lines end before.
     pub(super) begin: usize,
     pub(super) above: u32,
@@ -69,6 +71,11 @@ impl Table {
     /// Returns the id of the file.
     pub fn blob(&self) -> BlobId {
         self.blob
+    }
+
+    /// Returns how many bytes the file has, without a byte order mark.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Returns the keys of its records, in the order in which they stand there.

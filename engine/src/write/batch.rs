@@ -76,12 +76,8 @@ fn make(
     options: &LoadOptions,
 ) -> Result<BatchResult, WriteError> {
     let mut files = Files::new(stage, &state.records, state.tree, batch, options.record_limit);
-    let several = batch.operations.len() > 1;
     let apply = |(index, operation)| {
-        files.apply(operation).map_err(|error| match several {
-            true => WriteError::Operation { index, source: Box::new(error) },
-            false => error,
-        })
+        files.apply(index, operation).map_err(|error| batch.at_operation(index, error))
     };
     let written = batch.operations.iter().enumerate().map(apply);
     let written = written.collect::<Result<Vec<_>, _>>()?;

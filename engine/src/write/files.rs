@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::cost::{self, Costs};
 use super::holder::Holder;
 use super::open_list::OpenList;
 use super::scope::Bounds;
@@ -28,6 +29,9 @@ const LARGEST: u64 = 64 << 20;
 pub(super) struct Files<'a> {
     pub(super) stage: &'a mut Stage,
     pub(super) before: &'a Snapshot,
+    pub(super) batch: &'a Batch,
+    /// The place of the operation that is applied.
+    pub(super) operation: usize,
     pub(super) bounds: Bounds<'a>,
     tree: Option<TreeId>,
     /// What operations made of records, which those behind them see.
@@ -37,6 +41,7 @@ pub(super) struct Files<'a> {
     pub(super) lists: BTreeMap<String, OpenList>,
     /// How many more bytes of files may be read and written.
     pub(super) left: usize,
+    costs: Costs,
     /// The most bytes of one record.
     pub(super) record_limit: u64,
 }
@@ -69,18 +74,41 @@ impl<'a> Files<'a> {
     ) -> Self {
         let bounds = Bounds { layout: before.layout(), scope: &batch.scope };
         let (records, edits, lists) = (HashMap::new(), Edits::new(), BTreeMap::new());
-        let left = batch.limit;
-        Self { stage, before, bounds, tree, records, edits, lists, left, record_limit }
+        let (left, costs, operation) = (batch.limit, Costs::default(), 0);
+        Self {
+            stage,
+            before,
+            batch,
+            operation,
+            bounds,
+            tree,
+            records,
+            edits,
+            lists,
+            left,
+            costs,
+            record_limit,
+        }
     }
 
     /// Returns what the operations made of the files.
-    pub(super) fn into_edits(mut self) -> Result<Edits, ObjectError> {
+    pub(super) fn into_edits(mut self) -> Result<Edits, WriteError> {
         self.store_lists()?;
         Ok(self.edits)
     }
 
-    /// Applies one operation.
-    pub(super) fn apply(&mut self, operation: &Operation) -> Result<Written, WriteError> {
+    /// Counts what a file costs, before it is read.
+    pub(super) fn spend(&mut self, cost: usize) -> Result<(), WriteError> {
+        self.costs.add(cost, self.batch.limit)
+    }
+
+    /// Applies the operation at `index`.
+    pub(super) fn apply(
+        &mut self,
+        index: usize,
+        operation: &Operation,
+    ) -> Result<Written, WriteError> {
+        self.operation = index;
         let Operation { sheet, action, condition } = operation;
         let spec = self.before.layout().sheet(sheet.as_str()).cloned();
         let spec = spec.ok_or_else(|| WriteError::NoSheet { sheet: sheet.clone() })?;
@@ -216,6 +244,8 @@ impl<'a> Files<'a> {
             Some(blob) => Some(self.read(blob)?),
             None => None,
         };
+        let size = before.as_ref().map_or(0, Vec::len);
+        self.spend(cost::of_record(spec.format_of(&path), size))?;
         let refused = |source| WriteError::Encode { sheet: sheet.clone(), source };
         let encoded = encode(spec, &path, record, before.as_deref()).map_err(refused)?;
         let cost = encoded.bytes.len() + before.map_or(0, |before| before.len());

@@ -1,10 +1,11 @@
 //! What operations make of files of many records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::cost;
 use super::files::{File, Files};
 use super::holder::Holder;
 use super::open_list::OpenList;
@@ -13,16 +14,10 @@ use super::{WriteError, Written};
 use crate::encode::{EncodeError, List};
 use crate::id::{BlobId, Key};
 use crate::layout::{Shape, SheetSpec};
-use crate::mirror::{Edit, EntryMode, ObjectError};
+use crate::mirror::{Edit, EntryMode};
 use crate::record::Record;
 use crate::tables::{Source, first_name};
 use crate::value::Value;
-
-/// An operation on a list costs its record and this part of the file, where a record is found without
-/// a look at the others.
-const SCANNED: usize = 128;
-/// It costs this part where the whole file is parsed.
-const PARSED: usize = 4;
 
 /// A list of one record that is not there yet.
 struct Begun {
@@ -118,10 +113,13 @@ impl Files<'_> {
         let bytes = self.read(blob)?;
         let table = self.before.sheet(sheet.as_str()).and_then(|sheet| sheet.table(path));
         let table = table.filter(|table| table.blob() == blob);
+        self.left = self.left.checked_sub(bytes.len()).ok_or(WriteError::BatchTooLarge)?;
+        let is_scanned = table.is_some_and(|table| table.splitter().is_some());
+        self.spend(cost::of_list(spec.format_of(path), is_scanned, bytes.len()))?;
         let source = Source { spec, path, list: &key, record_limit: self.record_limit };
         let list = List::open(&source, table.map(Arc::as_ref), &bytes).ok_or_else(no_list)?;
-        self.left = self.left.checked_sub(bytes.len()).ok_or(WriteError::BatchTooLarge)?;
-        let open = OpenList { sheet: sheet.clone(), key, mode: entry.mode, list };
+        let (sheet, mode, last) = (sheet.clone(), entry.mode, self.operation);
+        let open = OpenList { sheet, key, mode, list, writers: HashMap::new(), last };
         self.lists.insert(path.to_owned(), open);
         Ok(())
     }
@@ -158,7 +156,9 @@ impl Files<'_> {
         }
         let cost = weight + list.len();
         self.left = self.left.checked_sub(cost).ok_or(WriteError::BatchTooLarge)?;
-        let open = OpenList { sheet: sheet.clone(), key: list_key, mode: EntryMode::Regular, list };
+        let (mode, last) = (EntryMode::Regular, self.operation);
+        let writers = HashMap::from([(key.clone(), last)]);
+        let open = OpenList { sheet: sheet.clone(), key: list_key, mode, list, writers, last };
         self.lists.insert(path.clone(), open);
         let value = first.value.clone();
         let file = File { path, value: value.clone(), blob: None };
@@ -228,8 +228,9 @@ impl Files<'_> {
     ) -> Result<Written, WriteError> {
         let sheet = &spec.name;
         let weight = weighed(record)?;
+        self.left = self.left.checked_sub(weight).ok_or(WriteError::BatchTooLarge)?;
         self.open_list(spec, path)?;
-        let fields = self.with_list(spec, path, weight, |list, source, _| {
+        let fields = self.with_list(spec, path, &[], |list, source, _| {
             list.key_of(source, record, old.as_ref())
         })?;
         let key = match (fields, old.as_ref().or(given)) {
@@ -249,7 +250,8 @@ impl Files<'_> {
         if (old.is_none() || moved_from.is_some()) && self.find(sheet, &key).is_some() {
             return Err(WriteError::Exists { sheet: sheet.clone(), key });
         }
-        let value = self.with_list(spec, path, 0, |list, source, held| match &old {
+        let keys: Vec<&Key> = old.iter().chain([&key]).collect();
+        let value = self.with_list(spec, path, &keys, |list, source, held| match &old {
             Some(old) => list.replace(source, held, (old, &key), record),
             None => list.insert(source, held, &key, record),
         })?;
@@ -270,15 +272,16 @@ impl Files<'_> {
         key: &Key,
     ) -> Result<(), WriteError> {
         self.open_list(spec, path)?;
-        self.with_list(spec, path, 0, |list, source, held| list.remove(source, held, key))
+        self.with_list(spec, path, &[key], |list, _, held| list.remove(held, key))
     }
 
-    /// Does something with a list that is open, and counts what it costs.
+    /// Does something with a list that is open, for the current operation, which writes the records
+    /// called `keys`.
     fn with_list<T>(
         &mut self,
         spec: &Arc<SheetSpec>,
         path: &str,
-        weight: usize,
+        keys: &[&Key],
         work: impl FnOnce(
             &mut List,
             &Source<'_>,
@@ -288,18 +291,32 @@ impl Files<'_> {
         let sheet = self.before.sheet(spec.name.as_str());
         let held = |key: &Key| sheet?.held(key.as_str(), path).cloned();
         let no_list = || WriteError::NoList { sheet: spec.name.clone() };
-        let OpenList { key, list, .. } = self.lists.get_mut(path).ok_or_else(no_list)?;
-        let part = if list.is_cut_by_scan() { SCANNED } else { PARSED };
-        let cost = weight + list.len() / part;
-        self.left = self.left.checked_sub(cost).ok_or(WriteError::BatchTooLarge)?;
+        let OpenList { key, list, writers, last, .. } =
+            self.lists.get_mut(path).ok_or_else(no_list)?;
+        for key in keys {
+            writers.insert((*key).clone(), self.operation);
+            *last = self.operation;
+        }
         let source = Source { spec, path, list: key, record_limit: self.record_limit };
         let done = work(list, &source, &held);
         done.map_err(|source| WriteError::Encode { sheet: spec.name.clone(), source })
     }
 
-    /// Makes files of the lists.
-    pub(super) fn store_lists(&mut self) -> Result<(), ObjectError> {
-        for (path, OpenList { mode, list, .. }) in std::mem::take(&mut self.lists) {
+    /// Writes what the operations made of the lists, each list at once, and makes files of them.
+    pub(super) fn store_lists(&mut self) -> Result<(), WriteError> {
+        for (path, open) in std::mem::take(&mut self.lists) {
+            let OpenList { sheet, key, mode, mut list, writers, last } = open;
+            let spec = self.before.layout().sheet(sheet.as_str()).cloned();
+            let spec = spec.ok_or_else(|| WriteError::NoSheet { sheet: sheet.clone() })?;
+            let held = self.before.sheet(sheet.as_str());
+            let held = |key: &Key| held?.held(key.as_str(), &path).cloned();
+            let (spec, record_limit) = (&*spec, self.record_limit);
+            let source = Source { spec, path: &path, list: &key, record_limit };
+            list.write(&source, &held).map_err(|unwritten| {
+                let writer = unwritten.key.and_then(|key| writers.get(&key).copied());
+                let error = WriteError::Encode { sheet, source: unwritten.source };
+                self.batch.at_operation(writer.unwrap_or(last), error)
+            })?;
             let blob = self.stage.blob(&list.bytes())?;
             self.edits.insert(path, Edit::Put { mode, id: *blob.as_bytes() });
         }
@@ -315,4 +332,63 @@ fn usual_ending<'p>(paths: impl Iterator<Item = &'p str>) -> Option<&'p str> {
     }
     let most = counts.values().copied().max()?;
     counts.into_iter().find(|(_, count)| *count == most).map(|(ending, _)| ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::id::SheetName;
+    use crate::load::load;
+    use crate::mirror::Identity;
+    use crate::mirror::testing::TestRepository;
+    use crate::options::LoadOptions;
+    use crate::write::{Action, Batch, Condition, MOST_WRITTEN, Operation, Scope};
+
+    const DEFINITION: &str = "[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\n\
+                              key = \"${{ id }}\"\n";
+
+    fn batch(actions: impl IntoIterator<Item = Action>) -> Batch {
+        let sheet = SheetName::new("d");
+        let operation =
+            |action| Operation { sheet: sheet.clone(), action, condition: Condition::Any };
+        Batch {
+            operations: actions.into_iter().map(operation).collect(),
+            actor: "ada".into(),
+            author: Identity::parse("Ada <ada@example.org>").unwrap(),
+            scope: Scope::Every,
+            message: "a change".to_owned(),
+            trailers: Vec::new(),
+            repeat: None,
+            limit: MOST_WRITTEN,
+        }
+    }
+
+    #[test]
+    fn all_operations_of_a_batch_on_one_list_are_written_at_once() {
+        let repository = TestRepository::bare();
+        let text: String = (0..100).map(|at| format!("- id: k{at}\n  n: 1\n")).collect();
+        let commit = repository
+            .commit_files("main", &[("headwater.toml", DEFINITION), ("d/all.yaml", &text)]);
+        let tree = repository.tree_of("main");
+        let mirror = repository.mirror();
+        let mut stage = mirror.stage().unwrap();
+        let records = load(stage.objects(), commit, &LoadOptions::default()).unwrap();
+        let patch = |at: usize| Action::Patch(Key::new(format!("all/k{at}")), json!({"n": 2}));
+        let batch = batch((0..100).map(patch));
+        let mut files = Files::new(&mut stage, &records, Some(tree), &batch, 1_000);
+        for (index, operation) in batch.operations.iter().enumerate() {
+            files.apply(index, operation).unwrap();
+        }
+        assert_eq!(files.lists["d/all.yaml"].list.passes(), 0, "they are only noted");
+        let edits = files.into_edits().unwrap();
+        let Edit::Put { id, .. } = &edits["d/all.yaml"] else { panic!("{edits:?}") };
+        let blob = BlobId::from_bytes(*id);
+        let written = stage.objects().read_blob(blob, 10_000, |content| match content {
+            crate::mirror::BlobContent::Bytes(bytes) => bytes.to_vec(),
+            crate::mirror::BlobContent::TooLarge(_) => Vec::new(),
+        });
+        assert_eq!(String::from_utf8(written.unwrap()).unwrap(), text.replace("n: 1", "n: 2"));
+    }
 }

@@ -1,5 +1,7 @@
 //! A file of many records in the middle of a batch.
 
+use std::collections::HashMap;
+
 use crate::encode::List;
 use crate::id::{Key, SheetName};
 use crate::mirror::EntryMode;
@@ -12,4 +14,8 @@ pub(super) struct OpenList {
     pub(super) key: Key,
     pub(super) mode: EntryMode,
     pub(super) list: List,
+    /// Which operation wrote each record last.
+    pub(super) writers: HashMap<Key, usize>,
+    /// The last operation that wrote one.
+    pub(super) last: usize,
 }

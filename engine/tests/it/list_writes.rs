@@ -106,7 +106,8 @@ fn operations_on_one_file_see_those_before_them_and_are_one_commit_or_none() {
     );
     let done = house.engine().commit(all).unwrap();
     assert_eq!(done.written.len(), 5);
-    assert_eq!(file(&house, PATH), "slug,title\nbob,Bob\nada,Cid\ndan,Dan\neve,\n");
+    // The new record goes where its last key belongs.
+    assert_eq!(file(&house, PATH), "slug,title\nada,Cid\nbob,Bob\ndan,Dan\neve,\n");
     house.is_lawful();
     let none = batch("icons", [delete("all/bob"), patch("all/dan", json!({"size": 1}))]);
     let Err(WriteError::Operation { index: 1, source }) = house.engine().commit(none) else {
@@ -326,5 +327,99 @@ fn positions_are_merged_only_where_they_are_those_of_the_same_records() {
     let lost = house.reload().replayed.unwrap().kept.unwrap().lost;
     assert_eq!(lost.len(), 1);
     assert_eq!((lost[0].path.as_str(), lost[0].pointer.as_str()), (path, ""));
+    house.is_lawful();
+}
+
+#[test]
+fn a_deletion_is_kept_where_the_other_side_has_the_record_under_another_key_or_broken() {
+    let path = "countries/all.csv";
+    let declared = "[sheets.countries]\nformat = \"csv\"\npolicy = \"quarantine\"\n";
+    let text = "code,name,size\nAT,Austria,9\nNO,Norway,5\n";
+    for (theirs, lost) in [
+        (format!("{text},Kosovo,2\n"), ""),
+        (text.replace("Austria,9", "Austria,9,oops"), "/all~1AT"),
+        (text.replace("AT,", "OE,"), "/all~1AT"),
+    ] {
+        let mut house = replaying(house(declared, &[(path, text)]));
+        let ours = write(&house, "countries", delete("all/AT")).unwrap().commit;
+        house.upstream.commit("theirs").put(path, &*theirs).push();
+        let replayed = house.reload().replayed.unwrap();
+        let kept = replayed.kept.unwrap_or_else(|| panic!("nothing is kept for {theirs:?}"));
+        assert_eq!((kept.commit, kept.lost.len()), (ours, 1));
+        assert_eq!((&*kept.lost[0].path, &*kept.lost[0].pointer), (path, lost), "{theirs:?}");
+        let branch = git(&house, &["rev-parse", &kept.reference]);
+        assert_eq!(branch.trim(), ours.to_string());
+        assert_eq!(file(&house, path), theirs);
+        house.is_lawful();
+    }
+}
+
+#[test]
+fn a_batch_whose_files_cost_too_much_is_refused_before_it_waits() {
+    let yaml = "[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\nkey = \"${{ id }}\"\n";
+    let text: String = (0..100).map(|at| format!("- id: k{at}\n  n: 1\n")).collect();
+    let files = [("d/a.yaml", &*text), ("d/b.yaml", &*text)];
+    let house = house(yaml, &files);
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let (writing, is_writing) = std::sync::mpsc::channel();
+    let stuck = Box::new(move |_| {
+        writing.send(()).unwrap();
+        let _ = gate.recv();
+    });
+    house.engine().write(batch("d", [patch("a/k1", json!({"n": 2}))]), stuck);
+    is_writing.recv().unwrap();
+    let ask = |patches: &[&str]| {
+        let (sender, answer) = std::sync::mpsc::channel();
+        let patches = patches.iter().map(|key| patch(key, json!({"n": 3})));
+        // Enough for what is read and written.
+        let limit = 20_000;
+        let batch = Batch { limit, ..batch("d", patches) };
+        house.engine().write(batch, Box::new(move |done| sender.send(done).unwrap()));
+        answer
+    };
+    // Any number of records of one list cost as much as one.
+    let taken = ask(&["a/k1", "a/k2", "a/k3", "a/k4", "a/k5"]);
+    let refused = ask(&["a/k6", "b/k1"]).try_recv().unwrap().unwrap_err();
+    let WriteError::Operation { index: 1, source } = refused else { panic!("{refused:?}") };
+    assert!(matches!(*source, WriteError::BatchTooLarge), "{source:?}");
+    drop(go_on);
+    assert!(taken.recv().unwrap().unwrap().changed);
+    house.is_lawful();
+}
+
+#[test]
+fn who_writes_into_large_lists_waits_for_his_own_turns_and_others_go_between() {
+    let yaml = "[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\nkey = \"${{ id }}\"\n\
+                [sheets.small]\nformat = \"json\"\n";
+    let text: String = (0..1_000).map(|at| format!("- id: k{at}\n  n: 1\n")).collect();
+    let house = house(yaml, &[("d/a.yaml", &*text), ("small/a.json", "{}")]);
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let (writing, is_writing) = std::sync::mpsc::channel();
+    let stuck = Box::new(move |_| {
+        writing.send(()).unwrap();
+        let _ = gate.recv();
+    });
+    house.engine().write(batch("small", [patch("a", json!({"n": 0}))]), stuck);
+    is_writing.recv().unwrap();
+    let (sender, answers) = std::sync::mpsc::channel();
+    let ask = |actor: &'static str, sheet: &str, action: Action| {
+        let sender = sender.clone();
+        let batch = Batch { actor: actor.to_owned(), ..batch(sheet, [action]) };
+        let done = move |done: Result<Committed, WriteError>| {
+            assert!(done.unwrap().changed);
+            sender.send(actor).unwrap();
+        };
+        house.engine().write(batch, Box::new(done));
+    };
+    for n in 0..3 {
+        ask("lists", "d", patch(&format!("a/k{n}"), json!({"n": 2})));
+    }
+    for n in 1..6 {
+        ask("small", "small", patch("a", json!({ "n": n })));
+    }
+    drop((sender, go_on));
+    let order: Vec<_> = answers.iter().collect();
+    let small = ["small"; 5];
+    assert_eq!(order, [&["lists"], &small[..], &["lists", "lists"]].concat());
     house.is_lawful();
 }

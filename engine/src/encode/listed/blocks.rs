@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use super::splice::Splice;
+
 /// The lines of a record.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
@@ -16,63 +18,88 @@ pub(super) struct Block {
     pub(super) lines: Range<usize>,
 }
 
+/// The lines of a text, each with its end.
+pub(super) struct TextLines<'t> {
+    pub(super) all: Vec<&'t str>,
+    /// Where each begins, and the text ends.
+    begins: Vec<usize>,
+    /// The end of a line.
+    pub(super) newline: &'static str,
+}
+
+impl<'t> TextLines<'t> {
+    pub(super) fn of(text: &'t str) -> Self {
+        let all: Vec<&str> = text.split_inclusive('\n').collect();
+        let ends = all.iter().scan(0, |at, line| {
+            *at += line.len();
+            Some(*at)
+        });
+        let begins = [0].into_iter().chain(ends).collect();
+        Self { all, begins, newline: if text.contains("\r\n") { "\r\n" } else { "\n" } }
+    }
+
+    /// Puts other lines in a place.
+    pub(super) fn replaced(&self, range: Range<usize>, new: &str) -> Splice {
+        let (mut start, end) = (self.begins[range.start], self.begins[range.end]);
+        let before = range.start.checked_sub(1).map_or("", |last| self.all[last]);
+        let mut new = new.to_owned();
+        // A file whose last line had no end has none then.
+        let is_open = self.all.last().is_some_and(|last| !last.ends_with('\n'));
+        if is_open && range.end == self.all.len() {
+            match new.is_empty() {
+                true => start -= before.len() - without_end(before).len(),
+                false => new.truncate(without_end(&new).len()),
+            }
+        }
+        if !new.is_empty() && !before.is_empty() && !before.ends_with('\n') {
+            new.insert_str(0, self.newline);
+        }
+        Splice::new(start..end, new)
+    }
+}
+
+fn without_end(line: &str) -> &str {
+    let content = line.strip_suffix('\n').unwrap_or(line);
+    content.strip_suffix('\r').unwrap_or(content)
+}
+
 /// A file of blocks.
 pub(super) struct Blocks<'t> {
-    pub(super) lines: &'t [&'t str],
+    pub(super) lines: &'t TextLines<'t>,
     pub(super) blocks: &'t [Block],
-    /// The end of a line.
-    pub(super) newline: &'t str,
 }
 
 impl Blocks<'_> {
-    /// Returns the file with other lines in a place.
-    pub(super) fn replaced(&self, range: Range<usize>, new: &str) -> String {
-        let mut before = self.lines[..range.start].concat();
-        let after = self.lines[range.end..].concat();
-        let mut new = new.to_owned();
-        if !before.is_empty() && !before.ends_with('\n') {
-            before += self.newline;
-        }
-        // A file whose last line had no end has none then.
-        let is_open = self.lines.last().is_some_and(|last| !last.ends_with('\n'));
-        if is_open && range.end == self.lines.len() {
-            let last = if new.is_empty() { &mut before } else { &mut new };
-            let content = last.strip_suffix('\n').unwrap_or(last);
-            last.truncate(content.strip_suffix('\r').unwrap_or(content).len());
-        }
-        before + &new + &after
-    }
-
-    /// Returns the file with a new block before the one at `at`, or behind the last.
-    pub(super) fn inserted(&self, at: usize, fresh: &str) -> String {
+    /// Inserts a new block before the one at `at`, or behind the last.
+    pub(super) fn inserted(&self, at: usize, fresh: &str) -> Splice {
         let count = self.blocks.len();
         // Blocks stand as far apart as those beside them.
         let apart = match at.clamp(1, count.max(2) - 1) {
             next if next < count => {
                 let about = self.about(next);
-                self.lines[self.blank_above(next, about)..about].concat()
+                self.lines.all[self.blank_above(next, about)..about].concat()
             }
             _ => String::new(),
         };
         match self.blocks.get(at) {
             Some(next) => {
                 let place = if at == 0 { next.lines.start } else { self.about(at) };
-                self.replaced(place..place, &(fresh.to_owned() + &apart))
+                self.lines.replaced(place..place, &(fresh.to_owned() + &apart))
             }
             None => {
                 let end = self.blocks[count - 1].lines.end;
-                self.replaced(end..end, &(apart + fresh))
+                self.lines.replaced(end..end, &(apart + fresh))
             }
         }
     }
 
-    /// Returns the file without a block that is not the only one.
-    pub(super) fn removed(&self, at: usize) -> String {
+    /// Removes a block that is not the only one.
+    pub(super) fn removed(&self, at: usize) -> Splice {
         let block = &self.blocks[at];
         let range = match at {
             0 => {
                 let next = &self.blocks[1].lead;
-                let blank = self.lines[next.clone()].iter().take_while(|line| is_blank(line));
+                let blank = self.lines.all[next.clone()].iter().take_while(|line| is_blank(line));
                 block.lines.start..block.lines.end + blank.count()
             }
             _ => {
@@ -80,20 +107,20 @@ impl Blocks<'_> {
                 self.blank_above(at, about)..block.lines.end
             }
         };
-        self.replaced(range, "")
+        self.lines.replaced(range, "")
     }
 
     /// Returns where the comments begin that are about a block.
     fn about(&self, at: usize) -> usize {
         let Block { lead, lines, .. } = &self.blocks[at];
-        let above = lead.clone().rev().take_while(|line| !is_blank(self.lines[*line]));
+        let above = lead.clone().rev().take_while(|line| !is_blank(self.lines.all[*line]));
         lines.start - above.count()
     }
 
     /// Returns where the blank lines begin that stand above line `line` in the lead of a block.
     fn blank_above(&self, at: usize, line: usize) -> usize {
         let lead = self.blocks[at].lead.start..line;
-        line - lead.rev().take_while(|line| is_blank(self.lines[*line])).count()
+        line - lead.rev().take_while(|line| is_blank(self.lines.all[*line])).count()
     }
 }
 

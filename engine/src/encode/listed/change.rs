@@ -18,13 +18,8 @@ pub(super) enum Change<'a> {
 /// The record of a list that changes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
-    /// Its place among the pieces of the list; of a new one, what it comes before.
+    /// Its place among the parts of the list as they stand there; of a new one, what it comes before.
     pub(super) at: usize,
     /// What the list calls it.
     pub(super) name: &'a str,
-}
-
-/// Returns `text` with another text in a part of it.
-pub(super) fn spliced(text: &str, range: std::ops::Range<usize>, new: &str) -> String {
-    [&text[..range.start], new, &text[range.end..]].concat()
 }

@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 
 use super::super::error::EncodeError;
 use super::super::json;
-use super::change::{Change, Place, spliced};
-use super::order;
+use super::change::{Change, Place};
+use super::splice::Splice;
 use crate::split::Records;
 
 /// A list or a table as it is written.
@@ -29,43 +29,55 @@ struct Item {
     value: Range<usize>,
 }
 
-/// Returns the text of a file in which one record is another. `begins` says where the elements of the
-/// list begin that the file is, and where it ends, as far as that is known.
-pub(super) fn rewritten(
-    text: &str,
-    records: &Records,
-    begins: Option<Vec<usize>>,
-    place: Place<'_>,
-    change: Change<'_>,
-) -> Result<String, EncodeError> {
-    let pointer = match records {
-        Records::At(pointer) => &pointer[..],
-        _ => &[],
-    };
-    let container = match begins {
-        Some(begins) => Some(Container::of_pieces(text, &begins)),
-        None => Container::at(text, pointer),
-    };
-    let container = container.ok_or(EncodeError::NotFoundInList)?;
-    let at = match (container.is_table, change) {
-        (true, Change::Insert(_)) => {
-            let names: Vec<_> = container.items.iter().map(|item| item.name.as_deref()).collect();
-            order::place(&names, place.name)
-        }
-        (true, _) => container.named(place.name).ok_or(EncodeError::NotFoundInList)?,
-        (false, _) => place.at,
-    };
-    let item = || container.items.get(at).ok_or(EncodeError::NotFoundInList);
-    match change {
-        Change::Replace { is, .. } => {
-            let value = item()?.value.clone();
-            let written = json::written(is, Some(&text[value.clone()]));
-            Ok(spliced(text, value, &written))
-        }
-        Change::Insert(is) => Ok(container.inserted(text, at, place.name, is)),
-        Change::Remove => {
-            item()?;
-            Ok(spliced(text, container.extent(at), ""))
+/// A text that is cut into the items of a list or a table.
+pub(super) struct File<'t> {
+    text: &'t str,
+    container: Container,
+}
+
+impl<'t> File<'t> {
+    /// Cuts a text. `begins` says where the elements of the list begin that it is, and where it ends,
+    /// as far as that is known.
+    pub(super) fn cut(
+        text: &'t str,
+        records: &Records,
+        begins: Option<Vec<usize>>,
+    ) -> Result<Self, EncodeError> {
+        let pointer = match records {
+            Records::At(pointer) => &pointer[..],
+            _ => &[],
+        };
+        let container = match begins {
+            Some(begins) => Some(Container::of_pieces(text, &begins)),
+            None => Container::at(text, pointer),
+        };
+        Ok(Self { text, container: container.ok_or(EncodeError::NotFoundInList)? })
+    }
+
+    /// Returns the names by which a table has its items.
+    pub(super) fn names(&self) -> Option<Vec<Option<&str>>> {
+        let Container { is_table, items, .. } = &self.container;
+        is_table.then(|| items.iter().map(|item| item.name.as_deref()).collect())
+    }
+
+    /// Returns what a change of one item makes of the text.
+    pub(super) fn splice(
+        &self,
+        Place { at, name }: Place<'_>,
+        change: Change<'_>,
+    ) -> Result<Splice, EncodeError> {
+        let item = || self.container.items.get(at).ok_or(EncodeError::NotFoundInList);
+        match change {
+            Change::Replace { is, .. } => {
+                let value = item()?.value.clone();
+                let written = json::written(is, Some(&self.text[value.clone()]));
+                Ok(Splice::new(value, written))
+            }
+            Change::Insert(is) => Ok(self.container.inserted(self.text, at, name, is)),
+            Change::Remove => {
+                item()?;
+                Ok(Splice::new(self.container.extent(at), ""))
+            }
         }
     }
 }
@@ -142,8 +154,8 @@ impl Container {
         }
     }
 
-    /// Returns the text with a new item before the one at `at`.
-    fn inserted(&self, text: &str, at: usize, name: &str, record: &Json) -> String {
+    /// Inserts a new item before the one at `at`.
+    fn inserted(&self, text: &str, at: usize, name: &str, record: &Json) -> Splice {
         let count = self.items.len();
         let name = self.is_table.then(|| Json::from(name).to_string());
         if count == 0 {
@@ -169,16 +181,16 @@ impl Container {
             },
         };
         match self.items.get(at) {
-            Some(next) => spliced(text, next.start..next.start, &(item + &between)),
+            Some(next) => Splice::new(next.start..next.start, item + &between),
             None => {
                 let end = self.items[count - 1].value.end;
-                spliced(text, end..end, &(between + &item))
+                Splice::new(end..end, between + &item)
             }
         }
     }
 
-    /// Returns the text with an item in a container of none.
-    fn filled(&self, text: &str, name: Option<String>, record: &Json) -> String {
+    /// Puts an item into a container of none.
+    fn filled(&self, text: &str, name: Option<String>, record: &Json) -> Splice {
         let line = text[..self.open].rfind('\n').map_or(0, |newline| newline + 1);
         let outer = &text[line..self.open];
         let outer = &outer[..outer.len() - outer.trim_start_matches([' ', '\t']).len()];
@@ -187,12 +199,12 @@ impl Container {
         let name = name.map_or(String::new(), |name| name + ": ");
         if !is_long {
             let item = name + &json::written(record, Some("{}"));
-            return spliced(text, self.open..self.close, &item);
+            return Splice::new(self.open..self.close, item);
         }
         let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
         let inner = format!("{newline}{outer}  ");
         let item = json::below(record, &inner);
-        spliced(text, self.open..self.close, &format!("{inner}{name}{item}{newline}{outer}"))
+        Splice::new(self.open..self.close, format!("{inner}{name}{item}{newline}{outer}"))
     }
 }
 

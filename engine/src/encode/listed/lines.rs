@@ -6,53 +6,53 @@ use serde_json::Value as Json;
 
 use super::super::error::EncodeError;
 use super::super::json;
-use super::change::{Change, Place, spliced};
+use super::change::{Change, Place};
+use super::splice::Splice;
 use crate::split::Splitter;
 
-/// Returns the text of a file in which one line is another. Its pieces begin at `begins`, the last of
-/// which is where they end.
-pub(super) fn rewritten(
-    (text, splitter): (&str, &Splitter),
-    begins: &[usize],
-    place: Place<'_>,
-    change: Change<'_>,
-) -> Result<String, EncodeError> {
-    let count = begins.len() - 1;
-    let lines = Lines { text, splitter, begins };
-    let missing = || EncodeError::NotFoundInList;
-    match change {
-        Change::Replace { is, .. } => {
-            let body = lines.body(place.at).ok_or_else(missing)?;
-            let line = lines.line(is, Some(&text[body.clone()]), None)?;
-            Ok(spliced(text, body, &line))
-        }
-        Change::Insert(is) => {
-            let near = place.at.saturating_sub(1);
-            let near = lines.body(near).filter(|_| count > 0);
-            let like = near.clone().map(|near| &text[near]);
-            let line = lines.line(is, None, like)?;
-            Ok(match near {
-                Some(_) if place.at < count => {
-                    let end = lines.line_end(begins[place.at]);
-                    spliced(text, begins[place.at]..begins[place.at], &(line + end))
-                }
-                near => lines.behind(near.map_or(begins[0], |near| near.end), &line),
-            })
-        }
-        Change::Remove => {
-            let body = lines.body(place.at).ok_or_else(missing)?;
-            Ok(spliced(text, lines.whole(body), ""))
+/// A text that is cut into lines. Its pieces begin at `begins`, the last of which is where they end.
+pub(super) struct File<'t> {
+    pub(super) text: &'t str,
+    pub(super) splitter: Splitter,
+    pub(super) begins: Vec<usize>,
+}
+
+impl File<'_> {
+    /// Returns what a change of one line makes of the text.
+    pub(super) fn splice(
+        &self,
+        place: Place<'_>,
+        change: Change<'_>,
+    ) -> Result<Splice, EncodeError> {
+        let (text, begins) = (self.text, &self.begins);
+        let count = begins.len() - 1;
+        let missing = || EncodeError::NotFoundInList;
+        match change {
+            Change::Replace { is, .. } => {
+                let body = self.body(place.at).ok_or_else(missing)?;
+                let line = self.line(is, Some(&text[body.clone()]), None)?;
+                Ok(Splice::new(body, line))
+            }
+            Change::Insert(is) => {
+                let near = place.at.saturating_sub(1);
+                let near = self.body(near).filter(|_| count > 0);
+                let like = near.clone().map(|near| &text[near]);
+                let line = self.line(is, None, like)?;
+                Ok(match near {
+                    Some(_) if place.at < count => {
+                        let end = self.line_end(begins[place.at]);
+                        Splice::new(begins[place.at]..begins[place.at], line + end)
+                    }
+                    near => self.behind(near.map_or(begins[0], |near| near.end), &line),
+                })
+            }
+            Change::Remove => {
+                let body = self.body(place.at).ok_or_else(missing)?;
+                Ok(Splice::new(self.whole(body), ""))
+            }
         }
     }
-}
 
-struct Lines<'t> {
-    text: &'t str,
-    splitter: &'t Splitter,
-    begins: &'t [usize],
-}
-
-impl Lines<'_> {
     /// Returns where the value of a piece is.
     fn body(&self, at: usize) -> Option<Range<usize>> {
         let begin = *self.begins.get(at)?;
@@ -67,7 +67,7 @@ impl Lines<'_> {
         before: Option<&str>,
         like: Option<&str>,
     ) -> Result<String, EncodeError> {
-        match (self.splitter, record) {
+        match (&self.splitter, record) {
             (Splitter::Rows(header), Json::Object(members)) => {
                 Ok(header.written(members, before, like)?)
             }
@@ -90,15 +90,15 @@ impl Lines<'_> {
 
     /// Adds a line behind the one in which byte `at` is. A file whose last line had no end has none
     /// then.
-    fn behind(&self, at: usize, line: &str) -> String {
+    fn behind(&self, at: usize, line: &str) -> Splice {
         let end = self.line_end(at);
         match self.text[at..].find('\n').map(|newline| at + newline + 1) {
-            Some(next) => spliced(self.text, next..next, &format!("{line}{end}")),
+            Some(next) => Splice::new(next..next, format!("{line}{end}")),
             // Below a header, or in an empty file, this is the beginning of a line.
             None if self.text[..at].is_empty() || self.text[..at].ends_with('\n') => {
-                spliced(self.text, at..at, &format!("{line}{end}"))
+                Splice::new(at..at, format!("{line}{end}"))
             }
-            None => spliced(self.text, self.text.len()..self.text.len(), &format!("{end}{line}")),
+            None => Splice::new(self.text.len()..self.text.len(), format!("{end}{line}")),
         }
     }
 

@@ -12,23 +12,41 @@ const ORDERS: [fn(&str, &str) -> Option<Ordering>; 3] = [
     |a, b| Some(a.to_lowercase().cmp(&b.to_lowercase())),
 ];
 
-/// Returns the place, among records with these names, of a new one called `name`: where the order of
-/// the file puts it or, where it has none, behind all. `None` is what has no name.
-pub(super) fn place<S: AsRef<str>>(names: &[Option<S>], name: &str) -> usize {
-    let named = || names.iter().enumerate().filter_map(|(at, name)| Some((at, name.as_ref()?)));
+/// Where a new record goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Placed {
+    /// Which of the new ones it is.
+    pub(super) new: usize,
+    /// What it comes before.
+    pub(super) at: usize,
+}
+
+/// Returns the places, among records with these names, of new ones with the names `new`, in the order
+/// in which they come there: where the order of the file puts them or, where it has none, behind all
+/// as they are given. `None` is what has no name.
+pub(super) fn places<S: AsRef<str>>(names: &[Option<S>], new: &[&str]) -> Vec<Placed> {
+    let named = names.iter().enumerate().filter_map(|(at, name)| Some((at, name.as_ref()?)));
+    let named: Vec<(usize, &str)> = named.map(|(at, name)| (at, name.as_ref())).collect();
     let is_kept = |order: &&fn(&str, &str) -> Option<Ordering>| {
-        let mut before: Option<&str> = None;
-        named().map(|(_, name)| name.as_ref()).all(|next| {
-            let last = before.replace(next);
-            order(next, name).is_some()
-                && last.is_none_or(|last| order(last, next).is_some_and(Ordering::is_le))
-        })
+        let mut all = named.iter().map(|(_, name)| *name).chain(new.iter().copied());
+        all.all(|name| order(name, name).is_some())
+            && named.is_sorted_by(|(_, a), (_, b)| order(a, b).is_some_and(Ordering::is_le))
     };
     let order = ORDERS.iter().find(is_kept);
-    let behind = order.and_then(|order| {
-        named().find(|(_, next)| order(name, next.as_ref()) == Some(Ordering::Less))
-    });
-    behind.map_or(names.len(), |(at, _)| at)
+    let place = |(at, name): (usize, &&str)| {
+        let place = order.and_then(|order| {
+            let before = |(_, next): &(usize, &str)| order(name, next) != Some(Ordering::Less);
+            named.get(named.partition_point(before)).map(|(at, _)| *at)
+        });
+        Placed { new: at, at: place.unwrap_or(names.len()) }
+    };
+    let mut placed: Vec<Placed> = new.iter().enumerate().map(place).collect();
+    if let Some(order) = order {
+        let between = |a: &Placed, b: &Placed| order(new[a.new], new[b.new]);
+        placed
+            .sort_by(|a, b| a.at.cmp(&b.at).then_with(|| between(a, b).unwrap_or(Ordering::Equal)));
+    }
+    placed
 }
 
 /// Returns the members of a new record: those that the record beside it has, in the `order` in which
@@ -65,7 +83,27 @@ mod tests {
         ] {
             let names = names.split(' ').filter(|name| !name.is_empty());
             let names: Vec<_> = names.map(|name| Some(name).filter(|name| *name != "?")).collect();
-            assert_eq!(place(&names, name), expected, "{names:?} {name}");
+            let placed = places(&names, &[name]);
+            assert_eq!(placed, [Placed { new: 0, at: expected }], "{names:?} {name}");
+        }
+    }
+
+    #[test]
+    fn new_records_are_in_the_order_of_the_file_among_themselves() {
+        for (names, new, expected) in [
+            ("b d", "e a c b2", "1:0 3:1 2:1 0:2"),
+            ("1 2 10", "12 11 3 0", "3:0 2:2 1:3 0:3"),
+            ("c a", "z y", "0:2 1:2"),
+            ("a b", "B c", "0:0 1:2"),
+            ("1 2", "x 10", "1:1 0:2"),
+            ("", "b a", "1:0 0:0"),
+        ] {
+            let split = |names: &'static str| names.split(' ').filter(|name| !name.is_empty());
+            let names: Vec<_> = split(names).map(Some).collect();
+            let new: Vec<_> = split(new).collect();
+            let placed = places(&names, &new);
+            let placed: Vec<_> = placed.iter().map(|p| format!("{}:{}", p.new, p.at)).collect();
+            assert_eq!(placed.join(" "), expected, "{names:?} {new:?}");
         }
     }
 

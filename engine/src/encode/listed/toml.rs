@@ -7,14 +7,15 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use super::super::error::EncodeError;
 use super::super::toml::edit::{edited, fresh_table, printed};
-use super::blocks::{Block, Blocks};
+use super::blocks::{Block, Blocks, TextLines};
 use super::change::{Change, Place};
 use super::order;
+use super::splice::Splice;
 use crate::decode::{self, end_of_string};
 use crate::pointer::Pointer;
 use crate::split::Records;
 
-const INLINE: EncodeError =
+pub(super) const INLINE: EncodeError =
     EncodeError::LaidOut { what: "they are not tables with headers of their own" };
 
 /// A line that begins a table.
@@ -26,60 +27,63 @@ struct Header {
     is_element: bool,
 }
 
-/// Returns the text of a file in which one record is another.
-pub(super) fn rewritten(
-    text: &str,
-    records: &Records,
-    place: Place<'_>,
-    change: Change<'_>,
-) -> Result<String, EncodeError> {
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let headers = headers(text);
-    let above = match (records, headers.first()) {
-        (Records::At(pointer), _) => pointer.clone(),
-        (Records::Map, _) => Vec::new(),
-        (_, Some(first)) => first.names[..1].to_vec(),
-        (_, None) => match empty(&lines, None) {
-            Some((_, name)) => vec![name],
-            None => return Err(INLINE),
-        },
-    };
-    let is_list = match records {
-        Records::Map => false,
-        Records::At(_) => {
-            let is_said = |header: &Header| header.is_element && header.names == above;
-            let is_below = |header: &Header| {
-                header.names.len() > above.len() && header.names.starts_with(&above)
-            };
-            headers.iter().any(is_said) || !headers.iter().any(is_below)
-        }
-        _ => true,
-    };
-    let file = File { text, lines: &lines, newline, above: &above, is_list };
-    file.part(&file.blocks(&headers)?, place, change)
-}
-
-struct File<'t> {
+/// A text that is cut into tables.
+pub(super) struct File<'t> {
     text: &'t str,
-    lines: &'t [&'t str],
-    newline: &'t str,
+    lines: TextLines<'t>,
     /// What leads to the list or the map.
-    above: &'t [String],
+    above: Vec<String>,
     is_list: bool,
+    blocks: Vec<Block>,
 }
 
-impl File<'_> {
+impl<'t> File<'t> {
+    /// Cuts a text.
+    pub(super) fn cut(text: &'t str, records: &Records) -> Result<Self, EncodeError> {
+        let lines = TextLines::of(text);
+        let headers = headers(text);
+        let above = match (records, headers.first()) {
+            (Records::At(pointer), _) => pointer.clone(),
+            (Records::Map, _) => Vec::new(),
+            (_, Some(first)) => first.names[..1].to_vec(),
+            (_, None) => match empty(&lines.all, None) {
+                Some((_, name)) => vec![name],
+                None => return Err(INLINE),
+            },
+        };
+        let is_list = match records {
+            Records::Map => false,
+            Records::At(_) => {
+                let is_said = |header: &Header| header.is_element && header.names == above;
+                let is_below = |header: &Header| {
+                    header.names.len() > above.len() && header.names.starts_with(&above)
+                };
+                headers.iter().any(is_said) || !headers.iter().any(is_below)
+            }
+            _ => true,
+        };
+        let mut file = Self { text, lines, above, is_list, blocks: Vec::new() };
+        file.blocks = file.tables(&headers)?;
+        Ok(file)
+    }
+
+    /// Returns the names by which a map has its tables.
+    pub(super) fn names(&self) -> Option<Vec<Option<&str>>> {
+        let names = || self.blocks.iter().map(|block| block.name.as_deref()).collect();
+        (!self.is_list).then(names)
+    }
+
     /// Returns the records.
-    fn blocks(&self, headers: &[Header]) -> Result<Vec<Block>, EncodeError> {
+    fn tables(&self, headers: &[Header]) -> Result<Vec<Block>, EncodeError> {
         let depth = self.above.len();
+        let lines = &self.lines.all;
         let mut blocks: Vec<Block> = Vec::new();
-        let mut names: HashSet<&String> = HashSet::new();
+        let mut taken: HashSet<&str> = HashSet::new();
         let mut is_within = false;
         let mut end = 0;
         for (at, header) in headers.iter().enumerate() {
-            let next = headers.get(at + 1).map_or(self.lines.len(), |next| next.line);
-            let name = header.names.get(depth).filter(|_| header.names.starts_with(self.above));
+            let next = headers.get(at + 1).map_or(lines.len(), |next| next.line);
+            let name = header.names.get(depth).filter(|_| header.names.starts_with(&self.above));
             let begins = match (self.is_list, name) {
                 (true, None) => header.is_element && header.names == self.above,
                 (false, Some(name)) => {
@@ -89,11 +93,11 @@ impl File<'_> {
             };
             let goes_on = name.is_some() && is_within;
             // The lines of a table end with its last value.
-            let is_said = |line: &usize| !is_between(self.lines[*line]);
+            let is_said = |line: &usize| !is_between(lines[*line]);
             let own = (header.line..next).rev().find(is_said).map_or(next, |line| line + 1);
             if begins {
                 if let (false, Some(name)) = (self.is_list, name)
-                    && !names.insert(name)
+                    && !taken.insert(name)
                 {
                     return Err(INLINE);
                 }
@@ -110,56 +114,47 @@ impl File<'_> {
         Ok(blocks)
     }
 
-    fn part(
+    /// Returns what a change of one table makes of the text.
+    pub(super) fn splice(
         &self,
-        blocks: &[Block],
         place: Place<'_>,
         change: Change<'_>,
-    ) -> Result<String, EncodeError> {
-        let at = match (self.is_list, change) {
-            (false, Change::Insert(_)) => {
-                let names: Vec<_> = blocks.iter().map(|block| block.name.as_deref()).collect();
-                order::place(&names, place.name)
-            }
-            (false, _) => {
-                let named = blocks.iter().position(|b| b.name.as_deref() == Some(place.name));
-                named.ok_or(INLINE)?
-            }
-            (true, _) => place.at,
-        };
-        let file = Blocks { lines: self.lines, blocks, newline: self.newline };
+    ) -> Result<Splice, EncodeError> {
+        let Self { lines, blocks, .. } = self;
+        let at = place.at;
+        let file = Blocks { lines, blocks };
         match change {
             Change::Replace { was, is } => {
                 let block = blocks.get(at).ok_or(INLINE)?;
                 let was: Json = serde_json::from_str(was.as_str()).unwrap_or_default();
                 without_nulls(is, &was, &mut Vec::new())?;
-                let own = self.lines[block.lines.clone()].concat();
+                let own = lines.all[block.lines.clone()].concat();
                 let new = self.said(&own, place.name, is).ok_or(INLINE)?;
-                Ok(file.replaced(block.lines.clone(), &new))
+                Ok(lines.replaced(block.lines.clone(), &new))
             }
             Change::Insert(is) => {
                 without_nulls(is, &Json::Null, &mut Vec::new())?;
                 let like = blocks.get(at.saturating_sub(1)).or(blocks.last());
                 let like = like.map(|like| {
                     let name = like.name.as_deref().unwrap_or_default();
-                    self.keys(&self.lines[like.lines.clone()].concat(), name)
+                    self.keys(&lines.all[like.lines.clone()].concat(), name)
                 });
                 let fresh = self.fresh(place.name, is, &like.unwrap_or_default()).ok_or(INLINE)?;
                 if !blocks.is_empty() {
                     let is_apart = blocks.len() > 1;
                     let fresh = match (is_apart, at) {
                         // The only table there is tells nothing of what stands between them.
-                        (false, 0) => fresh + self.newline,
-                        (false, _) => self.newline.to_owned() + &fresh,
+                        (false, 0) => fresh + lines.newline,
+                        (false, _) => lines.newline.to_owned() + &fresh,
                         (true, _) => fresh,
                     };
                     return Ok(file.inserted(at, &fresh));
                 }
-                let end = self.lines.len();
-                Ok(match empty(self.lines, self.above.last().map(String::as_str)) {
-                    Some((line, _)) => file.replaced(line..line + 1, &fresh),
-                    None if self.text.is_empty() => file.replaced(end..end, &fresh),
-                    None => file.replaced(end..end, &(self.newline.to_owned() + &fresh)),
+                let end = lines.all.len();
+                Ok(match empty(&lines.all, self.above.last().map(String::as_str)) {
+                    Some((line, _)) => lines.replaced(line..line + 1, &fresh),
+                    None if self.text.is_empty() => lines.replaced(end..end, &fresh),
+                    None => lines.replaced(end..end, &(lines.newline.to_owned() + &fresh)),
                 })
             }
             Change::Remove => {
@@ -168,14 +163,14 @@ impl File<'_> {
                     return Ok(file.removed(at));
                 }
                 // A list of none has no header.
-                let none = match (self.above, self.is_list) {
+                let none = match (&self.above[..], self.is_list) {
                     ([name], true) => {
-                        format!("{} = []{}", key(name), self.newline)
+                        format!("{} = []{}", key(name), lines.newline)
                     }
                     (_, true) => return Err(EncodeError::NoList),
                     (_, false) => String::new(),
                 };
-                Ok(file.replaced(block.lines.clone(), &none))
+                Ok(lines.replaced(block.lines.clone(), &none))
             }
         }
     }
@@ -209,14 +204,14 @@ impl File<'_> {
         };
         let names = self.above.iter().rev();
         let root = names.fold(item, |item, name| above(item, name)).into_table().ok()?;
-        Some(printed(DocumentMut::from(root), self.newline))
+        Some(printed(DocumentMut::from(root), self.lines.newline))
     }
 
     /// Returns the keys of a table in the order in which it has them.
     fn keys(&self, own: &str, name: &str) -> Vec<String> {
         let Ok(document) = own.parse::<DocumentMut>() else { return Vec::new() };
         let mut item: Option<&Item> = Some(document.as_item());
-        for name in self.above {
+        for name in &self.above {
             item = item.and_then(|item| item.get(name));
         }
         let item = match self.is_list {
@@ -344,7 +339,7 @@ mod tests {
         }
         let names = names.join(".");
         let (open, close) = if file.is_list { ("[[", "]]") } else { ("[", "]") };
-        let mut text = format!("{open}{names}{close}{}", file.newline);
+        let mut text = format!("{open}{names}{close}{}", file.lines.newline);
         let mut so_far = Map::new();
         for (key, value) in order::members(record.as_object()?, order) {
             so_far.insert(key.clone(), value.clone());
@@ -363,7 +358,8 @@ mod tests {
             has_two: bool,
         ) {
             let newline = if has_two { "\r\n" } else { "\n" };
-            let file = File { text: "", lines: &[], newline, above: &above, is_list };
+            let lines = TextLines::of(newline);
+            let file = File { text: "", lines, above, is_list, blocks: Vec::new() };
             let mut order = order;
             order.dedup();
             let at_once = file.fresh("a name", &record, &order);

@@ -5,12 +5,15 @@
 use serde_json::{Map, Value as Json};
 
 use super::super::error::EncodeError;
-use super::super::yaml::edit::{Behind, Editor, elements, indentation, is_between, members};
+use super::super::yaml::edit::{
+    Behind, Editor, Element, Member, elements, indentation, is_between, members,
+};
 use super::super::yaml::style::Style;
 use super::super::yaml::written;
-use super::blocks::{Block, Blocks};
+use super::blocks::{Block, Blocks, TextLines};
 use super::change::{Change, Place};
 use super::order;
+use super::splice::Splice;
 use crate::decode;
 use crate::split::Records;
 
@@ -30,30 +33,20 @@ struct Container {
     is_empty: bool,
 }
 
-/// Returns the text of a file in which one record is another.
-pub(super) fn rewritten(
-    text: &str,
-    records: &Records,
-    place: Place<'_>,
-    change: Change<'_>,
-) -> Result<String, EncodeError> {
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let file = File { editor: Editor { style: Style::of(&lines), newline }, lines: &lines };
-    let documents = file.documents();
-    if !matches!(records, Records::At(_) | Records::Map) && documents.len() > 1 {
-        return file.document(&documents, place, change);
-    }
-    let container = match records {
-        Records::At(pointer) => file.below(pointer),
-        records => file.root(*records == Records::Map),
-    };
-    file.part(&container.ok_or(IN_BRACKETS)?, place, change)
+/// A text that is cut into the parts of a list or a table, or into documents.
+pub(super) struct File<'t> {
+    lines: TextLines<'t>,
+    editor: Editor,
+    parts: Parts<'t>,
 }
 
-struct File<'t> {
-    lines: &'t [&'t str],
-    editor: Editor,
+/// What the records of a file are.
+enum Parts<'t> {
+    Documents(Vec<Document>),
+    Members(Container, Vec<Block>, Vec<Member<'t>>),
+    Elements(Container, Vec<Block>, Vec<Element<'t>>),
+    /// There are none.
+    Nothing(Container),
 }
 
 /// A document of several.
@@ -66,21 +59,65 @@ struct Document {
 }
 
 impl<'t> File<'t> {
+    /// Cuts a text.
+    pub(super) fn cut(text: &'t str, records: &Records) -> Result<Self, EncodeError> {
+        let lines = TextLines::of(text);
+        let editor = Editor { style: Style::of(&lines.all), newline: lines.newline };
+        let mut file = Self { lines, editor, parts: Parts::Documents(Vec::new()) };
+        let documents = file.documents();
+        file.parts = if !matches!(records, Records::At(_) | Records::Map) && documents.len() > 1 {
+            Parts::Documents(documents)
+        } else {
+            let container = match records {
+                Records::At(pointer) => file.below(pointer),
+                records => file.root(*records == Records::Map),
+            };
+            file.parts_of(container.ok_or(IN_BRACKETS)?)?
+        };
+        Ok(file)
+    }
+
+    /// Returns the names by which a table has its members.
+    pub(super) fn names(&self) -> Option<Vec<Option<&str>>> {
+        match &self.parts {
+            Parts::Members(_, _, members) => {
+                Some(members.iter().map(|member| Some(&*member.key)).collect())
+            }
+            Parts::Nothing(Container { is_table: true, .. }) => Some(Vec::new()),
+            Parts::Documents(_) | Parts::Elements(..) | Parts::Nothing(_) => None,
+        }
+    }
+
+    /// Returns what a change of one record makes of the text.
+    pub(super) fn splice(
+        &self,
+        place: Place<'_>,
+        change: Change<'_>,
+    ) -> Result<Splice, EncodeError> {
+        match &self.parts {
+            Parts::Documents(documents) => self.document(documents, place, change),
+            Parts::Nothing(container) => self.filled(container, place.name, change),
+            Parts::Members(container, blocks, _) | Parts::Elements(container, blocks, _) => {
+                self.part((container, blocks), place, change)
+            }
+        }
+    }
+
     /// Finds the list or table that the file is.
     fn root(&self, is_table: bool) -> Option<Container> {
         let is_head = |line: &&&str| is_between(line) || line.starts_with('%');
-        let head = self.lines.iter().take_while(is_head).count();
-        let first = match self.lines.get(head)? {
+        let head = self.lines.all.iter().take_while(is_head).count();
+        let first = match self.lines.all.get(head)? {
             line if is_marker(line) => head + 1,
             _ => 0,
         };
-        let behind = &self.lines[head.max(first)..];
+        let behind = &self.lines.all[head.max(first)..];
         let ends = behind.iter().position(|line| line.starts_with("...") || is_marker(line));
-        let last = ends.map_or(self.lines.len(), |end| head.max(first) + end);
-        let content = (head.max(first)..last).find(|at| !is_between(self.lines[*at]))?;
-        let is_empty = matches!(Behind::of(self.lines[content]).value, "[]" | "{}");
+        let last = ends.map_or(self.lines.all.len(), |end| head.max(first) + end);
+        let content = (head.max(first)..last).find(|at| !is_between(self.lines.all[*at]))?;
+        let is_empty = matches!(Behind::of(self.lines.all[content]).value, "[]" | "{}");
         let (first, last) = if is_empty { (content, content + 1) } else { (first, last) };
-        let indent = indentation(self.lines[content]);
+        let indent = indentation(self.lines.all[content]);
         Some(Container { first, last, indent, is_table, key: None, is_empty })
     }
 
@@ -90,13 +127,13 @@ impl<'t> File<'t> {
         for name in pointer {
             let mut at = container.first;
             let (members, _) =
-                members(&self.lines[container.first..container.last], container.indent)?;
+                members(&self.lines.all[container.first..container.last], container.indent)?;
             let member = members.iter().find(|member| {
                 at += member.lead.len() + member.lines.len();
                 member.key == *name
             })?;
             let first = at - member.lines.len();
-            let line = self.lines[first];
+            let line = self.lines.all[first];
             let behind = &line[line.find(':')? + 1..];
             let value = Behind::of(behind).value;
             let key = Some((first, container.indent));
@@ -109,9 +146,9 @@ impl<'t> File<'t> {
             if !value.is_empty() {
                 return None;
             }
-            let inner = (first + 1..at).find(|line| !is_between(self.lines[*line]))?;
-            let indent = indentation(self.lines[inner]);
-            let text = self.lines[inner].trim();
+            let inner = (first + 1..at).find(|line| !is_between(self.lines.all[*line]))?;
+            let indent = indentation(self.lines.all[inner]);
+            let text = self.lines.all[inner].trim();
             let is_table = !(text == "-" || text.starts_with("- "));
             let (first, last) = (first + 1, at);
             container = Container { first, last, indent, is_table, key, is_empty: false };
@@ -119,55 +156,52 @@ impl<'t> File<'t> {
         Some(container)
     }
 
-    /// Returns the file with another element or member of a container.
-    fn part(
-        &self,
-        container: &Container,
-        place: Place<'_>,
-        change: Change<'_>,
-    ) -> Result<String, EncodeError> {
-        let Container { first, last, indent, is_table, .. } = *container;
-        if container.is_empty {
-            return self.filled(container, place.name, change);
+    /// Takes a container apart.
+    fn parts_of(&self, container: Container) -> Result<Parts<'t>, EncodeError> {
+        let Container { first, last, indent, is_table, is_empty, .. } = container;
+        if is_empty {
+            return Ok(Parts::Nothing(container));
         }
-        let inside = &self.lines[first..last];
+        let inside = &self.lines.all[first..last];
         let mut at = first;
         let mut block = |name: Option<String>, lead: usize, lines: usize| {
             let (begin, start) = (at, at + lead);
             at = start + lines;
             Block { name, lead: begin..start, lines: start..at }
         };
-        let (blocks, parts): (Vec<Block>, _) = if is_table {
+        if is_table {
             let (members, _) = members(inside, indent).ok_or(IN_BRACKETS)?;
             let block =
                 members.iter().map(|m| block(Some(m.key.clone()), m.lead.len(), m.lines.len()));
-            (block.collect(), Parts::Members(members))
+            let blocks = block.collect();
+            Ok(Parts::Members(container, blocks, members))
         } else {
             let (elements, _) = elements(inside, indent).ok_or(IN_BRACKETS)?;
             let block = elements.iter().map(|e| block(None, e.lead.len(), e.lines.len()));
-            (block.collect(), Parts::Elements(elements))
-        };
-        let at = match (is_table, change) {
-            (true, Change::Insert(_)) => {
-                let names: Vec<_> = blocks.iter().map(|block| block.name.as_deref()).collect();
-                order::place(&names, place.name)
-            }
-            (true, _) => {
-                let named = blocks.iter().position(|b| b.name.as_deref() == Some(place.name));
-                named.ok_or(EncodeError::NotFoundInList)?
-            }
-            (false, _) => place.at,
-        };
-        let file = Blocks { lines: self.lines, blocks: &blocks, newline: self.editor.newline };
+            let blocks = block.collect();
+            Ok(Parts::Elements(container, blocks, elements))
+        }
+    }
+
+    /// Changes an element or a member of a container.
+    fn part(
+        &self,
+        (container, blocks): (&Container, &[Block]),
+        Place { at, name }: Place<'_>,
+        change: Change<'_>,
+    ) -> Result<Splice, EncodeError> {
+        let Container { indent, is_table, .. } = *container;
+        let lines = &self.lines;
+        let file = Blocks { lines, blocks };
         match change {
             Change::Replace { was, is } => {
                 let was: Json = serde_json::from_str(was.as_str()).unwrap_or_default();
-                let new = match &parts {
-                    Parts::Members(members) => {
+                let new = match &self.parts {
+                    Parts::Members(_, _, members) => {
                         let member = members.get(at).ok_or(EncodeError::NotFoundInList)?;
                         self.editor.member(member, indent, &was, is)
                     }
-                    Parts::Elements(elements) => {
+                    Parts::Elements(_, _, elements) => {
                         let element = elements.get(at).ok_or(EncodeError::NotFoundInList)?;
                         let first = element.lines[0];
                         let old = Behind::of(&first[indent + 1..]);
@@ -180,13 +214,16 @@ impl<'t> File<'t> {
                             false => self.editor.element(element, indent, &was, is),
                         }
                     }
+                    Parts::Documents(_) | Parts::Nothing(_) => {
+                        return Err(EncodeError::NotFoundInList);
+                    }
                 };
-                Ok(file.replaced(blocks[at].lines.clone(), &new))
+                Ok(lines.replaced(blocks[at].lines.clone(), &new))
             }
             Change::Insert(is) => {
                 let like = &blocks[at.saturating_sub(1).min(blocks.len() - 1)];
-                let like = &self.lines[like.lines.clone()];
-                let name = is_table.then_some(place.name);
+                let like = &lines.all[like.lines.clone()];
+                let name = is_table.then_some(name);
                 Ok(file.inserted(at, &self.fresh(name, is, indent, like)))
             }
             Change::Remove => {
@@ -197,24 +234,24 @@ impl<'t> File<'t> {
                 let brackets = if is_table { "{}" } else { "[]" };
                 let Some((key, _)) = container.key else {
                     let line = format!("{}{brackets}{}", " ".repeat(indent), self.editor.newline);
-                    return Ok(file.replaced(block.lines.clone(), &line));
+                    return Ok(lines.replaced(block.lines.clone(), &line));
                 };
-                let line = self.lines[key];
+                let line = lines.all[key];
                 let colon = line.find(':').ok_or(IN_BRACKETS)? + 1;
                 let (before, comment) = (&line[..colon], Behind::of(&line[colon..]).comment);
                 let line = format!("{before} {brackets}{comment}{}", self.editor.newline);
-                Ok(file.replaced(key..block.lines.end, &line))
+                Ok(lines.replaced(key..block.lines.end, &line))
             }
         }
     }
 
-    /// Returns the file with the first element or member of a container.
+    /// Puts the first element or member into a container.
     fn filled(
         &self,
         container: &Container,
         name: &str,
         change: Change<'_>,
-    ) -> Result<String, EncodeError> {
+    ) -> Result<Splice, EncodeError> {
         let Change::Insert(is) = change else { return Err(EncodeError::NotFoundInList) };
         let Container { first, last, indent, is_table, key, .. } = *container;
         let style = &self.editor.style;
@@ -222,7 +259,7 @@ impl<'t> File<'t> {
         let (head, indent) = match key {
             None => (String::new(), indent),
             Some((line, indent)) => {
-                let line = self.lines[line];
+                let line = self.lines.all[line];
                 let colon = line.find(':').ok_or(IN_BRACKETS)? + 1;
                 let comment = Behind::of(&line[colon..]).comment;
                 let head = format!("{}{comment}{}", &line[..colon], self.editor.newline);
@@ -230,8 +267,7 @@ impl<'t> File<'t> {
             }
         };
         let fresh = self.fresh(is_table.then_some(name), is, indent, &[]);
-        let file = Blocks { lines: self.lines, blocks: &[], newline: self.editor.newline };
-        Ok(file.replaced(first..last, &(head + &fresh)))
+        Ok(self.lines.replaced(first..last, &(head + &fresh)))
     }
 
     /// Writes a new element, or a new member with this name, in the way of the lines `like`.
@@ -276,7 +312,7 @@ impl<'t> File<'t> {
     fn documents(&self) -> Vec<Document> {
         let mut documents: Vec<Document> = Vec::new();
         let mut is_open = false;
-        for (at, line) in self.lines.iter().enumerate() {
+        for (at, line) in self.lines.all.iter().enumerate() {
             if is_marker(line) {
                 let document =
                     Document { marker: Some(at), first: at + 1, last: at + 1, is_null: true };
@@ -294,48 +330,55 @@ impl<'t> File<'t> {
                 is_open = true;
             }
         }
-        for document in &mut documents {
-            let inline = document.marker.map_or("", |marker| &self.lines[marker][3..]);
-            let text = inline.to_owned() + &self.lines[document.first..document.last].concat();
+        let count = documents.len();
+        // Of a single one it does not matter.
+        for document in documents.iter_mut().filter(|_| count > 1) {
+            let inline = document.marker.map_or("", |marker| &self.lines.all[marker][3..]);
+            let text = inline.to_owned() + &self.lines.all[document.first..document.last].concat();
             document.is_null = decode::yaml(text.as_bytes()).is_err();
         }
         documents
     }
 
-    /// Returns the file with another document.
+    /// Changes a document.
     fn document(
         &self,
         documents: &[Document],
         place: Place<'_>,
         change: Change<'_>,
-    ) -> Result<String, EncodeError> {
+    ) -> Result<Splice, EncodeError> {
         let newline = self.editor.newline;
-        let file = Blocks { lines: self.lines, blocks: &[], newline };
+        let file = &self.lines;
+        let lines = &file.all;
         let filled: Vec<&Document> =
             documents.iter().filter(|document| !document.is_null).collect();
         let found = filled.get(place.at).copied();
         let marker = format!("---{newline}");
         let inline = |document: &Document| {
-            let line = document.marker.map_or("", |marker| &self.lines[marker][3..]).trim();
+            let line = document.marker.map_or("", |marker| &lines[marker][3..]).trim();
             !line.is_empty() && !line.starts_with('#')
         };
         match (change, found) {
             (Change::Insert(is), next) => {
                 let near = filled.get(place.at.saturating_sub(1)).or(filled.last());
-                let like = near.map_or(vec![], |near| self.lines[near.first..near.last].to_vec());
+                let like = near.map_or(vec![], |near| lines[near.first..near.last].to_vec());
                 let fresh = match is.as_object().filter(|members| !members.is_empty()) {
                     Some(members) => table(&self.editor.style, members, &keys(like, 0), 0),
                     None => "{}\n".to_owned(),
                 };
                 let fresh = self.editor.in_lines(&fresh);
-                let end = self.lines.len();
+                let end = lines.len();
                 Ok(match (next, documents.last()) {
                     (Some(Document { marker: Some(line), .. }), _) => {
                         file.replaced(*line..*line, &(marker + &fresh))
                     }
                     (Some(next), _) => file.replaced(next.first..next.first, &(fresh + &marker)),
-                    (None, Some(last)) if last.is_null && last.first == end => {
-                        file.replaced(end..end, &fresh)
+                    // Only one document can fill it: the line that begins it is a part of what changes.
+                    (None, Some(Document { marker: Some(line), first, is_null: true, .. }))
+                        if *first == end =>
+                    {
+                        let marker = lines[*line].trim_end_matches(['\r', '\n']);
+                        file.replaced(*line..end, &format!("{marker}{newline}{fresh}"))
                     }
                     (None, _) => file.replaced(end..end, &(marker + &fresh)),
                 })
@@ -343,7 +386,7 @@ impl<'t> File<'t> {
             (_, None) => Err(EncodeError::NotFoundInList),
             (_, Some(document)) if inline(document) => Err(IN_BRACKETS),
             (Change::Replace { is, .. }, Some(document)) => {
-                let before = self.lines[document.first..document.last].concat();
+                let before = lines[document.first..document.last].concat();
                 let mut new =
                     self.editor.in_lines(&written(is, Some(&before)).replace("\r\n", "\n"));
                 if !new.ends_with('\n') {
@@ -362,11 +405,6 @@ impl<'t> File<'t> {
             }
         }
     }
-}
-
-enum Parts<M, E> {
-    Members(M),
-    Elements(E),
 }
 
 /// Writes the members of a table, in the order in which another table has them.

@@ -1,0 +1,145 @@
+//! What writes cost the writer. It is known before the work is done, from the formats and sizes of the
+//! files alone.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Batch, Operation, WriteError};
+use crate::decode::Format;
+use crate::sheet::Sheet;
+use crate::snapshot::Snapshot;
+use crate::tables::Table;
+
+/// The cost of a batch by itself, however little it changes.
+const BATCH: usize = 16 << 10;
+
+/// Returns the cost of writing into a list of `bytes`: as many bytes as are scanned in the time that
+/// it takes to cut the file and to read it again. It does not depend on how many records change.
+pub(super) fn of_list(format: Option<Format>, is_scanned: bool, bytes: usize) -> usize {
+    let weight = match format {
+        _ if is_scanned => 1,
+        Some(Format::Json) => 8,
+        Some(Format::Yaml) => 24,
+        _ => 32,
+    };
+    bytes.saturating_mul(weight)
+}
+
+/// Returns the cost of writing a record of `bytes` in a file of its own.
+pub(super) fn of_record(format: Option<Format>, bytes: usize) -> usize {
+    let weight = match format {
+        Some(Format::Yaml | Format::Toml10 | Format::Toml11) => 8,
+        _ => 2,
+    };
+    bytes.saturating_mul(weight)
+}
+
+/// What the files of a batch cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Costs {
+    all: usize,
+    /// That of the costliest one.
+    most: usize,
+}
+
+impl Costs {
+    /// Adds a file, if the others do not cost more than `limit`. The costliest one is written whatever
+    /// it costs: a large file can be written too, by itself.
+    pub(super) fn add(&mut self, cost: usize, limit: usize) -> Result<(), WriteError> {
+        let (all, most) = (self.all.saturating_add(cost), self.most.max(cost));
+        if all.saturating_sub(most) > limit {
+            return Err(WriteError::BatchTooLarge);
+        }
+        (self.all, self.most) = (all, most);
+        Ok(())
+    }
+}
+
+/// The file that an operation writes.
+enum Target<'a> {
+    List { path: String, table: &'a Table },
+    Record { path: String, bytes: usize },
+}
+
+impl Batch {
+    /// Returns what the batch costs the writer, as far as the files of `records` tell: about as many
+    /// bytes as are scanned in that time.
+    ///
+    /// # Errors
+    ///
+    /// When its files cost more than its limit.
+    pub(crate) fn cost(&self, records: &Snapshot) -> Result<usize, WriteError> {
+        let mut costs = Costs::default();
+        let mut lists = BTreeSet::new();
+        for (index, Operation { sheet, action, .. }) in self.operations.iter().enumerate() {
+            let Some(sheet) = records.sheet(sheet.as_str()) else { continue };
+            let format = |path: &str| sheet.spec().format_of(path);
+            let cost = match target(sheet, action) {
+                Some(Target::List { path, table }) => {
+                    let cost = of_list(format(&path), table.splitter().is_some(), table.size());
+                    if lists.insert(path) { cost } else { 0 }
+                }
+                Some(Target::Record { path, bytes }) => of_record(format(&path), bytes),
+                None => 0,
+            };
+            costs.add(cost, self.limit).map_err(|error| self.at_operation(index, error))?;
+        }
+        Ok(BATCH.saturating_add(costs.all))
+    }
+
+    /// Returns an error of the operation at `index`, which is named if there are several.
+    pub(super) fn at_operation(&self, index: usize, error: WriteError) -> WriteError {
+        match self.operations.len() {
+            0 | 1 => error,
+            _ => WriteError::Operation { index, source: Box::new(error) },
+        }
+    }
+}
+
+/// Returns the file that an operation writes, if it is there.
+fn target<'a>(sheet: &'a Sheet, action: &Action) -> Option<Target<'a>> {
+    let list = |path: String| Some(Target::List { table: sheet.table(&path)?, path });
+    match action {
+        Action::Put(key, _) | Action::Patch(key, _) | Action::Delete(key) => {
+            match sheet.record(key.as_str()) {
+                Some(record) if record.is_in_list() => list(record.path()),
+                Some(record) => {
+                    let bytes = record.value.as_str().len();
+                    Some(Target::Record { path: record.path(), bytes })
+                }
+                None => sheet.spec().lists_of(key.as_str()).into_iter().find_map(list),
+            }
+        }
+        Action::Create(_) => {
+            let mut tables = sheet.tables();
+            let (path, _) = tables.next().filter(|_| tables.next().is_none())?;
+            list(path.to_owned())
+        }
+        Action::Attach(..) | Action::Detach(..) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_files_but_the_costliest_one_are_bounded() {
+        let yaml = |bytes| of_list(Some(Format::Yaml), false, bytes);
+        let list = of_list(Some(Format::Json), true, 1_000);
+        assert!(list < of_list(Some(Format::Json), false, 1_000) && list < yaml(1_000));
+        for (files, limit, expected) in [
+            (&[yaml(1_000_000)][..], 0, None),
+            (&[yaml(100), yaml(1_000_000)], yaml(100), None),
+            (&[yaml(1_000_000), yaml(100), list], yaml(100), Some(2)),
+            (&[list, list, list], 2 * list, None),
+            (&[list, list, list, list], 2 * list, Some(3)),
+            (&[usize::MAX, usize::MAX], 100, None),
+        ] {
+            let mut costs = Costs::default();
+            let refused = files.iter().position(|cost| costs.add(*cost, limit).is_err());
+            assert_eq!(refused, expected, "{files:?} of {limit}");
+        }
+        let mut costs = Costs::default();
+        (0..1_000).for_each(|_| costs.add(usize::MAX / 2, usize::MAX).unwrap());
+    }
+}
