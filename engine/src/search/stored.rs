@@ -1,4 +1,4 @@
-//! A segment as the files that tantivy wrote: they can be kept, and opened again.
+//! Segments as the files that tantivy wrote, which can be stored and opened again.
 
 use tantivy::DocId;
 
@@ -9,25 +9,26 @@ use crate::search::index::TextIndex;
 use crate::search::segment::Segment;
 use crate::search::shape::Shape;
 
-/// What the texts of a document were made of: they are alike wherever the name and this are.
+/// Identifies what the texts of a document were made from: equal names and origins mean equal
+/// texts.
 pub(crate) type Origin = [u8; 32];
 
-/// The segments of an index that were kept.
+/// The stored segments of an index.
 #[derive(Default)]
 pub(crate) struct KeptIndex {
-    /// What [`TextIndex::shape_bytes`] was.
+    /// The value of [`TextIndex::shape_bytes`] when it was stored.
     pub(crate) shape: Box<[u8]>,
     pub(crate) segments: Vec<Kept>,
 }
 
-/// A segment that was kept: its documents in order, dead ones included, and its files.
+/// A stored segment: its documents in order, dead ones included, and its files.
 pub(crate) struct Kept {
     pub(crate) docs: Vec<(DocName, Origin)>,
     pub(crate) files: Files,
 }
 
 impl Segment {
-    /// Opens a segment that was kept, with the documents in `dead` dead.
+    /// Opens a stored segment, with the documents in `dead` dead.
     fn open(shape: &Shape, kept: Kept, dead: &[DocId]) -> Result<Self, SearchError> {
         let Kept { docs, files } = kept;
         let (count, slots) = files.open().map_err(SearchError::Build)?;
@@ -45,17 +46,17 @@ impl TextIndex {
         self.segments.iter().filter(|segment| segment.files().is_some())
     }
 
-    /// Returns bytes that are alike for indexes of the same slots and languages.
+    /// Returns bytes that are equal for indexes with equal slots and languages.
     pub(crate) fn shape_bytes(&self) -> Vec<u8> {
         self.shape.bytes()
     }
 
-    /// Returns this index with segments that were kept beside its own, each with its dead documents.
-    /// None that lives is in another.
+    /// Returns this index with stored segments added, each with its dead documents. Their live
+    /// documents must be in no other segment.
     ///
     /// # Errors
     ///
-    /// Fails where a segment was not made for an index like this.
+    /// Fails if a segment was not made for an index like this.
     pub(crate) fn recalling(&self, kept: Vec<(Kept, Vec<DocId>)>) -> Result<Self, SearchError> {
         let mut segments = self.segments.to_vec();
         for (kept, dead) in kept {
