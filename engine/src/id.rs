@@ -1,4 +1,4 @@
-//! The names of things in git and in a sheet: object ids, sheet names and record keys.
+//! The names of objects in git and of sheets and records: object ids, sheet names and record keys.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ macro_rules! object_id {
         pub struct $name([u8; 20]);
 
         impl $name {
-            /// The id of forty zeros, which names no object.
+            /// The id of forty zeros, which identifies no object.
             pub const ZERO: Self = Self([0; 20]);
 
             /// Wraps the twenty bytes of a SHA-1 object id.
@@ -24,7 +24,7 @@ macro_rules! object_id {
                 &self.0
             }
 
-            /// Says whether this is [`Self::ZERO`].
+            /// Returns whether this is [`Self::ZERO`].
             pub fn is_zero(&self) -> bool {
                 *self == Self::ZERO
             }
@@ -32,7 +32,7 @@ macro_rules! object_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                // Each answer names a commit, so this is not left to the formatting of numbers.
+                // Every response names a commit, so this avoids the slower number formatting.
                 let digit = |half: u8| char::from(HEX_DIGITS[usize::from(half)]);
                 let digits = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
                 f.write_str(&digits.collect::<String>())

@@ -1,6 +1,7 @@
-//! JSON Pointers (RFC 6901): where in a value something is.
+//! JSON Pointers (RFC 6901), which give a position in a value.
 
-/// Adds a member's name or an element's position to a pointer, with `~` and `/` escaped.
+/// Appends the name of a member or the position of an element to a pointer, with `~` and `/`
+/// escaped.
 pub fn push(pointer: &mut String, name: &str) {
     pointer.push('/');
     for character in name.chars() {
@@ -12,14 +13,14 @@ pub fn push(pointer: &mut String, name: &str) {
     }
 }
 
-/// Returns the pointer that leads through members of these names.
+/// Returns the pointer to the member reached by these names.
 pub fn of<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     let mut pointer = String::new();
     names.into_iter().for_each(|name| push(&mut pointer, name.as_ref()));
     pointer
 }
 
-/// Returns the name that a part of a pointer stands for.
+/// Returns the name that a part of a pointer denotes.
 pub fn unescaped(part: &str) -> String {
     part.replace("~1", "/").replace("~0", "~")
 }

@@ -1,6 +1,6 @@
-//! Lines and columns of places in a text, each found from the one before.
+//! Lines and columns of positions in a text, each computed from the previous one.
 
-/// A place in a text that moves forward.
+/// A position in a text that moves forward.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor<'t> {
     text: &'t str,
@@ -10,14 +10,15 @@ pub(crate) struct Cursor<'t> {
 }
 
 impl<'t> Cursor<'t> {
-    /// Begins at byte `at` of `text`, which is in line `line`. Linear in the line before it.
+    /// Starts at byte `at` of `text`, which is in line `line`. Linear in the part of that line
+    /// before `at`.
     pub(crate) fn new(text: &'t str, at: usize, line: usize) -> Self {
         let begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         Self { text, at, line, column: text[begin..at].chars().count() + 1 }
     }
 
-    /// Moves to byte `offset` and returns its line and column, counted from 1. A place that was
-    /// passed already is where the cursor stands. Linear in the way.
+    /// Moves to byte `offset` and returns its line and column, counted from 1. If `offset` is
+    /// already passed, the cursor stays. Linear in the distance.
     pub(crate) fn to(&mut self, offset: usize) -> (usize, usize) {
         let offset = self.text.floor_char_boundary(offset).max(self.at);
         let way = &self.text[self.at..offset];

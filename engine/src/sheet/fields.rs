@@ -1,4 +1,5 @@
-//! Which fields occur in a sheet, and in how many records; and which of them are lists of tables.
+//! The fields that occur in a sheet, the number of records that have each, and which of them are
+//! lists of tables.
 
 use std::sync::Arc;
 
@@ -7,13 +8,14 @@ use im::OrdMap;
 
 use crate::value::{Json, Kind, Value};
 
-/// Counts the records that have each field; dotted names, arrays opened.
+/// Counts the records that have each field. Names are dotted, and arrays are opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldCounts {
     fields: OrdMap<Arc<str>, u64>,
-    /// The records in which each field is a list that holds tables; the record itself has no name.
+    /// For each field, the number of records where it is a list with tables; the name of the record
+    /// itself is empty.
     lists: OrdMap<Arc<str>, u64>,
-    /// The records in which each field is a list of whatever.
+    /// For each field, the number of records where it is a list of any kind.
     arrays: OrdMap<Arc<str>, u64>,
 }
 
@@ -23,23 +25,23 @@ impl FieldCounts {
         self.fields.iter().map(|(name, count)| (&**name, *count))
     }
 
-    /// Says whether some record has `field`.
+    /// Returns whether some record has `field`.
     pub fn contains(&self, field: &str) -> bool {
         self.fields.contains_key(field)
     }
 
-    /// Says whether `field` is a list of tables in some record. The empty name is that of the record
+    /// Returns whether `field` is a list of tables in some record. The empty name means the record
     /// itself.
     pub fn is_list_of_tables(&self, field: &str) -> bool {
         self.lists.contains_key(field)
     }
 
-    /// Says whether `field` is a list in some record.
+    /// Returns whether `field` is a list in some record.
     pub fn is_list(&self, field: &str) -> bool {
         self.arrays.contains_key(field)
     }
 
-    /// Takes what `tally` counted into account.
+    /// Adds the counts of `tally`.
     pub(super) fn settle(&mut self, tally: Tally) {
         settle(&mut self.fields, tally.fields);
         settle(&mut self.lists, tally.lists);
@@ -60,7 +62,7 @@ fn settle(counts: &mut OrdMap<Arc<str>, u64>, changes: Changes) {
     }
 }
 
-/// By how much the counts change, field by field.
+/// The changes to the counts, field by field.
 ///
 /// A name is copied once for all records that have it.
 #[derive(Default)]
@@ -76,18 +78,19 @@ type Changes = HashMap<String, Count>;
 #[derive(Default)]
 struct Count {
     change: i64,
-    /// The last value that was counted here: a field is in a value once, however often it is.
+    /// The last value that was counted here: a field counts once for each value, however often it
+    /// occurs.
     last: u64,
 }
 
 impl Tally {
-    /// Counts the fields of `value` by so much.
+    /// Counts the fields of `value`, adding `by` to each.
     pub(super) fn add(&mut self, value: &Value, by: i64) {
         self.values += 1;
         value.parts().for_each(|part| self.collect(part, &mut String::new(), "", by));
     }
 
-    /// Counts what is inside of `json`, whose name is `prefix`, with a `dot` behind that.
+    /// Counts the fields inside `json`, whose name is `prefix`, with `dot` after it.
     fn collect(&mut self, json: Json<'_>, prefix: &mut String, dot: &str, by: i64) {
         match json.kind() {
             Kind::Array => {
@@ -116,7 +119,7 @@ impl Tally {
     }
 }
 
-/// Counts `name` by so much, unless it was counted for this value.
+/// Adds `by` to the count of `name`, unless it was already counted for this value.
 fn count(changes: &mut Changes, name: &str, value: u64, by: i64) {
     if !changes.contains_key(name) {
         changes.insert(name.to_owned(), Count::default());

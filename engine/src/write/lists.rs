@@ -1,4 +1,4 @@
-//! What operations make of files of many records.
+//! Applies operations to files of many records.
 
 use std::sync::Arc;
 
@@ -15,15 +15,15 @@ use crate::mirror::{Edit, EntryMode, ObjectError};
 use crate::record::Record;
 use crate::tables::Source;
 
-/// An operation on a list costs its record and this part of the file, where a record is found without
-/// a look at the others.
+/// Where a record is found without reading the others, an operation costs its record and this
+/// fraction of the file.
 const SCANNED: usize = 128;
-/// It costs this part where the whole file is parsed.
+/// Where the whole file is parsed, it costs this fraction of the file.
 const PARSED: usize = 4;
 
 impl Files<'_> {
-    /// Returns the path of the list that a record is in, or that a new one called `key` goes into;
-    /// `None` where it is a file of its own.
+    /// Returns the path of the list that contains a record, or that a new record `key` goes into;
+    /// `None` if the record is a file of its own.
     pub(super) fn list_of(
         &mut self,
         spec: &Arc<SheetSpec>,
@@ -33,7 +33,7 @@ impl Files<'_> {
         if let Some(old) = old {
             return Ok(old.blob.is_none().then(|| old.path.clone()));
         }
-        // A file of its own that cannot be read is what it is put in the place of.
+        // An unreadable file of its own is replaced by the record.
         if !spec.is_listed() && self.broken_at(&spec.name, key).is_some() {
             return Ok(None);
         }
@@ -48,8 +48,8 @@ impl Files<'_> {
         }
     }
 
-    /// Returns the path of the list that new records of a sheet go into, if its records are in lists
-    /// alone.
+    /// Returns the path of the list that new records of a sheet go into, if all its records are in
+    /// lists.
     pub(super) fn list_of_sheet(
         &mut self,
         spec: &Arc<SheetSpec>,
@@ -76,13 +76,13 @@ impl Files<'_> {
         }
     }
 
-    /// Says whether the file at `path` is a list now.
+    /// Returns whether the file at `path` is now a list.
     fn is_list(&mut self, spec: &Arc<SheetSpec>, path: &str) -> Result<bool, WriteError> {
         let sheet = self.before.sheet(spec.name.as_str());
         if self.lists.contains_key(path) || sheet.is_some_and(|sheet| sheet.table(path).is_some()) {
             return Ok(true);
         }
-        // One of nothing is in no sheet.
+        // An empty list is in no sheet.
         let is_there = spec.shape_of(path) != Shape::Record && self.entry_at(path)?.is_some();
         if !is_there {
             return Ok(false);
@@ -94,7 +94,7 @@ impl Files<'_> {
         }
     }
 
-    /// Takes up the list at `path`, if the batch has not done so before.
+    /// Opens the list at `path`, unless the batch has already done so.
     fn open_list(&mut self, spec: &Arc<SheetSpec>, path: &str) -> Result<(), WriteError> {
         let sheet = &spec.name;
         self.bounds.allow(sheet, path.as_bytes())?;
@@ -125,8 +125,8 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// Stores a record in the list at `path`, in the place of `old` if there is one; `given` is the
-    /// key that a caller says.
+    /// Stores a record in the list at `path`, replacing `old` if there is one; `given` is the key
+    /// that the caller gave.
     pub(super) fn put_in_list(
         &mut self,
         spec: &Arc<SheetSpec>,
@@ -170,7 +170,7 @@ impl Files<'_> {
         Ok(Written { sheet, key, moved_from, existed, value, attachment: None })
     }
 
-    /// Takes a record out of the list at `path`.
+    /// Removes a record from the list at `path`.
     pub(super) fn remove_from_list(
         &mut self,
         spec: &Arc<SheetSpec>,
@@ -181,7 +181,7 @@ impl Files<'_> {
         self.with_list(spec, path, 0, |list, source, held| list.remove(source, held, key))
     }
 
-    /// Does something with a list that is open, and counts what it costs.
+    /// Runs a function on an open list, and counts its cost.
     fn with_list<T>(
         &mut self,
         spec: &Arc<SheetSpec>,
@@ -205,7 +205,7 @@ impl Files<'_> {
         done.map_err(|source| WriteError::Encode { sheet: spec.name.clone(), source })
     }
 
-    /// Makes files of the lists.
+    /// Stores the lists as files.
     pub(super) fn store_lists(&mut self) -> Result<(), ObjectError> {
         for (path, OpenList { mode, list, .. }) in std::mem::take(&mut self.lists) {
             let blob = self.stage.blob(&list.bytes())?;

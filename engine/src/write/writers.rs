@@ -1,4 +1,4 @@
-//! Which operation of a batch wrote which record.
+//! Tracks which operation of a batch wrote which record.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use crate::id::Key;
 use crate::problem::Problem;
 use crate::snapshot::Snapshot;
 
-/// The operations that wrote each file, by its path.
+/// The operations that wrote each file, by path.
 #[derive(Debug, Default)]
 pub(super) struct Writers(HashMap<String, Vec<Writer>>);
 
@@ -14,20 +14,20 @@ pub(super) struct Writers(HashMap<String, Vec<Writer>>);
 struct Writer {
     /// The record that it wrote.
     key: Key,
-    /// Its place in the batch, from 0.
+    /// Its index in the batch, from 0.
     operation: usize,
 }
 
 impl Writers {
-    /// Notes that the operation wrote the record `key`, which the file at `path` is or holds.
+    /// Records that the operation wrote the record `key`, which is the file at `path` or in it.
     pub(super) fn note(&mut self, path: &str, key: &Key, operation: usize) {
         let writers = self.0.entry(path.to_owned()).or_default();
         writers.retain(|writer| writer.key != *key);
         writers.push(Writer { key: key.clone(), operation });
     }
 
-    /// Returns the operation that wrote the record of a problem of `state`. In a file of many records
-    /// the line of the problem tells which record it is, as far as that is known.
+    /// Returns the operation that wrote the record of a problem of `state`. In a file of many
+    /// records, the line of the problem identifies the record, if the line is known.
     pub(super) fn of(&self, problem: &Problem, state: &Snapshot) -> Option<usize> {
         let writers = self.0.get(&problem.path)?;
         let sheet = problem.sheet.as_ref().and_then(|sheet| state.sheet(sheet.as_str()));
