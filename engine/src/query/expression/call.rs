@@ -1,4 +1,4 @@
-//! What the functions return.
+//! The implementation of the functions.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use super::operand::Operand;
 use super::{convert, number, text, version};
 use crate::budget::{Budget, STEP};
 
-/// Applies a function to values, of which there are as many as its signature says.
+/// Applies a function to values, whose number matches its signature.
 ///
 /// # Errors
 ///
-/// Where it does not take these values, or `budget` is used up.
+/// Fails if the function does not accept these values, or if `budget` is used up.
 pub(super) fn apply<'a>(
     function: Function,
     operands: Vec<Operand<'a>>,
@@ -53,7 +53,7 @@ pub(super) fn apply<'a>(
         }
         _ => return Err(Fault::TYPES),
     };
-    // What was made is read, too.
+    // Reading the result costs too.
     if budget.spend(value.weight()) { Ok(value) } else { Err(Fault::SPENT) }
 }
 
@@ -186,7 +186,7 @@ fn size<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> {
     i64::try_from(size).map(Operand::Int).map_err(|_| Fault::RANGE)
 }
 
-/// Returns the elements of a list that is not too long.
+/// Returns the elements of a list, if it is not too long.
 fn elements<'a>(list: &Operand<'a>) -> Result<Vec<Operand<'a>>, Fault> {
     let elements = list.elements().ok_or(Fault::TYPES)?;
     let elements: Vec<_> = elements.take(MAX_LIST + 1).collect();
@@ -215,11 +215,11 @@ fn is_subset(one: &Operand<'_>, other: &Operand<'_>, budget: &Budget) -> Result<
     Ok(true)
 }
 
-/// Says whether a list has an element, or a map a key.
+/// Returns whether a list has an element, or a map a key.
 ///
 /// # Errors
 ///
-/// Where it is neither, or `budget` is used up.
+/// Fails if it is neither, or if `budget` is used up.
 pub(super) fn contains<'a>(
     element: &Operand<'a>,
     of: &Operand<'a>,
@@ -238,11 +238,11 @@ pub(super) fn contains<'a>(
     }
 }
 
-/// Compares two values. Nothing is before or behind what is not a number.
+/// Compares two values. Nothing is less or greater than NaN.
 ///
 /// # Errors
 ///
-/// Where there is no order between them, or `budget` is used up.
+/// Fails if the values have no order, or if `budget` is used up.
 pub(super) fn ordered(
     left: &Operand<'_>,
     right: &Operand<'_>,
@@ -259,13 +259,13 @@ pub(super) fn ordered(
 ///
 /// # Errors
 ///
-/// Where there is none, or `budget` is used up.
+/// Fails if there is none, or if `budget` is used up.
 pub(super) fn at<'a>(
     of: &Operand<'a>,
     index: &Operand<'a>,
     budget: &Budget,
 ) -> Result<Operand<'a>, Fault> {
-    // An element of a list that was made costs nothing to find.
+    // Finding an element of a computed list is free.
     let weight = if matches!(of, Operand::List(_)) { STEP } else { of.weight() };
     if !budget.spend(weight) {
         return Err(Fault::SPENT);
@@ -277,7 +277,7 @@ pub(super) fn at<'a>(
     let position = match index {
         Operand::Int(at) => usize::try_from(*at).ok(),
         Operand::Uint(at) => usize::try_from(*at).ok(),
-        // A float that is a position is one.
+        // A float with an integral value is a valid position.
         Operand::Double(at) if at.fract() == 0.0 && (0.0..1e15).contains(at) => Some(*at as usize),
         Operand::Double(_) => None,
         _ => return Err(Fault::TYPES),
@@ -290,7 +290,7 @@ pub(super) fn at<'a>(
     element.ok_or(Fault::ABSENT)
 }
 
-/// Returns a list of these, if they are not too many.
+/// Returns a list of these elements, if they are not too many.
 pub(super) fn list(elements: Vec<Operand<'_>>) -> Result<Operand<'_>, Fault> {
     let is_short = elements.len() <= MAX_LIST;
     if is_short { Ok(Operand::List(Arc::from(elements))) } else { Err(Fault::LONG) }

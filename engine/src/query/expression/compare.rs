@@ -6,8 +6,9 @@ use super::flaw::Fault;
 use super::operand::Operand;
 use crate::scalar::Moment;
 
-/// Says whether two values are equal. Those of different types are not, but numbers are compared
-/// by their value whatever their type, and a text that spells a moment with a timestamp.
+/// Returns whether two values are equal. Values of different types are not, with two exceptions:
+/// numbers are compared by value whatever their type, and a timestamp with a text that denotes a
+/// moment.
 pub(super) fn equal(one: &Operand<'_>, other: &Operand<'_>) -> bool {
     use Operand::{Bool, Bytes, Duration, Null, Text, Type, Version};
     match (one, other) {
@@ -66,7 +67,7 @@ fn equal_maps(one: &Operand<'_>, other: &Operand<'_>) -> Option<bool> {
     Some(count == others.count())
 }
 
-/// Returns the member of a map under `key`; `None` where there is none, or it is no map.
+/// Returns the member of a map under `key`, or `None` if there is none or it is not a map.
 pub(super) fn member<'a>(map: &Operand<'a>, key: &Operand<'_>) -> Option<Operand<'a>> {
     match (map, key) {
         (Operand::Map(map), key) => {
@@ -77,12 +78,12 @@ pub(super) fn member<'a>(map: &Operand<'a>, key: &Operand<'_>) -> Option<Operand
     }
 }
 
-/// Compares two values of one type, or two numbers, or a moment with a text that spells one.
-/// Returns `None` where one is not a number at all.
+/// Compares two values of one type, two numbers, or a moment with a text that denotes one. Returns
+/// `None` if one of them is NaN.
 ///
 /// # Errors
 ///
-/// Where there is no order between them.
+/// Fails if the values have no order.
 pub(super) fn order(one: &Operand<'_>, other: &Operand<'_>) -> Result<Option<Ordering>, Fault> {
     use Operand::{Bool, Bytes, Duration, Text};
     Ok(Some(match (one, other) {
@@ -100,8 +101,8 @@ pub(super) fn order(one: &Operand<'_>, other: &Operand<'_>) -> Result<Option<Ord
     }))
 }
 
-/// Returns both as moments, where one is a timestamp and the other one, too, or a text that spells
-/// a moment as the query parameters read it.
+/// Returns both as moments, if one is a timestamp and the other is too, or is a text that denotes a
+/// moment as query parameters spell it.
 fn moments(one: &Operand<'_>, other: &Operand<'_>) -> Option<(Moment, Moment)> {
     match (one, other) {
         (Operand::Moment(one), Operand::Moment(other)) => Some((*one, *other)),
@@ -128,7 +129,7 @@ impl Numeric {
         }
     }
 
-    /// Compares exactly; `None` where one is not a number.
+    /// Compares exactly; returns `None` if one is NaN.
     fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Whole(one), Self::Whole(other)) => Some(one.cmp(&other)),
@@ -145,7 +146,7 @@ fn compare(whole: i128, double: f64) -> Option<Ordering> {
     if double.is_nan() {
         return None;
     }
-    // The cast saturates far outside of all integers, so the order is right there, too.
+    // The cast saturates far outside the range of integers, so the order is right there too.
     let floor = double.floor();
     let fraction = if double > floor { Ordering::Less } else { Ordering::Equal };
     Some(whole.cmp(&(floor as i128)).then(fraction))

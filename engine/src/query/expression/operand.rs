@@ -10,16 +10,16 @@ use crate::record::Record;
 use crate::scalar::Moment;
 use crate::value::{Json, Kind};
 
-/// A value: of a record as it lies in memory, or made on the way.
+/// A value: part of a record in memory, or computed.
 #[derive(Debug, Clone)]
 pub(super) enum Operand<'a> {
     /// `null`
     Null,
     /// `bool`
     Bool(bool),
-    /// `int`: what JSON writes without a fraction or an exponent.
+    /// `int`: a JSON number without a fraction or an exponent.
     Int(i64),
-    /// `uint`; of JSON, integers that are too large for an int.
+    /// `uint`; in JSON, an integer that is too large for an int.
     Uint(u64),
     /// `double`
     Double(f64),
@@ -27,9 +27,9 @@ pub(super) enum Operand<'a> {
     Text(Cow<'a, str>),
     /// `bytes`, which no record holds.
     Bytes(Arc<[u8]>),
-    /// `list` or `map` of a record.
+    /// A `list` or `map` of a record.
     Json(Json<'a>),
-    /// The `map` that another record is, with its key as the member `_key`.
+    /// Another record as a `map`, with its key as the member `_key`.
     Record(&'a Record),
     /// `list`
     List(Arc<[Operand<'a>]>),
@@ -39,24 +39,24 @@ pub(super) enum Operand<'a> {
     Moment(Moment),
     /// `duration`
     Duration(Duration),
-    /// A semantic version, as Kubernetes has them.
+    /// A semantic version, as in Kubernetes.
     Version(Arc<semver::Version>),
     /// A type.
     Type(&'static str),
 }
 
-/// A member of a map that was made on the way.
+/// A member of a computed map.
 #[derive(Debug, Clone)]
 pub(super) struct Entry<'a> {
     pub(super) key: Operand<'a>,
     pub(super) value: Operand<'a>,
 }
 
-/// The member of another record that is its key.
+/// The member of another record that holds its key.
 pub(super) const KEY: &str = "_key";
 
 impl<'a> Operand<'a> {
-    /// Returns what `json` is. Takes no memory, unless a text has escapes.
+    /// Converts `json`. Allocates only if a text has escapes.
     pub(super) fn of(json: Json<'a>) -> Self {
         match json.kind() {
             Kind::Null => Self::Null,
@@ -76,7 +76,7 @@ impl<'a> Operand<'a> {
         int.or_else(|| text.parse().ok().map(Self::Uint)).unwrap_or_else(double)
     }
 
-    /// Returns a text that is known for as long as the operand is used, without a copy.
+    /// Returns a text that borrows from this operand, without a copy.
     pub(super) fn borrowed(&'a self) -> Self {
         match self {
             Self::Text(text) => Self::Text(Cow::Borrowed(text)),
@@ -84,7 +84,8 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns what it is apart from any record; `None` where it is a part of one.
+    /// Converts the value into one that is independent of any record, or returns `None` if it is
+    /// part of one.
     pub(super) fn into_constant(self) -> Option<Operand<'static>> {
         Some(match self {
             Self::Null => Operand::Null,
@@ -126,7 +127,8 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns about what it costs to read all of it, in units of a [`Budget`](crate::budget::Budget).
+    /// Returns the approximate cost of reading all of it, in units of a
+    /// [`Budget`](crate::budget::Budget).
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -139,7 +141,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns the elements of a list; `None` for another value.
+    /// Returns the elements of a list, or `None` for any other value.
     pub(super) fn elements(&self) -> Option<Box<dyn Iterator<Item = Operand<'a>> + 'a>> {
         match self {
             Self::Json(json) if json.kind() == Kind::Array => {
@@ -153,7 +155,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns the members of a map, in no particular order; `None` for another value.
+    /// Returns the members of a map, in no particular order, or `None` for any other value.
     pub(super) fn entries(&self) -> Option<Box<dyn Iterator<Item = Entry<'a>> + 'a>> {
         match self {
             Self::Map(map) => {
@@ -169,7 +171,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns what a macro goes through: the elements of a list, or the keys of a map.
+    /// Returns what a macro iterates over: the elements of a list, or the keys of a map.
     pub(super) fn items(&self) -> Option<Box<dyn Iterator<Item = Operand<'a>> + 'a>> {
         if let Some(object) = self.object() {
             return Some(Box::new(object.members().map(|(key, _)| Operand::Text(key))));
@@ -180,7 +182,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns the object of a record that it is.
+    /// Returns the object of a record, if the value is one.
     pub(super) fn object(&self) -> Option<Json<'a>> {
         match self {
             Self::Json(json) if json.kind() == Kind::Object => Some(*json),

@@ -1,15 +1,15 @@
-//! Functions on texts. Positions count characters, from 0.
+//! Functions on strings. Positions count characters, from 0.
 
 use super::flaw::Fault;
 use super::limits::{MAX_LIST, MAX_TEXT};
 use super::operand::Operand;
 
-/// Returns a text that was made, if it is short enough.
+/// Returns a computed text, if it is short enough.
 pub(super) fn made<'a>(text: String) -> Result<Operand<'a>, Fault> {
     if text.len() <= MAX_TEXT { Ok(Operand::Text(text.into())) } else { Err(Fault::LONG) }
 }
 
-/// Returns where the character at a position begins; the end is one, too.
+/// Returns the byte offset of the character at a position, which may be the end.
 fn byte_at(text: &str, position: i64) -> Result<usize, Fault> {
     let position = usize::try_from(position).map_err(|_| Fault::RANGE)?;
     let mut places = text.char_indices().map(|(at, _)| at).chain([text.len()]);
@@ -25,14 +25,14 @@ pub(super) fn char_at<'a>(text: &str, at: i64) -> Result<Operand<'a>, Fault> {
     made(character.map(String::from).unwrap_or_default())
 }
 
-/// Returns the position of the first `part` at or behind a position; -1 where there is none.
+/// Returns the position of the first `part` at or after a position, or -1 if there is none.
 pub(super) fn index_of<'a>(text: &str, part: &str, from: i64) -> Result<Operand<'a>, Fault> {
     let from = byte_at(text, from)?;
     let found = memchr::memmem::find(&text.as_bytes()[from..], part.as_bytes());
     Ok(found.map_or(Operand::Int(-1), |at| position(text, from + at)))
 }
 
-/// Returns the position of the last `part` at or before a position; -1 where there is none.
+/// Returns the position of the last `part` at or before a position, or -1 if there is none.
 pub(super) fn last_index_of<'a>(
     text: &str,
     part: &str,
@@ -44,8 +44,8 @@ pub(super) fn last_index_of<'a>(
     Ok(found.map_or(Operand::Int(-1), |at| position(text, at)))
 }
 
-/// Returns the text with `part` replaced, from the front on and at most so often; a negative number
-/// is always.
+/// Returns the text with the first `most` occurrences of `part` replaced, or all if `most` is
+/// negative.
 pub(super) fn replace<'a>(
     text: &str,
     part: &str,
@@ -57,21 +57,21 @@ pub(super) fn replace<'a>(
         0 => text.chars().count() + 1,
         _ => text.matches(part).count(),
     };
-    // Before it is made: many long ones would not fit anywhere.
+    // Checked before the text is built, since many long ones would not fit in memory.
     if text.len() + count.min(most).saturating_mul(other.len()) > 2 * MAX_TEXT {
         return Err(Fault::LONG);
     }
     made(text.replacen(part, other, most))
 }
 
-/// Returns the parts between separators, at most so many; a negative number is all.
+/// Returns the parts between separators, at most `most` of them, or all if `most` is negative.
 pub(super) fn split<'a>(text: &str, separator: &str, most: i64) -> Result<Operand<'a>, Fault> {
     let part = |part: &str| Operand::Text(part.to_owned().into());
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let parts: Vec<Operand<'a>> = match (separator, most) {
         (_, 0) => Vec::new(),
         ("", most) => {
-            // Each character is a part, and what is left is the last.
+            // Each character is a part, and the last part is the rest.
             let mut ends = text.char_indices().map(|(at, c)| (at, at + c.len_utf8()));
             let before_last = ends.by_ref().take(most.min(MAX_LIST + 1) - 1);
             let mut parts: Vec<_> = before_last.map(|(at, end)| part(&text[at..end])).collect();
@@ -89,7 +89,7 @@ pub(super) fn substring<'a>(text: &str, from: i64, to: Option<i64>) -> Result<Op
     made(part.to_owned())
 }
 
-/// Returns the texts of a list with a separator between them.
+/// Joins the texts of a list with a separator.
 pub(super) fn join<'a>(list: &Operand<'_>, separator: &str) -> Result<Operand<'a>, Fault> {
     let mut joined = String::new();
     for (at, element) in list.elements().ok_or(Fault::TYPES)?.enumerate() {
