@@ -1,7 +1,8 @@
-//! One record of a file of many, written in the place where it stands: all other bytes stay.
+//! Writes one record of a file of many in place: all other bytes stay.
 //!
-//! What comes of an edit is read again, by the way that a push takes. It holds if exactly the record
-//! that was meant is exactly what was meant, and all others are what they were; else it is refused.
+//! The result of an edit is read again by the same code as a push. The edit succeeds only if the
+//! intended record has exactly the intended value and all others are unchanged; otherwise it is
+//! rejected.
 
 mod blocks;
 mod change;
@@ -26,10 +27,10 @@ use crate::tables::{self, Held, Reading, Source, Table, TableChange};
 use crate::value::Value;
 use change::{Change, Place};
 
-/// The mark that a text file may begin with.
+/// The byte order mark that a text file may begin with.
 const MARK: &str = "\u{feff}";
 
-/// A file of many records that is being written to.
+/// A file of many records that is being written.
 #[derive(Debug, Clone)]
 pub(crate) struct List {
     /// Its text, without a byte order mark.
@@ -37,13 +38,13 @@ pub(crate) struct List {
     has_mark: bool,
     /// How it is cut.
     table: Table,
-    /// The records that are others than in the state that it came from, or gone.
+    /// The records that differ from the original state, or were removed.
     changed: HashMap<Key, Option<Arc<Record>>>,
 }
 
 impl List {
-    /// Takes up the file that is `source`, which was cut as `table` says if that is known. `None`
-    /// where it is no list.
+    /// Opens the file that is `source`, which is cut as in `table`, if known. Returns `None` if it
+    /// is not a list.
     pub(crate) fn open(source: &Source<'_>, table: Option<&Table>, bytes: &[u8]) -> Option<Self> {
         let has_mark = bytes.starts_with(MARK.as_bytes());
         let text = decode::text(bytes).ok()?.to_owned();
@@ -68,17 +69,17 @@ impl List {
         self.text.len()
     }
 
-    /// Says whether a record is found in the file without a look at all of it.
+    /// Returns whether a record is found without reading the whole file.
     pub(crate) fn is_cut_by_scan(&self) -> bool {
         self.table.splitter().is_some()
     }
 
-    /// Returns the key that `record` would have in the file, in the place of the one called `old` if
-    /// there is such; `None` where its fields do not say it, as in a map.
+    /// Returns the key that `record` would have in the file, replacing the record `old` if there is
+    /// one; `None` if its fields do not determine the key, as in a map.
     ///
     /// # Errors
     ///
-    /// Refuses a record without the field that it is called by.
+    /// Rejects a record without the field that names it.
     pub(crate) fn key_of(
         &self,
         source: &Source<'_>,
@@ -94,11 +95,11 @@ impl List {
         }
     }
 
-    /// Lets the record `old` be `record`, whose key is `key`.
+    /// Replaces the record `old` by `record`, whose key is `key`.
     ///
     /// # Errors
     ///
-    /// See [`EncodeError`]; the file is what it was then.
+    /// See [`EncodeError`]; the file is then unchanged.
     pub(crate) fn replace(
         &mut self,
         source: &Source<'_>,
@@ -122,11 +123,11 @@ impl List {
         Ok(is)
     }
 
-    /// Adds a record: where the order of the keys says, if the file is in that order, else at its end.
+    /// Adds a record: in key order, if the file is sorted, or else at its end.
     ///
     /// # Errors
     ///
-    /// See [`EncodeError`]; the file is what it was then.
+    /// See [`EncodeError`]; the file is then unchanged.
     pub(crate) fn insert(
         &mut self,
         source: &Source<'_>,
@@ -141,11 +142,11 @@ impl List {
         Ok(is)
     }
 
-    /// Takes a record out.
+    /// Removes a record.
     ///
     /// # Errors
     ///
-    /// See [`EncodeError`]; the file is what it was then.
+    /// See [`EncodeError`]; the file is then unchanged.
     pub(crate) fn remove(
         &mut self,
         source: &Source<'_>,
@@ -160,7 +161,7 @@ impl List {
         self.store(source, held, text, &HashMap::from([(key.clone(), None)]))
     }
 
-    /// Returns what the file holds now: what is changed, and the rest as in `held`.
+    /// Returns the current contents of the file: changed records, and the others as in `held`.
     fn held(&self, held: Held<'_>) -> impl Fn(&Key) -> Option<Arc<Record>> {
         move |key| match self.changed.get(key) {
             Some(record) => record.clone(),
@@ -209,7 +210,7 @@ impl List {
         }
     }
 
-    /// Reads what has come of the file.
+    /// Reads the resulting file.
     fn read_again(
         &self,
         source: &Source<'_>,
@@ -231,7 +232,7 @@ impl List {
         }
     }
 
-    /// Takes a new text if it changes the records that are `wanted` and no others.
+    /// Accepts a new text if it changes exactly the `wanted` records.
     fn store(
         &mut self,
         source: &Source<'_>,
@@ -263,7 +264,7 @@ impl List {
     }
 }
 
-/// Refuses what is no record of the sheet, before it is written.
+/// Rejects a value that is not a record of the sheet, before it is written.
 fn checked(source: &Source<'_>, record: &Json) -> Result<(), EncodeError> {
     if !record.is_object() {
         return Err(EncodeError::NotATable);

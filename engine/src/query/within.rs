@@ -1,11 +1,11 @@
-//! What a list is asked within.
+//! The context of a list query.
 
 use std::sync::Arc;
 
 use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
 
-/// The sheet of a list, and the state that it is a part of, if other records can be looked at, too.
+/// The sheet of a list, and the state that contains it, if other records can be read too.
 #[derive(Debug, Clone, Copy)]
 pub struct Within<'a> {
     pub(crate) sheet: &'a Sheet,
@@ -13,14 +13,14 @@ pub struct Within<'a> {
 }
 
 impl<'a> Within<'a> {
-    /// Returns a sheet of a state. References of its records lead to others of the state.
+    /// Returns a sheet of a state. References of its records lead to other records of the state.
     pub fn of(snapshot: &'a Snapshot, sheet: &'a Sheet) -> Self {
         Self { sheet, snapshot: Some(snapshot) }
     }
 }
 
 impl<'a> From<&'a Sheet> for Within<'a> {
-    /// Returns a sheet by itself: no other record is looked at.
+    /// Returns a sheet by itself: no other record is read.
     fn from(sheet: &'a Sheet) -> Self {
         Self { sheet, snapshot: None }
     }

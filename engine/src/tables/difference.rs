@@ -1,5 +1,5 @@
-//! What a change inside of a file changes: only the records between the bytes that are the same at
-//! both ends are read.
+//! Finds the records affected by a change inside a file: only those between the common beginning
+//! and the common end are read.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::problem::{Problem, Rule};
 use crate::split::{Cut, Splitter};
 use crate::value::Value;
 
-/// A range of the pieces of the old file, and what stands in its place.
+/// A range of the pieces of the old file, and its replacement.
 struct Middle {
-    /// How many pieces stand before it.
+    /// The number of pieces before it.
     first: usize,
-    /// The first piece behind it.
+    /// The first piece after it.
     last: usize,
-    /// Where it begins, in both files, and in which line.
+    /// Where it begins in both files, and in which line.
     at: usize,
     line: u32,
     /// Where it ends in the old file, and in the new one.
@@ -32,8 +32,9 @@ struct Middle {
     new: Vec<Cut>,
 }
 
-/// Returns what changes in a file that was cut as `old` says and held `before`, and holds `after`
-/// now. `None` where that cannot be told from the pieces that differ: the file is to be read anew.
+/// Returns the changes of a file that was cut as `old`, contained `before`, and now contains
+/// `after`. Returns `None` if the changes cannot be determined from the differing pieces; then the
+/// whole file must be read.
 ///
 /// Compares the bytes and reads the records that differ; linear in the pieces with a small factor.
 pub(crate) fn change(
@@ -45,12 +46,12 @@ pub(crate) fn change(
 ) -> Option<TableChange> {
     let (before, after) = (decode::text(before).ok()?, decode::text(after).ok()?);
     let (splitter, begin) = source.splitter(after)?.ok()?;
-    // Another header makes other records of the same rows.
+    // Another header turns the same rows into other records.
     if old.splitter.as_ref() != Some(&splitter) || old.begin != begin {
         return None;
     }
     let is_above_same = before.as_bytes().get(..begin) == after.as_bytes().get(..begin);
-    // Of two elements with one key the second is read only when the first is gone.
+    // If two elements have one key, the second is read only once the first is gone.
     let is_contested = old.problems().any(|problem| problem.rule == Rule::KeyTaken);
     if !is_above_same || is_contested {
         return None;
@@ -72,10 +73,10 @@ pub(crate) fn change(
     replaced(source, old, held, blob, (naming, moved), (&middle, come, keys))
 }
 
-/// How far the places behind the difference move.
+/// How far the positions after the difference move.
 struct Moved {
     lines: i64,
-    /// The line that the difference ends in, as it was, and by how much the columns behind it move.
+    /// The old line in which the difference ends, and by how much the columns after it move.
     line: u32,
     columns: i64,
 }
@@ -107,7 +108,7 @@ impl Moved {
     }
 }
 
-/// Finds the part in which the two files differ, cut into pieces.
+/// Finds the range in which the two files differ, cut into pieces.
 fn middle(old: &Table, splitter: &Splitter, before: &str, after: &str) -> Option<Middle> {
     let prefix = common_prefix(before.as_bytes(), after.as_bytes());
     let most = before.len().min(after.len()) - prefix;

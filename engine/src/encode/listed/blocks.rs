@@ -1,18 +1,18 @@
-//! Records that are blocks of lines, each with what stands above it: blank lines and comments.
+//! Records that are blocks of lines, each with the blank lines and comments above it.
 //!
-//! The comments right above a record are about it, and go with it. What stands above the first record
-//! is about the file.
+//! The comments directly above a record belong to it and move with it. Comments above the first
+//! record belong to the file.
 
 use std::ops::Range;
 
 /// The lines of a record.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
-    /// What the file calls it, where it does.
+    /// Its name in the file, if it has one.
     pub(super) name: Option<String>,
     /// Blank lines and comments above it.
     pub(super) lead: Range<usize>,
-    /// Its own.
+    /// Its own lines.
     pub(super) lines: Range<usize>,
 }
 
@@ -20,12 +20,12 @@ pub(super) struct Block {
 pub(super) struct Blocks<'t> {
     pub(super) lines: &'t [&'t str],
     pub(super) blocks: &'t [Block],
-    /// The end of a line.
+    /// The line ending.
     pub(super) newline: &'t str,
 }
 
 impl Blocks<'_> {
-    /// Returns the file with other lines in a place.
+    /// Returns the file with a range of lines replaced.
     pub(super) fn replaced(&self, range: Range<usize>, new: &str) -> String {
         let mut before = self.lines[..range.start].concat();
         let after = self.lines[range.end..].concat();
@@ -33,7 +33,7 @@ impl Blocks<'_> {
         if !before.is_empty() && !before.ends_with('\n') {
             before += self.newline;
         }
-        // A file whose last line had no end has none then.
+        // If the last line had no line ending, it stays that way.
         let is_open = self.lines.last().is_some_and(|last| !last.ends_with('\n'));
         if is_open && range.end == self.lines.len() {
             let last = if new.is_empty() { &mut before } else { &mut new };
@@ -43,10 +43,10 @@ impl Blocks<'_> {
         before + &new + &after
     }
 
-    /// Returns the file with a new block before the one at `at`, or behind the last.
+    /// Returns the file with a new block before the one at `at`, or after the last.
     pub(super) fn inserted(&self, at: usize, fresh: &str) -> String {
         let count = self.blocks.len();
-        // Blocks stand as far apart as those beside them.
+        // The spacing between blocks is copied from their neighbours.
         let apart = match at.clamp(1, count.max(2) - 1) {
             next if next < count => {
                 let about = self.about(next);
@@ -66,7 +66,7 @@ impl Blocks<'_> {
         }
     }
 
-    /// Returns the file without a block that is not the only one.
+    /// Returns the file without a block, which must not be the only one.
     pub(super) fn removed(&self, at: usize) -> String {
         let block = &self.blocks[at];
         let range = match at {
@@ -83,14 +83,14 @@ impl Blocks<'_> {
         self.replaced(range, "")
     }
 
-    /// Returns where the comments begin that are about a block.
+    /// Returns where the comments that belong to a block begin.
     fn about(&self, at: usize) -> usize {
         let Block { lead, lines, .. } = &self.blocks[at];
         let above = lead.clone().rev().take_while(|line| !is_blank(self.lines[*line]));
         lines.start - above.count()
     }
 
-    /// Returns where the blank lines begin that stand above line `line` in the lead of a block.
+    /// Returns where the blank lines above line `line` in the lead of a block begin.
     fn blank_above(&self, at: usize, line: usize) -> usize {
         let lead = self.blocks[at].lead.start..line;
         line - lead.rev().take_while(|line| is_blank(self.lines[*line])).count()

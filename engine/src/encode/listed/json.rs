@@ -10,27 +10,27 @@ use super::change::{Change, Place, spliced};
 use super::order;
 use crate::split::Records;
 
-/// A list or a table as it is written.
+/// A list or a table as written.
 struct Container {
-    /// Behind its opening bracket.
+    /// The offset after its opening bracket.
     open: usize,
-    /// Where its closing bracket is.
+    /// The offset of its closing bracket.
     close: usize,
     is_table: bool,
     items: Vec<Item>,
 }
 
-/// An element or a member as it is written.
+/// An element or a member as written.
 struct Item {
-    /// What a table calls it.
+    /// Its name in a table.
     name: Option<String>,
-    /// Where it begins, with its name.
+    /// Where it begins, including its name.
     start: usize,
     value: Range<usize>,
 }
 
-/// Returns the text of a file in which one record is another. `begins` says where the elements of the
-/// list begin that the file is, and where it ends, as far as that is known.
+/// Returns the text of a file with one record changed. `begins` gives the offsets of the elements,
+/// and of the end, if the file is a list and they are known.
 pub(super) fn rewritten(
     text: &str,
     records: &Records,
@@ -71,12 +71,12 @@ pub(super) fn rewritten(
 }
 
 impl Container {
-    /// Returns the list that a file is, from where its elements begin and the last one ends.
+    /// Returns the list that a file is, given where its elements begin and the last one ends.
     fn of_pieces(text: &str, begins: &[usize]) -> Self {
         let last = begins.len() - 1;
         let item = |at: usize| {
             let piece = text[begins[at]..begins[at + 1]].trim_end();
-            // Between it and the next one is a comma.
+            // A comma separates it from the next one.
             let value =
                 if at + 1 < last { piece.strip_suffix(',').unwrap_or(piece) } else { piece };
             let (start, end) = (begins[at], begins[at] + value.trim_end().len());
@@ -87,7 +87,7 @@ impl Container {
         Self { open, close: begins[last], is_table: false, items }
     }
 
-    /// Finds the list or table that a JSON Pointer leads to, in a text that is JSON.
+    /// Finds the list or table that a JSON Pointer refers to, in a valid JSON text.
     fn at(text: &str, pointer: &[String]) -> Option<Self> {
         let mut container = Self::read(text, space(text, 0))?;
         for name in pointer {
@@ -133,7 +133,7 @@ impl Container {
         self.items.iter().position(|item| item.name.as_deref() == Some(name))
     }
 
-    /// Returns the bytes of an item, with the comma and the space that go with it.
+    /// Returns the range of an item, including its comma and space.
     fn extent(&self, at: usize) -> Range<usize> {
         match &self.items[..] {
             [_] => self.open..self.close,
@@ -161,7 +161,7 @@ impl Container {
             next if next < count => {
                 text[self.items[next - 1].value.end..self.items[next].start].to_owned()
             }
-            // The only one there is tells how far they are indented.
+            // A single item shows only how far items are indented.
             _ => match &text[self.open..self.items[0].start] {
                 lead if lead.contains('\n') => format!(",{lead}"),
                 _ if text.contains(", ") || !text.contains(',') => ", ".to_owned(),
@@ -177,7 +177,7 @@ impl Container {
         }
     }
 
-    /// Returns the text with an item in a container of none.
+    /// Returns the text with an item added to an empty container.
     fn filled(&self, text: &str, name: Option<String>, record: &Json) -> String {
         let line = text[..self.open].rfind('\n').map_or(0, |newline| newline + 1);
         let outer = &text[line..self.open];
@@ -196,7 +196,7 @@ impl Container {
     }
 }
 
-/// Returns the place of the next byte that is no white space.
+/// Returns the offset of the next byte that is not white space.
 fn space(text: &str, at: usize) -> usize {
     text.len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n']).len()
 }

@@ -10,8 +10,8 @@ use super::change::{Change, Place, spliced};
 use crate::pointer;
 use crate::split::{CellFlaw, Splitter};
 
-/// Returns the text of a file in which one line is another. Its pieces begin at `begins`, the last of
-/// which is where they end.
+/// Returns the text of a file with one line changed. `begins` has the offsets of its pieces, and
+/// finally their end.
 pub(super) fn rewritten(
     (text, splitter): (&str, &Splitter),
     begins: &[usize],
@@ -54,14 +54,14 @@ struct Lines<'t> {
 }
 
 impl Lines<'_> {
-    /// Returns where the value of a piece is.
+    /// Returns the range of the value of a piece.
     fn body(&self, at: usize) -> Option<Range<usize>> {
         let begin = *self.begins.get(at)?;
         let cut = self.splitter.piece(self.text, self.begins[0], begin).ok()??;
         Some(cut.body)
     }
 
-    /// Writes a line in the place of `before`, or in the style of `like`.
+    /// Formats a line that replaces `before`, or is in the style of `like`.
     fn line(
         &self,
         record: &Json,
@@ -79,7 +79,7 @@ impl Lines<'_> {
         }
     }
 
-    /// Returns how lines end around `at`.
+    /// Returns the line ending used around `at`.
     fn line_end(&self, at: usize) -> &'static str {
         let behind = self.text[at..].find('\n').map(|end| at + end);
         let newline = behind.or_else(|| self.text[..at].rfind('\n'));
@@ -89,13 +89,13 @@ impl Lines<'_> {
         }
     }
 
-    /// Adds a line behind the one in which byte `at` is. A file whose last line had no end has none
-    /// then.
+    /// Adds a line after the one that contains byte `at`. If the last line had no line ending, it
+    /// stays that way.
     fn behind(&self, at: usize, line: &str) -> String {
         let end = self.line_end(at);
         match self.text[at..].find('\n').map(|newline| at + newline + 1) {
             Some(next) => spliced(self.text, next..next, &format!("{line}{end}")),
-            // Below a header, or in an empty file, this is the beginning of a line.
+            // After a header, or in an empty file, this is the beginning of a line.
             None if self.text[..at].is_empty() || self.text[..at].ends_with('\n') => {
                 spliced(self.text, at..at, &format!("{line}{end}"))
             }
@@ -103,8 +103,8 @@ impl Lines<'_> {
         }
     }
 
-    /// Returns the whole line of a value, with an end: its own or, if it is the last and has none, that
-    /// of the line before.
+    /// Returns the whole line of a value with a line ending: its own or, if it is the last line and
+    /// has none, that of the previous line.
     fn whole(&self, body: Range<usize>) -> Range<usize> {
         let before = &self.text[..body.start];
         let start = before.trim_end_matches([' ', '\t']).len();

@@ -1,16 +1,16 @@
-//! The order in which a file has its records.
+//! The order of the records in a file.
 
 use std::cmp::Ordering;
 
-/// The orders in which people keep files: by number, by bytes, and by letters of either case.
+/// The orders in which people keep files: by number, by bytes, and by letters regardless of case.
 const ORDERS: [fn(&str, &str) -> Option<Ordering>; 3] = [
     |a, b| Some(a.parse::<i64>().ok()?.cmp(&b.parse().ok()?)),
     |a, b| Some(a.cmp(b)),
     |a, b| Some(a.to_lowercase().cmp(&b.to_lowercase())),
 ];
 
-/// Returns the place, among records with these names, of a new one called `name`: where the order of
-/// the file puts it or, where it has none, behind all. `None` is what has no name.
+/// Returns the index, among records with these names, for a new one called `name`: according to the
+/// order of the file or, if it has none, at the end. `None` marks an entry without a name.
 pub(super) fn place<S: AsRef<str>>(names: &[Option<S>], name: &str) -> usize {
     let named = || names.iter().enumerate().filter_map(|(at, name)| Some((at, name.as_ref()?)));
     let is_kept = |order: &&fn(&str, &str) -> Option<Ordering>| {

@@ -1,4 +1,4 @@
-//! Records that are tables of a TOML file with headers of their own: `[[list]]`, or `[name]` in a map.
+//! Records that are tables of a TOML file with headers: `[[list]]`, or `[name]` in a map.
 
 use serde_json::{Map, Value as Json, json};
 use toml_edit::{DocumentMut, Item};
@@ -24,7 +24,7 @@ struct Header {
     is_element: bool,
 }
 
-/// Returns the text of a file in which one record is another.
+/// Returns the text of a file with one record changed.
 pub(super) fn rewritten(
     text: &str,
     records: &Records,
@@ -62,7 +62,7 @@ struct File<'t> {
     text: &'t str,
     lines: &'t [&'t str],
     newline: &'t str,
-    /// What leads to the list or the map.
+    /// The names that lead to the list or the map.
     above: &'t [String],
     is_list: bool,
 }
@@ -145,7 +145,7 @@ impl File<'_> {
                 if !blocks.is_empty() {
                     let is_apart = blocks.len() > 1;
                     let fresh = match (is_apart, at) {
-                        // The only table there is tells nothing of what stands between them.
+                        // A single table does not show what separates tables.
                         (false, 0) => fresh + self.newline,
                         (false, _) => self.newline.to_owned() + &fresh,
                         (true, _) => fresh,
@@ -164,7 +164,7 @@ impl File<'_> {
                 if blocks.len() > 1 {
                     return Ok(file.removed(at));
                 }
-                // A list of none has no header.
+                // An empty list has no header.
                 let none = match (self.above, self.is_list) {
                     ([name], true) => {
                         format!("{} = []{}", key(name), self.newline)
@@ -177,13 +177,13 @@ impl File<'_> {
         }
     }
 
-    /// Wraps a record as a file has it that holds nothing else.
+    /// Wraps a record as in a file that contains nothing else.
     fn wrapped(&self, name: &str, record: &Json) -> Json {
         let inner = if self.is_list { json!([record]) } else { json!({ name: record }) };
         self.above.iter().rev().fold(inner, |inner, name| json!({ name: inner }))
     }
 
-    /// Returns the lines of a table with `record` in the place of what they say.
+    /// Returns the lines of a table with `record` replacing their values.
     fn said(&self, own: &str, name: &str, record: &Json) -> Option<String> {
         let wanted = self.wrapped(name, record);
         let says = |text: &String| decode::toml_1_1(text.as_bytes()).as_ref() == Ok(&wanted);
@@ -191,7 +191,7 @@ impl File<'_> {
         text.or_else(|| self.fresh(name, record, &[]))
     }
 
-    /// Writes a new table, whose keys stand in this order, and others behind.
+    /// Formats a new table, with its keys in this order and further keys after them.
     fn fresh(&self, name: &str, record: &Json, order: &[String]) -> Option<String> {
         let mut names: Vec<String> = self.above.iter().map(|name| key(name)).collect();
         if !self.is_list {
@@ -204,7 +204,7 @@ impl File<'_> {
         let known = order.iter().filter_map(|key| members.get_key_value(key));
         let others = members.iter().filter(|(key, _)| !order.contains(key));
         let mut so_far = Map::new();
-        // One after the other, since each goes behind those that are there.
+        // Added one at a time, since each goes after the existing ones.
         for (key, value) in known.chain(others) {
             so_far.insert(key.clone(), value.clone());
             text = edited(&text, &self.wrapped(name, &Json::Object(so_far.clone())))?;
@@ -212,7 +212,7 @@ impl File<'_> {
         Some(text)
     }
 
-    /// Returns the keys of a table in the order in which it has them.
+    /// Returns the keys of a table in the order in which they are written.
     fn keys(&self, own: &str, name: &str) -> Vec<String> {
         let Ok(document) = own.parse::<DocumentMut>() else { return Vec::new() };
         let mut item: Option<&Item> = Some(document.as_item());
@@ -228,7 +228,7 @@ impl File<'_> {
     }
 }
 
-/// Refuses null, but where it stands for something that TOML has and JSON has not.
+/// Rejects null, unless it stands for a value that TOML has and JSON lacks.
 fn without_nulls(is: &Json, was: &Json, path: &mut Vec<String>) -> Result<(), EncodeError> {
     let parts: Vec<(String, &Json)> = match is {
         Json::Null if was.is_null() && path.is_empty() => return Ok(()),
@@ -254,12 +254,12 @@ fn without_nulls(is: &Json, was: &Json, path: &mut Vec<String>) -> Result<(), En
     Ok(())
 }
 
-/// Writes a key, in quotes where it needs them.
+/// Formats a key, quoted if necessary.
 fn key(name: &str) -> String {
     toml_edit::Key::new(name).display_repr().into_owned()
 }
 
-/// Finds the line of a list of nothing, and its name.
+/// Finds the line of an empty list, and its name.
 fn empty(lines: &[&str], name: Option<&str>) -> Option<(usize, String)> {
     lines.iter().enumerate().find_map(|(at, line)| {
         let said = decode::toml_1_1(line.as_bytes()).ok()?;
@@ -303,7 +303,7 @@ fn headers(text: &str) -> Vec<Header> {
     headers
 }
 
-/// Reads a header.
+/// Parses a header.
 fn header(text: &str, line: usize) -> Option<Header> {
     let mut value = decode::toml_1_1(text.as_bytes()).ok()?;
     let mut names = Vec::new();
@@ -322,7 +322,7 @@ fn header(text: &str, line: usize) -> Option<Header> {
     }
 }
 
-/// Says whether a line is blank or a comment.
+/// Returns whether a line is blank or a comment.
 fn is_between(line: &str) -> bool {
     let text = line.trim();
     text.is_empty() || text.starts_with('#')

@@ -1,6 +1,6 @@
 //! Records that are elements of a YAML list, members of a YAML table, or documents.
 //!
-//! It knows lists and tables in block style, whose parts begin on lines of their own.
+//! It supports lists and tables in block style, whose parts begin on separate lines.
 
 use serde_json::{Map, Value as Json};
 
@@ -24,13 +24,13 @@ struct Container {
     last: usize,
     indent: usize,
     is_table: bool,
-    /// The line of the key that it stands below, and by how much that is indented.
+    /// The line of the key above it, and the indentation of that line.
     key: Option<(usize, usize)>,
-    /// Whether it is a pair of brackets with nothing in it.
+    /// Whether it is an empty pair of brackets.
     is_empty: bool,
 }
 
-/// Returns the text of a file in which one record is another.
+/// Returns the text of a file with one record changed.
 pub(super) fn rewritten(
     text: &str,
     records: &Records,
@@ -56,7 +56,7 @@ struct File<'t> {
     editor: Editor,
 }
 
-/// A document of several.
+/// One of several documents.
 struct Document {
     /// The line that begins it.
     marker: Option<usize>,
@@ -66,7 +66,7 @@ struct Document {
 }
 
 impl<'t> File<'t> {
-    /// Finds the list or table that the file is.
+    /// Finds the list or table that the file consists of.
     fn root(&self, is_table: bool) -> Option<Container> {
         let is_head = |line: &&&str| is_between(line) || line.starts_with('%');
         let head = self.lines.iter().take_while(is_head).count();
@@ -84,7 +84,7 @@ impl<'t> File<'t> {
         Some(Container { first, last, indent, is_table, key: None, is_empty })
     }
 
-    /// Finds the list or table that a JSON Pointer leads to.
+    /// Finds the list or table that a JSON Pointer refers to.
     fn below(&self, pointer: &[String]) -> Option<Container> {
         let mut container = self.root(true)?;
         for name in pointer {
@@ -119,7 +119,7 @@ impl<'t> File<'t> {
         Some(container)
     }
 
-    /// Returns the file with another element or member of a container.
+    /// Returns the file with an element or member of a container changed.
     fn part(
         &self,
         container: &Container,
@@ -208,7 +208,7 @@ impl<'t> File<'t> {
         }
     }
 
-    /// Returns the file with the first element or member of a container.
+    /// Returns the file with the first element or member added to a container.
     fn filled(
         &self,
         container: &Container,
@@ -234,7 +234,7 @@ impl<'t> File<'t> {
         Ok(file.replaced(first..last, &(head + &fresh)))
     }
 
-    /// Writes a new element, or a new member with this name, in the way of the lines `like`.
+    /// Formats a new element, or a new member with this name, in the style of the lines `like`.
     fn fresh(&self, name: Option<&str>, record: &Json, indent: usize, like: &[&str]) -> String {
         let style = &self.editor.style;
         let space = " ".repeat(indent);
@@ -248,7 +248,7 @@ impl<'t> File<'t> {
                 let inner = inner.map_or(indent + style.step, |line| indentation(line));
                 let inner = if inner > indent { inner } else { indent + style.step };
                 let keys = keys(like.iter().skip(1).copied().collect(), inner);
-                // The key as `style` writes it, without its value.
+                // The key as `style` formats it, without its value.
                 let key = style.member(name, &Json::Object(Map::new()), indent);
                 let key = key.trim_end().trim_end_matches("{}").trim_end();
                 format!("{space}{key}\n{}", table(style, members, &keys, inner))
@@ -272,7 +272,7 @@ impl<'t> File<'t> {
         self.editor.in_lines(&text)
     }
 
-    /// Takes the file apart into its documents.
+    /// Splits the file into its documents.
     fn documents(&self) -> Vec<Document> {
         let mut documents: Vec<Document> = Vec::new();
         let mut is_open = false;
@@ -285,7 +285,7 @@ impl<'t> File<'t> {
             } else if line.starts_with("...") {
                 is_open = false;
             } else if let Some(document) = documents.last_mut().filter(|_| is_open) {
-                // What stands behind its last line is about the file.
+                // Comments after its last line belong to the file.
                 if indentation(line) > 0 || !is_between(line) {
                     document.last = at + 1;
                 }
@@ -302,7 +302,7 @@ impl<'t> File<'t> {
         documents
     }
 
-    /// Returns the file with another document.
+    /// Returns the file with one document changed.
     fn document(
         &self,
         documents: &[Document],
@@ -354,7 +354,7 @@ impl<'t> File<'t> {
             (Change::Remove, Some(document)) => {
                 let Document { marker: line, first, last, .. } = *document;
                 Ok(match line {
-                    // Two documents are a list, and one is a record: an empty one is left.
+                    // Two documents are a list, but one is a record, so an empty document is left.
                     Some(_) if documents.len() <= 2 => file.replaced(first..last, ""),
                     None if documents.len() <= 2 => file.replaced(first..last, &marker),
                     line => file.replaced(line.unwrap_or(first)..last, ""),
@@ -369,8 +369,8 @@ enum Parts<M, E> {
     Elements(E),
 }
 
-/// Writes the members of a table: those that another table has in the order in which it has them, and
-/// the others behind.
+/// Formats the members of a table: those named in `order` first, in that order, and then the
+/// others.
 fn table(style: &Style, members: &Map<String, Json>, order: &[String], indent: usize) -> String {
     let known = order.iter().filter_map(|key| members.get_key_value(key));
     let others = members.iter().filter(|(key, _)| !order.contains(key));
@@ -379,13 +379,13 @@ fn table(style: &Style, members: &Map<String, Json>, order: &[String], indent: u
     known.chain(others).map(member).collect()
 }
 
-/// Returns the keys of a table that is written in these lines, in their order.
+/// Returns the keys of the table in these lines, in order.
 fn keys(lines: Vec<&str>, indent: usize) -> Vec<String> {
     let members = members(&lines, indent).map(|(members, _)| members).unwrap_or_default();
     members.into_iter().map(|member| member.key).collect()
 }
 
-/// Says whether a line begins a document.
+/// Returns whether a line begins a document.
 fn is_marker(line: &str) -> bool {
     let rest = line.strip_prefix("---");
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
