@@ -1371,7 +1371,7 @@ fn what_a_list_reads_of_every_record_is_told() {
 fn a_field_that_only_the_path_has_is_asked_for_as_any_other() {
     let titles = ["z", "a", "m", "b"];
     let paths = ["de/x", "fr/x", "fr/y-1", "it/2"];
-    // Two of them say their language themselves.
+    // Two of them declare their own language.
     let own = |n: usize| match n {
         0 => json!({"title": titles[n], "lang": "de", "h": true}),
         1 => json!({"title": titles[n], "lang": "fr", "l": [{"slug": "x"}]}),

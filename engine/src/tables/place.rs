@@ -1,4 +1,4 @@
-//! Where the records of a file stand, and what a new one is called.
+//! The positions of the records in a file, and the name of a new one.
 
 use super::naming::{Naming, choose};
 use super::source::Source;
@@ -8,24 +8,24 @@ use crate::split::Splitter;
 use crate::value::Value;
 
 impl Table {
-    /// Returns the place of a record among the pieces of the file, from 0. Linear.
+    /// Returns the index of a record among the pieces of the file, from 0. Linear.
     pub(crate) fn place_of(&self, key: &Key) -> Option<usize> {
         self.pieces.iter().position(|piece| piece.key.as_ref() == Some(key))
     }
 
-    /// Returns the key of each piece, in the order in which they stand in the file, or of a map in
-    /// that of their names; `None` for those that are no records.
+    /// Returns the key of each piece in file order, or by name for a map; `None` for pieces that
+    /// are not records.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Option<&Key>> {
         self.pieces.iter().map(|piece| piece.key.as_ref())
     }
 
-    /// Returns how the file is cut, where that is done by a scan.
+    /// Returns how the file is cut, if a scan cuts it.
     pub(crate) fn splitter(&self) -> Option<&Splitter> {
         self.splitter.as_ref()
     }
 
-    /// Returns where each piece begins and where the last one ends, in bytes behind a byte order mark.
-    /// It is known where the file is cut by a scan.
+    /// Returns where each piece begins and where the last one ends, in bytes after any byte order
+    /// mark. This is known if a scan cuts the file.
     pub(crate) fn begins(&self) -> Vec<usize> {
         let mut at = self.begin;
         let ends = self.pieces.iter().map(|piece| {
@@ -35,17 +35,17 @@ impl Table {
         [self.begin].into_iter().chain(ends).collect()
     }
 
-    /// Says whether the keys of the records are their positions.
+    /// Returns whether the keys of the records are their positions.
     pub(crate) fn is_by_position(&self) -> bool {
         self.naming.is_position() && !self.pieces.is_empty()
     }
 
-    /// Returns the key that a further record of the file would have; `None` where its fields do not
-    /// say it, as in a map.
+    /// Returns the key that another record of the file would have, or `None` if its fields do not
+    /// determine it, as in a map.
     ///
     /// # Errors
     ///
-    /// Says what is wrong where it would have none.
+    /// Returns a message if it would have no key.
     pub(crate) fn key_of(
         &self,
         source: &Source<'_>,
