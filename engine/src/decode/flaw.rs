@@ -2,7 +2,7 @@
 
 use crate::problem::Rule;
 
-/// What is wrong with a file, and where.
+/// A description of what is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
     /// The rule that the file breaks.

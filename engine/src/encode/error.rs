@@ -3,7 +3,7 @@
 use crate::layout::Violation;
 use crate::pointer;
 
-/// The reason why a value cannot be written, and where it is.
+/// An error that prevents a value from being written, with its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// The top level is not a table but a list, a string, a number or the like.

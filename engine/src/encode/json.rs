@@ -24,9 +24,9 @@ struct Style {
     indent: Option<String>,
     /// A line ending, followed by the indentation common to all lines.
     newline: String,
-    /// Between a key and its value.
+    /// The text between a key and its value.
     colon: &'static str,
-    /// Between values on one line.
+    /// The text between values on one line.
     comma: &'static str,
 }
 

@@ -85,7 +85,7 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
     let (root, format) = (text("root"), text("format"));
     let (path, body) = (text("path"), text("body"));
     if sheet.contains_key("root") {
-        // A root that is not a string could stand for any.
+        // A root that is not a string could mean any folder, so the whole repository is assumed.
         let root = settings::root(root.unwrap_or_default());
         spec.root = root.unwrap_or_else(|error| {
             wrong.push(error);

@@ -48,7 +48,7 @@ pub enum TemplateError {
     /// A `${{` has no `}}`.
     #[error("a reference in the path template is not closed by `}}}}`")]
     Unterminated,
-    /// Two slashes follow each other.
+    /// There are two adjacent slashes.
     #[error("a component of the path template is empty")]
     EmptyComponent,
     /// `${{ }}` has nothing inside.

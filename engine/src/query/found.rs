@@ -50,7 +50,7 @@ pub(crate) struct Condition<'q, 'a> {
     pub(crate) ranges: Ranges,
 }
 
-/// Tests whether a record is in the list, given that its key is in the sheet.
+/// A test of whether a record is in the list, given that its key is in the sheet.
 pub(crate) enum Membership<'a> {
     /// Every record that is shown.
     Shown,

@@ -1343,7 +1343,7 @@ fn whatever_a_list_asks_for_ends_when_its_budget_is_used_up() {
             });
         }
     }
-    // A few words cost too little to be asked about here, and end all the same where they are.
+    // A few words cost too little to check the budget here, and end even when it is used up.
     for query in
         ["q=word11*", "q=meadwo~2", "q=rivver harbor", "q=\"river bridge\" -\"harbor river\""]
     {

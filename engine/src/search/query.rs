@@ -116,7 +116,7 @@ pub enum QueryError {
     #[error("the query has more than {MAX_OPEN_WORDS} words that end in `*` or `~`")]
     TooManyOpenWords,
     /// The groups of the query exceed [`MAX_DEPTH`].
-    #[error("the query has more than {MAX_DEPTH} groups in one another")]
+    #[error("the query nests groups more than {MAX_DEPTH} deep")]
     TooDeep,
     /// An operator lacks an operand on one side.
     #[error("`{0}` has no word beside it to go with; `\"{0}\"` is a word like any other")]

@@ -1,4 +1,4 @@
-//! Results about the problems of one state of a sheet, cached so that they are computed once.
+//! A cache of results about the problems of one state of a sheet.
 
 use std::sync::{Arc, OnceLock};
 

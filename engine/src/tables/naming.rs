@@ -66,7 +66,7 @@ impl Naming {
         }
     }
 
-    /// Returns how these counts change when `row` is added, removed or replaced.
+    /// Returns which of [`FIELDS`] the record cannot be named by.
     pub(super) fn lacks(value: &Value) -> [bool; FIELDS.len()] {
         std::array::from_fn(|at| field(value, at).is_none())
     }

@@ -1,4 +1,4 @@
-//! The reasons for which a batch is not written.
+//! The reasons why a batch is not written.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::report::ReloadId;
 /// the writer a moment.
 pub const HEAVIEST: usize = 16 << 20;
 
-/// The reason for which a batch, and every part of it, is not written.
+/// An error that prevents a batch, with all its operations, from being written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// There is no such sheet.
@@ -69,7 +69,7 @@ pub enum WriteError {
         path: String,
     },
     /// The sheet has no attachments, or none with this name.
-    #[error("a record of {sheet} cannot have the file {name:?} beside it")]
+    #[error("a record of {sheet} cannot have an attachment named {name:?}")]
     NotAttachable {
         /// The sheet.
         sheet: SheetName,
@@ -78,7 +78,7 @@ pub enum WriteError {
     },
     /// The folder of the record contains files of another sheet, or of none, which it would take
     /// along.
-    #[error("a record of {sheet} has {path} beside it, which does not belong to it")]
+    #[error("the folder of a record of {sheet} contains {path}, which does not belong to it")]
     HoldsOthers {
         /// The sheet.
         sheet: SheetName,
@@ -158,7 +158,7 @@ pub enum WriteError {
         source: Box<WriteError>,
     },
     /// The file of a record would replace a file of many records.
-    #[error("{path} is a file of many records, whose place no other file takes")]
+    #[error("{path} is a file of many records, which no other file can replace")]
     InList {
         /// The path.
         path: String,
@@ -179,7 +179,7 @@ pub enum WriteError {
         sheet: SheetName,
     },
     /// Two sheets of a batch would write to one file of many records.
-    #[error("{path} is written to as a file of {sheet} already: send another request")]
+    #[error("the request already writes to {path} as a file of {sheet}: send a separate request")]
     SharedList {
         /// The path.
         path: String,
@@ -237,7 +237,7 @@ pub struct Broken {
     pub operation: Option<usize>,
 }
 
-/// A reason for which writes are not accepted.
+/// The reason why writes are not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Gate {
     /// Writes are disabled, or the repository is a work tree in use by someone else.
@@ -274,7 +274,7 @@ pub enum Gate {
     OutOfStep,
 }
 
-/// The reason for which a finished group of commits is not stored.
+/// The reason why a finished group of commits is not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The repository cannot be opened.

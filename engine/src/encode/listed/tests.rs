@@ -612,7 +612,7 @@ fn written(format: &'static str, cases: u32) {
                 let done = shelf.write(&edit);
                 prop_assert!(done.is_ok(), "{:?} of {:?}: {:?}", edit, before, done);
                 let after = String::from_utf8(shelf.list.bytes()).unwrap();
-                // If the list was or becomes empty, brackets may change too.
+                // The brackets of an empty list may change, so such a change is not compared.
                 let is_new = !model.contains_key(&name);
                 let is_first = model.is_empty();
                 match edit {
