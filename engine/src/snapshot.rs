@@ -303,7 +303,7 @@ impl Snapshot {
         let reindexed = match text.slots() == self.text.slots() {
             _ if fresh => Vec::new(),
             true => names(&self.sheets, &redefined).chain(names(&all, &redefined)).collect(),
-            // The slots differ from those before, so every text is indexed anew.
+            // The slots differ from those before, so every text is indexed again.
             false => all.values().flat_map(|sheet| sheet.doc_names()).collect(),
         };
         let (digest, version) = (digest(&layout, &all), version(&all));
@@ -390,8 +390,8 @@ pub struct Draft {
     changed: Arc<Vec<RecordChange>>,
     /// Which of them the text index already covers, if any.
     indexed: Vec<bool>,
-    /// The records whose texts are indexed anew, whether they differ or not, because other words of
-    /// theirs are searched, or in another language.
+    /// The records whose texts are indexed again, whether they differ or not, because other words
+    /// of theirs are searched, or in another language.
     reindexed: Vec<DocName>,
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Tables of cells, JSON Lines and JSON lists are cut by a scan, and each piece is read
 //! independently of the others. Where a piece begins depends only on the bytes before it, and what
-//! it contains only on the bytes after that. So a changed file is cut anew only from the last piece
-//! before the first change to the first piece after the last change. YAML, TOML, and the targets of
-//! JSON Pointers are parsed whole.
+//! it contains only on the bytes after that. So a changed file is cut again only from the last
+//! piece before the first change to the first piece after the last change. YAML, TOML, and the
+//! targets of JSON Pointers are parsed whole.
 
 mod cells;
 mod csv;

@@ -61,7 +61,7 @@ pub struct Batch {
     /// Identifies the request if it is sent again.
     pub repeat: Option<Repeat>,
     /// The maximum number of bytes of files that the operations may read and write in all:
-    /// [`MOST_WRITTEN`] for the requests of others. Files that a later operation replaces count
+    /// [`MOST_WRITTEN`] if they come from someone else. Files that a later operation replaces count
     /// too.
     pub limit: usize,
 }

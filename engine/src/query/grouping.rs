@@ -49,7 +49,7 @@ pub(crate) struct Grouping {
 pub(crate) enum By {
     /// They are equal.
     Value,
-    /// They are moments whose text in UTC begins with the same number of bytes.
+    /// They are moments whose texts in UTC begin with the same bytes, this many of them.
     Period(usize),
     /// They are numbers between the same two bounds. The bounds are sorted; the lower one is
     /// included, the upper one is not.

@@ -50,7 +50,7 @@ fn page(some: &[&Problem], others: &[Arc<[Problem]>], skip: usize, limit: usize)
     let before = |one: &Problem| -> usize {
         others.iter().map(|part| part.partition_point(|other| other < one)).sum()
     };
-    // Counts what precedes each of the few.
+    // The position of each of `some` in the merged list.
     let places = some.iter().enumerate().map(|(at, one)| at + before(one));
     let passed = places.take_while(|place| *place < skip).count();
     let mut left = skip - passed;

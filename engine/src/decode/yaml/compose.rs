@@ -13,7 +13,7 @@ use crate::problem::Rule;
 /// The maximum nesting depth of a document with aliases expanded.
 const DEPTH: usize = 64;
 /// How much aliases may copy in a short document; a long document may copy as much as it has bytes.
-/// A node weighs one, and a text one more for every 32 bytes.
+/// A node weighs one, and a text one more for every `TEXT_BYTES`.
 const COPIES: usize = 50_000;
 const TEXT_BYTES: usize = 32;
 
