@@ -12,7 +12,7 @@ pub(crate) struct Moved {
     pub(super) touched: Vec<Key>,
     fields: Vec<FieldPath>,
     /// For each of the fields, the values that entered or left its index, if a reference targets
-    /// that field. A value may be listed several times, even if it ended up unchanged.
+    /// that field. A value may be listed several times, or may be back where it was.
     pub(super) values: Vec<Option<Vec<Scalar>>>,
     /// The keys that began or ceased to serve a record, if a reference matches records by key.
     pub(super) keys: Vec<Scalar>,
