@@ -1,6 +1,7 @@
-//! Cursors: a place in a list of one commit, as an opaque text that needs no escaping in a URL.
+//! Cursors: a position in a list at one commit, as an opaque text that needs no escaping in a URL.
 //!
-//! It is base64 of the hash of the commit, and behind it of JSON that says where the list goes on.
+//! A cursor is the base64 encoding of the commit hash, followed by JSON that gives the position in
+//! the list.
 
 use std::fmt;
 
@@ -9,23 +10,23 @@ use serde_json::Value;
 
 use crate::id::CommitId;
 
-/// Longer cursors are not ours.
+/// Longer texts are not valid cursors.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// How long the hash of a commit is.
+/// The length of a commit hash.
 const HASH: usize = 20;
 
-/// A place in a list of one commit.
+/// A position in a list at one commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cursor {
     /// The commit.
     pub commit: CommitId,
-    /// Where the list goes on, as the list itself says it.
+    /// Where the list continues, in the form that the list defines.
     pub place: Value,
 }
 
 impl Cursor {
-    /// Reads what [`Display`](fmt::Display) wrote; `None` where it is something else.
+    /// Parses the output of [`Display`](fmt::Display), or returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > MAX_BYTES {
             return None;
@@ -36,9 +37,10 @@ impl Cursor {
         Some(Self { commit: CommitId::from_bytes(hash.try_into().ok()?), place })
     }
 
-    /// Returns the commit of a cursor, without reading the rest; `None` where it is no cursor.
+    /// Returns the commit of a cursor without reading the rest, or `None` if the text is not a
+    /// cursor.
     pub fn commit_of(text: &str) -> Option<CommitId> {
-        // Four digits are three bytes, so this is the hash and one byte more.
+        // Four digits are three bytes, so this is the hash and one more byte.
         let head = text.get(..HASH.div_ceil(3) * 4)?;
         let bytes = BASE64URL_NOPAD.decode(head.as_bytes()).ok()?;
         Some(CommitId::from_bytes(bytes.get(..HASH)?.try_into().ok()?))

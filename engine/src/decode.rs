@@ -1,7 +1,7 @@
-//! From the bytes of a file to a JSON value, or to what is wrong with them.
+//! Turns the bytes of a file into a JSON value, or into a description of what is wrong with them.
 //!
-//! TOML dates and times become their canonical text, NaN and infinities null; integers keep 64
-//! bits; keys are strings. No decoder panics, recurses without a limit, or takes more than a
+//! TOML dates and times become their canonical text; NaN and infinities become null. Integers keep
+//! 64 bits, and keys are strings. No decoder panics, recurses without limit, or uses more than a
 //! bounded multiple of its input.
 
 mod text_position;
@@ -28,7 +28,7 @@ pub use toml::{place_of, toml_1_0, toml_1_1};
 pub use yaml::yaml;
 pub(crate) use yaml::{Document, documents};
 
-/// The formats of files.
+/// A file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// TOML 1.0, as gitsheets reads it.
@@ -39,15 +39,15 @@ pub enum Format {
     Json,
     /// YAML 1.2, core schema.
     Yaml,
-    /// Front matter and a body.
+    /// Markdown: front matter and a body.
     Markdown,
-    /// The same with another extension.
+    /// The same as Markdown, with another extension.
     Mdx,
-    /// A table: a row of names, and a row for each record.
+    /// A table: a row of names, then one row for each record.
     Csv,
-    /// The same, with tabs between the cells.
+    /// The same as CSV, with tabs between the cells.
     Tsv,
-    /// A JSON value a line.
+    /// One JSON value per line.
     JsonLines,
 }
 
@@ -66,23 +66,24 @@ impl Format {
         }
     }
 
-    /// Says whether files have a body beside their fields.
+    /// Returns whether files have a body besides their fields.
     pub const fn has_body(self) -> bool {
         matches!(self, Self::Markdown | Self::Mdx)
     }
 
-    /// Says whether a file always is a list of records.
+    /// Returns whether a file always is a list of records.
     pub const fn is_table(self) -> bool {
         matches!(self, Self::Csv | Self::Tsv | Self::JsonLines)
     }
 }
 
-/// How Markdown is taken apart.
+/// How a Markdown file is split.
 #[derive(Debug, Clone, Copy)]
 pub struct Framing<'s> {
-    /// As gitsheets does, to the byte; else `+++` or `---` at the start of the file.
+    /// Split exactly as gitsheets does, byte for byte; otherwise the front matter begins with `+++`
+    /// or `---` at the start of the file.
     pub gitsheets: bool,
-    /// The field that takes the body.
+    /// The field that holds the body.
     pub body: &'s str,
 }
 
@@ -90,7 +91,7 @@ pub struct Framing<'s> {
 ///
 /// # Errors
 ///
-/// Returns the flaw that keeps it from being a value.
+/// Returns the flaw that prevents the file from being a value.
 pub fn decode(
     format: Format,
     framing: Framing<'_>,
@@ -116,12 +117,12 @@ pub fn decode(
 ///
 /// # Errors
 ///
-/// Returns the flaw of a file that is not UTF-8, or a Git LFS pointer.
+/// Returns a flaw if the file is not UTF-8, or is a Git LFS pointer.
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, Flaw> {
     utf8(present(bytes)?)
 }
 
-/// Refuses a file whose content is somewhere else.
+/// Rejects a file whose content is stored elsewhere.
 fn present(bytes: &[u8]) -> Result<&[u8], Flaw> {
     if is_lfs_pointer(bytes) {
         let message = "the file is a Git LFS pointer; its content is not in the repository";
@@ -130,7 +131,7 @@ fn present(bytes: &[u8]) -> Result<&[u8], Flaw> {
     Ok(bytes)
 }
 
-/// Refuses a bare scalar: nearly any text is one in YAML, and no record is meant by it.
+/// Rejects a bare scalar: nearly any text is one in YAML, and it is never meant as a record.
 fn container(value: serde_json::Value) -> Result<serde_json::Value, Flaw> {
     if value.is_object() || value.is_array() {
         return Ok(value);

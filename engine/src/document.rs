@@ -1,21 +1,22 @@
-//! What the text index reads of a record: the bridge between a sheet's fields and search slots.
+//! The parts of a record that the text index reads: the link between the fields of a sheet and
+//! search slots.
 
 use crate::layout::SheetSpec;
 use crate::record::Record;
 use crate::search::{Slot, Slots};
 use crate::value::{FieldPath, Json, Kind};
 
-/// The boost of every string field where a sheet declares no search fields.
+/// The boost of every string field in a sheet that declares no search fields.
 const PLAIN: f32 = 1.0;
 
-/// The boost of keys: who searches for the name of a record wants that one.
+/// The boost of keys: a search for the name of a record should find that record.
 const KEY: f32 = 2.0;
 
-/// The name of the key among the fields.
+/// The field name that stands for the key.
 pub(crate) const KEY_FIELD: &str = "_key";
 
-/// Returns the slots for the boosts of all searched fields of some sheets, and of keys. Sheets that are
-/// not defined search every field alike.
+/// Returns the slots for the boosts of keys and of all searched fields in some sheets. A sheet
+/// without declared search fields searches every field equally.
 pub(crate) fn slots<'a>(sheets: impl Iterator<Item = &'a SheetSpec>) -> Slots {
     let mut boosts: Vec<f32> = sheets.flat_map(boosts).collect();
     if boosts.is_empty() {
@@ -25,7 +26,7 @@ pub(crate) fn slots<'a>(sheets: impl Iterator<Item = &'a SheetSpec>) -> Slots {
     Slots::new(boosts)
 }
 
-/// Returns the boosts that the sheet's search fields have.
+/// Returns the boosts of the sheet's search fields.
 fn boosts(spec: &SheetSpec) -> Vec<f32> {
     match &spec.search {
         Some(fields) => fields.iter().map(|(_, boost)| *boost).collect(),
@@ -33,7 +34,7 @@ fn boosts(spec: &SheetSpec) -> Vec<f32> {
     }
 }
 
-/// Reports the texts of `record` to `emit`, each in the slot of its boost. Linear in the value.
+/// Passes the texts of `record` to `emit`, each in the slot of its boost. Linear in the value.
 pub(crate) fn texts(
     spec: &SheetSpec,
     record: &Record,
@@ -52,7 +53,7 @@ pub(crate) fn texts(
     }
 }
 
-/// Reports the texts of one searched field of `record`, or of its key as `_key`, as [`texts`] does.
+/// Passes the texts of one searched field of `record`, or of its key as `_key`, as [`texts`] does.
 pub(crate) fn field_texts(
     spec: &SheetSpec,
     record: &Record,
@@ -77,7 +78,7 @@ pub(crate) fn field_texts(
     }
 }
 
-/// Reports every string and number in `json`, in the order of the text.
+/// Passes every string and number in `json` to `emit`, in text order.
 fn scalars(json: Json<'_>, slot: Slot, emit: &mut dyn FnMut(Slot, &str)) {
     match json.kind() {
         Kind::String => emit(slot, &json.as_string().unwrap_or_default()),

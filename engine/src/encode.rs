@@ -1,13 +1,14 @@
-//! From a JSON value back to the bytes and the path of a file: the other direction of
+//! Turns a JSON value back into the bytes and the path of a file, the inverse of
 //! [`decode`](crate::decode).
 //!
-//! JSON knows less than TOML: a native date is a string there, and NaN is null. So a file is always
-//! written with a look at what it held before, and what comes back as it was shown stays what it
-//! was. Writing a record that was not changed gives its canonical bytes in gitsheets, and the very
-//! bytes it had in other sheets, where no form is canonical: a change of one field is a change of
-//! its lines alone, and comments, order and layout stay.
+//! JSON is less expressive than TOML: a native date becomes a string, and NaN becomes null. So a
+//! file is always written with reference to its previous content, and whatever is unchanged in JSON
+//! keeps its original form. Writing an unchanged record produces its canonical bytes in gitsheets,
+//! and its existing bytes in other sheets, which have no canonical form: there, a change of one
+//! field changes only its lines, and comments, order and layout stay.
 //!
-//! No file is written that cannot be read: everything that is encoded is decoded again first.
+//! Everything that is encoded is decoded again before it is written, so no unreadable file is
+//! written.
 
 mod body;
 mod collation;
@@ -39,7 +40,7 @@ pub use patch::patched;
 pub use path::path_of;
 pub use toml::toml;
 
-/// The deepest nesting that is looked at; what the formats can read is less.
+/// The maximum nesting depth that is checked; the formats themselves can read less.
 const DEPTH: usize = 128;
 
 /// A record as it will be stored.
@@ -52,16 +53,16 @@ pub struct Encoded {
     pub value: Value,
 }
 
-/// Encodes `record` for the file at `path`, whose extension says the format.
+/// Encodes `record` for the file at `path`, whose extension determines the format.
 ///
-/// `before` is the file as it is now, if there is one: native dates stay native, and where a
-/// format has no canonical form its order and style are kept. The bytes depend on nothing else,
-/// and have been decoded again: [`SheetSpec::decode`] gives the value that comes with them.
+/// `before` is the current file, if there is one. Native dates stay native, and where a format has
+/// no canonical form, the file keeps its order and style. The bytes depend on nothing else and have
+/// been decoded again: [`SheetSpec::decode`] turns them into the returned value.
 ///
 /// # Errors
 ///
-/// See [`EncodeError`]. A schema is checked on the record as it was given, and everything that is
-/// wrong with it is told at once.
+/// See [`EncodeError`]. The schema is checked on the record as given, and all violations are
+/// reported together.
 pub fn encode(
     spec: &SheetSpec,
     path: &str,
@@ -76,7 +77,7 @@ pub fn encode(
     let before = before.and_then(|bytes| std::str::from_utf8(bytes).ok());
     let (text, expected) = match format {
         _ if spec.is_gitsheets() => gitsheets::written(spec, format, record, before)?,
-        // No form is canonical.
+        // There is no canonical form.
         _ if let Some(text) = before.filter(|text| says(spec, format, text, record)) => {
             (text.to_owned(), record.clone())
         }
@@ -95,13 +96,13 @@ pub fn encode(
     Ok(Encoded { bytes, value })
 }
 
-/// Says whether a file says this very record.
+/// Returns whether a file already contains exactly this record.
 fn says(spec: &SheetSpec, format: Format, text: &str, record: &Json) -> bool {
     let framing = Framing { gitsheets: false, body: &spec.body };
     decode(format, framing, text.as_bytes()).as_ref() == Ok(record)
 }
 
-/// Decodes what was encoded and compares it with what it was meant to be.
+/// Decodes what was encoded and compares it with what was intended.
 fn read_back(
     spec: &SheetSpec,
     path: &str,
@@ -124,7 +125,7 @@ fn read_back(
     Err(EncodeError::Unreadable { message: "the file would read as another value".into() })
 }
 
-/// Turns what a reader would say of a file into what its writer is told.
+/// Turns the problems that a reader would report into an error for the writer.
 fn refused(problems: &[Problem]) -> EncodeError {
     let issue = |problem: &Problem| Issue {
         pointer: problem.pointer.clone().unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! The names of things in git and in a sheet: object ids, sheet names and record keys.
+//! The names of objects in git and of sheets and records: object ids, sheet names and record keys.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ macro_rules! object_id {
         pub struct $name([u8; 20]);
 
         impl $name {
-            /// The id of forty zeros, which names no object.
+            /// The id of forty zeros, which identifies no object.
             pub const ZERO: Self = Self([0; 20]);
 
             /// Wraps the twenty bytes of a SHA-1 object id.
@@ -26,7 +26,7 @@ macro_rules! object_id {
                 &self.0
             }
 
-            /// Says whether this is [`Self::ZERO`].
+            /// Returns whether this is [`Self::ZERO`].
             pub fn is_zero(&self) -> bool {
                 *self == Self::ZERO
             }

@@ -1,7 +1,7 @@
-//! Secondary indexes: which records hold a value in a field, kept incrementally.
+//! Secondary indexes, maintained incrementally: which records hold a value in a field.
 //!
-//! An index is a persistent map like the sheet it belongs to, and a pure function of the records:
-//! whatever the order of changes, equal records make equal indexes.
+//! An index is a persistent map, like its sheet, and a pure function of the records: equal records
+//! make equal indexes, in whatever order they changed.
 
 use im::{OrdMap, OrdSet};
 use smallvec::SmallVec;
@@ -12,11 +12,11 @@ use crate::packed::packed;
 use crate::scalar::Scalar;
 use crate::value::{FieldPath, Value};
 
-/// The scalars of one record in one field: in order, each once.
+/// The scalars of one record in one field, sorted and without duplicates.
 pub type Scalars = SmallVec<[Scalar; 1]>;
 
-/// Returns what `value` holds in `field`: every element of an array by itself, nothing where the
-/// field is absent, null or empty. Linear in the text.
+/// Returns the scalars of `value` in `field`. Each element of an array counts separately; a field
+/// that is absent, null or empty has none. Linear in the text.
 pub fn scalars(value: &Value, field: &FieldPath) -> Scalars {
     let mut scalars = Scalars::new();
     value.visit(field, &mut |json| scalars.extend(Scalar::read(json)));
@@ -29,26 +29,26 @@ pub fn scalars(value: &Value, field: &FieldPath) -> Scalars {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldIndex {
     postings: OrdMap<Scalar, Postings>,
-    /// The scalars that more than one record holds.
+    /// The scalars that several records hold.
     shared: OrdSet<Scalar>,
     present: usize,
     multi_valued: usize,
 }
 
-/// The records that hold one value: never none.
+/// The records that hold one value; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Postings(Holders);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Holders {
     One(Key),
-    /// At least two. Boxed, so that the many values that one record holds take no room for it.
+    /// At least two. Boxed, so that the many values held by one record take no space for it.
     Many(Box<OrdSet<Key>>),
 }
 
 impl FieldIndex {
-    /// Builds the index of records that are in the order of their keys, each with what [`scalars`]
-    /// returns for it. Several times faster than adding one after another, and equal to it.
+    /// Builds the index of records in key order, each with its [`scalars`]. Several times faster
+    /// than adding them one by one, with an equal result.
     pub fn of<'k>(records: impl IntoIterator<Item = (&'k Key, Scalars)>) -> Self {
         let mut index = Self::default();
         let mut entries = Vec::new();
@@ -56,7 +56,7 @@ impl FieldIndex {
             index.count(&scalars, 1);
             entries.extend(scalars.into_iter().map(|scalar| (scalar, key)));
         }
-        // Stable, so the keys of one value stay in order.
+        // The sort is stable, so the keys of one value stay in order.
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         let groups = entries.chunk_by(|(a, _), (b, _)| a == b).filter_map(|entries| {
             let [(scalar, first), others @ ..] = entries else { return None };
@@ -73,7 +73,7 @@ impl FieldIndex {
         index
     }
 
-    /// Says whether no record is in the index.
+    /// Returns whether no record is in the index.
     pub fn is_empty(&self) -> bool {
         self.present == 0
     }
@@ -87,7 +87,7 @@ impl FieldIndex {
         }
     }
 
-    /// Adds a record that is not in the index, with what [`scalars`] returned for it.
+    /// Adds a record that is not in the index, with its [`scalars`].
     pub fn insert(&mut self, key: &Key, scalars: &[Scalar]) {
         self.count(scalars, 1);
         for scalar in scalars {
@@ -109,7 +109,7 @@ impl FieldIndex {
         }
     }
 
-    /// Takes a record out again, with the scalars that it was added with.
+    /// Removes a record, given the scalars that it was added with.
     pub fn remove(&mut self, key: &Key, scalars: &[Scalar]) {
         self.count(scalars, -1);
         for scalar in scalars {
@@ -128,12 +128,12 @@ impl FieldIndex {
         }
     }
 
-    /// Returns the records that hold `scalar`, or `None` where none does.
+    /// Returns the records that hold `scalar`, or `None` if none does.
     pub fn get(&self, scalar: &Scalar) -> Option<&Postings> {
         self.postings.get(scalar)
     }
 
-    /// Returns the values in `range` in their order, each with its records.
+    /// Returns the values in `range` in order, each with its records.
     pub fn range(
         &self,
         range: impl RangeBounds<Scalar>,
@@ -141,22 +141,22 @@ impl FieldIndex {
         self.postings.range(range)
     }
 
-    /// Returns all values in their order, each with its records.
+    /// Returns all values in order, each with its records.
     pub fn values(&self) -> impl DoubleEndedIterator<Item = (&Scalar, &Postings)> {
         self.postings.iter()
     }
 
-    /// Returns the values that more than one record holds. Costs no more than what it returns.
+    /// Returns the values that several records hold. Costs only what it returns.
     pub fn duplicates(&self) -> impl Iterator<Item = (&Scalar, &Postings)> {
         self.shared.iter().filter_map(|scalar| self.postings.get_key_value(scalar))
     }
 
-    /// Returns how many records hold any value.
+    /// Returns the number of records that hold any value.
     pub fn present(&self) -> usize {
         self.present
     }
 
-    /// Returns how many records hold more than one value.
+    /// Returns the number of records that hold more than one value.
     pub fn multi_valued(&self) -> usize {
         self.multi_valued
     }
@@ -172,7 +172,7 @@ impl Postings {
         }
     }
 
-    /// Says whether the record holds the value.
+    /// Returns whether the record holds the value.
     pub fn contains(&self, key: &Key) -> bool {
         match &self.0 {
             Holders::One(only) => only == key,
@@ -190,7 +190,7 @@ impl Postings {
         }
     }
 
-    /// Returns the keys behind `after` in order. Logarithmic to begin.
+    /// Returns the keys after `after`, in order. Logarithmic for the first.
     pub fn behind(&self, after: Option<&Key>) -> impl Iterator<Item = &Key> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let (one, many) = match &self.0 {
@@ -253,7 +253,7 @@ mod tests {
         }
     }
 
-    /// Compares everything the index says with a model.
+    /// Compares everything the index reports with a model.
     fn assert_says(index: &FieldIndex, model: &BTreeMap<Key, Scalars>) {
         let mut values: BTreeMap<Scalar, BTreeSet<Key>> = BTreeMap::new();
         for (key, scalars) in model {

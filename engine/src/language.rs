@@ -1,13 +1,13 @@
 //! The languages that the texts of a sheet may be in.
 
-/// The language of a sheet's texts. It says how words are brought to their stems, and which of them
-/// mean nothing on their own.
+/// The language of a sheet's texts. It decides how words are stemmed, and which words carry no
+/// meaning of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Language {
-    /// Nothing is said: English stems, and every word counts.
+    /// No language is declared: English stems, and every word counts.
     #[default]
     Unsaid,
-    /// `none`: words are what is written, and every word counts.
+    /// `none`: words are used as written, and every word counts.
     None,
     /// `ar`
     Arabic,
@@ -71,12 +71,12 @@ const CODES: [(&str, Language); 19] = [
 ];
 
 impl Language {
-    /// Returns the language of this code, which is one of ISO 639-1 in lower case, or `none`.
+    /// Returns the language with this code, an ISO 639-1 code in lower case or `none`.
     pub fn of_code(code: &str) -> Option<Self> {
         CODES.iter().find(|(known, _)| *known == code).map(|(_, language)| *language)
     }
 
-    /// Returns the code; `None` where no language is said.
+    /// Returns the code, or `None` if no language is declared.
     pub fn code(self) -> Option<&'static str> {
         CODES.iter().find(|(_, language)| *language == self).map(|(code, _)| *code)
     }

@@ -1,10 +1,10 @@
-//! The layout: which path is which record of which sheet, read from the commit itself.
+//! The layout: which path is which record of which sheet, as defined in the commit itself.
 //!
-//! Sheets are defined by `.gitsheets/<sheet>.toml`, by `headwater.toml`, or by nothing at all;
-//! then every top-level folder that holds records is a sheet, and so is each folder of a site's
-//! collections. Which key a path claims depends on the
-//! path and the layout alone, never on other paths; where the file is a list of records, what it holds
-//! claims keys below that one, or in its place.
+//! Sheets are defined by `.gitsheets/<sheet>.toml`, by `headwater.toml`, or by nothing at all. In
+//! the last case, every top-level folder with records is a sheet, and so is each folder of a site's
+//! collections. The key that a path claims depends only on the path and the layout, never on other
+//! paths. If the file is a list of records, its records claim keys below that key, or instead of
+//! it.
 
 mod bundle;
 mod contract;
@@ -55,7 +55,7 @@ pub struct PathClaim {
     pub sheet: Arc<SheetSpec>,
     /// The key there.
     pub key: Key,
-    /// What is wrong with the name of the file, which keeps it from being a record.
+    /// A problem with the name of the file that prevents it from being a record.
     pub fault: Option<Problem>,
 }
 
@@ -68,9 +68,9 @@ struct Rules {
     inferred: bool,
     sheets: BTreeMap<SheetName, Arc<SheetSpec>>,
     problems: Vec<Problem>,
-    /// What the folders say, where nothing is declared.
+    /// The inferred folders, if nothing is declared.
     folders: Inferred,
-    /// The roots of the definitions that cannot be used; empty where a root is not known.
+    /// The roots of the unusable definitions; empty for a definition whose root is unknown.
     unsettled: BTreeSet<String>,
 }
 
@@ -80,8 +80,8 @@ impl Layout {
         Self::read(&DefinitionFiles::default())
     }
 
-    /// Reads the layout of a commit. It never fails: a definition that cannot be used is a sheet
-    /// with a problem, which claims nothing and keeps what is below its root from all others.
+    /// Reads the layout of a commit. This never fails: an unusable definition becomes a sheet with
+    /// a problem, which claims nothing and keeps everything below its root from other sheets.
     pub fn read(files: &DefinitionFiles) -> Self {
         let inferred =
             files.gitsheets.is_empty() && files.headwater.is_none() && files.no_files.is_empty();
@@ -101,8 +101,8 @@ impl Layout {
         Self(Arc::new(rules))
     }
 
-    /// Returns the sheets by name. Where nothing is declared, that is one for each folder that
-    /// may hold records.
+    /// Returns the sheets by name. If nothing is declared, there is one for each folder that may
+    /// hold records.
     pub fn sheets(&self) -> impl Iterator<Item = &Arc<SheetSpec>> {
         self.0.sheets.values()
     }
@@ -112,7 +112,7 @@ impl Layout {
         self.0.sheets.get(name)
     }
 
-    /// Says whether nothing is declared.
+    /// Returns whether nothing is declared.
     pub fn is_inferred(&self) -> bool {
         self.0.inferred
     }
@@ -122,14 +122,13 @@ impl Layout {
         &self.0.folders.skipped
     }
 
-    /// Returns the folder on the way to `path` that is passed over because of its name, if there is
-    /// one.
+    /// Returns the folder in `path` that is passed over because of its name, if there is one.
     pub(crate) fn skipped_folder<'p>(&self, path: &'p [u8]) -> Option<&'p str> {
         let text = std::str::from_utf8(path).ok().filter(|_| self.0.inferred)?;
         self.0.folders.skipped_folder(text)
     }
 
-    /// Returns what is wrong with the definitions.
+    /// Returns the problems of the definitions.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.0.problems.iter().chain(self.sheets().flat_map(|sheet| &sheet.problems))
     }
@@ -139,8 +138,8 @@ impl Layout {
         self.sheets().map(|sheet| (sheet.name.as_str(), sheet.id))
     }
 
-    /// Says whether this layout and `next` read every path alike. Where nothing is declared, a
-    /// folder that comes or goes changes nothing for the files of the others.
+    /// Returns whether this layout and `next` read every path alike. If nothing is declared, adding
+    /// or removing a folder does not affect files in the others.
     pub fn reads_alike(&self, next: &Self) -> bool {
         self.0.inferred == next.0.inferred
             && self.0.unsettled == next.0.unsettled
@@ -150,7 +149,7 @@ impl Layout {
             }
     }
 
-    /// Returns this layout without some sheets, and without what is wrong with their definitions.
+    /// Returns this layout without some sheets and without the problems of their definitions.
     pub(crate) fn without(&self, dropped: &BTreeSet<SheetName>) -> Self {
         let Rules { inferred, sheets, problems, folders, unsettled } = &*self.0;
         let kept = |problem: &&Problem| {
@@ -196,7 +195,7 @@ impl Layout {
             return sheets.filter_map(|s| s.key(text).map(|key| claim(s, key))).collect();
         }
         let Some(place) = self.0.folders.place(text) else { return SmallVec::new() };
-        // A file that is gone claims what it claimed while its folder was there.
+        // A file that is gone claims what it claimed while its folder existed.
         let known = self.0.sheets.get(&*place.name).cloned();
         let sheet = known.unwrap_or_else(|| place.sheet());
         sheet.key_below(place.below).map(|key| claim(&sheet, key)).into_iter().collect()

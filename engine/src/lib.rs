@@ -1,15 +1,15 @@
 //! Headwater's engine: a git branch of records as an immutable, searchable snapshot, moved from
 //! commit to commit by its diff.
 //!
-//! The flow, which is the order of the modules: a [`mirror`] fetches and compares trees; a
-//! [`layout`] tells which path is which record; [`decode`] turns a blob into a [`value`]; a set of
+//! The flow follows the order of the modules. A [`mirror`] fetches and compares trees; a [`layout`]
+//! decides which path is which record; [`decode`] turns a blob into a [`value`]; a set of
 //! [`changes`] is applied to the persistent maps of a [`sheet`] and to the text index of
-//! [`search`], beside the live [`snapshot`]; [`plan`] decides how to get there, [`admit`] whether
-//! it may go live; and the [`engine`] publishes it by one store of one pointer. [`query`] answers
-//! readers from a snapshot.
+//! [`search`], next to the live [`snapshot`]; [`plan`] decides how to get there, and [`admit`]
+//! whether the result may go live; the [`engine`] publishes it by storing one pointer. [`query`]
+//! answers readers from a snapshot.
 //!
-//! The law that all of it serves: for every pair of commits, a snapshot of the first taken to the
-//! second by its diff is equal to one loaded from the second.
+//! All of it serves one law: for every pair of commits, a snapshot of the first, moved to the
+//! second by its diff, equals one loaded from the second.
 
 pub mod causes;
 pub mod fault;

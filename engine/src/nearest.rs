@@ -1,17 +1,16 @@
-//! The name that a person may have meant who typed another one.
+//! Finds the name that a mistyped name was probably meant to be.
 
-/// The longest name that is compared; the cost grows with the square of it.
+/// The longest name that is compared; the cost grows with the square of the length.
 const LONGEST: usize = 64;
 
-/// How many candidates are looked at: what is told must not cost more than what was asked.
+/// How many candidates are checked: a suggestion must not cost more than the request.
 const LOOKED_AT: usize = 1_000;
 
-/// Returns the candidate that is nearest to `name`, if one is near enough to be meant; of several
-/// that are equally near the first.
+/// Returns the candidate nearest to `name`, if one is near enough to be meant. On a tie, the first
+/// one wins.
 ///
-/// Near is the same without regard to case, a letter or two that differ, are missing, too many or in
-/// each other's place, and three in names of nine letters or more. Looks at the first thousand
-/// candidates.
+/// Case is ignored. Up to two letters may be replaced, missing, added or swapped, or three in names
+/// of nine letters or more. Checks the first thousand candidates.
 pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let typed: Vec<char> = name.to_lowercase().chars().collect();
     let most = match typed.len() {
@@ -23,7 +22,7 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     };
     let mut best: Option<(usize, &str)> = None;
     let candidates = candidates.into_iter().take(LOOKED_AT);
-    // The lengths come first: of most candidates no letter is looked at.
+    // Lengths are compared first, so for most candidates no letter is compared.
     let is_near = |other: &&str| {
         other.len() <= 4 * LONGEST && other.chars().count().abs_diff(typed.len()) <= 2 * most
     };
@@ -40,12 +39,12 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
-/// Returns `; did you mean <nearest>?`, or nothing where nothing is near.
+/// Returns `; did you mean <nearest>?`, or an empty text if nothing is near.
 pub fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
-/// Counts the letters to replace, insert, remove or swap with their neighbour.
+/// Counts the letters to replace, insert, remove or swap with a neighbour.
 fn distance(one: &[char], other: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=other.len()).collect();

@@ -1,4 +1,4 @@
-//! How records are read, whatever commit they are read from.
+//! Options for reading records, independent of the commit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,24 +6,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::layout::DefinitionFile;
 use crate::memory::MemoryProbe;
 
-/// What a load needs beside the repository.
+/// The options of a load.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
-    /// Sheet definitions that take the place of the commit's `headwater.toml`.
+    /// Sheet definitions that replace the commit's `headwater.toml`.
     pub sheets: Option<DefinitionFile>,
-    /// The most bytes that a record may have, or the file that it is; a larger one is a problem.
+    /// The maximum size in bytes of a record or its file; a larger one is a problem.
     pub record_limit: u64,
-    /// The most bytes that a file of many records may have; a larger one is a problem.
+    /// The maximum size in bytes of a file of many records; a larger one is a problem.
     pub file_limit: u64,
-    /// Is asked before a state is built anew beside one that is served.
+    /// Is asked before a state is rebuilt while another is served.
     pub memory: MemoryProbe,
-    /// Whether a state that has to be built anew can be done without where memory is short.
+    /// Whether a state that must be rebuilt can be skipped if memory is short.
     pub optional: bool,
-    /// Is counted up while records are read, for those who want to show it.
+    /// Is advanced while records are read, for display.
     pub progress: Arc<Progress>,
 }
 
-/// How far a load has come.
+/// The progress of a load.
 #[derive(Debug, Default)]
 pub struct Progress {
     files: AtomicUsize,
@@ -31,7 +31,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Returns how many files of how many are decoded; the second is zero until it is known.
+    /// Returns the number of decoded files and the total number of files, which is zero until it is
+    /// known.
     pub fn decoded(&self) -> (usize, usize) {
         (self.decoded.load(Ordering::Relaxed), self.files.load(Ordering::Relaxed))
     }

@@ -1,7 +1,8 @@
-//! What of a commit is no record, and why: files, links and submodules that are passed over.
+//! The files, links and submodules of a commit that are not records, and the reasons why.
 //!
-//! Where nothing is declared, everybody may know, and the counts are a part of the state, kept in step
-//! by the difference. Where sheets are declared, the owner is told by a walk over the tree.
+//! If nothing is declared, anyone may see the counts: they are part of the state and updated by
+//! differences. If sheets are declared, the counts are only for the owner and come from a walk over
+//! the tree.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,19 +10,20 @@ use std::sync::Arc;
 use crate::layout::Layout;
 use crate::mirror::{EntryMode, PathChange};
 
-/// The longest ending that is one; what is longer is a name with a dot in it.
+/// The maximum length of a file ending; anything longer is a name with a dot in it.
 const LONGEST: usize = 16;
 
-/// Why something is passed over.
+/// The reason why an entry is passed over.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// It is in this folder, whose name begins with `.` or `_`.
     Folder(Box<str>),
-    /// Its name ends in this, without the dot, as that of no record does; empty where it has no ending.
+    /// Its name has this ending, given without the dot, which no record has; empty if it has no
+    /// ending.
     Ending(Box<str>),
-    /// Its name ends as that of a record, and its path is not what the template says.
+    /// Its name ends like that of a record, but its path does not match the template.
     Path,
-    /// It is in the folder of no sheet, with a name that ends in this.
+    /// It is in no sheet's folder, and its name has this ending.
     NoSheet(Box<str>),
     /// It is a symbolic link.
     Link,
@@ -29,13 +31,13 @@ pub enum Reason {
     Submodule,
 }
 
-/// How much is passed over, by the reason.
+/// The number of entries passed over, by reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PassedOver(Arc<BTreeMap<Reason, u64>>);
 
 impl Reason {
-    /// Returns why what is at `path` is passed over; `None` where it is a record or an attachment, or
-    /// defines sheets. Costs a look at each sheet for each folder on the way.
+    /// Returns why the entry at `path` is passed over, or `None` if it is a record or an
+    /// attachment, or defines sheets. Visits each sheet for each folder of the path.
     pub fn of(layout: &Layout, path: &[u8], mode: EntryMode) -> Option<Self> {
         if let Some(folder) = layout.skipped_folder(path) {
             return Some(Self::Folder(folder.into()));
@@ -52,7 +54,7 @@ impl Reason {
         if layout.is_inferred() {
             return Some(Self::Ending(ending(path)));
         }
-        // What is wrong with a definition is told by itself, and attachments are no records.
+        // An invalid definition is reported separately, and attachments are not records.
         if layout.is_unsettled(path) || !layout.beside(path).is_empty() {
             return None;
         }
@@ -66,7 +68,7 @@ impl Reason {
     }
 }
 
-/// Returns what the name of a file ends in.
+/// Returns the ending of a file name.
 fn ending(path: &[u8]) -> Box<str> {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
     let ending = name.iter().rposition(|byte| *byte == b'.').map(|dot| &name[dot + 1..]);
@@ -77,12 +79,12 @@ fn ending(path: &[u8]) -> Box<str> {
     String::from_utf8_lossy(ending).into()
 }
 
-/// By how much the counts change.
+/// The changes to the counts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shift(BTreeMap<Reason, i64>);
 
 impl Shift {
-    /// Takes into account what is at a path now, and what was before.
+    /// Accounts for a changed path: its entry before, and its entry now.
     pub(crate) fn add(&mut self, layout: &Layout, change: &PathChange) {
         for (entry, one) in [(change.old, -1), (change.new, 1)] {
             let reason = entry.and_then(|entry| Reason::of(layout, &change.path, entry.mode));
@@ -94,14 +96,14 @@ impl Shift {
 }
 
 impl PassedOver {
-    /// Counts what is passed over in a tree, whose `paths` are all that it holds.
+    /// Counts what is passed over in a tree, given all its paths.
     pub fn of(layout: &Layout, paths: &[PathChange]) -> Self {
         let mut shift = Shift::default();
         paths.iter().for_each(|change| shift.add(layout, change));
         Self::default().after(&shift)
     }
 
-    /// Returns the counts as they are shifted.
+    /// Returns the counts after the changes.
     pub(crate) fn after(&self, shift: &Shift) -> Self {
         if shift.0.values().all(|by| *by == 0) {
             return self.clone();
@@ -115,7 +117,7 @@ impl PassedOver {
         Self(Arc::new(counts))
     }
 
-    /// Returns the reasons, in order, each with how many files, links or submodules it is of.
+    /// Returns the reasons in order, each with its number of files, links or submodules.
     pub fn iter(&self) -> impl Iterator<Item = (&Reason, u64)> {
         self.0.iter().map(|(reason, count)| (reason, *count))
     }

@@ -1,4 +1,4 @@
-//! JSON Pointers (RFC 6901): where in a value something is.
+//! JSON Pointers (RFC 6901), which give a position in a value.
 
 use std::fmt;
 use std::ops::Deref;

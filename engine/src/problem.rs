@@ -1,21 +1,22 @@
-//! Facts about bad data. A problem is part of the state, not an error: the record it names is
-//! absent, or a rule that spans records does not hold.
+//! Facts about bad data. A problem is part of the state, not an error: the record concerned is
+//! absent, or a rule that spans records is broken.
 
 use crate::id::SheetName;
 use crate::pointer::Pointer;
 
-/// A file that is there and cannot be a record, or a fact that contradicts a rule.
+/// A file that cannot be a record, or a fact that contradicts a rule.
 ///
-/// Problems order by sheet, path, place and rule, so that two states list theirs alike.
+/// Problems are ordered by sheet, path, position and rule, so that two states list them in the same
+/// order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Problem {
-    /// The sheet it belongs to; `None` for a definition that names no sheet.
+    /// The sheet it belongs to, or `None` for a definition that names no sheet.
     pub sheet: Option<SheetName>,
     /// The path in the tree; bytes that are not UTF-8 are written as `%XX`.
     pub path: String,
-    /// The line, counted from 1, where it is known.
+    /// The line, counted from 1, if known.
     pub line: Option<u32>,
-    /// The column in characters, counted from 1, where it is known.
+    /// The column in characters, counted from 1, if known.
     pub column: Option<u32>,
     /// The JSON Pointer of the offending value, where the file could be decoded.
     pub pointer: Option<Pointer>,
@@ -26,20 +27,20 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Returns a problem of `path` with no place in the file.
+    /// Returns a problem of `path` without a position in the file.
     pub fn new(sheet: &SheetName, path: impl Into<String>, rule: Rule, message: String) -> Self {
         let (path, sheet) = (path.into(), Some(sheet.clone()));
         Self { sheet, path, line: None, column: None, pointer: None, rule, message }
     }
 
-    /// Adds the place, line and column counted from 1.
+    /// Sets the position: line and column, counted from 1.
     #[must_use]
     pub fn at(mut self, line: Option<u32>, column: Option<u32>) -> Self {
         (self.line, self.column) = (line, column);
         self
     }
 
-    /// Adds the JSON Pointer of the offending value.
+    /// Sets the JSON Pointer of the offending value.
     #[must_use]
     pub fn pointing_to(mut self, pointer: Pointer) -> Self {
         self.pointer = Some(pointer);
@@ -86,13 +87,13 @@ rules! {
     HostileName = "hostile_name",
     /// The value breaks the JSON Schema of its sheet.
     Schema = "schema",
-    /// A field that the path template names does not agree with the path.
+    /// A field in the path template disagrees with the path.
     PathMismatch = "path_mismatch",
     /// Another file, earlier by path, claims the same key.
     KeyTaken = "key_taken",
     /// Another record holds the same value in a field declared unique.
     NotUnique = "not_unique",
-    /// A field that refers to records holds a value that names none.
+    /// A reference field holds a value that matches no record.
     DanglingRef = "dangling_ref",
     /// The definition of the sheet cannot be used.
     Definition = "definition",

@@ -1,11 +1,11 @@
 //! Lists: filters, sorts, full text and facets over one sheet of a snapshot.
 //!
 //! A list is parsed against the fields that the sheet knows, and then answered from the sheet and
-//! the text index of one snapshot. Filters over indexed fields narrow the candidates, or are only
-//! counted where there is one; sorts over indexed fields walk the index as far as the part of the
-//! list goes; facets are counted in the indexes. Everything else reads the records' texts: once for
-//! all conditions, once for all sorts and once for all facets. Hidden records and sheets that are
-//! not public are never in a list.
+//! the text index of one snapshot. Filters over indexed fields narrow the candidates; a single such
+//! filter is only counted. Sorts over indexed fields walk the index only as far as the requested
+//! part goes, and facets are counted in the indexes. Everything else reads the text of the records:
+//! once for all conditions, once for all sorts and once for all facets. Hidden records and sheets
+//! that are not public never appear in a list.
 
 mod across;
 mod clock;
@@ -70,34 +70,34 @@ use crate::search;
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
 
-/// The page size where none is given.
+/// The default page size.
 pub const DEFAULT_PAGE: usize = 30;
-/// The largest page.
+/// The maximum page size.
 pub const MAX_PAGE: usize = 100;
-/// What stands before the moment that now is in the kind of a list.
+/// Precedes the moment of `now` in the kind of a list.
 const NOW: &str = "\u{1f}now=";
-/// The most values of one facet.
+/// The maximum number of values of one facet.
 pub const MAX_FACET_LIMIT: usize = 1_000;
 
-/// Why a list is not answered.
+/// The reason why a list is not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// Its words cannot be searched, or it costs more work than it may.
+    /// Its words cannot be searched for, or it costs more than its budget allows.
     #[error(transparent)]
     Search(#[from] search::SearchError),
-    /// A facet would name a value that is too long for one.
+    /// A facet contains a value that is too long.
     #[error(transparent)]
     Facet(#[from] LongValue),
 }
 
-/// What to list: parsed, and checked against the fields of a sheet.
+/// A list query: parsed, and checked against the fields of a sheet.
 #[derive(Debug, Clone)]
 pub struct ListQuery {
-    /// What the records fulfil.
+    /// The conditions on records.
     filters: Vec<Filter>,
-    /// What their elements fulfil, where these are the items.
+    /// The conditions on elements, if these are the items.
     of_elements: Vec<Filter>,
-    /// All conditions on records at once, when they are first needed.
+    /// All conditions on records together, built on first use.
     sieve: OnceLock<Sieve>,
     expression: Option<Arc<Expression>>,
     text: Option<search::Query>,
@@ -108,122 +108,122 @@ pub struct ListQuery {
     paging: Paging,
     fields: Option<Projection>,
     include: Vec<Reference>,
-    /// What now is, if some condition is counted from it.
+    /// The moment of `now`, if some condition depends on it.
     now: Option<Moment>,
-    /// Whether the parameters say what it is.
+    /// Whether the parameters specify it.
     is_now_given: bool,
 }
 
-/// Which part of a list is wanted.
+/// The part of a list that is requested.
 #[derive(Debug, Clone)]
 pub enum Paging {
-    /// The part by number, from 1.
+    /// A page by number, from 1.
     Page {
         /// The number.
         page: usize,
         /// The size of every page.
         per_page: usize,
     },
-    /// What comes behind a place that an earlier answer named.
+    /// The part after a position that an earlier answer returned.
     Cursor {
-        /// The most items.
+        /// The maximum number of items.
         limit: usize,
-        /// The place; `None` is the beginning.
+        /// The position; `None` is the beginning.
         after: Option<After>,
     },
 }
 
-/// The place in the list of a commit that a cursor names.
+/// The position in the list of a commit that a cursor denotes.
 #[derive(Debug, Clone)]
 pub struct After(Mark);
 
 #[derive(Debug, Clone)]
 enum Mark {
-    /// Behind an item.
+    /// After an item.
     Item(Position),
-    /// Behind so many groups.
+    /// After the given number of groups.
     Groups(usize),
 }
 
 /// A part of a list.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
-    /// The items, in the order that was asked for.
+    /// The items, in the requested order.
     pub items: Vec<Item>,
-    /// The groups, where they are asked for instead.
+    /// The groups, if they are requested instead of items.
     pub groups: Option<Vec<Group>>,
-    /// How many there are in all.
+    /// The total number of items or groups.
     pub total: usize,
-    /// For how many records, of those that the other conditions leave, `filter` had no value; they
-    /// are not in the list. `None` where there is no `filter`.
+    /// The number of records that match the other conditions but for which `filter` has no value;
+    /// they are not in the list. `None` if there is no `filter`.
     pub skipped: Option<usize>,
-    /// The counts of the fields that were asked for, in that order.
+    /// The facets of the requested fields, in that order.
     pub facets: Vec<Facet>,
-    /// The figures of the fields that were asked for, in that order; with groups it is they that have
-    /// them.
+    /// The statistics of the requested fields, in that order. If there are groups, these contain
+    /// them instead.
     pub stats: Vec<Stats>,
-    /// Where a list with a cursor goes on; `None` at its end and in numbered pages.
+    /// The cursor of the next part, or `None` at the end and in numbered pages.
     pub next: Option<String>,
-    /// Whether records with only some of the words of `q` are in it, for lack of such with all.
+    /// Whether records with only some of the words of `q` are included, because too few have all of
+    /// them.
     pub relaxed: bool,
-    /// What stood for the words of `q` that occur nowhere in the sheet.
+    /// The replacements for words of `q` that occur nowhere in the sheet.
     pub corrections: Vec<search::Correction>,
 }
 
-/// What is wrong with a parameter.
+/// A problem with a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryProblem {
-    /// The parameter as it was given.
+    /// The parameter as given.
     pub parameter: String,
     /// What is wrong, in a sentence without a full stop.
     pub message: String,
 }
 
 impl ListQuery {
-    /// Returns which part is wanted.
+    /// Returns the requested part.
     pub fn paging(&self) -> &Paging {
         &self.paging
     }
 
-    /// Asks for all of the list in one part, whatever its parameters say.
+    /// Requests the whole list in one part, whatever its parameters specify.
     pub fn whole(mut self, sheet: &Sheet) -> Self {
-        // There may be more elements than records, and more groups.
+        // There may be more elements or groups than records.
         let is_of_records = self.unnest.is_none() && self.counts.group_by.is_empty();
         let per_page = if is_of_records { sheet.len().max(1) } else { usize::MAX };
         self.paging = Paging::Page { page: 1, per_page };
         self
     }
 
-    /// Asks for the first `rows` of the list in one part, whatever its parameters say.
+    /// Requests the first `rows` of the list in one part, whatever its parameters specify.
     pub fn first_rows(mut self, rows: usize) -> Self {
         self.paging = Paging::Page { page: 1, per_page: rows };
         self
     }
 
-    /// Says whether a list of this query has a record, the words of `q` aside. Where `budget` is
-    /// used up by `filter`, it has not.
+    /// Returns whether a record is in a list of this query, ignoring the words of `q`. If `filter`
+    /// uses up `budget`, it is not.
     ///
-    /// Linear in the text of the record, whatever the number of conditions, and in what `filter`
-    /// costs.
+    /// Linear in the text of the record, for any number of conditions, plus the cost of `filter`.
     pub fn admits(&self, record: &Record, budget: &Budget) -> bool {
         let judge = |it: &Arc<Expression>| it.judge(record, budget) == Verdict::Holds;
         self.sieve.get_or_init(|| Sieve::new(&self.filters)).passes(&record.key, &record.value)
             && self.expression.as_ref().is_none_or(judge)
     }
 
-    /// Returns the other sheets whose records `filter` looks at.
+    /// Returns the other sheets whose records `filter` reads.
     pub fn related(&self) -> &[Arc<Sheet>] {
         self.expression.as_ref().map_or(&[], |expression| expression.related())
     }
 
-    /// Returns about how many bytes its conditions take while they are kept to admit values.
+    /// Returns the approximate size in bytes of its conditions while they are kept to check values.
     pub fn weight(&self) -> usize {
         let expression = self.expression.as_ref().map_or(0, |expression| expression.weight());
         size_of::<Self>() + expression + self.filters.iter().map(Filter::weight).sum::<usize>()
     }
 
-    /// Returns the fields that the list filters, sorts or counts by and that no index of `sheet`
-    /// tells, each once: it reads them record by record.
+    /// Returns the fields that the list filters, sorts or counts by without an index of `sheet`,
+    /// each once. They are read record by record.
     pub fn unindexed(&self, sheet: &Sheet) -> Vec<&FieldPath> {
         let is_read = |field: &FieldPath| sheet.index(field.as_str()).is_none();
         let filtered = self.filters.iter().filter(|filter| !is_key(&filter.field));
@@ -257,22 +257,22 @@ impl ListQuery {
         self.text.is_some()
     }
 
-    /// Returns the fields that the items are grouped by, as they were asked for.
+    /// Returns the fields that the items are grouped by, as requested.
     pub fn grouped_by(&self) -> impl ExactSizeIterator<Item = &str> {
         self.counts.group_by.iter().map(|grouping| &*grouping.name)
     }
 
-    /// Returns the fields whose figures are told.
+    /// Returns the fields with statistics.
     pub fn figured(&self) -> impl Iterator<Item = &str> {
         self.counts.stats.iter().map(FieldPath::as_str)
     }
 
-    /// Says whether the items are elements of a list in each record.
+    /// Returns whether the items are elements of a list in each record.
     pub fn has_elements(&self) -> bool {
         self.unnest.is_some()
     }
 
-    /// Returns the kind of list that a cursor of this one is for.
+    /// Returns the kind of list that a cursor of this list belongs to.
     fn kind(&self) -> String {
         let mut kind = self.order.to_string();
         if let Some(unnest) = &self.unnest {
@@ -287,23 +287,23 @@ impl ListQuery {
         kind
     }
 
-    /// Returns what now was for the list that a cursor is for.
+    /// Returns the moment of `now` in the list that a cursor belongs to.
     fn now_of(cursor: &Cursor) -> Option<Moment> {
         let kind = cursor.place.get(0)?.as_str()?;
         Moment::parse(kind.rsplit_once(NOW)?.1)
     }
 
-    /// Returns the moment that `now` stands for, if a condition names it.
+    /// Returns the moment of `now`, if a condition uses it.
     pub fn now(&self) -> Option<Moment> {
         self.now
     }
 
-    /// Says whether the same parameters mean something else at another time.
+    /// Returns whether the same parameters mean something different at another time.
     pub fn depends_on_clock(&self) -> bool {
         self.now.is_some() && !self.is_now_given
     }
 
-    /// Returns the place that a cursor of a list like this one names.
+    /// Returns the position that a cursor of a list like this one denotes.
     fn after(&self, cursor: &Cursor) -> Option<After> {
         let kind = self.kind();
         let mark = if self.counts.group_by.is_empty() {
@@ -314,12 +314,12 @@ impl ListQuery {
         mark.map(After)
     }
 
-    /// Returns the references whose records are wanted beside the list.
+    /// Returns the references whose records are included with the list.
     pub fn include(&self) -> &[Reference] {
         &self.include
     }
 
-    /// Returns the fields to show of each record; `None` shows all.
+    /// Returns the fields to show of each record, or `None` for all.
     pub fn fields(&self) -> Option<&Projection> {
         self.fields.as_ref()
     }

@@ -1,26 +1,27 @@
-//! A record: one file of a sheet or a part of one, decoded, immutable and shared between snapshots.
+//! A record: a file of a sheet or a part of one, decoded, immutable and shared between snapshots.
 
 use std::sync::Arc;
 
 use crate::id::{BlobId, Key};
 use crate::value::Value;
 
-/// One decoded file, or one element of a file of many. Snapshots share it by `Arc`, so it is never copied.
+/// One decoded file, or one element of a file of many. Snapshots share it by `Arc`, so it is never
+/// copied.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Record {
     /// The key in its sheet.
     pub key: Key,
-    /// What its path has around the key.
+    /// The parts of its path around the key.
     pub frame: Arc<Frame>,
-    /// The blob it was decoded from. Of an element it is a hash of the value, so that it is the same
-    /// whatever else is in the file.
+    /// The blob it was decoded from. For an element, this is a hash of the value, so that it does
+    /// not depend on the rest of the file.
     pub blob: BlobId,
-    /// The value as it is served.
+    /// The value as served.
     pub value: Value,
 }
 
 impl Record {
-    /// Returns the path in the tree: of the file that it is, or that it is in.
+    /// Returns the path in the tree of the file that is or contains the record.
     pub fn path(&self) -> String {
         match &*self.frame {
             Frame::Around { before, behind } => [before, self.key.as_str(), behind].concat(),
@@ -28,27 +29,26 @@ impl Record {
         }
     }
 
-    /// Says whether the file at `path` is the record, or holds it. Takes no memory.
+    /// Returns whether the file at `path` is or contains the record. Does not allocate.
     pub fn is_at(&self, path: &str) -> bool {
         self.frame.fits(self.key.as_str(), path)
     }
 
-    /// Says whether the file holds other records beside it, or may.
+    /// Returns whether the file contains other records too, or may.
     pub fn is_in_list(&self) -> bool {
         matches!(*self.frame, Frame::Within { .. })
     }
 }
 
-/// What a path has to do with a key. The records of a sheet have one between them for each
-/// extension, where a path of its own would take most records fifty bytes; those of one file share
-/// its path.
+/// How a path relates to a key. The records of a sheet share one frame for each extension, whereas
+/// separate paths would cost most records fifty bytes each; the records of one file share its path.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// The path is the key with something before and behind it.
+    /// The path is the key with text before and after it.
     Around {
-        /// What is before it.
+        /// The text before it.
         before: Box<str>,
-        /// What is behind it.
+        /// The text after it.
         behind: Box<str>,
     },
     /// The record is one of several in a file.
@@ -59,17 +59,17 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// Makes the frame of the keys whose paths begin and end so.
+    /// Returns the frame of the keys whose paths begin and end like this.
     pub fn new(before: &str, behind: &str) -> Self {
         Self::Around { before: before.into(), behind: behind.into() }
     }
 
-    /// Makes the frame of the records in the file at `path`.
+    /// Returns the frame of the records in the file at `path`.
     pub fn within(path: &str) -> Self {
         Self::Within { path: path.into() }
     }
 
-    /// Returns what `path` has around `key`, which is a part of it as [claims] are.
+    /// Returns the frame that `path` forms around `key`, which is a part of it as [claims] are.
     ///
     /// [claims]: crate::layout::Layout::claims
     pub fn around(key: &str, path: &str) -> Self {
@@ -82,7 +82,7 @@ impl Frame {
         Self::new(before, behind)
     }
 
-    /// Says whether `path` is that of the key `key`.
+    /// Returns whether `path` is the path of the key `key`.
     pub fn fits(&self, key: &str, path: &str) -> bool {
         match self {
             Self::Around { before, behind } => {

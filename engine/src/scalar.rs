@@ -1,4 +1,4 @@
-//! Values that can be compared: what indexes, filters and sorts are made of.
+//! Values that can be compared, as used by indexes, filters and sorting.
 
 mod moment;
 mod stored;
@@ -11,27 +11,27 @@ pub use moment::Moment;
 pub use stored::Stored;
 pub use types::{Types, ValueType};
 
-/// A value in the order of the query API: booleans before numbers before strings before arrays
-/// and objects. Null is no scalar: it is the same as absent.
+/// A value in the order of the query API: booleans before numbers before strings before arrays and
+/// objects. Null is not a scalar, since it is the same as absent.
 ///
-/// Strings that spell a [`Moment`] come behind all others, in the order of time; two spellings of
-/// one moment are two values, in the order of their bytes.
+/// Strings that denote a [`Moment`] sort after all other strings, by time. Two spellings of one
+/// moment are two values, ordered by their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scalar {
     /// A boolean.
     Bool(bool),
-    /// A number, compared by its value whatever its notation.
+    /// A number, compared by value regardless of notation.
     Number(Number),
-    /// A string that spells no moment; see [`Scalar::string`].
+    /// A string that does not denote a moment; see [`Scalar::string`].
     String(Arc<str>),
-    /// A string that spells a moment, and the moment, so that comparing need not read it.
+    /// A string that denotes a moment, with the moment, so that comparing does not parse it.
     Moment(Moment, Arc<str>),
-    /// An array or object as its canonical text.
+    /// An array or object, as its canonical text.
     Other(Arc<str>),
 }
 
 impl Scalar {
-    /// Returns a string as what it spells.
+    /// Returns the scalar of a string, which may denote a moment.
     pub fn string(text: &str) -> Self {
         match Moment::parse(text) {
             Some(moment) => Self::Moment(moment, text.into()),
@@ -40,21 +40,21 @@ impl Scalar {
     }
 }
 
-/// A number with 64-bit integers kept exactly.
+/// A number. Integers of 64 bits are exact.
 #[derive(Debug, Clone, Copy)]
 pub enum Number {
-    /// An integer of 64 bits below zero, and floats with such a value.
+    /// A negative 64-bit integer, or a float with that value.
     Negative(i64),
-    /// An integer of 64 bits from zero on, and floats with such a value.
+    /// A non-negative 64-bit integer, or a float with that value.
     Natural(u64),
     /// Any other finite number.
     Float(f64),
 }
 
 impl Number {
-    /// Parses a JSON number, or returns `None` where the text is none.
+    /// Parses a JSON number, or returns `None` if the text is not one.
     pub fn parse(text: &str) -> Option<Self> {
-        // `str::parse::<f64>` takes words ("inf", "nan") and a leading plus, which JSON does not.
+        // `str::parse::<f64>` accepts words ("inf", "nan") and a leading plus, which JSON does not.
         if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
             return None;
         }
@@ -62,7 +62,7 @@ impl Number {
             return Some(integer);
         }
         let float: f64 = text.parse().ok().filter(|float: &f64| float.is_finite())?;
-        // An integral float is exactly one integer, so 1.0 and 1 are one value in one notation:
+        // An integral float equals exactly one integer. So 1.0 and 1 are one value in one notation:
         // an index shows the value of whichever record came first.
         let integer = (float.fract() == 0.0).then(|| Self::integer(float as i128)).flatten();
         Some(integer.unwrap_or(Self::Float(float)))
@@ -73,7 +73,7 @@ impl Number {
         u64::try_from(integer).ok().map(Self::Natural).or_else(negative)
     }
 
-    /// Returns the integer that it is, if it is one.
+    /// Returns the integer, or the float if it is not one.
     fn whole(self) -> Result<i128, f64> {
         match self {
             Self::Negative(integer) => Ok(integer.into()),
@@ -84,7 +84,7 @@ impl Number {
 }
 
 impl std::fmt::Display for Number {
-    /// Writes it as JSON does.
+    /// Writes the number as JSON does.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Negative(integer) => integer.fmt(f),
@@ -105,8 +105,8 @@ impl Ord for Number {
     }
 }
 
-/// Compares exactly: a float that is no integer of our range lies strictly between two, or
-/// outside of all of them.
+/// Compares exactly: a float that is not an integer in range lies strictly between two integers, or
+/// outside the range.
 fn compare(integer: i128, float: f64) -> Ordering {
     // The cast saturates far outside the range of `integer`, so the order is right there too.
     let floor = float.floor() as i128;
@@ -131,7 +131,7 @@ impl std::hash::Hash for Number {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         match self.whole() {
             Ok(integer) => integer.hash(state),
-            // An integral float equals the integer, so it must hash alike.
+            // An integral float equals the integer, so both must have the same hash.
             Err(float) if float.fract() == 0.0 => (float as i128).hash(state),
             Err(float) => float.to_bits().hash(state),
         }
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    /// An index holds one for each record in each field.
+    /// An index holds one scalar for each record and field.
     #[test]
     fn a_scalar_takes_thirty_two_bytes() {
         assert_eq!(size_of::<Scalar>(), 32);

@@ -1,9 +1,9 @@
 //! The full-text index: an immutable value, like the maps of a snapshot.
 //!
-//! It is a list of small segments that are never written to again. A change adds a segment and
-//! marks documents of others as dead, in a new value that shares everything else with the old one;
-//! so it is published with the snapshot it belongs to, and there is nothing to roll back. What a
-//! search finds, and how it ranks, depends on the live documents alone.
+//! It is a list of small segments that never change once written. A change adds a segment and marks
+//! documents in others as dead. The result is a new value that shares everything else with the old
+//! one, so it is published together with its snapshot, and there is nothing to roll back. What a
+//! search finds, and how it ranks, depends only on the live documents.
 
 mod fuzzy;
 mod analyzer;

@@ -1,6 +1,7 @@
 //! A sheet: the records of one folder in key order, with their indexes, problems and digest.
 //!
-//! Every map is persistent, so a clone costs a few pointers and a change costs what it touches.
+//! Every map is persistent, so a clone costs a few pointers, and a change costs only what it
+//! touches.
 
 mod dangling;
 mod derive;
@@ -44,15 +45,14 @@ pub(crate) use references::Link;
 pub use slot::{Claimant, Content, Slot, SlotUpdate};
 pub(crate) use spelling::others as spellings;
 
-/// From how many changed records on more than one thread is worth its start.
+/// The number of changed records from which starting more threads pays off.
 const MANY: usize = 500;
 
-/// How many keys are compared with one that is not there, and how many records are looked at for
-/// them.
+/// How many keys are compared with a missing one, and how many records are visited to find them.
 const AROUND: usize = 200;
 const LOOKED_AT: usize = 1_000;
 
-/// How many files tell which format a folder has.
+/// The number of files that determine the usual format of a folder.
 const NEAR: usize = 1000;
 
 /// The state of one sheet at one commit.
@@ -64,28 +64,29 @@ pub struct Sheet {
     /// The keys of the served records that are hidden.
     hidden: OrdSet<Key>,
     indexes: Vec<(FieldPath, FieldIndex)>,
-    /// The slots that have problems, with them.
+    /// The slots that have problems, with the problems.
     problems: OrdMap<Key, Arc<[Problem]>>,
-    /// The references that name no record.
+    /// The references that match no record.
     dangling: Dangling,
-    /// Files whose names make them no record whatever they hold, by the bytes of their paths.
+    /// Files whose names prevent them from being records, whatever they contain, by the bytes of
+    /// their paths.
     misnamed: OrdMap<Box<[u8]>, Problem>,
-    /// The files of many records, by their paths.
+    /// The files of many records, by path.
     tables: OrdMap<Box<str>, Arc<Table>>,
-    /// How many pieces of these are no records.
+    /// How many pieces of these files are not records.
     unread: usize,
     fields: FieldCounts,
     /// The sum over the served records that are not hidden.
     shown_sum: LtHash,
-    /// The sum over those that are.
+    /// The sum over the served records that are hidden.
     hidden_sum: LtHash,
-    /// The sum over the problems of the slots and of the references.
+    /// The sum over the problems of slots and references.
     problems_sum: LtHash,
     /// What was found out about the problems since the last change.
     problem_cache: ProblemCache,
 }
 
-/// What a change did to the record that a key serves.
+/// The effect of a change on the record served under a key.
 #[derive(Debug, Clone)]
 pub struct Served {
     /// The record that was served before.
@@ -95,15 +96,15 @@ pub struct Served {
 }
 
 impl Served {
-    /// Says whether the value that is served is another one. A record that moved to another file
-    /// or blob with the same value is the same to every reader.
+    /// Returns whether the served value changed. A record that moved to another file or blob with
+    /// the same value looks the same to every reader.
     pub fn differs(&self) -> bool {
         let text =
             |record| Option::as_ref(record).map(|record: &Arc<Record>| record.value.as_str());
         text(&self.before) != text(&self.after)
     }
 
-    /// Says whether the value is another one, or what its path adds to it.
+    /// Returns whether the value, or the fields from its path, changed.
     fn is_other(&self) -> bool {
         let value = |record| Option::as_ref(record).map(|record: &Arc<Record>| &record.value);
         value(&self.before) != value(&self.after)
@@ -111,7 +112,7 @@ impl Served {
 }
 
 impl Sheet {
-    /// Returns a sheet that holds nothing yet.
+    /// Returns an empty sheet.
     pub fn new(spec: Arc<SheetSpec>) -> Self {
         let fields = spec.indexed().into_iter();
         Self {
@@ -133,14 +134,14 @@ impl Sheet {
         }
     }
 
-    /// Takes over the definition of a later commit, which reads every path as the one before.
+    /// Adopts the definition of a later commit, which must read every path like the current one.
     pub(crate) fn follow(&mut self, spec: Arc<SheetSpec>) {
         self.spec = spec;
         self.problem_cache = ProblemCache::default();
     }
 
-    /// Notes in `moved` that everything by which references name records of this sheet went: it is
-    /// built anew.
+    /// Adds to `moved` everything by which references match records of this sheet, since the sheet
+    /// is rebuilt.
     pub(crate) fn leave(&self, moved: &mut Moved) {
         for target in &self.spec.referenced {
             match target {
@@ -159,7 +160,7 @@ impl Sheet {
         }
     }
 
-    /// Names the served records as the text index does.
+    /// Names the served records as the text index names them.
     pub(crate) fn doc_names(&self) -> impl Iterator<Item = DocName> {
         let name = |record: &Arc<Record>| DocName {
             sheet: self.spec.name.clone(),
@@ -168,23 +169,22 @@ impl Sheet {
         self.records().map(name)
     }
 
-    /// Returns the definition.
+    /// Returns the definition of the sheet.
     pub fn spec(&self) -> &Arc<SheetSpec> {
         &self.spec
     }
 
-    /// Returns how many records are served, hidden ones included.
+    /// Returns the number of served records, including hidden ones.
     pub fn len(&self) -> usize {
         self.served
     }
 
-    /// Says whether no record is served.
+    /// Returns whether no record is served.
     pub fn is_empty(&self) -> bool {
         self.served == 0
     }
 
-    /// Returns how many keys, misnamed files and pieces of files without a key there are, served or
-    /// not.
+    /// Returns the number of keys, misnamed files and pieces of files without a key, served or not.
     pub fn claimed(&self) -> usize {
         self.slots.len() + self.misnamed.len() + self.unread
     }
@@ -194,9 +194,8 @@ impl Sheet {
         self.slots.get(key).and_then(Slot::served)
     }
 
-    /// Returns the record that people mean by `key`: the one served under it or, where there is
-    /// none, the only one of those that are `admitted` whose key is the same text in another
-    /// normalization of Unicode. Logarithmic.
+    /// Returns the record that `key` means: the one served under it or, if there is none, the only
+    /// `admitted` record whose key is the same text in another Unicode normalization. Logarithmic.
     pub fn meant(&self, key: &str, admitted: impl Fn(&Record) -> bool) -> Option<&Arc<Record>> {
         let admits = |record: &&Arc<Record>| admitted(record);
         if let Some(record) = self.record(key).filter(admits) {
@@ -207,10 +206,11 @@ impl Sheet {
         found.next().filter(|_| found.next().is_none())
     }
 
-    /// Returns the path at which a new record is stored, as [`path_of`] does.
+    /// Returns the path where a new record is stored, as [`path_of`] does.
     ///
-    /// In a sheet that takes any format it is the one that most files of its folder have or, where
-    /// there are none, of the sheet; TOML where that is empty, too. Looks at a thousand files.
+    /// In a sheet that accepts any format, the record takes the format of most files in its folder
+    /// or, if the folder has none, in the sheet; TOML if the sheet is empty too. Checks a thousand
+    /// files.
     ///
     /// # Errors
     ///
@@ -259,12 +259,12 @@ impl Sheet {
         self.slots.get_key_value(key)
     }
 
-    /// Returns the paths of the files whose names make them no record.
+    /// Returns the paths of the files whose names prevent them from being records.
     pub(crate) fn misnamed(&self) -> impl Iterator<Item = &[u8]> {
         self.misnamed.keys().map(|path| &**path)
     }
 
-    /// Returns the served records in key order, hidden ones included.
+    /// Returns the served records in key order, including hidden ones.
     pub fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
         self.slots.values().filter_map(Slot::served)
     }
@@ -274,20 +274,20 @@ impl Sheet {
         self.slots.values().flat_map(Slot::decoded)
     }
 
-    /// Returns the served records whose keys come behind `after`, in key order.
+    /// Returns the served records with keys after `after`, in key order.
     pub fn records_behind(&self, after: &str) -> impl Iterator<Item = &Arc<Record>> {
         let behind = (Bound::Excluded(after), Bound::Unbounded);
         self.slots.range::<_, str>(behind).filter_map(|(_, slot)| slot.served())
     }
 
-    /// Returns the record that somebody may mean who asks for `key`: its file, with an extension, or
-    /// a key that is nearly the same. Those that are not `admitted` are passed over. Costs a look at a
-    /// thousand records at most.
+    /// Returns the record that a request for `key` may mean: one whose file has this name with an
+    /// extension, or one with a similar key. Skips records that are not `admitted`. Checks at most
+    /// a thousand records.
     pub fn nearest(&self, key: &str, admitted: impl Fn(&Record) -> bool) -> Option<&Arc<Record>> {
         let admits = |record: &&Arc<Record>| admitted(record);
         let of_file = || key.rsplit_once('.').and_then(|(key, _)| self.record(key)).filter(admits);
         of_file().or_else(|| {
-            // Who mistypes a key mostly has its beginning right.
+            // A mistyped key usually begins correctly.
             let mut half = key.len() / 2;
             while !key.is_char_boundary(half) {
                 half -= 1;
@@ -299,13 +299,13 @@ impl Sheet {
         })
     }
 
-    /// Says whether the public sees `record`, which this sheet serves: the sheet is public and the
-    /// record not hidden.
+    /// Returns whether the public sees `record`, which this sheet serves: the sheet is public and
+    /// the record is not hidden.
     pub fn shows(&self, record: &Record) -> bool {
         self.spec.public && !self.hidden.contains(&record.key)
     }
 
-    /// Returns how many records the public sees. Constant time.
+    /// Returns the number of records that the public sees. Constant time.
     pub fn shown(&self) -> usize {
         if self.spec.public { self.served - self.hidden.len() } else { 0 }
     }
@@ -320,13 +320,13 @@ impl Sheet {
         self.indexes.iter().find(|(name, _)| name.as_str() == field).map(|(_, index)| index)
     }
 
-    /// Returns the fields that occur in the served records, with how many records have each.
+    /// Returns the fields of the served records, with the number of records that have each.
     pub fn fields(&self) -> &FieldCounts {
         &self.fields
     }
 
     /// Returns the problems of the files of this sheet and those between its records, in order.
-    /// Those of its definition are not among them.
+    /// Problems of its definition are not included.
     pub fn problems(&self) -> Vec<Problem> {
         let slots = self.problems.iter();
         let slots = slots.flat_map(|(key, list)| list.iter().map(move |problem| (key, problem)));
@@ -338,14 +338,14 @@ impl Sheet {
         all
     }
 
-    /// Returns what is wrong with files and pieces of files that have no key.
+    /// Returns the problems of files and pieces of files that have no key.
     fn unkeyed_problems(&self) -> impl Iterator<Item = &Problem> {
         let pieces = self.tables.values().flat_map(|table| table.problems());
         self.misnamed.values().chain(pieces)
     }
 
-    /// Adds to the problems of records in files of many the lines in which these begin. Linear in the
-    /// files that have some.
+    /// Adds line numbers to problems of records in files of many: the lines where the records
+    /// begin. Linear in the files with such problems.
     fn with_lines(&self, found: impl Iterator<Item = (Key, Problem)>) -> Vec<Problem> {
         let (keys, mut problems): (Vec<Key>, Vec<Problem>) = found.unzip();
         let mut unplaced: BTreeMap<&str, BTreeMap<&Key, Vec<usize>>> = BTreeMap::new();
@@ -365,9 +365,9 @@ impl Sheet {
         problems
     }
 
-    /// Returns the problems that the public may know of, in order. What is hidden makes none, and
-    /// changes none: where the sheet hides records, a file that is not read may be one of them, and
-    /// so may be what a reference into such a sheet names.
+    /// Returns the problems that the public may see, in order. Hidden data neither causes nor
+    /// changes any. In a sheet that hides records, an unreadable file may be a hidden record, and
+    /// so may the target of a reference into such a sheet.
     pub fn public_problems(&self) -> Vec<Problem> {
         if !self.spec.public {
             return Vec::new();
@@ -380,7 +380,7 @@ impl Sheet {
         all
     }
 
-    /// Returns those of records that are not between two of this sheet, with their keys.
+    /// Returns the public problems that are not between two records of this sheet, with their keys.
     fn public_record_problems(&self) -> impl Iterator<Item = (&Key, &Problem)> {
         let slots = self.problems.iter().filter(|(key, _)| self.is_known_to_be_shown(key));
         let slots = slots.flat_map(|(key, list)| list.iter().map(move |problem| (key, problem)));
@@ -397,20 +397,20 @@ impl Sheet {
         self.duplicates(|key| !self.hidden.contains(key))
     }
 
-    /// Says whether something that claims `key` is hidden, or could be if it were read.
+    /// Returns whether something that claims `key` is hidden, or could be if it were readable.
     pub(crate) fn may_hide(&self, key: &Key) -> bool {
         self.slots.contains_key(key) && !self.is_known_to_be_shown(key)
     }
 
-    /// Says whether nothing that claims `key` is hidden, or could be if it were read.
+    /// Returns whether nothing that claims `key` is hidden, or could be if it were readable.
     fn is_known_to_be_shown(&self, key: &Key) -> bool {
         let shows = |record: &Arc<Record>| !hides(&self.spec, &record.value);
         self.spec.hidden.is_none()
             || self.slots.get(key).is_some_and(|slot| slot.is_sound() && slot.decoded().all(shows))
     }
 
-    /// Takes each of `claims` into account and returns the keys that serve another value now, in
-    /// order, with what that did to their records. Of two claims of one path the later holds.
+    /// Applies all `claims`. Returns the keys that now serve another value, in order, with the
+    /// effect on their records. If two claims name the same path, the later one wins.
     ///
     /// Costs the logarithm of the sheet for each, times its indexes; many are spread over the
     /// cores.
@@ -418,7 +418,7 @@ impl Sheet {
         self.put_noting(claims, &mut Moved::default())
     }
 
-    /// Does the same, and notes in `moved` what the references of any sheet may have to follow.
+    /// Does the same, and adds to `moved` the changes that references of any sheet must follow.
     pub(crate) fn put_noting(
         &mut self,
         mut claims: Vec<SlotUpdate>,
@@ -427,7 +427,7 @@ impl Sheet {
         self.problem_cache = ProblemCache::default();
         claims.sort_by(|a, b| a.key.cmp(&b.key));
         let mut changed = Vec::with_capacity(claims.len());
-        // Slots come in order, so the first ones of a sheet need not be looked for.
+        // Slots arrive in order, so those of an empty sheet need no lookup.
         let mut first = self.slots.is_empty().then(Vec::new);
         let mut claims = claims.into_iter().peekable();
         while let Some(SlotUpdate { key, path, content }) = claims.next() {
@@ -459,7 +459,8 @@ impl Sheet {
         changed
     }
 
-    /// Notes that the file at `path` has a name that makes it no record, or that it is gone.
+    /// Records that the name of the file at `path` prevents it from being a record, or that the
+    /// file is gone.
     pub fn put_misnamed(&mut self, path: &[u8], problem: Option<Problem>) {
         self.problem_cache = ProblemCache::default();
         let old = match &problem {
@@ -474,8 +475,8 @@ impl Sheet {
         }
     }
 
-    /// Notes how the file at `path` is cut, or that it is no file of many records any more. Its records
-    /// are claims.
+    /// Records how the file at `path` is cut, or that it is no longer a file of many records. Its
+    /// records arrive as claims.
     pub fn put_table(&mut self, path: &str, table: Option<Arc<Table>>) {
         self.problem_cache = ProblemCache::default();
         // One of nothing is as good as none: a sheet that is inferred is there only while it holds
@@ -495,7 +496,7 @@ impl Sheet {
         }
     }
 
-    /// Returns the files of many records by their paths, and how they are cut.
+    /// Returns the files of many records by path, and how they are cut.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &Arc<Table>)> {
         self.tables.iter().map(|(path, table)| (&**path, table))
     }
@@ -505,13 +506,13 @@ impl Sheet {
         self.tables.get(path)
     }
 
-    /// Returns the record that the file at `path` holds under `key`, served or not. Logarithmic.
+    /// Returns the record that the file at `path` has under `key`, served or not. Logarithmic.
     pub(crate) fn held(&self, key: &str, path: &str) -> Option<&Arc<Record>> {
         self.slots.get(key)?.decoded().find(|record| record.is_at(path))
     }
 
-    /// Returns a hash of everything that a list of this sheet is made from: its definition and the
-    /// records that are not hidden. Problems are no part of it, and neither are other sheets.
+    /// Returns a hash of everything that a list of this sheet depends on: its definition and the
+    /// records that are not hidden. Problems and other sheets are not included.
     pub fn version(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         hash_part(&mut hasher, self.spec.name.as_str().as_bytes());
@@ -520,7 +521,7 @@ impl Sheet {
         *hasher.finalize().as_bytes()
     }
 
-    /// Feeds everything of this sheet that a reader can tell apart into `hasher`.
+    /// Adds everything of this sheet that a reader can see to `hasher`.
     pub(crate) fn hash_into(&self, hasher: &mut blake3::Hasher) {
         let mut records = self.shown_sum.clone();
         records.merge(&self.hidden_sum);
@@ -530,16 +531,15 @@ impl Sheet {
         sum_of_problems(duplicates).hash_into(hasher);
     }
 
-    /// Does the same with what the public can tell apart. Costs a walk over the problems the first
-    /// time.
+    /// Does the same for what the public can see. Walks the problems the first time.
     pub(crate) fn hash_public_into(&self, hasher: &mut blake3::Hasher) {
         self.shown_sum.hash_into(hasher);
         self.hash_public_problems_into(hasher);
     }
 
-    /// Writes everything this sheet holds, so that two states can be compared line by line.
+    /// Writes everything that this sheet holds, so that two states can be compared line by line.
     pub(crate) fn dump(&self, out: &mut Vec<String>) {
-        // A new field does not compile until somebody decides how it is compared.
+        // A new field does not compile until it is handled here.
         let Self {
             spec,
             slots,
@@ -582,9 +582,9 @@ impl Sheet {
         }
     }
 
-    /// Finds values held twice in the fields declared unique: one problem for each record but the
-    /// first, so that it heals when any of them changes. Records that are not `shown` count for
-    /// nothing. Each comes with the key of its record.
+    /// Finds duplicate values in the fields declared unique: one problem for each record but the
+    /// first, so that it disappears when any of them changes. Ignores records that are not `shown`.
+    /// Each problem comes with the key of its record.
     fn duplicates<'a>(
         &'a self,
         shown: impl Fn(&Key) -> bool + Copy + 'a,
@@ -612,7 +612,7 @@ impl Sheet {
     }
 }
 
-/// Says whether the field that hides records is set. Null and `false` leave it unset.
+/// Returns whether the field that hides records is set. Null and `false` count as unset.
 pub(crate) fn hides(spec: &SheetSpec, value: &Value) -> bool {
     let values = spec.hidden.as_ref().map(|field| value.all_at(field)).unwrap_or_default();
     values.iter().any(|json| json.kind() != Kind::Bool || json.text() == "true")

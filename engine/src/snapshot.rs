@@ -1,4 +1,4 @@
-//! A snapshot: everything a reader can see at one commit, immutable.
+//! A snapshot: everything that a reader can see at one commit. It is immutable.
 
 mod files;
 mod problems;
@@ -38,7 +38,7 @@ pub struct Snapshot {
     text: TextIndex,
     digest: Digest,
     version: [u8; 32],
-    /// What is no record, where nothing is declared.
+    /// The files that are not records, if nothing is declared.
     passed_over: PassedOver,
 }
 
@@ -53,21 +53,21 @@ impl Snapshot {
         Self { commit: CommitId::ZERO, layout, sheets, text, digest, version, passed_over }
     }
 
-    /// Returns the commit it stands for; all zeros for an empty repository.
+    /// Returns the commit of the snapshot, which is all zeros for an empty repository.
     pub fn commit(&self) -> CommitId {
         self.commit
     }
 
-    /// Returns the digest of everything in this state, hidden records and sheets that are not
-    /// public included. It is for operators: whoever knows all but a little of what it is over can
-    /// guess the rest, and see whether the guess is right.
+    /// Returns the digest of everything in this state, including hidden records and sheets that are
+    /// not public. It is for operators only: whoever knows nearly all of the state can guess the
+    /// rest and check the guess against the digest.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Returns the digest of everything that the public can tell apart. It equals
-    /// [`Self::digest`] where nothing is hidden. Costs a look at each sheet, and a walk over the
-    /// public problems of one the first time.
+    /// Returns the digest of everything that the public can see. It equals [`Self::digest`] if
+    /// nothing is hidden. Visits each sheet, and walks the public problems of a sheet the first
+    /// time.
     pub fn public_digest(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
         for (name, id) in self.layout.ids() {
@@ -86,23 +86,23 @@ impl Snapshot {
         Digest::from_bytes(*hasher.finalize().as_bytes())
     }
 
-    /// Returns a hash of everything that lists and searches of the public are made from: the
-    /// definitions of the public sheets, and their records that are not hidden. Constant time.
+    /// Returns a hash of everything that public lists and searches depend on: the definitions of
+    /// the public sheets, and their records that are not hidden. Constant time.
     pub fn version(&self) -> [u8; 32] {
         self.version
     }
 
-    /// Returns what is passed over, where nothing is declared; nothing else.
+    /// Returns the files that were passed over, if nothing is declared, and otherwise nothing.
     pub fn passed_over(&self) -> &PassedOver {
         &self.passed_over
     }
 
-    /// Returns the rules by which paths became records.
+    /// Returns the rules that turn paths into records.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// Returns the sheets by name. A sheet that is inferred and holds nothing is not there.
+    /// Returns the sheets by name. An inferred sheet without contents is absent.
     pub fn sheets(&self) -> impl Iterator<Item = &Arc<Sheet>> {
         self.sheets.values()
     }
@@ -112,24 +112,24 @@ impl Snapshot {
         self.sheets.get(name)
     }
 
-    /// Returns the record that the public sees under `key`, in whatever normalization of Unicode, or
+    /// Returns the record that the public sees under `key`, in any Unicode normalization, or
     /// `None`. Logarithmic.
     pub fn visible(&self, sheet: &str, key: &str) -> Option<&Arc<Record>> {
         let sheet = self.sheets.get(sheet)?;
         sheet.meant(key, |record| sheet.shows(record))
     }
 
-    /// Returns the text index of this very commit.
+    /// Returns the text index of the same commit.
     pub fn text(&self) -> &TextIndex {
         &self.text
     }
 
-    /// Returns how many records are served, hidden ones included.
+    /// Returns the number of served records, including hidden ones.
     pub fn records(&self) -> usize {
         self.sheets.values().map(|sheet| sheet.len()).sum()
     }
 
-    /// Returns how many keys and misnamed files there are in all sheets.
+    /// Returns the number of keys and misnamed files in all sheets.
     pub fn claimed(&self) -> usize {
         self.sheets.values().map(|sheet| sheet.claimed()).sum()
     }
@@ -142,8 +142,8 @@ impl Snapshot {
         all
     }
 
-    /// Returns the problems that the public may know of: none of a sheet that is not public, none
-    /// of a record that is hidden or may be, and none that depends on one.
+    /// Returns the problems that the public may see: none of a sheet that is not public, none of a
+    /// record that is or may be hidden, and none that depends on such a record.
     pub fn public_problems(&self) -> Vec<Problem> {
         let mut all: Vec<_> = self.public_layout_problems().cloned().collect();
         all.extend(self.sheets.values().flat_map(|sheet| sheet.public_problems()));
@@ -158,8 +158,8 @@ impl Snapshot {
         })
     }
 
-    /// Returns the best matches of `query` in `scope`, as [`TextIndex::search`] does; words may have to
-    /// stand in a field.
+    /// Returns the best matches of `query` in `scope`, as [`TextIndex::search`] does. Words may be
+    /// restricted to a field.
     ///
     /// # Errors
     ///
@@ -220,8 +220,8 @@ impl Snapshot {
         }
     }
 
-    /// Returns a word that stood for another as it is written in a record that has it. Linear in
-    /// the texts of that record.
+    /// Returns a replacement word as spelled in a record that contains it. Linear in the texts of
+    /// that record.
     pub fn spelled(&self, spelling: &Spelling) -> String {
         let mut written = None;
         self.searched_texts(spelling.document(), &mut |_, text| {
@@ -237,8 +237,7 @@ impl Snapshot {
         Self { text, ..self.clone() }
     }
 
-    /// Lists the served records that differ from those of `before`, by sheet and key. Costs a walk
-    /// over both.
+    /// Lists the served records that differ from those of `before`, by sheet and key. Walks both.
     pub fn differences(&self, before: &Self) -> Vec<RecordChange> {
         let names: BTreeSet<_> = self.sheets.keys().chain(before.sheets.keys()).collect();
         let mut found = Vec::new();
@@ -249,12 +248,12 @@ impl Snapshot {
         found
     }
 
-    /// Applies `changes` to the maps beside this state, which stays as it is.
+    /// Returns the state after `changes`; this state is unchanged.
     ///
-    /// Costs what the changes cost, and of a record that is referred to, what those that refer to
-    /// it cost where it comes or goes. A sheet that `layout` defines otherwise is built anew, so
-    /// `changes` must hold every file of it; the others are shared. Where nothing can be compared,
-    /// see [`Layout::redefined`], this must be the empty snapshot.
+    /// Costs what the changes cost. Where a record that others refer to appears or disappears, the
+    /// records that refer to it add to the cost. A sheet whose definition in `layout` differs is
+    /// rebuilt, so `changes` must hold every file of it; the other sheets are shared. Where nothing
+    /// can be compared, see [`Layout::redefined`], this must be the empty snapshot.
     pub fn apply(&self, commit: CommitId, layout: Layout, changes: ChangeSet) -> Draft {
         let fresh = self.sheets.is_empty();
         let redefined = self.layout.redefined(&layout).unwrap_or_default();
@@ -296,7 +295,7 @@ impl Snapshot {
                 }
             }
             moved.insert(name.clone(), of_sheet);
-            // An inferred sheet is there as long as it holds something.
+            // An inferred sheet exists only while it has contents.
             if sheet.claimed() == 0 && layout.is_inferred() {
                 all.remove(&name);
             } else {
@@ -313,7 +312,7 @@ impl Snapshot {
         if !layout.is_inferred() {
             for spec in layout.sheets() {
                 match all.get_mut(&spec.name) {
-                    // What the public may know of it can depend on other sheets.
+                    // What the public may know of a sheet can depend on other sheets.
                     Some(sheet) if Arc::ptr_eq(sheet.spec(), spec) => {}
                     Some(sheet) => Arc::make_mut(sheet).follow(spec.clone()),
                     None => drop(all.insert(spec.name.clone(), Arc::new(Sheet::new(spec.clone())))),
@@ -334,7 +333,7 @@ impl Snapshot {
         let reindexed = match text.slots() == self.text.slots() {
             _ if fresh => Vec::new(),
             true => names(&self.sheets, &redefined).chain(names(&all, &redefined)).collect(),
-            // No text is in a slot of before.
+            // The slots differ from those before, so every text is indexed again.
             false => all.values().flat_map(|sheet| sheet.doc_names()).collect(),
         };
         let (digest, version) = (digest(&layout, &all), version(&all));
@@ -342,10 +341,10 @@ impl Snapshot {
         Draft { snapshot, changed: Arc::new(changed), indexed: Vec::new(), reindexed }
     }
 
-    /// Writes everything this state holds, so that two states can be compared line by line.
+    /// Writes everything that this state holds, so that two states can be compared line by line.
     ///
-    /// This is what "equal" means in the law: records, problems, indexes, text and digest. Two
-    /// states that print alike answer every request alike. Costs a walk over everything.
+    /// This defines "equal" in the law: records, problems, indexes, text and digest. Two states
+    /// with the same dump answer every request alike. Walks everything.
     pub fn dump(&self) -> Vec<String> {
         let Self { commit, layout, sheets, text, digest, version, passed_over } = self;
         let mut out = vec![format!("commit {commit} digest {digest} version {version:02x?}")];
@@ -359,8 +358,7 @@ impl Snapshot {
     }
 }
 
-/// Adds the records that the sheet called `name` serves differently in two states, by key. Costs a
-/// walk over both.
+/// Adds the records that the sheet `name` serves differently in two states, by key. Walks both.
 fn compare(
     name: &SheetName,
     before: Option<&Sheet>,
@@ -379,7 +377,7 @@ fn compare(
     }
 }
 
-/// Names the records that some of the sheets serve, as the text index does.
+/// Names the records that the sheets in `some` serve, as the text index names them.
 fn names<'a>(
     sheets: &'a OrdMap<SheetName, Arc<Sheet>>,
     some: &'a BTreeSet<SheetName>,
@@ -394,11 +392,11 @@ pub struct RecordChange {
     pub sheet: SheetName,
     /// Its key.
     pub key: Key,
-    /// What was served, and what is.
+    /// What was served before, and what is served now.
     pub served: Served,
 }
 
-/// Counts changes sheet by sheet; sheets without one are left out.
+/// Counts changes by sheet, leaving out sheets without any.
 pub fn count(changes: &[RecordChange]) -> BTreeMap<SheetName, Counts> {
     let mut counted: BTreeMap<SheetName, Counts> = BTreeMap::new();
     for change in changes {
@@ -412,7 +410,7 @@ pub fn count(changes: &[RecordChange]) -> BTreeMap<SheetName, Counts> {
     counted
 }
 
-/// A state whose maps stand and whose text index is still that of its base.
+/// A state with finished maps, whose text index is still that of its base.
 ///
 /// Finish it with [`Draft::index`]; dropping it leaves no trace.
 #[must_use]
@@ -420,15 +418,15 @@ pub fn count(changes: &[RecordChange]) -> BTreeMap<SheetName, Counts> {
 pub struct Draft {
     snapshot: Snapshot,
     changed: Arc<Vec<RecordChange>>,
-    /// Which of them the text index has already, where any is.
+    /// Which of them the text index already covers, if any.
     indexed: Vec<bool>,
-    /// The records whose texts are indexed anew, whether they differ or not: others of their words
-    /// are searched, or in another language.
+    /// The records whose texts are indexed again, whether they differ or not, because other words
+    /// of theirs are searched, or in another language.
     reindexed: Vec<DocName>,
 }
 
 impl Draft {
-    /// Returns the state for admission. Its text index is not to be searched yet.
+    /// Returns the state for admission. Its text index must not be searched yet.
     pub fn state(&self) -> &Snapshot {
         &self.snapshot
     }
@@ -438,11 +436,11 @@ impl Draft {
         &self.changed
     }
 
-    /// Builds the text index beside the old one and returns the finished state.
+    /// Builds the text index from the old one and returns the finished state.
     ///
     /// # Errors
     ///
-    /// Fails when the text index refuses a document; the base is untouched.
+    /// Fails if the text index rejects a document; the base is untouched.
     pub fn index(self) -> Result<Snapshot, SearchError> {
         let Self { mut snapshot, changed, indexed, reindexed } = self;
         let name = |(change, indexed): (&RecordChange, bool)| {
@@ -451,7 +449,7 @@ impl Draft {
         };
         let indexed = indexed.into_iter().chain(std::iter::repeat(false));
         let names = changed.iter().zip(indexed).filter_map(name).chain(reindexed).collect();
-        // The records before the change are not kept for as long as the texts take.
+        // Dropped before the texts are indexed, since it holds the old records.
         drop(changed);
         let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
             snapshot.searched_texts(name, emit);
@@ -461,7 +459,7 @@ impl Draft {
     }
 }
 
-/// Hashes what the public's lists are made from, sheet by sheet.
+/// Hashes what public lists depend on, sheet by sheet.
 fn version(sheets: &OrdMap<SheetName, Arc<Sheet>>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let public = sheets.values().filter(|sheet| sheet.spec().public);
@@ -471,7 +469,7 @@ fn version(sheets: &OrdMap<SheetName, Arc<Sheet>>) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Hashes what a reader can tell apart: definitions, records and problems, sheet by sheet.
+/// Hashes everything that a reader can see: definitions, records and problems, sheet by sheet.
 fn digest(layout: &Layout, sheets: &OrdMap<SheetName, Arc<Sheet>>) -> Digest {
     let mut hasher = blake3::Hasher::new();
     for (name, id) in layout.ids() {

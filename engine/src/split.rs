@@ -1,10 +1,10 @@
-//! Files of many records, cut into pieces: one for each record, with its place in the file.
+//! Files of many records, cut into pieces: one for each record, with its position in the file.
 //!
-//! Tables of cells, JSON Lines and JSON lists are cut by a scan, and a piece is read without a look
-//! at the others. Where a piece begins depends on the bytes before it alone, and what it is on the
-//! bytes behind that alone. So a file that has changed is cut anew only from the last piece that
-//! stands before the first change to the first that stands behind the last. YAML, TOML, and what a
-//! JSON Pointer leads to are parsed whole.
+//! Tables of cells, JSON Lines and JSON lists are cut by a scan, and each piece is read
+//! independently of the others. Where a piece begins depends only on the bytes before it, and what
+//! it contains only on the bytes after that. So a changed file is cut again only from the last
+//! piece before the first change to the first piece after the last change. YAML, TOML, and the
+//! targets of JSON Pointers are parsed whole.
 
 mod cells;
 mod csv;
@@ -22,28 +22,28 @@ pub use csv::{CellType, Header};
 pub use piece::{Cut, Records};
 pub(crate) use whole::{Element, elements, list};
 
-/// How the pieces of a file are told apart by a scan.
+/// How a scan separates the pieces of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Splitter {
-    /// Rows of cells, below a row with the names of the fields.
+    /// Rows of cells, below a row with the field names.
     Rows(Header),
-    /// A JSON value a line.
+    /// One JSON value per line.
     Lines,
     /// The elements of a JSON list.
     Elements,
 }
 
 impl Splitter {
-    /// How many bytes behind the end of a piece decide that it ends there.
+    /// The number of bytes after a piece that decide whether it ends there.
     pub const AHEAD: usize = 2;
 
-    /// Reads what stands before the first record of a table; returns where the first begins.
+    /// Reads the part of a table before its first record. Returns where the first record begins.
     ///
-    /// `types` says what the cells of a column are.
+    /// `types` gives the type of the cells of each column.
     ///
     /// # Errors
     ///
-    /// A name that is empty or comes twice is a flaw, and so is a row of names that does not end.
+    /// A flaw if a name is empty or duplicate, or if the row of names does not end.
     pub fn rows(
         text: &str,
         tabs: bool,
@@ -58,19 +58,19 @@ impl Splitter {
         (Self::Lines, lines::next(text, 0))
     }
 
-    /// Returns the splitter of a JSON list, and where the first element begins; `None` where the
-    /// text does not begin as a list.
+    /// Returns the splitter of a JSON list, and where the first element begins, or `None` if the
+    /// text does not begin like a list.
     pub fn list(text: &str) -> Option<(Self, usize)> {
         elements::begin(text).map(|begin| (Self::Elements, begin))
     }
 
-    /// Returns the piece that begins at byte `at`, where `begin` is the beginning of the first;
-    /// `None` where there is no further one. Where a piece ends, the next begins; to find that, at
-    /// most [`Self::AHEAD`] bytes behind the end are looked at.
+    /// Returns the piece that begins at byte `at`, or `None` if there are no more; `begin` is where
+    /// the first piece begins. The next piece begins where this one ends. To find that position, at
+    /// most [`Self::AHEAD`] bytes after the end are read.
     ///
     /// # Errors
     ///
-    /// A file that cannot be cut from here on is a flaw.
+    /// A flaw if the file cannot be cut from here on.
     pub fn piece(&self, text: &str, begin: usize, at: usize) -> Result<Option<Cut>, Flaw> {
         match self {
             Self::Rows(header) => header.row(text, at),
@@ -79,11 +79,11 @@ impl Splitter {
         }
     }
 
-    /// Reads a piece. A flaw has its place from the beginning of `body`, the bytes of the piece.
+    /// Reads a piece. The position of a flaw is relative to `body`, the bytes of the piece.
     ///
     /// # Errors
     ///
-    /// What is no table is a flaw.
+    /// A flaw if the piece is not a table.
     pub fn read(&self, body: &str) -> Result<Json, Flaw> {
         match self {
             Self::Rows(header) => header.read_row(body),

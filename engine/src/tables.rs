@@ -1,8 +1,8 @@
-//! Files of many records: how one was cut, and what a change of its bytes changes.
+//! Files of many records: how a file was cut, and which records a change of its bytes affects.
 //!
-//! A [`Table`] is a function of the path, the definition and the content of one file. It says where
-//! each record begins and what it is called, and shares with the table of an earlier content all
-//! that is the same. The records themselves are in the slots of their sheet.
+//! A [`Table`] is a function of the path, the definition and the content of one file. It has the
+//! position and name of each record, and shares all unchanged parts with the table of an earlier
+//! content. The records themselves are in the slots of their sheet.
 
 mod difference;
 mod naming;

@@ -1,8 +1,8 @@
-//! A record's value: canonical JSON text, read in place.
+//! The value of a record: canonical JSON text, read in place.
 //!
-//! The text is what a GET answers, so a read copies no more than its answer. Fields are found by
-//! scanning it, which costs less than keeping a tree of nodes: one record's tree is several times
-//! its text.
+//! A GET answers with this text, so a read copies no more than its answer. Fields are found by
+//! scanning the text, which costs less than keeping a tree of nodes: the tree of a record is
+//! several times the size of its text.
 
 mod path_fields;
 mod paths;
@@ -19,8 +19,8 @@ pub use paths::Paths;
 
 /// A JSON value as compact text with object keys sorted by their bytes.
 ///
-/// Two values are equal when their texts are, so equality, digests and ETags agree. Behind the text
-/// may stand [fields from the path](Value::path_fields), which are found as the others are.
+/// Two values are equal if their texts are, so equality, digests and ETags agree. The text may be
+/// followed by [fields from the path](Value::path_fields), which are found like any others.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Value(Box<str>);
 
@@ -28,30 +28,30 @@ impl Value {
     /// Returns the canonical text of `json`.
     ///
     /// The order of keys is canonical because `serde_json` keeps objects in sorted maps here: its
-    /// feature `preserve_order` is off, which a test of this module holds fast.
+    /// feature `preserve_order` is off, which a test of this module ensures.
     pub fn new(json: &serde_json::Value) -> Self {
-        // Writing into a string cannot fail, and costs half of what `Display` does.
+        // Writing into a string cannot fail, and costs half as much as `Display`.
         Self(serde_json::to_string(json).unwrap_or_else(|_| json.to_string()).into_boxed_str())
     }
 
-    /// Wraps a text that [`Value::stored`] returned before. Another text is read as something or
-    /// other, without a panic.
+    /// Wraps a text that [`Value::stored`] returned. Any other text is read without a panic, but
+    /// with arbitrary results.
     pub(crate) fn from_stored(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// Returns the JSON text, the very bytes that are served and hashed.
+    /// Returns the JSON text, exactly the bytes that are served and hashed.
     pub fn as_str(&self) -> &str {
         self.texts().0
     }
 
-    /// Returns where a value stands that was found in this one.
+    /// Returns the range of a value that was found in this one.
     pub(crate) fn place_of(&self, part: Json<'_>) -> Range<usize> {
         let begin = (part.0.as_ptr() as usize).saturating_sub(self.0.as_ptr() as usize);
         begin..begin + part.0.len()
     }
 
-    /// Returns the value at a place that [`Value::place_of`] told.
+    /// Returns the value in a range that [`Value::place_of`] returned.
     pub(crate) fn at_place(&self, place: Range<usize>) -> Json<'_> {
         Json(self.0.get(place).unwrap_or("null"))
     }
@@ -61,7 +61,7 @@ impl Value {
         Json(self.as_str())
     }
 
-    /// Calls `found` with each value at `path`; arrays on the way and at the end are opened, so
+    /// Calls `found` with each value at `path`. Arrays on the way and at the end are opened, so
     /// that `maintainers.name` finds the name of every maintainer. Linear in the text.
     pub fn visit<'a>(&'a self, path: &FieldPath, found: &mut dyn FnMut(Json<'a>)) {
         for part in self.parts() {
@@ -87,8 +87,8 @@ impl Value {
         first.unwrap_or_else(|| Pointer::of(path.segments()))
     }
 
-    /// Returns the values at `path` that are not null, without opening arrays. There is more than
-    /// one where members have dots in their names.
+    /// Returns the non-null values at `path`, without opening arrays. There may be several if names
+    /// of members contain dots.
     pub fn all_at<'a>(&'a self, path: &FieldPath) -> SmallVec<[Json<'a>; 1]> {
         fn collect<'a>(json: Json<'a>, cut: Cut<'_>, found: &mut SmallVec<[Json<'a>; 1]>) {
             match cut {
@@ -104,7 +104,7 @@ impl Value {
         found
     }
 
-    /// Returns the first value at `path` that is not null, without opening arrays.
+    /// Returns the first non-null value at `path`, without opening arrays.
     pub fn at<'a>(&'a self, path: &FieldPath) -> Option<Json<'a>> {
         self.all_at(path).first().copied()
     }
@@ -118,12 +118,12 @@ impl std::fmt::Debug for Value {
 
 /// The name of a field, with dots between nested names: `address.city`.
 ///
-/// Names may have dots of their own. So a dotted name stands for every way in which it can be cut
-/// into names: `stats.17.4` is `4` in `17` in `stats`, `17.4` in `stats`, `4` in `stats.17`, and
-/// the member `stats.17.4` itself.
+/// Names may contain dots. So a dotted name stands for every way of splitting it into names:
+/// `stats.17.4` is `4` in `17` in `stats`, `17.4` in `stats`, `4` in `stats.17`, and the member
+/// `stats.17.4` itself.
 ///
-/// Some of the names may be positions in lists: `releases.0.eol`, and `releases.-1.eol` from the
-/// end.
+/// Some of the names may be positions in lists: `releases.0.eol`, or `releases.-1.eol` counted from
+/// the end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldPath {
     name: Box<str>,
@@ -132,27 +132,27 @@ pub struct FieldPath {
 }
 
 impl FieldPath {
-    /// The most parts of a name that is asked for or declared: the ways to cut it grow with the
-    /// square of their number.
+    /// The maximum number of parts in a requested or declared name: the number of ways to split it
+    /// grows with the square of its parts.
     pub const MOST_PARTS: usize = 64;
 
-    /// Says whether `dotted` has more parts than one may have.
+    /// Returns whether `dotted` has too many parts.
     pub fn has_too_many_parts(dotted: &str) -> bool {
         memchr::memchr_iter(b'.', dotted.as_bytes()).count() >= Self::MOST_PARTS
     }
 
-    /// Wraps the dotted name, of which nothing is a position.
+    /// Wraps a dotted name without positions.
     pub fn new(dotted: impl Into<Box<str>>) -> Self {
         Self { name: dotted.into(), positions: Box::default() }
     }
 
-    /// Wraps a dotted name, of which those at these places are positions, in order. They are whole
-    /// numbers.
+    /// Wraps a dotted name in which the names at these indices, in order, are positions. They must
+    /// be integers.
     pub(crate) fn with_positions(dotted: &str, positions: Vec<usize>) -> Self {
         Self { name: dotted.into(), positions: positions.into() }
     }
 
-    /// Says whether it goes through a position in a list.
+    /// Returns whether the path includes a position in a list.
     pub(crate) fn has_positions(&self) -> bool {
         !self.positions.is_empty()
     }
@@ -177,12 +177,13 @@ impl FieldPath {
         self.name.split('.')
     }
 
-    /// Returns the names that the outermost member may have, the shortest first.
+    /// Returns the possible names of the outermost member, shortest first.
     pub fn outermost(&self) -> impl Iterator<Item = &str> {
         outermost(&self.name)
     }
 
-    /// Returns what it is in the values of `outer`; `None` where it is not inside of them.
+    /// Returns the rest of the path within the values of `outer`, or `None` if it is not inside
+    /// them.
     pub fn inside(&self, outer: &Self) -> Option<Self> {
         let places = outer.segments().count();
         match Cut::behind(&self.name, &outer.name)? {
@@ -195,29 +196,30 @@ impl FieldPath {
         }
     }
 
-    /// Says whether it is `outer` or in its values, and not in one at a position of a list there.
+    /// Returns whether the path is `outer` or inside its values, but not inside an element that it
+    /// selects by position there.
     pub fn is_within(&self, outer: &Self) -> bool {
         self.name == outer.name || self.inside(outer).is_some()
     }
 }
 
-/// Returns the names that the outermost member of a dotted name may have, the shortest first.
+/// Returns the possible names of the outermost member of a dotted name, shortest first.
 fn outermost(path: &str) -> impl Iterator<Item = &str> {
     let dots = path.match_indices('.').map(|(at, _)| at);
     dots.chain([path.len()]).map(|end| &path[..end])
 }
 
-/// What a dotted name leaves behind the name of a member.
+/// The rest of a dotted name after the name of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut<'p> {
-    /// Nothing: it is the name of the member.
+    /// Nothing: the name of the member is the whole name.
     End,
-    /// The name of something inside of the member.
+    /// The name of something inside the member.
     Rest(&'p str),
 }
 
 impl<'p> Cut<'p> {
-    /// Cuts the name of a member off the front of a dotted name, if that begins with it.
+    /// Removes the name of a member from the front of a dotted name, if it is there.
     pub(crate) fn behind(path: &'p str, name: &str) -> Option<Self> {
         match path.strip_prefix(name)? {
             "" => Some(Self::End),
@@ -249,7 +251,7 @@ pub enum Kind {
     Object,
 }
 
-/// A JSON value inside a [`Value`], borrowed as the slice of its text.
+/// A JSON value inside a [`Value`], borrowed as a slice of its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Json<'a>(&'a str);
 
@@ -259,7 +261,7 @@ impl<'a> Json<'a> {
         self.0
     }
 
-    /// Returns which kind of value this is. Constant time.
+    /// Returns the kind of this value. Constant time.
     pub fn kind(self) -> Kind {
         match self.0.as_bytes().first() {
             Some(b'{') => Kind::Object,
@@ -271,7 +273,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Returns the string with its escapes resolved, or `None` for another kind of value.
+    /// Returns the string with its escapes resolved, or `None` for any other kind of value.
     pub fn as_string(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
         if inner.contains('\\') {
@@ -281,7 +283,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Returns the members of an object in key order; nothing for another kind of value.
+    /// Returns the members of an object in key order, or none for any other kind of value.
     pub fn members(self) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>)> {
         let mut items = Items::of(self, Kind::Object);
         std::iter::from_fn(move || {
@@ -291,13 +293,13 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// Returns the elements of an array; nothing for another kind of value.
+    /// Returns the elements of an array, or none for any other kind of value.
     pub fn elements(self) -> impl Iterator<Item = Json<'a>> {
         Items::of(self, Kind::Array)
     }
 
-    /// Returns the element at a position, from the end where it is negative; `None` where this is no
-    /// array or has none.
+    /// Returns the element at a position, counted from the end if negative. Returns `None` if this
+    /// is not an array or has no such element.
     pub(crate) fn element(self, position: i64) -> Option<Json<'a>> {
         let from_end = || {
             let count = i64::try_from(self.elements().count()).ok()?;
@@ -307,13 +309,13 @@ impl<'a> Json<'a> {
         self.elements().nth(at)
     }
 
-    /// Returns the member called `name`, or `None` where this is no object or has none.
+    /// Returns the member `name`, or `None` if this is not an object or has no such member.
     pub fn member(self, name: &str) -> Option<Json<'a>> {
         self.members().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// Returns the values at `path` that are not null: without opening the last array, and those on
-    /// the way only where they must be.
+    /// Returns the non-null values at `path`. Does not open the last array, and opens those on the
+    /// way only if necessary.
     pub(crate) fn all_at(self, path: &FieldPath) -> SmallVec<[Self; 1]> {
         fn collect<'a>(json: Json<'a>, cut: Cut<'_>, found: &mut SmallVec<[Json<'a>; 1]>) {
             match (cut, json.kind()) {
@@ -330,12 +332,12 @@ impl<'a> Json<'a> {
         found
     }
 
-    /// Returns the members with which `path` can begin, each with what it leaves.
+    /// Returns the members that `path` can begin with, each with the rest of the path.
     fn cuts<'p>(
         self,
         path: &'p str,
     ) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>, Cut<'p>)> + use<'a, 'p> {
-        // Members are sorted, and what a text begins with is not behind it.
+        // Members are sorted, and a prefix of a text never sorts after it.
         let near = self.members().take_while(move |(name, _)| **name <= *path);
         near.filter_map(move |(name, member)| {
             let cut = Cut::behind(path, &name)?;
@@ -344,15 +346,15 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Where a walk through a value is. Nothing is kept where nobody asks.
+/// The current position of a walk through a value. `()` records nothing.
 trait Trail {
-    /// Goes into a member.
+    /// Enters a member.
     fn enter(&mut self, name: &str);
-    /// Goes into an element.
+    /// Enters an element.
     fn enter_at(&mut self, position: usize);
-    /// Returns the mark to go back to.
+    /// Returns a mark to return to.
     fn mark(&self) -> usize;
-    /// Goes back.
+    /// Returns to a mark.
     fn back(&mut self, mark: usize);
 }
 
@@ -409,7 +411,7 @@ fn walk<'a, T: Trail>(
     }
 }
 
-/// Cuts the inside of an array or object at its top-level commas and colons.
+/// Splits the contents of an array or object at its top-level commas and colons.
 struct Items<'a> {
     rest: &'a str,
 }
@@ -435,8 +437,8 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// Returns the length of the value that `json` begins with. The text is our own compact JSON, so
-/// there is no white space and every bracket closes.
+/// Returns the length of the value at the start of `json`. The text is our own compact JSON, so
+/// there is no white space and every bracket is closed.
 fn end_of_value(json: &str) -> usize {
     let text = json.as_bytes();
     let mut depth = 0_usize;
@@ -463,10 +465,10 @@ fn end_of_value(json: &str) -> usize {
     at
 }
 
-/// Returns the position behind the closing quote of the string that opens at `open`.
+/// Returns the position after the closing quote of the string that opens at `open`.
 fn end_of_string(text: &[u8], open: usize) -> usize {
     let mut at = open + 1;
-    // Strings are most of the text, and this looks at many bytes at once.
+    // Strings are most of the text, and this scans many bytes at once.
     while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         at += found;
         match text[at] {

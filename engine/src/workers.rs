@@ -1,15 +1,14 @@
-//! Work that falls into tasks, spread over the cores.
+//! Runs work that is split into tasks on all cores.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// One part of a work. The parts may run in any order and at the same time.
+/// One task. Tasks may run in any order and at the same time.
 pub(crate) type Task<'t> = Box<dyn FnOnce() + Send + 't>;
 
-/// Runs all of `tasks` and returns when they are done; a panic of one is passed on.
+/// Runs all of `tasks` and returns when they are done; a panic in one of them is propagated.
 ///
-/// Costs the start of a thread for each core but one, which is worth it from about a millisecond
-/// of work on.
+/// Starts a thread for each core but one, which pays off for a millisecond of work or more.
 pub(crate) fn run(tasks: Vec<Task<'_>>) {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
     let tasks = Mutex::new(tasks.into_iter());

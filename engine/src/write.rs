@@ -1,8 +1,8 @@
-//! Writes: what a caller wants changed, as one commit or none.
+//! Writes: the changes that a caller requests, made as one commit or not at all.
 //!
-//! A [`Batch`] is applied to a snapshot beside a [`Stage`](crate::mirror::Stage): each operation
-//! becomes files by the rules of its sheet, the files become a tree and a commit, and the records
-//! that come of it are read back by the very path that a push takes. Nothing is stored here.
+//! A [`Batch`] is applied to a snapshot and a [`Stage`](crate::mirror::Stage). The rules of its
+//! sheet turn each operation into files, the files become a tree and a commit, and the resulting
+//! records are read back by the same code as those of a push. Nothing is stored here.
 
 mod batch;
 mod cost;
@@ -28,7 +28,7 @@ use crate::id::{BlobId, CommitId, Key, SheetName};
 use crate::mirror::{Identity, Trailer};
 use crate::value::Value;
 
-/// Stands for the bytes that a record is served as: equal versions, equal bytes.
+/// Identifies the bytes that a record is served as: equal versions mean equal bytes.
 pub type Version = [u8; 16];
 
 /// Returns the version of the bytes that a record is served as.
@@ -38,21 +38,21 @@ pub fn version(served: &[u8]) -> Version {
     version
 }
 
-/// Stands for the content of an attachment: the first half of what git knows it by.
+/// Identifies the content of an attachment: the first half of its git object id.
 pub fn attachment_version(blob: BlobId) -> Version {
     let mut version = Version::default();
     version.copy_from_slice(&blob.as_bytes()[..16]);
     version
 }
 
-/// Several operations that become one commit, or none of them.
+/// Operations that become one commit, or none of them.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// In the order in which they happen; each sees those before it.
+    /// The operations in order; each sees the effects of those before it.
     pub operations: Vec<Operation>,
-    /// Who asks, such as the name of a token: by it turns are taken, and the queue is shared.
+    /// The requester, such as the name of a token. Requesters take turns and share the queue.
     pub actor: String,
-    /// Who makes the change.
+    /// The author of the change.
     pub author: Identity,
     /// What the author may change.
     pub scope: Scope,
@@ -60,7 +60,7 @@ pub struct Batch {
     pub message: String,
     /// The trailers, in their order.
     pub trailers: Vec<Trailer>,
-    /// What tells the same request apart from others when it comes again.
+    /// Identifies the request if it is sent again.
     pub repeat: Option<Repeat>,
     /// How many bytes of files the operations may read and write in all: [`MOST_WRITTEN`] for
     /// somebody else's. Files that a later operation replaces count, too. All files but the costliest
@@ -68,14 +68,14 @@ pub struct Batch {
     pub limit: usize,
 }
 
-/// How a request is known again.
+/// Identifies a repeated request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
-    /// Who asks: the value of the trailer `Actor-Slug`. Each has keys of their own.
+    /// The requester: the value of the trailer `Actor-Slug`. Each requester has separate keys.
     pub actor: String,
     /// The key that the caller chose.
     pub key: String,
-    /// Stands for what is asked for, and under which condition.
+    /// Identifies the content of the request and its conditions.
     pub digest: String,
 }
 
@@ -84,45 +84,46 @@ pub struct Repeat {
 pub struct Operation {
     /// The sheet.
     pub sheet: SheetName,
-    /// What is to happen.
+    /// What to do.
     pub action: Action,
-    /// Under which condition.
+    /// The condition for doing it.
     pub condition: Condition,
 }
 
-/// What is to happen to a record.
+/// What to do with a record.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// It is this, whatever it was. Where a field of its path differs, it moves.
+    /// Set it to this value, whether it exists or not. If a field in its path differs, the record
+    /// moves.
     Put(Key, Json),
-    /// It is new; its key follows from its fields.
+    /// Create it; its key follows from its fields.
     Create(Json),
-    /// It is changed by RFC 7396.
+    /// Change it by RFC 7396.
     Patch(Key, Json),
-    /// It is gone, with its attachments.
+    /// Delete it, with its attachments.
     Delete(Key),
-    /// It has a file of this name beside it.
+    /// Attach a file of this name to it.
     Attach(Key, String, Arc<[u8]>),
-    /// It has no file of this name beside it.
+    /// Remove the attachment of this name.
     Detach(Key, String),
 }
 
-/// What a record, or the file beside it, must be for a change of it to happen.
+/// The state that a record, or its attachment, must be in for a change to happen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Condition {
-    /// Whatever it is.
+    /// Any state.
     #[default]
     Any,
-    /// It must not be there.
+    /// It must not exist.
     Absent,
-    /// It must be there.
+    /// It must exist.
     Present,
-    /// It must be there in one of these versions.
+    /// It must exist in one of these versions.
     Is(Vec<Version>),
 }
 
 impl Condition {
-    /// Says whether it is met by what is there now.
+    /// Returns whether the current state meets the condition.
     pub(crate) fn is_met(&self, now: Option<Version>) -> bool {
         match self {
             Self::Any => true,
@@ -133,33 +134,33 @@ impl Condition {
     }
 }
 
-/// What became of one record, or of a file beside it.
+/// The outcome for one record, or for its attachment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// Its sheet.
     pub sheet: SheetName,
     /// Its key now.
     pub key: Key,
-    /// The key it had, where it moved.
+    /// The key it had before, if it moved.
     pub moved_from: Option<Key>,
-    /// Whether it was there before.
+    /// Whether it existed before.
     pub existed: bool,
-    /// What it is now; `None` where it was deleted, and for a file beside it.
+    /// Its value now; `None` if it was deleted, or if an attachment was changed.
     pub value: Option<Value>,
-    /// The version of the file beside it that was written.
+    /// The version of the attachment that was written.
     pub attachment: Option<Version>,
 }
 
-/// A batch that is done: durable in the mirror, and published.
+/// A finished batch: durable in the mirror, and published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// The commit that holds it: its own, or where it changed nothing the one it found.
+    /// The commit that contains it: its own, or the previous one if nothing changed.
     pub commit: CommitId,
     /// Whether it made a commit.
     pub changed: bool,
-    /// Whether an earlier request with the same key had this outcome. Nothing is told of the records
-    /// then.
+    /// Whether an earlier request with the same key had this outcome. In that case the records are
+    /// not reported.
     pub repeated: bool,
-    /// What became of each operation's record.
+    /// The outcome for the record of each operation.
     pub written: Vec<Written>,
 }

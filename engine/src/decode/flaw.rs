@@ -2,20 +2,20 @@
 
 use crate::problem::Rule;
 
-/// What is wrong with a file, and where.
+/// A description of what is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
-    /// The rule that is broken.
+    /// The rule that the file breaks.
     pub rule: Rule,
-    /// In one line, without an excerpt of the file.
+    /// A one-line message, without an excerpt of the file.
     pub message: String,
-    /// The line, from 1.
+    /// The line, counted from 1.
     pub line: Option<u32>,
-    /// The column in characters, from 1.
+    /// The column in characters, counted from 1.
     pub column: Option<u32>,
 }
 
-/// The message with its place.
+/// Writes the message with its position.
 impl std::fmt::Display for Flaw {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)?;
@@ -30,7 +30,7 @@ impl Flaw {
     pub(crate) fn new(rule: Rule, message: impl Into<String>) -> Self {
         let message: String = message.into();
         let mut message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        // A parser that finds something it has no word for says nothing.
+        // A parser may report an error without a message.
         if message.is_empty() {
             message.push_str("unexpected content");
         }
@@ -43,7 +43,7 @@ impl Flaw {
         self
     }
 
-    /// Adds the place at byte `offset` of `text`.
+    /// Sets the position to byte `offset` of `text`.
     pub(crate) fn at_offset(self, text: &str, offset: usize) -> Self {
         let before = &text[..text.floor_char_boundary(offset)];
         let line = before.matches('\n').count() + 1;
@@ -52,7 +52,7 @@ impl Flaw {
         self.at(line, column)
     }
 
-    /// Moves the place down by `lines`, for a block inside a file.
+    /// Moves the position down by `lines`, for a block inside a file.
     pub(crate) fn below(mut self, lines: usize) -> Self {
         let lines = u32::try_from(lines).unwrap_or(u32::MAX);
         self.line = self.line.map(|line| line.saturating_add(lines));
@@ -60,7 +60,7 @@ impl Flaw {
     }
 }
 
-/// Returns the text without its byte order mark. A second one is no part of any text.
+/// Returns the text without its byte order mark. A second mark is an error.
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Flaw> {
     match std::str::from_utf8(bytes) {
         Ok(text) if text.starts_with("\u{feff}\u{feff}") => {

@@ -1,4 +1,4 @@
-//! JSON, with one key once: a document that says two things of one field says nothing.
+//! JSON with unique keys: a document that gives a field two values gives it none.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,12 +10,12 @@ use super::flaw::utf8;
 use super::{Flaw, words};
 use crate::problem::Rule;
 
-/// Decodes JSON. Any value is one, not only an object.
+/// Decodes JSON. Any value is accepted, not only an object.
 ///
 /// # Errors
 ///
-/// Returns the first flaw, with its place. An integer that 64 bits do not hold is one: it could
-/// only be rounded.
+/// Returns the first flaw, with its position. An integer that does not fit in 64 bits is a flaw,
+/// since it could only be rounded.
 pub fn json(bytes: &[u8]) -> Result<Value, Flaw> {
     let text = utf8(bytes)?;
     let is_large = Cell::new(false);
@@ -36,7 +36,7 @@ pub fn json(bytes: &[u8]) -> Result<Value, Flaw> {
     }
 }
 
-/// Finds the first integer in a JSON text that 64 bits do not hold.
+/// Finds the first integer in a JSON text that does not fit in 64 bits.
 fn large_integer(text: &str) -> Option<usize> {
     let is_numeric = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
     let bytes = text.as_bytes();
@@ -62,18 +62,18 @@ fn large_integer(text: &str) -> Option<usize> {
     None
 }
 
-/// Where `error` is in `text`, in bytes. The reader counts the bytes it has read, so one that has
-/// read a line's end stands at column 0 of the next line: the flaw is that line's end.
+/// Returns the byte offset of `error` in `text`. The parser counts the bytes it has read, so after
+/// a line break it reports column 0 of the next line: the flaw is then that line break.
 fn offset(text: &str, error: &serde_json::Error) -> usize {
     let above = error.line().saturating_sub(1);
     let begin: usize = text.split_inclusive('\n').take(above).map(str::len).sum();
     (begin + error.column()).saturating_sub(1)
 }
 
-/// Reads a value in which no object has a key twice.
+/// Reads a value and rejects objects with duplicate keys.
 #[derive(Clone, Copy)]
 struct Tree<'c> {
-    /// Set where some number is so large that it may be an integer that was rounded.
+    /// Set if some number is so large that it may be a rounded integer.
     is_large: &'c Cell<bool>,
 }
 

@@ -1,4 +1,4 @@
-//! Markdown: front matter and a body, taken apart in two ways.
+//! Markdown: front matter and a body, split in one of two ways.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Flaw, json, toml_1_0, toml_1_1, yaml};
 use crate::problem::Rule;
 
-/// What front matter is written in.
+/// The language of front matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Syntax {
     Toml,
@@ -18,14 +18,14 @@ pub(crate) enum Syntax {
 /// A form of front matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Form {
-    /// What its fields are written in.
+    /// The language of its fields.
     pub(crate) syntax: Syntax,
     /// The line that closes it.
     pub(crate) fence: &'static str,
 }
 
 impl Form {
-    /// Returns the form that `line`, without white space at its end, opens.
+    /// Returns the form that `line`, with trailing white space removed, opens.
     fn opened_by(line: &str) -> Option<Self> {
         let (fence, language) = match line {
             "---" => ("---", "yaml"),
@@ -51,17 +51,17 @@ impl Form {
         line == self.fence || self.fence == "---" && self.syntax == Syntax::Yaml && line == "..."
     }
 
-    /// Says whether blank lines and comments may stand before it. A block of code that follows a
-    /// comment is one.
+    /// Returns whether blank lines and comments may precede it. A fenced block after
+    /// a comment is ordinary code.
     fn may_follow(self) -> bool {
         self.fence != "```"
     }
 }
 
-/// A Markdown file, taken apart. The texts in their order are the whole file.
+/// A Markdown file, split. The texts in order make up the whole file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Parts<'t> {
-    /// What is lost: gitsheets takes the first delimiter wherever it stands.
+    /// Text that is lost: gitsheets accepts the first delimiter wherever it is.
     pub(crate) dropped: &'t str,
     /// The form of the front matter, if there is any.
     pub(crate) form: Option<Form>,
@@ -69,11 +69,11 @@ pub(crate) struct Parts<'t> {
     pub(crate) opening: &'t str,
     /// The fields.
     pub(crate) front: &'t str,
-    /// The line of the second fence, and the blank lines that are no part of the body.
+    /// The line of the second fence, and the blank lines that are not part of the body.
     pub(crate) closing: &'t str,
     /// The body.
     pub(crate) body: &'t str,
-    /// The newline at the end that is no part of the body.
+    /// The final newline, which is not part of the body.
     pub(crate) end: &'t str,
 }
 
@@ -83,28 +83,28 @@ impl<'t> Parts<'t> {
         Self { body, end: &rest[body.len()..], ..self }
     }
 
-    /// As `bodied`, whatever the newline is.
+    /// Does the same as `bodied`, for either kind of newline.
     fn ended(self, rest: &'t str) -> Self {
         let body = rest.strip_suffix("\r\n").or(rest.strip_suffix('\n')).unwrap_or(rest);
         Self { body, end: &rest[body.len()..], ..self }
     }
 
-    /// Adds the body of `text`, which begins with the front matter that is there already.
+    /// Adds the body of `text`, which begins with the front matter already in `self`.
     fn ended_from(self, text: &'t str) -> Self {
         if self.form.is_none() {
             return self.ended(text);
         }
         let behind = &text[self.front.len()..];
         let rest = behind.trim_start().len();
-        // White space at the start of the body's first line is the body's.
+        // White space at the start of the first line belongs to the body.
         let lines = behind[..behind.len() - rest].rfind('\n').map_or(0, |newline| newline + 1);
         let rest = if rest == 0 { "" } else { &behind[lines..] };
         Self { closing: &behind[..behind.len() - rest.len()], ..self }.ended(rest)
     }
 }
 
-/// Takes a file apart as gitsheets does, byte for byte, odd cases included: the delimiter may
-/// stand anywhere, what is before it is dropped, and without a second one all is body.
+/// Splits a file exactly as gitsheets does, including odd cases: the delimiter may be anywhere,
+/// everything before it is dropped, and without a second one everything is body.
 pub(crate) fn gitsheets_parts(text: &str) -> Parts<'_> {
     let Some(open) = delimiter(text, 0) else {
         return Parts { body: text, ..Parts::default() };
@@ -125,7 +125,7 @@ pub(crate) fn gitsheets_parts(text: &str) -> Parts<'_> {
     parts.bodied(&text[rest..])
 }
 
-/// Decodes a file of gitsheets.
+/// Decodes a gitsheets file.
 pub(super) fn gitsheets(text: &str, body: &str) -> Result<Value, Flaw> {
     let parts = gitsheets_parts(text);
     let lines = || (parts.dropped.to_owned() + parts.opening).matches('\n').count();
@@ -138,13 +138,13 @@ pub(super) fn gitsheets(text: &str, body: &str) -> Result<Value, Flaw> {
     with_body(fields, body, parts.body.to_owned())
 }
 
-/// Takes a file apart that begins with front matter; without any, all is body.
+/// Splits a file that begins with front matter. Without front matter, everything is body.
 ///
 /// The forms are those of static site generators: `---` (YAML; closed by `---` or `...`) and `+++`
 /// (TOML), which blank lines and HTML comments may precede as in Hugo; `---toml`, `---yaml` and
 /// `---json` of gray-matter; `;;;` (JSON) of Middleman; the leading JSON object of Hugo; and the
-/// fenced block of RustSec. Blank lines after the front matter and one newline at the end belong to
-/// no body.
+/// fenced block of RustSec. Blank lines after the front matter and one newline at the end are not
+/// part of the body.
 pub(crate) fn parts(text: &str) -> Result<Parts<'_>, Flaw> {
     let start = preamble(text);
     let first = text[start..].lines().next().unwrap_or_default().trim_end();
@@ -173,14 +173,14 @@ pub(crate) fn parts(text: &str) -> Result<Parts<'_>, Flaw> {
     Ok(parts.ended(rest))
 }
 
-/// Returns where the first line stands that is neither blank nor part of an HTML comment.
+/// Returns the offset of the first line that is neither blank nor part of an HTML comment.
 fn preamble(text: &str) -> usize {
     let mut rest = text;
     loop {
         rest = rest.trim_start();
         match rest.strip_prefix("<!--").and_then(|inside| inside.split_once("-->")) {
             Some((_, after)) => rest = after,
-            // A fence stands at the beginning of its line.
+            // A fence must be at the beginning of its line.
             None => {
                 let before = &text[..text.len() - rest.len()];
                 return before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -189,8 +189,8 @@ fn preamble(text: &str) -> usize {
     }
 }
 
-/// Takes the JSON object off that a file begins with. Braces begin many other things (Liquid, MDX,
-/// attribute lists), so a first member must be there, or nothing but white space.
+/// Splits off the JSON object that a file begins with. Many other things begin with a brace
+/// (Liquid, MDX, attribute lists), so the object must have a first member, or be empty.
 fn leading_object(text: &str) -> Option<Parts<'_>> {
     let inside = text.strip_prefix('{')?.trim_start();
     let named = || {
@@ -211,7 +211,7 @@ fn leading_object(text: &str) -> Option<Parts<'_>> {
     })
 }
 
-/// Returns the offset after the quote that ends a string of JSON.
+/// Returns the offset after the closing quote of a JSON string.
 fn string_end(inside: &str) -> Option<usize> {
     let mut escaped = false;
     let end = inside.bytes().position(|byte| {
@@ -222,7 +222,7 @@ fn string_end(inside: &str) -> Option<usize> {
     end.map(|end| end + 1)
 }
 
-/// Returns the offset after the brace that closes the object at the start of `text`.
+/// Returns the offset after the closing brace of the object at the start of `text`.
 fn object_end(text: &str) -> Option<usize> {
     let (mut at, mut depth) = (0, 0_usize);
     while let Some(byte) = text.as_bytes().get(at) {
@@ -238,7 +238,7 @@ fn object_end(text: &str) -> Option<usize> {
     None
 }
 
-/// Decodes a file of a sheet of Headwater's own.
+/// Decodes a file of a sheet that Headwater defines.
 pub(super) fn front_matter(text: &str, body: &str) -> Result<Value, Flaw> {
     let parts = parts(text)?;
     let lines = parts.opening.matches('\n').count();
@@ -246,7 +246,7 @@ pub(super) fn front_matter(text: &str, body: &str) -> Result<Value, Flaw> {
         None => Ok(Value::Object(Map::new())),
         Some(Syntax::Toml) => toml_1_1(parts.front.as_bytes()),
         Some(Syntax::Json) => json(members_of(parts.front).as_bytes()),
-        // Front matter with nothing in it is no fields, although no YAML document.
+        // Empty front matter has no fields, although it is not a YAML document.
         Some(Syntax::Yaml) if is_blank(parts.front) => Ok(Value::Object(Map::new())),
         Some(Syntax::Yaml) => yaml(parts.front.as_bytes()),
     };
@@ -254,7 +254,7 @@ pub(super) fn front_matter(text: &str, body: &str) -> Result<Value, Flaw> {
     with_body(object(fields, lines + 1)?, body, parts.body.to_owned())
 }
 
-/// Returns JSON front matter with the braces that Middleman leaves out.
+/// Returns JSON front matter with the braces that Middleman omits.
 pub(crate) fn members_of(front: &str) -> Cow<'_, str> {
     if front.trim_start().starts_with(['{', '[']) {
         return front.into();
@@ -262,7 +262,7 @@ pub(crate) fn members_of(front: &str) -> Cow<'_, str> {
     format!("{{{front}}}").into()
 }
 
-/// Says whether there is nothing in front matter but comments.
+/// Returns whether front matter contains nothing but comments.
 pub(crate) fn is_blank(front: &str) -> bool {
     front.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
 }
@@ -283,8 +283,8 @@ fn with_body(mut fields: Map<String, Value>, name: &str, body: String) -> Result
     Ok(Value::Object(fields))
 }
 
-/// Finds the first delimiter at or behind `from`: `+++` at the start of a line, then white space,
-/// which may span lines, up to the end of one.
+/// Finds the first delimiter at or after `from`: `+++` at the start of a line, followed only by
+/// white space, which may span lines, up to the end of a line.
 fn delimiter(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
     let mut start = from;
     loop {
@@ -293,7 +293,7 @@ fn delimiter(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
             let behind = start + 3;
             let spaces = &text[behind..];
             let blank = spaces.len() - spaces.trim_start().len();
-            // Greedy white space gives back what is needed to end before a newline.
+            // Greedy white space backtracks as far as needed to end before a newline.
             let end = match &spaces[blank..] {
                 "" => Some(text.len()),
                 _ => spaces[..blank].rfind('\n').map(|newline| behind + newline),

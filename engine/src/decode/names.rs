@@ -1,19 +1,19 @@
-//! How long the names of fields are, with the names of all that is around them.
+//! Limits the length of dotted field names.
 
 use serde_json::Value as Json;
 
 use super::Flaw;
 use crate::problem::Rule;
 
-/// The most bytes of a dotted name. A record can say such a name once and have it repeated by each
-/// field inside, in counts of fields, differences and problems.
+/// The maximum length of a dotted name in bytes. Counts of fields, differences and problems repeat
+/// the name once for each field inside, although the record contains it only once.
 const LONGEST: usize = 1_024;
 
-/// Refuses a value with a field whose dotted name is longer than 1,024 bytes.
+/// Rejects a value with a field whose dotted name is longer than 1,024 bytes.
 ///
 /// # Errors
 ///
-/// Says which.
+/// Names the field.
 pub(crate) fn check_names(json: &Json) -> Result<(), Flaw> {
     let Some(name) = too_long(json, 0) else { return Ok(()) };
     let name: String = name.chars().take(40).collect();
@@ -23,8 +23,8 @@ pub(crate) fn check_names(json: &Json) -> Result<(), Flaw> {
     Err(Flaw::new(Rule::TooLarge, message))
 }
 
-/// Returns the first name that is too long behind `above` bytes. Recurses as deep as the value is,
-/// which decoding bounds.
+/// Returns the first name that is too long when it follows `above` bytes. Recurses as deep as the
+/// value, which decoding bounds.
 fn too_long(json: &Json, above: usize) -> Option<&str> {
     match json {
         Json::Object(members) => members.iter().find_map(|(name, member)| {
@@ -49,7 +49,7 @@ mod tests {
             (json!({ "a".repeat(LONGEST + 1): 1 }), false),
             (json!({ half.clone(): { rest.clone(): 1 } }), true),
             (json!({ half.clone(): { format!("{rest}b"): 1 } }), false),
-            // The place in a list is no part of the name.
+            // A list index is not part of the name.
             (json!({ half.clone(): [[{ rest: 1 }], 2] }), true),
             (json!({ half: [1, { "b".repeat(512): 1 }] }), false),
             (json!("a".repeat(5_000)), true),

@@ -1,21 +1,22 @@
-//! How deep a TOML document nests, found without recursion before a parser meets it.
+//! The nesting depth of a TOML document, found without recursion before a parser reads it.
 //!
-//! The parsers count brackets and the segments of a dotted key apart, and recurse over both: forty
-//! inline tables under keys of forty segments are sixteen hundred levels, which no stack holds.
+//! The parsers limit brackets and the segments of a dotted key separately, but recurse over both.
+//! Forty inline tables under keys of forty segments are sixteen hundred levels, which overflow any
+//! stack.
 
 /// The deepest nesting that is parsed.
 pub(super) const LIMIT: usize = 100;
 
-/// Returns the byte at which `text` nests deeper than [`LIMIT`], if it does.
+/// Returns the first byte where `text` nests deeper than [`LIMIT`], if there is one.
 ///
-/// The scan knows comments and strings and takes every other dot for one between segments, so a
-/// number may count as one level more than it is. Broken documents get some answer: the parser
-/// tells what is wrong with them.
+/// The scan recognizes comments and strings, and treats every other dot as a separator of segments,
+/// so a number may count as one level too many. For invalid documents the result is arbitrary: the
+/// parser reports what is wrong with them.
 pub(super) fn too_deep(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    // What each open bracket stands below; the first is what the last header says.
+    // The level that each open bracket is below; the first comes from the last header.
     let mut open = vec![0];
-    // The level of the value that comes next, and the segments of the key being read.
+    // The level of the next value, and the number of segments in the current key.
     let (mut level, mut segments) = (0, 1);
     let (mut header, mut line_start) = (false, true);
     let mut at = 0;
@@ -32,7 +33,7 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
                 }
                 (level, segments, line_start) = (open[0], 1, true);
             }
-            // A header begins at the root, whatever the header before it was.
+            // A header starts from the root, whatever the previous header was.
             b'[' if begin && open.len() == 1 => (header, level) = (true, 0),
             b'[' if header => level += 1,
             b']' if header => {}
@@ -57,7 +58,7 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
     None
 }
 
-/// Returns where the string that begins at `start` ends, behind its last quote.
+/// Returns the offset after the closing quote of the string that begins at `start`.
 pub(crate) fn end_of_string(text: &str, start: usize) -> usize {
     let bytes = text.as_bytes();
     let quote = bytes[start];
@@ -88,7 +89,7 @@ fn find(text: &str, from: usize, what: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// `keys` segments in each of `tables` nested inline tables.
+    /// Returns `keys` segments in each of `tables` nested inline tables.
     fn nested(tables: usize, keys: usize) -> String {
         let key = vec!["a"; keys].join(".");
         format!("{}1{}", format!("{key} = {{ ").repeat(tables), " }".repeat(tables))

@@ -1,13 +1,13 @@
-//! Plain TOML, which most records are, read in one pass: a key and a value on each line, and
-//! tables of such lines.
+//! Plain TOML, which most records are, read in one pass: one key and value per line, and tables of
+//! such lines.
 //!
-//! It reads a part of the language in which both versions of TOML agree, and gives up on anything
-//! else: the parsers decide then, and they alone say what is wrong with a document. What it does
-//! read, it reads as they do; a property test compares them.
+//! It reads a subset of the language on which both versions of TOML agree, and gives up on anything
+//! else. Then the parsers decide, and only they report errors. It reads that subset exactly as they
+//! do, which a property test checks.
 
 use serde_json::{Map, Number, Value};
 
-/// Reads `text` if it is plain; `None` says nothing about it.
+/// Reads `text` if it is plain. `None` implies nothing about its validity.
 pub(super) fn table(text: &str) -> Option<Map<String, Value>> {
     let mut rest = Rest(text);
     let mut root = Map::new();
@@ -46,12 +46,12 @@ pub(super) fn table(text: &str) -> Option<Map<String, Value>> {
     Some(root)
 }
 
-/// Adds a member, unless there is one of this name: what that means is for the parsers to say.
+/// Adds a member, unless the name is taken: only the parsers decide what that means.
 fn add(table: &mut Map<String, Value>, key: &str, value: Value) -> Option<()> {
     table.insert(key.to_owned(), value).is_none().then_some(())
 }
 
-/// What is still to be read. Each method takes from its front what it names.
+/// The unread text. Each method takes from its front what the method is named after.
 struct Rest<'t>(&'t str);
 
 impl<'t> Rest<'t> {
@@ -66,14 +66,14 @@ impl<'t> Rest<'t> {
         rest.is_some()
     }
 
-    /// Takes all in front of the next `end`, which is one byte.
+    /// Takes everything before the next `end`, which is one byte.
     fn until(&mut self, end: char) -> &'t str {
         let (taken, rest) = self.0.split_at(self.0.find(end).unwrap_or(self.0.len()));
         self.0 = rest;
         taken
     }
 
-    /// Takes so many bytes, which are ASCII.
+    /// Takes `count` bytes, which are ASCII.
     fn bytes(&mut self, count: usize) -> &'t str {
         let (taken, rest) = self.0.split_at(count);
         self.0 = rest;
@@ -99,7 +99,7 @@ impl<'t> Rest<'t> {
         self.scalar()
     }
 
-    /// Takes the inside and the end of an array of scalars.
+    /// Takes the contents and the closing bracket of an array of scalars.
     fn array(&mut self) -> Option<Value> {
         let mut elements = Vec::new();
         loop {
@@ -130,7 +130,7 @@ impl<'t> Rest<'t> {
         word_value(self.bytes(word))
     }
 
-    /// Takes the inside of a basic string and the quotes that close it.
+    /// Takes the contents of a basic string and its closing quotes.
     fn text(&mut self, long: bool) -> Option<String> {
         let mut text = String::new();
         loop {
@@ -146,7 +146,7 @@ impl<'t> Rest<'t> {
                 let (_, symbol) = escaped.iter().find(|(letter, _)| self.takes(letter))?;
                 text.push(*symbol);
             } else if long && self.takes("\"\"\"") {
-                // Up to two quotes more would belong to the text.
+                // Up to two more quotes would belong to the text.
                 return (!self.0.starts_with('"')).then_some(text);
             } else if self.takes("\"") {
                 if !long {
@@ -160,7 +160,7 @@ impl<'t> Rest<'t> {
     }
 }
 
-/// Reads what is neither string nor array.
+/// Reads a value that is neither a string nor an array.
 fn word_value(word: &str) -> Option<Value> {
     let digits = word.strip_prefix('-').unwrap_or(word);
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -184,7 +184,7 @@ fn word_value(word: &str) -> Option<Value> {
     }
 }
 
-/// Says whether `word` has the shape `2020-01-31` or `2020-01-31T23:59:59Z`.
+/// Returns whether `word` has the shape `2020-01-31` or `2020-01-31T23:59:59Z`.
 fn is_date(word: &str) -> bool {
     const SHAPE: &[u8] = b"0000-00-00T00:00:00Z";
     let alike = |(byte, shape): (u8, &u8)| match shape {
@@ -194,7 +194,7 @@ fn is_date(word: &str) -> bool {
     [10, SHAPE.len()].contains(&word.len()) && word.bytes().zip(SHAPE).all(alike)
 }
 
-/// Says whether `byte` is a control character that text may not hold as it is.
+/// Returns whether `byte` is a control character that text must not contain unescaped.
 fn is_control(byte: u8) -> bool {
     byte.is_ascii_control() && byte != b'\t'
 }
@@ -207,7 +207,8 @@ mod tests {
     use super::*;
     use crate::decode::toml::{parsed_1_0, parsed_1_1};
 
-    /// Both parsers read `text` as we do, if we read it at all. Says whether we do.
+    /// Asserts that both parsers agree with this reader on `text`, if it reads `text` at all.
+    /// Returns whether it does.
     fn agrees(text: &str) -> Result<bool, TestCaseError> {
         let Some(plain) = table(text) else { return Ok(false) };
         let plain = Value::Object(plain);

@@ -72,7 +72,7 @@ fn nesting_and_aliases_have_a_limit() {
     assert_eq!(flaw(Format::Toml11, mixed.as_bytes()).0, Rule::TooDeep);
     let front = format!("+++\n{mixed}\n+++\nbody\n");
     assert_eq!(flaw(Format::Markdown, front.as_bytes()).0, Rule::TooDeep);
-    // The deepest that is allowed fits the stack of a thread, in a build without optimizations.
+    // The deepest nesting allowed fits on the stack of a thread, even in an unoptimized build.
     for (tables, keys) in [(4, 19), (16, 4), (1, 78), (40, 1)] {
         let key = vec!["a"; keys].join(".");
         let fits = format!("{}b = 1{}", format!("{key} = {{ ").repeat(tables), " }".repeat(tables));

@@ -1,6 +1,6 @@
-//! Lines and columns of places in a text, each found from the one before.
+//! Lines and columns of positions in a text, each computed from the previous one.
 
-/// A place in a text that moves forward.
+/// A position in a text that moves forward.
 #[derive(Debug, Clone)]
 pub(crate) struct TextPosition<'t> {
     text: &'t str,
@@ -16,8 +16,8 @@ impl<'t> TextPosition<'t> {
         Self { text, at, line, column: text[begin..at].chars().count() + 1 }
     }
 
-    /// Moves to byte `offset` and returns its line and column, counted from 1. A place that was
-    /// passed already is where the cursor stands. Linear in the way.
+    /// Moves to byte `offset` and returns its line and column, counted from 1. If `offset` is
+    /// already passed, the cursor stays. Linear in the distance.
     pub(crate) fn to(&mut self, offset: usize) -> (usize, usize) {
         let offset = self.text.floor_char_boundary(offset).max(self.at);
         let way = &self.text[self.at..offset];

@@ -1,4 +1,4 @@
-//! TOML, in two versions: 1.0 by the very library that gitsheets uses, and 1.1.
+//! TOML in two versions: 1.0, with the same library that gitsheets uses, and 1.1.
 
 use serde_json::{Map, Number, Value};
 
@@ -10,13 +10,13 @@ use crate::problem::Rule;
 ///
 /// # Errors
 ///
-/// Returns the first flaw, with its place.
+/// Returns the first flaw, with its position.
 pub fn toml_1_0(bytes: &[u8]) -> Result<Value, Flaw> {
     let text = utf8(bytes)?;
     plain::table(text).map_or_else(|| parsed_1_0(text), |table| Ok(Value::Object(table)))
 }
 
-/// Decodes TOML 1.0 by its parser.
+/// Decodes TOML 1.0 with its parser.
 pub(super) fn parsed_1_0(text: &str) -> Result<Value, Flaw> {
     table_1_0(text).map(shown).and_then(bounded)
 }
@@ -27,7 +27,7 @@ pub(crate) fn table_1_0(text: &str) -> Result<toml_v08::Table, Flaw> {
     text.parse::<toml_v08::Table>().map_err(|error| flaw(text, error.message(), error.span()))
 }
 
-/// Returns a table as it is served.
+/// Returns a table in the form in which it is served.
 pub(crate) fn shown(table: toml_v08::Table) -> Value {
     object(table, value_1_0)
 }
@@ -36,13 +36,13 @@ pub(crate) fn shown(table: toml_v08::Table) -> Value {
 ///
 /// # Errors
 ///
-/// Returns the first flaw, with its place.
+/// Returns the first flaw, with its position.
 pub fn toml_1_1(bytes: &[u8]) -> Result<Value, Flaw> {
     let text = utf8(bytes)?;
     plain::table(text).map_or_else(|| parsed_1_1(text), |table| Ok(Value::Object(table)))
 }
 
-/// Decodes TOML 1.1 by its parser.
+/// Decodes TOML 1.1 with its parser.
 pub(super) fn parsed_1_1(text: &str) -> Result<Value, Flaw> {
     bounded(object(table_1_1(text)?, value_1_1))
 }
@@ -53,8 +53,8 @@ pub(crate) fn table_1_1(text: &str) -> Result<toml::Table, Flaw> {
     text.parse::<toml::Table>().map_err(|error| flaw(text, error.message(), error.span()))
 }
 
-/// Returns where the last of these keys, each in the table of the one before, stands in a document:
-/// line and column. `None` where the document does not parse or lacks one.
+/// Returns the line and column of the last of these keys in a document, where each key is in the
+/// table of the previous one. Returns `None` if the document does not parse or lacks a key.
 pub fn place_of(bytes: &[u8], keys: &[&str]) -> Option<(u32, u32)> {
     let text = utf8(bytes).ok()?;
     let document = toml::de::DeTable::parse(text).ok()?;
@@ -68,8 +68,8 @@ pub fn place_of(bytes: &[u8], keys: &[&str]) -> Option<(u32, u32)> {
     place.line.zip(place.column)
 }
 
-/// Returns where each element of the list that is the member `name` of a document begins: line and
-/// column. Nothing where there is no such list.
+/// Returns the line and column where each element of the list `name` of a document begins, or
+/// nothing if there is no such list.
 pub(crate) fn places_in(text: &str, name: &str) -> Vec<(usize, usize)> {
     let Ok(document) = toml::de::DeTable::parse(text) else { return Vec::new() };
     let list = document.get_ref().get(name).and_then(|member| member.get_ref().as_array());
@@ -78,7 +78,7 @@ pub(crate) fn places_in(text: &str, name: &str) -> Vec<(usize, usize)> {
     list.into_iter().flatten().map(|element| element.span().start).map(place).collect()
 }
 
-/// Refuses a document that a parser might overflow its stack on.
+/// Rejects a document that might overflow the stack of a parser.
 fn shallow(text: &str) -> Result<(), Flaw> {
     match nesting::too_deep(text) {
         None => Ok(()),
@@ -89,8 +89,8 @@ fn shallow(text: &str) -> Result<(), Flaw> {
     }
 }
 
-/// Refuses a value that nests deeper than the text shows: in a list of tables within another, each
-/// header adds two levels and is no longer than one.
+/// Rejects a value that nests deeper than its text shows: in a list of tables within another, each
+/// header adds two levels but looks like one.
 fn bounded(value: Value) -> Result<Value, Flaw> {
     fn nests(value: &Value, levels: usize) -> bool {
         match value {
@@ -103,7 +103,7 @@ fn bounded(value: Value) -> Result<Value, Flaw> {
             _ => false,
         }
     }
-    // The table itself is no level of its document.
+    // The document's own table does not count as a level.
     if nests(&value, nesting::LIMIT + 1) {
         let message = format!("it nests deeper than {} levels", nesting::LIMIT);
         return Err(Flaw::new(Rule::TooDeep, message));

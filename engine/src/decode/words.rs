@@ -1,11 +1,11 @@
-//! What parsers say of a text, in the words of those who write such texts.
+//! Rewords parser messages for the people who write the files.
 
-/// Says what is wrong with a JSON text, without its place.
+/// Describes what is wrong with a JSON text, without the position.
 ///
-/// `error` is one of the parser, or of what its values were to become.
+/// `error` comes from the parser, or from converting the parsed values.
 pub fn of_json(error: &serde_json::Error) -> String {
     let whole = error.to_string();
-    // The place is told otherwise.
+    // The position is reported separately.
     let said = whole.rsplit_once(" at line ").map_or(&*whole, |(said, _)| said);
     let plain = match said {
         "expected ident" => "a word is neither `true`, `false` nor `null`",
@@ -28,7 +28,7 @@ pub fn of_json(error: &serde_json::Error) -> String {
     plain.to_owned()
 }
 
-/// Says that a value is of another kind than it must be.
+/// Describes a value of the wrong type.
 fn of_type(said: &str) -> String {
     let kinds = said.strip_prefix("invalid type: ").and_then(|said| said.split_once(", expected "));
     match kinds {

@@ -12,18 +12,18 @@ use crate::problem::Rule;
 
 pub(crate) use compose::Document;
 
-/// Decodes one YAML document. Any value but null is one.
+/// Decodes one YAML document. Any value but null is accepted.
 ///
-/// Texts, whole numbers and fractions, truth values and null are what the core schema says, with
-/// two exceptions that keep what was written: a whole number with zeros in front is a text, and an
-/// integer beyond 64 bits is an error. A tag of an application says nothing about its value. `<<`
-/// brings in the members of other tables.
+/// Strings, integers, fractions, booleans and null follow the core schema, with two exceptions that
+/// preserve the source: an integer with leading zeros is a string, and an integer beyond 64 bits is
+/// an error. An application-specific tag does not affect its value. `<<` merges the members of
+/// other tables.
 ///
-/// Time and memory are linear in the text; what aliases copy is bounded by it, too.
+/// Time and memory are linear in the text, which also bounds what aliases copy.
 ///
 /// # Errors
 ///
-/// Returns the first flaw, with its place.
+/// Returns the first flaw, with its position.
 pub fn yaml(bytes: &[u8]) -> Result<Value, Flaw> {
     let value = compose::document(utf8(bytes)?)?;
     if value.is_null() {
@@ -36,7 +36,7 @@ pub fn yaml(bytes: &[u8]) -> Result<Value, Flaw> {
 ///
 /// # Errors
 ///
-/// Returns the first flaw of any of them, with its place.
+/// Returns the first flaw in any of them, with its position.
 pub(crate) fn documents(text: &str) -> Result<Vec<Document>, Flaw> {
     compose::documents(text)
 }

@@ -1,4 +1,4 @@
-//! Bodies of gitsheets' Markdown: how they are formatted, and the heading that is the title.
+//! Bodies of gitsheets' Markdown: their formatting, and the heading that is the title.
 
 use dprint_plugin_markdown::configuration::{
     ConfigurationBuilder, EmphasisKind, HeadingKind, ListIndentKind, StrongKind, TextWrap,
@@ -15,16 +15,16 @@ const TABLES: usize = 16 << 20;
 const DEPTH: usize = 100;
 const STACK: usize = 16 << 20;
 
-/// Formats a body as gitsheets does; there is no other way to get its bytes than its formatter.
+/// Formats a body as gitsheets does. Only its formatter produces the same bytes.
 ///
-/// A body that the formatter cannot parse stays as it is.
+/// A body that the formatter cannot parse is returned unchanged.
 ///
 /// # Errors
 ///
 /// Refuses a body that nests deeper than a hundred levels, one whose tables would have more than 16
 /// MiB, and one on which the formatter gives up.
 pub(super) fn formatted(body: &str) -> Result<String, EncodeError> {
-    // The formatter recurses over what nests, in time that grows with the square of the depth.
+    // The formatter recurses over nesting, in time quadratic in the depth.
     if nests_deeper(body, DEPTH) {
         return Err(EncodeError::TooDeep);
     }
@@ -43,7 +43,7 @@ pub(super) fn formatted(body: &str) -> Result<String, EncodeError> {
     formatted.ok_or_else(|| EncodeError::Refused { message: message() })
 }
 
-/// Says whether the formatter would find more levels than `limit`.
+/// Returns whether the formatter would find more than `limit` levels.
 fn nests_deeper(body: &str, limit: usize) -> bool {
     let mut depth = 0_usize;
     parsed(body).any(|event| {
@@ -108,18 +108,18 @@ fn format_text(body: &str) -> String {
     }
 }
 
-/// The first heading of a body: where its line is, and its text.
+/// The first heading of a body: the range of its line, and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Heading<'b> {
     /// The bytes of the line, without its newline.
     pub(super) line: std::ops::Range<usize>,
-    /// What it says.
+    /// Its text.
     pub(super) text: &'b str,
 }
 
 /// Finds the first line that looks like a heading of the first level.
 ///
-/// It is a scan of lines, as in gitsheets: a comment in a block of code counts too.
+/// It scans lines, as gitsheets does, so a comment in a code block counts too.
 pub(super) fn first_heading(body: &str) -> Option<Heading<'_>> {
     let mut start = 0;
     body.split('\n').find_map(|line| {
@@ -127,7 +127,7 @@ pub(super) fn first_heading(body: &str) -> Option<Heading<'_>> {
         start = range.end + 1;
         let text = line.strip_prefix("# ").filter(|text| !text.contains('\r'))?;
         let trimmed = text.trim_end_matches([' ', '\t']);
-        // A heading of nothing but spaces is its first one.
+        // A heading of nothing but spaces has its first space as text.
         let first = text.chars().next()?.len_utf8();
         Some(Heading { line: range, text: &text[..trimmed.len().max(first)] })
     })

@@ -1,4 +1,4 @@
-//! The order of lists that are sorted by collation.
+//! Sorting of lists by collation.
 
 use icu_collator::options::{AlternateHandling, CollatorOptions, Strength};
 use icu_collator::preferences::CollationNumericOrdering;
@@ -8,22 +8,22 @@ use toml_v08::Value;
 use super::EncodeError;
 use crate::layout::rendered_float;
 
-/// The longest number that is compared as one.
+/// The longest number that is compared as a single number.
 const DIGITS: usize = 254;
 
-/// Sorts the elements of a list by their text, as gitsheets does: case, accents and punctuation
-/// do not count, a run of digits counts as a number. Elements that compare equal stay in order.
+/// Sorts the elements of a list by their text, as gitsheets does: case, accents and punctuation are
+/// ignored, and a run of digits counts as a number. Elements that compare equal stay in order.
 ///
 /// # Errors
 ///
-/// Refuses a list, which is called `field`, with a number of more than 254 digits: gitsheets crashes
-/// on some of them. Else it fails only where the data of the collation cannot be used, which is
-/// compiled in.
+/// Rejects the list `field` if it contains a number of more than 254 digits, on some of which
+/// gitsheets crashes. Otherwise it fails only if the collation data, which is compiled in, is
+/// unusable.
 pub(super) fn sort(field: &str, elements: &mut [Value]) -> Result<(), EncodeError> {
     let mut options = CollatorOptions::default();
     options.strength = Some(Strength::Primary);
     options.alternate_handling = Some(AlternateHandling::Shifted);
-    // The root locale: what an order is must not depend on where it is made.
+    // The root locale: the order must not depend on where the list is sorted.
     let mut preferences = CollatorPreferences::default();
     preferences.numeric_ordering = Some(CollationNumericOrdering::True);
     let collator = Collator::try_new(preferences, options)
@@ -40,8 +40,8 @@ pub(super) fn sort(field: &str, elements: &mut [Value]) -> Result<(), EncodeErro
     Ok(())
 }
 
-/// Returns the text of a value by which it is sorted, which is not that of JavaScript: numbers have
-/// no exponent, as in paths.
+/// Returns the text of a value for sorting. Unlike in JavaScript, numbers have no exponent, as in
+/// paths.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -61,8 +61,8 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Says whether a text has more digits in a row than the collation can count: of those behind the
-/// first 254 it takes each 254 apart, and panics where they are all zero.
+/// Returns whether a text has more adjacent digits than the collation can handle: after the first
+/// 254, it processes each 254 separately and panics if they are all zero.
 fn has_too_many_digits(text: &str) -> bool {
     let runs = text.split(|character: char| !character.is_numeric());
     text.len() > DIGITS && runs.into_iter().any(|run| run.chars().count() > DIGITS)

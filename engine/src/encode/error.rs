@@ -1,16 +1,16 @@
-//! Why a record cannot be written.
+//! The reasons why a record cannot be written.
 
 use crate::layout::Violation;
 use crate::pointer::Pointer;
 use crate::split::CellFlaw;
 
-/// A value that cannot be written, and where it is.
+/// An error that prevents a value from being written, with its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// The top level is a list, a text, a number or the like.
+    /// The top level is not a table but a list, a string, a number or the like.
     #[error("a record must be a table")]
     NotATable,
-    /// Tables and lists are nested deeper than any format reads.
+    /// Tables and lists are nested deeper than any format can read.
     #[error("the record is nested too deeply")]
     TooDeep,
     /// The sheet has no format for the extension of the path.
@@ -19,13 +19,13 @@ pub enum EncodeError {
         /// The path.
         path: String,
     },
-    /// A list holds null, which has no place to be absent from.
+    /// A list holds null, which cannot be left out of a list.
     #[error("the list has null at {pointer}")]
     NullInList {
         /// A JSON Pointer to the null.
         pointer: Pointer,
     },
-    /// A number is an integer above what 64 bits with a sign hold.
+    /// A number is an integer that does not fit in a signed 64-bit integer.
     #[error("the integer at {pointer} is too large")]
     IntegerTooLarge {
         /// A JSON Pointer to the number.
@@ -34,28 +34,28 @@ pub enum EncodeError {
     /// The record breaks the schema of its sheet, or does not belong at its path.
     #[error("the record is not valid: {}", told(issues))]
     Invalid {
-        /// Everything that is wrong; never empty.
+        /// All problems; never empty.
         issues: Vec<Issue>,
     },
-    /// The record of a Markdown sheet comes without its body.
+    /// The record of a Markdown sheet has no body.
     #[error("the body field {field:?} is missing")]
     BodyMissing {
-        /// The field that takes the body.
+        /// The field that holds the body.
         field: String,
     },
-    /// The body is no text.
+    /// The body is not a string.
     #[error("the body field {field:?} must be a string")]
     BodyNotText {
-        /// The field that takes the body.
+        /// The field that holds the body.
         field: String,
     },
-    /// The title that was given is not the first heading of the body.
+    /// The given title is not the first heading of the body.
     #[error("the field {field:?} must be the first heading of the body, or be left out")]
     TitleDisagrees {
-        /// The field that takes the title.
+        /// The field that holds the title.
         field: String,
     },
-    /// A text in the front matter has a line that would end the front matter.
+    /// A string in the front matter contains a line that would end the front matter.
     #[error("the text at {pointer} has a line `{fence}`, which would end the front matter")]
     Fence {
         /// A JSON Pointer to the text.
@@ -63,7 +63,7 @@ pub enum EncodeError {
         /// The line.
         fence: &'static str,
     },
-    /// The sheet sorts a list by JavaScript, which is not evaluated.
+    /// The sheet sorts a list with JavaScript, which is not evaluated.
     #[error(
         "the list {field:?} is sorted by JavaScript, which Headwater does not evaluate: it cannot be written"
     )]
@@ -71,25 +71,25 @@ pub enum EncodeError {
         /// The field that holds the list.
         field: String,
     },
-    /// A list has too many elements that do not compare with each other.
+    /// A list has too many elements that cannot be compared with one another.
     #[error("the list {field:?} mixes types and is too long to be sorted")]
     SortTooLong {
         /// The field that holds the list.
         field: String,
     },
-    /// A list that is sorted as people do has a number that is too long to be compared.
+    /// A list sorted by collation contains a number that is too long to be compared.
     #[error("the list {field:?} has a number of more than 254 digits: it cannot be sorted")]
     SortDigits {
         /// The field that holds the list.
         field: String,
     },
-    /// The file would not read as the record that was to be written.
+    /// The file would not read back as the intended record.
     #[error("the record cannot be read back: {message}")]
     Unreadable {
-        /// What a reader says of it.
+        /// What a reader reports.
         message: String,
     },
-    /// The record has a field for which its file has no column.
+    /// The record has a field without a column in its file.
     #[error("the file has no column for {field:?}: its columns are {}", columns.join(", "))]
     NoColumn {
         /// The field.
@@ -105,31 +105,32 @@ pub enum EncodeError {
         /// Why.
         message: String,
     },
-    /// The record holds null, which the format cannot say.
+    /// The record holds null, which the format cannot express.
     #[error("TOML has no null, which is at {pointer}: leave the field out")]
     Null {
         /// A JSON Pointer to the null.
         pointer: Pointer,
     },
-    /// The fields of the record do not say what a list calls it.
+    /// The fields of the record do not determine its name in the list.
     #[error("the record has no key in its file: {message}")]
     Unnamed {
-        /// Why.
+        /// The reason.
         message: &'static str,
     },
-    /// The keys of a list are positions, and records behind the one that goes would have others.
+    /// The keys of a list are positions, so removing a record would change the keys of those after
+    /// it.
     #[error("the keys of the file are the positions of its records: only the last can be deleted")]
     Positions,
-    /// A change of a list would be more than the change of one record.
+    /// The change of a list would affect more than the one record.
     #[error("the change would change other records of the file, or their keys")]
     OthersChange,
-    /// A change of a list would leave a file that is none.
+    /// The change of a list would leave a file that is not a list.
     #[error("the file would not be a list of records any more")]
     NoList,
-    /// The list is laid out in a way in which no record of it is written.
+    /// The list has a layout in which records cannot be written.
     #[error("records of this file cannot be written: {what}")]
     LaidOut {
-        /// What stands in the way.
+        /// The obstacle.
         what: &'static str,
     },
     /// A file of many records that is not there yet cannot be begun.
@@ -144,13 +145,13 @@ pub enum EncodeError {
     /// A library refused, which for a value that passed the other checks means a defect.
     #[error("the value cannot be written: {message}")]
     Refused {
-        /// What the library says.
+        /// The message of the library.
         message: String,
     },
 }
 
 impl EncodeError {
-    /// Returns the JSON Pointer to what is wrong; the empty one is the whole value.
+    /// Returns the JSON Pointer to the offending value; the empty pointer is the whole value.
     ///
     /// Where there are several, in [`EncodeError::Invalid`], it is the first one's.
     pub fn pointer(&self) -> Pointer {
@@ -186,7 +187,7 @@ impl EncodeError {
     }
 }
 
-/// One thing that is wrong with a record.
+/// One problem of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issue {
     /// The JSON Pointer of the value; the empty one is the whole record.

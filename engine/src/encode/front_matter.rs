@@ -1,4 +1,4 @@
-//! Markdown of Headwater's own sheets: the framing that the file has, the body as it is.
+//! Markdown of Headwater's own sheets: the file keeps its framing, and the body is written as is.
 
 use serde_json::{Map, Value as Json};
 
@@ -6,13 +6,13 @@ use super::{EncodeError, json, toml, yaml};
 use crate::decode::markdown::{Parts, Syntax, is_blank, members_of, parts};
 use crate::decode::toml::shown;
 
-/// What a new file is framed by.
+/// The fence of the front matter in a new file.
 const FENCE: &str = "---";
 
-/// Returns the text of the file, and the value that it stands for. `field` takes the body.
+/// Returns the text of the file, and the value that it represents. `field` holds the body.
 ///
-/// Front matter keeps the form that it has; in a new file it is YAML between `---`, and there is
-/// none where there are no fields.
+/// Front matter keeps its form. In a new file it is YAML between `---`, or left out if there are no
+/// fields.
 pub(super) fn written(
     field: &str,
     record: &Json,
@@ -53,12 +53,12 @@ pub(super) fn written(
     Ok((text, Json::Object(expected)))
 }
 
-/// Says whether a reader would take the beginning of `body` for front matter.
+/// Returns whether a reader would take the beginning of `body` for front matter.
 fn begins_with_front_matter(body: &str) -> bool {
     parts(body).map_or(true, |parts| parts.form.is_some())
 }
 
-/// Returns the text of the front matter, and the fields that it stands for.
+/// Returns the text of the front matter, and the fields that it represents.
 fn front(old: &Parts<'_>, fields: Map<String, Json>) -> Result<(String, Json), EncodeError> {
     let form = old.form.filter(|form| form.syntax != Syntax::Yaml);
     let text = match form {
@@ -74,7 +74,7 @@ fn front(old: &Parts<'_>, fields: Map<String, Json>) -> Result<(String, Json), E
             let whole = members_of(old.front);
             let mut text = json::written(&fields, Some(&whole));
             if whole.len() > old.front.len() {
-                // The braces are not in the file.
+                // The file omits the braces.
                 text = text.trim_start_matches('{').trim_end().trim_end_matches('}').to_owned();
             }
             return Ok((text, fields));

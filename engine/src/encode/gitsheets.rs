@@ -1,4 +1,4 @@
-//! Records of gitsheets, to the byte: every step in the order in which gitsheets takes it.
+//! Writes records byte for byte as gitsheets does: every step in the same order.
 
 use serde_json::Value as Json;
 use toml_v08::{Table, Value};
@@ -11,7 +11,7 @@ use crate::decode::markdown::gitsheets_parts;
 use crate::decode::toml::{shown, table_1_0};
 use crate::layout::SheetSpec;
 
-/// Returns the text of the file, and the value that it stands for.
+/// Returns the text of the file, and the value that it represents.
 pub(super) fn written(
     spec: &SheetSpec,
     format: Format,
@@ -47,7 +47,7 @@ pub(super) fn written(
     }
 }
 
-/// Puts the first heading of the body in the place of the title.
+/// Sets the title to the first heading of the body.
 fn derive_title(spec: &SheetSpec, table: &mut Table, body: &str) -> Result<(), EncodeError> {
     let Some(field) = &spec.title else { return Ok(()) };
     let heading = first_heading(body).map(|heading| heading.text);
@@ -63,7 +63,7 @@ fn derive_title(spec: &SheetSpec, table: &mut Table, body: &str) -> Result<(), E
 
 fn framed(fields: &Table, body: &str) -> Result<String, EncodeError> {
     let front = toml::text(fields)?;
-    // gitsheets writes such a file and cannot read it.
+    // gitsheets would write such a file but could not read it.
     toml::unfenced(&front, fields, "+++")?;
     let newline = if body.ends_with('\n') { "" } else { "\n" };
     Ok(format!("+++\n{front}+++\n\n{body}{newline}"))

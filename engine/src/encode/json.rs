@@ -1,10 +1,10 @@
-//! JSON with the order and the style that the file had: what did not change keeps its very bytes.
+//! JSON in the order and style of the existing file: unchanged parts keep their exact bytes.
 
 use serde_json::{Map, Value as Json};
 
 use crate::decode;
 
-/// Returns `record` as JSON. A new file has its keys sorted and two spaces a level.
+/// Returns `record` as JSON. A new file has sorted keys and two spaces of indentation per level.
 pub(super) fn written(record: &Json, before: Option<&str>) -> String {
     let old = before.and_then(|text| Some((text, decode::json(text.as_bytes()).ok()?)));
     let Some((text, old)) = old else {
@@ -17,16 +17,16 @@ pub(super) fn written(record: &Json, before: Option<&str>) -> String {
     format!("{}{whole}{}", &text[..begin], &text[end..])
 }
 
-/// How a file is laid out.
+/// The layout of a file.
 #[derive(Debug)]
 struct Style {
-    /// What a level is indented by; `None` where all stands on one line.
+    /// The indentation of one level, or `None` if everything is on one line.
     indent: Option<String>,
-    /// The end of a line, and what all lines of it are indented by.
+    /// A line ending, followed by the indentation common to all lines.
     newline: String,
-    /// Between a key and its value.
+    /// The text between a key and its value.
     colon: &'static str,
-    /// Between values on one line.
+    /// The text between values on one line.
     comma: &'static str,
 }
 
@@ -37,12 +37,12 @@ impl Default for Style {
 }
 
 impl Style {
-    /// Reads the style off a container.
+    /// Detects the style of a container.
     fn of(text: &str) -> Self {
         let inside = &text[1..];
         let space = &inside[..inside.len() - inside.trim_start().len()];
         let indent = space.rfind('\n').map(|newline| &space[newline + 1..]);
-        // The bracket that closes it stands as far in as the line that opens it does.
+        // The closing bracket is indented like the line with the opening bracket.
         let last = text.rsplit_once('\n').map_or("", |(_, last)| last);
         let base = &last[..last.len() - last.trim_start_matches([' ', '\t']).len()];
         let deeper = indent.and_then(|indent| indent.strip_prefix(base));
@@ -61,7 +61,7 @@ impl Style {
         Self { indent: None, newline: self.newline.clone(), ..*self }
     }
 
-    /// Returns the text of a value that stands `depth` levels deep.
+    /// Returns the text of a value that is `depth` levels deep.
     fn rendered(&self, value: &Json, depth: usize) -> String {
         let items = |items: Vec<String>, open: char, close: char| match &self.indent {
             _ if items.is_empty() => format!("{open}{close}"),
@@ -88,7 +88,7 @@ impl Style {
     }
 }
 
-/// Returns a value whose lines begin with `inner`, a line end and an indentation.
+/// Returns a value whose lines begin with `inner`, a line ending and an indentation.
 pub(super) fn below(value: &Json, inner: &str) -> String {
     Style { newline: inner.to_owned(), ..Style::default() }.rendered(value, 0)
 }
@@ -97,7 +97,7 @@ fn text(key: &str) -> String {
     Json::from(key).to_string()
 }
 
-/// Returns the text of `new` in the place of `old`, whose text is `text`.
+/// Returns the text of `new`, which replaces `old` with the text `text`.
 fn edited(text: &str, old: &Json, new: &Json, style: &Style, depth: usize) -> String {
     match (old, new) {
         _ if old == new => text.to_owned(),
@@ -122,7 +122,7 @@ fn edited_object(
     let first = members.first().map_or("", |member| member.lead);
     let mut written = String::from("{");
     let lead_in = |written: &mut String, lead: &str| {
-        // The first member has no comma before it, whichever it is now.
+        // The first member has no comma before it, whichever member that is now.
         written.push_str(if written.len() == 1 { first } else { lead });
     };
     for member in &members {
@@ -153,19 +153,19 @@ fn edited_object(
     written + tail + "}"
 }
 
-/// A member of an object, as it is written.
+/// A member of an object, as written.
 struct Member<'t> {
     /// The comma and the space before it; no comma before the first.
     lead: &'t str,
     key: String,
-    /// The key with its quotes, the colon, and the space around that.
+    /// The quoted key, the colon, and the space around it.
     name: &'t str,
     value: &'t str,
 }
 
-/// Takes an object apart: its members, and the space before its closing bracket.
+/// Splits an object into its members and the space before its closing bracket.
 ///
-/// The text has been decoded before, so every bracket and every quote closes.
+/// The text was decoded before, so every bracket and every quote is closed.
 fn members(text: &str) -> (Vec<Member<'_>>, &str) {
     let mut members = Vec::new();
     let end = text.len() - 1;
@@ -186,7 +186,7 @@ fn members(text: &str) -> (Vec<Member<'_>>, &str) {
     (members, &text[at..end])
 }
 
-/// Returns where the value ends that begins at `start`.
+/// Returns where the value that begins at `start` ends.
 pub(super) fn end_of_value(text: &str, start: usize) -> usize {
     let bytes = text.as_bytes();
     let (mut depth, mut quoted, mut at) = (0_usize, false, start);

@@ -36,10 +36,10 @@ use change::Change;
 use edits::{Edit, Edits, Wanted};
 use rounds::{Refused, Rewritten, Step, filled, rewritten};
 
-/// The mark that a text file may begin with.
+/// The byte order mark that a text file may begin with.
 const MARK: &str = "\u{feff}";
 
-/// A file of many records that is being written to.
+/// A file of many records that is being written.
 #[derive(Debug, Clone)]
 pub(crate) struct List {
     /// Its text, without a byte order mark.
@@ -47,7 +47,7 @@ pub(crate) struct List {
     has_mark: bool,
     /// How it is cut.
     table: Table,
-    /// The records that are others than in the state that it came from, or gone.
+    /// The records that differ from the original state, or were removed.
     changed: HashMap<Key, Option<Arc<Record>>>,
     /// What is noted and not written yet.
     edits: Edits,
@@ -64,8 +64,8 @@ pub(crate) struct Unwritten {
 }
 
 impl List {
-    /// Takes up the file that is `source`, which was cut as `table` says if that is known. `None`
-    /// where it is no list.
+    /// Opens the file that is `source`, which is cut as in `table`, if known. Returns `None` if it
+    /// is not a list.
     pub(crate) fn open(source: &Source<'_>, table: Option<&Table>, bytes: &[u8]) -> Option<Self> {
         let has_mark = bytes.starts_with(MARK.as_bytes());
         let text = decode::text(bytes).ok()?.to_owned();
@@ -134,12 +134,12 @@ impl List {
         self.passes
     }
 
-    /// Returns the key that `record` would have in the file, in the place of the one called `old` if
-    /// there is such; `None` where its fields do not say it, as in a map.
+    /// Returns the key that `record` would have in the file, replacing the record `old` if there is
+    /// one; `None` if its fields do not determine the key, as in a map.
     ///
     /// # Errors
     ///
-    /// Refuses a record without the field that it is called by.
+    /// Rejects a record without the field that names it.
     pub(crate) fn key_of(
         &self,
         source: &Source<'_>,
@@ -274,7 +274,7 @@ impl List {
         self.edits.added().next().or_else(old)
     }
 
-    /// Returns what the file holds now: what is changed, and the rest as in `held`.
+    /// Returns the current contents of the file: changed records, and the others as in `held`.
     fn held(&self, held: Held<'_>) -> impl Fn(&Key) -> Option<Arc<Record>> {
         move |key| match self.changed.get(key) {
             Some(record) => record.clone(),
@@ -304,7 +304,7 @@ impl List {
         }
     }
 
-    /// Takes a new text if it changes the records that are `wanted` and no others.
+    /// Accepts a new text if it changes exactly the `wanted` records.
     fn store(
         &mut self,
         source: &Source<'_>,

@@ -1,18 +1,18 @@
-//! Changes to a record: RFC 7396, and the title of Markdown that follows from its body.
+//! Changes to a record: RFC 7396, and the title of Markdown, which follows from its body.
 
 use serde_json::{Map, Value as Json};
 
 use super::body::first_heading;
 use crate::layout::SheetSpec;
 
-/// Applies `patch` to `record` by RFC 7396: null removes a member, a table is merged, everything
-/// else takes the place of what was there.
+/// Applies `patch` to `record` by RFC 7396: null removes a member, a table is merged, anything else
+/// replaces the old value.
 ///
-/// `path` is that of its file, whose extension says the format. In Markdown a body that is missing
-/// afterwards is an empty one. Where the sheet has a title, a patch of the title alone rewrites the
-/// first heading of the body, or puts one before it; a patch of the body alone leaves the title to
-/// [`encode`](super::encode), which derives it; and a patch of both must agree, which is checked
-/// there too.
+/// `path` is the path of its file, whose extension determines the format. In Markdown, a body that
+/// is missing afterwards is empty. If the sheet has a title, a patch of only the title rewrites the
+/// first heading of the body, or adds one at its start. A patch of only the body leaves the title
+/// to [`encode`](super::encode), which derives it. A patch of both must be consistent, which is
+/// checked there too.
 pub fn patched(spec: &SheetSpec, path: &str, record: &Json, patch: &Json) -> Json {
     let mut whole = record.clone();
     merge(&mut whole, patch);

@@ -1,4 +1,4 @@
-//! The path of the file that a sheet stores a record in.
+//! The path of the file in which a sheet stores a record.
 
 use serde_json::Value as Json;
 
@@ -6,19 +6,19 @@ use crate::id::Key;
 use crate::layout::{RenderError, SheetSpec};
 use crate::value::Value;
 
-/// Returns the full path at which the sheet stores the record: root, rendered template, extension.
+/// Returns the full path where the sheet stores the record: root, rendered template, extension.
 ///
-/// The fields are taken as they are given: lists have no text form, and a title that is derived
-/// from a body is no part of a path unless it is given too, as in gitsheets. A sheet without a
-/// template stores a record under its `key`, in its first format, or in TOML where it is inferred
-/// and takes any; in other sheets `key` tells the fields that the record does not say itself, but not
-/// in gitsheets. What other files of the sheet say of a new
-/// record's format, [`Sheet::path_for`](crate::sheet::Sheet::path_for) knows.
+/// The fields are used as given. Lists have no text form, and, as in gitsheets, a title that is
+/// derived from a body cannot be part of a path unless it is given too. A sheet without a template
+/// stores a record under its `key`, in its first format, or in TOML if the sheet is inferred and
+/// accepts any. In other sheets `key` supplies the fields that the record lacks, though not in
+/// gitsheets. [`Sheet::path_for`](crate::sheet::Sheet::path_for) also takes the format of the
+/// sheet's other files into account.
 ///
 /// # Errors
 ///
-/// See [`RenderError`]. Every path that is returned is one that the sheet reads: names that could
-/// do harm, or that define sheets, are refused.
+/// See [`RenderError`]. Every returned path is one that the sheet reads: names that could do harm,
+/// or that define sheets, are rejected.
 pub fn path_of(spec: &SheetSpec, record: &Json, key: Option<&Key>) -> Result<String, RenderError> {
     let below = match (spec.template.is_every_file(), key) {
         (true, None) => return Err(RenderError::NoTemplate),

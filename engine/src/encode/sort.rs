@@ -1,4 +1,4 @@
-//! The order of lists that are sorted by rules of their sheet.
+//! Sorting of lists by the rules of their sheet.
 
 use std::cmp::Ordering;
 
@@ -8,15 +8,16 @@ use toml_v08::{Table, Value};
 use super::{EncodeError, collation};
 use crate::layout::{SortField, SortRule};
 
-/// The longest list that is sorted where its elements do not all compare with each other, which
-/// takes a number of steps that grows with its square.
+/// The longest list that is sorted if some of its elements cannot be compared, which takes a
+/// quadratic number of steps.
 const MIXED: usize = 5_000;
 
-/// Sorts the lists at the top of a record by their rules. A field that is no list stays as it is.
+/// Sorts the lists at the top level of a record by their rules. A field that is not a list stays
+/// unchanged.
 ///
 /// # Errors
 ///
-/// Refuses a list whose order is a script's, and a long one that mixes what does not compare.
+/// Rejects a list that is sorted by a script, and a long one with elements that cannot be compared.
 pub(super) fn sort_lists(
     rules: &[(String, SortRule)],
     table: &mut Table,
@@ -37,7 +38,8 @@ pub(super) fn sort_lists(
 /// at the first that is not.
 ///
 /// An element without the field is neither greater nor less than any other, so it stops whatever
-/// comes from below, and the result is not sorted as a whole. It has to be the same all the same.
+/// moves up from below, and the list as a whole is not sorted. Even so, the result must be the same
+/// as in gitsheets.
 fn by_fields(list: &str, fields: &[SortField], elements: &mut [Value]) -> Result<(), EncodeError> {
     let keys = |element: &Value| fields.iter().map(|field| Key::of(element, &field.name)).collect();
     let mut keyed: Vec<(Vec<Key>, Value)> =
@@ -50,7 +52,7 @@ fn by_fields(list: &str, fields: &[SortField], elements: &mut [Value]) -> Result
         orders.fold(Ordering::Equal, Ordering::then)
     };
     if (0..fields.len()).all(|column| all_compare(keyed.iter().map(|(keys, _)| &keys[column]))) {
-        // Where all compare with all, every stable sort has this result.
+        // If all elements can be compared, every stable sort has this result.
         keyed.sort_by(|a, b| compare(&a.0, &b.0));
     } else if keyed.len() > MIXED {
         return Err(EncodeError::SortTooLong { field: list.to_owned() });
@@ -74,7 +76,7 @@ fn all_compare<'k>(mut keys: impl Iterator<Item = &'k Key> + Clone) -> bool {
     keys.clone().all(number) || keys.all(|key| matches!(key, Key::Text { .. }))
 }
 
-/// What JavaScript compares by `<` and `>`.
+/// A value that JavaScript can compare by `<` and `>`.
 #[derive(Debug)]
 enum Key {
     Missing,
@@ -102,7 +104,7 @@ impl Key {
         }
     }
 
-    /// Compares as `<` and `>` do; what is neither is equal.
+    /// Compares as `<` and `>` do; if neither holds, the keys are equal.
     fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Text { units: a, .. }, Self::Text { units: b, .. }) => a.cmp(b),
@@ -118,7 +120,7 @@ impl Key {
     }
 }
 
-/// Returns the text of a value, as JavaScript has it.
+/// Returns the text of a value, as in JavaScript.
 fn script_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -131,7 +133,7 @@ fn script_text(value: &Value) -> String {
     }
 }
 
-/// Returns the text of a date, in UTC: JavaScript takes the zone of the machine.
+/// Returns the text of a date, in UTC, where JavaScript uses the zone of the machine.
 fn date_text(time: &Datetime) -> Option<String> {
     let seconds = (milliseconds(time) / 1_000.0).floor();
     let time = time::OffsetDateTime::from_unix_timestamp(seconds as i64).ok()?;
@@ -148,7 +150,7 @@ fn float_text(float: f64) -> String {
     } else if float.is_infinite() {
         if float > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
     } else if float == 0.0 {
-        // Minus zero is zero, too.
+        // Minus zero is zero too.
         "0".to_owned()
     } else if size >= 1e21 {
         format!("{float:e}").replace('e', "e+")
@@ -159,9 +161,9 @@ fn float_text(float: f64) -> String {
     }
 }
 
-/// Reads a text as JavaScript does where a number is needed.
+/// Parses a text as JavaScript does where a number is needed.
 fn number(text: &str) -> f64 {
-    // What is blank is not quite what is blank in Rust.
+    // JavaScript's definition of white space differs slightly from Rust's.
     let blank = |c: char| c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}');
     let text = text.trim_matches(blank);
     let based = |prefix: [&str; 2], radix: u32| {
@@ -179,7 +181,7 @@ fn number(text: &str) -> f64 {
             match hexadecimal.or_else(|| based(["0o", "0O"], 8)).or_else(|| based(["0b", "0B"], 2))
             {
                 Some(number) => number,
-                // Rust knows more words for numbers.
+                // Rust accepts more words as numbers.
                 None if text
                     .bytes()
                     .any(|byte| byte.is_ascii_alphabetic() && !b"eE".contains(&byte)) =>
@@ -192,7 +194,7 @@ fn number(text: &str) -> f64 {
     }
 }
 
-/// Returns the milliseconds since 1970, with what is local taken for UTC.
+/// Returns the milliseconds since the Unix epoch, treating local times as UTC.
 fn milliseconds(time: &Datetime) -> f64 {
     let days = match time.date {
         None => Some(0),
@@ -252,7 +254,7 @@ mod tests {
     #[test]
     fn values_compare_as_in_javascript() {
         let by_x = |list: &str| sorted(&[("x", false)], list);
-        // Strings by UTF-16: an emoji is below U+FFFD there.
+        // Strings compare by UTF-16: there, an emoji is below U+FFFD.
         assert_eq!(by_x("[{x='\u{fffd}'}, {x='😀'}]"), "[{x=\"😀\"}, {x=\"\u{fffd}\"}]");
         assert_eq!(by_x("[{x='10'}, {x=9}]"), "[{x=9}, {x=\"10\"}]");
         assert_eq!(by_x("[{x='0x1F'}, {x=9}, {x=''}]"), "[{x=\"\"}, {x=9}, {x=\"0x1F\"}]");
@@ -263,7 +265,7 @@ mod tests {
             assert_eq!(by_x(&list), list);
         }
         assert_eq!(by_x("[{x='\u{feff}20 '}, {x=9}]"), "[{x=9}, {x=\"\u{feff}20 \"}]");
-        // A list in the place of a text has an exponent where JavaScript writes one.
+        // In the text of a list, numbers have an exponent where JavaScript writes one.
         assert_eq!(
             by_x("[{x='1e+22'}, {x=[1e21]}]"),
             format!("[{{x=[{:.1}]}}, {{x=\"1e+22\"}}]", 1e21)

@@ -27,14 +27,14 @@ pub(super) fn any_record() -> impl Strategy<Value = Json> {
     prop::collection::btree_map("[a-z\"é]{0,3}", any_value(), 0..6).prop_map(Json::from_iter)
 }
 
-/// The sheet `people` of a definition, below `[gitsheet]`.
+/// Returns the sheet `people` with a definition below `[gitsheet]`.
 fn people(definition: &str) -> Layout {
     let text = format!("[gitsheet]\nroot = \"people\"\n{definition}");
     let file = DefinitionFile { path: ".gitsheets/people.toml".into(), bytes: text.into() };
     sound(DefinitionFiles { gitsheets: vec![file], ..Default::default() })
 }
 
-/// The sheet `people` of a definition in `headwater.toml`.
+/// Returns the sheet `people` with a definition in `headwater.toml`.
 fn own(definition: &str) -> Layout {
     let text = format!("[sheets.people]\n{definition}");
     let file = DefinitionFile { path: "headwater.toml".into(), bytes: text.into() };
@@ -49,12 +49,12 @@ fn sound(files: DefinitionFiles) -> Layout {
 
 const SLUG: &str = "path = \"${{ slug }}\"\n";
 
-/// A Markdown sheet, and more of its `format` table.
+/// Returns a Markdown sheet, with additions to its `format` table.
 fn posts(format: &str) -> Layout {
     people(&format!("{SLUG}[gitsheet.format]\ntype = \"markdown\"\nbody = \"body\"\n{format}"))
 }
 
-/// Encodes a record where its sheet stores it.
+/// Encodes a record at the path where its sheet stores it.
 fn at_home(
     layout: &Layout,
     record: &Json,
@@ -69,7 +69,7 @@ fn at_home(
 
 fn written(layout: &Layout, record: Json) -> String {
     let (text, value) = at_home(layout, &record, None).unwrap();
-    // What was read is written alike.
+    // Writing the value that was read produces the same text.
     assert_eq!(at_home(layout, &value, Some(&text)).unwrap(), (text.clone(), value));
     text
 }
@@ -98,7 +98,7 @@ fn every_step_of_a_record_is_taken_in_order() {
     );
     let sorted = written(&layout, json!({"slug": "x", "email": "a@b.org", "tags": ["B", "a"]}));
     assert_eq!(sorted, "email = \"a@b.org\"\nslug = \"x\"\ntags = [\"a\", \"B\"]\n");
-    // Null is absent before the schema looks.
+    // Null counts as absent before the schema is checked.
     let EncodeError::Invalid { issues } =
         refused_as(&layout, json!({"slug": "A", "email": null, "l": [2, 1]}))
     else {
@@ -135,7 +135,7 @@ fn a_markdown_body_is_formatted_and_framed() {
     }
     let layout = posts("normalize = false");
     assert_eq!(written(&layout, record("hi *x*")), framed("hi *x*\n"));
-    // A reader takes one newline for the framing's, so the next writer sees one less.
+    // A reader assigns one newline to the framing, so the next writer sees one less.
     assert_eq!(at_home(&layout, &record("hi\n\n"), None).unwrap().0, framed("hi\n\n"));
 }
 
@@ -157,7 +157,7 @@ fn a_title_is_the_first_heading_of_the_formatted_body() {
         let record = json!({"slug": "x", "title": title, "body": body});
         assert_eq!(refused_as(&layout, record), disagrees, "{title} {body}");
     }
-    // The path is made of what is given, not of what is derived.
+    // The path uses the given fields, not derived ones.
     let layout = people(
         "path = \"${{ title }}\"\n[gitsheet.format]\ntype = \"mdx\"\nbody = \"body\"\n\
          title = \"title\"",

@@ -1,6 +1,5 @@
-//! Canonical TOML, as gitsheets writes it: keys in the order of their bytes, no formatting of
-//! anybody's kept, every write a fresh one by `toml` 0.8.23. Files of other sheets are changed in
-//! place.
+//! Canonical TOML, as gitsheets writes it: keys in byte order, no existing formatting, every write
+//! a new one by `toml` 0.8.23. Files of other sheets are changed in place.
 
 pub(in crate::encode) mod edit;
 
@@ -13,11 +12,11 @@ use crate::decode;
 use crate::decode::toml::{shown, table_1_0, table_1_1};
 use crate::pointer::Pointer;
 
-/// Returns the canonical bytes of `record`; an empty table is no bytes at all.
+/// Returns the canonical bytes of `record`; an empty table has no bytes.
 ///
-/// Null keys are left out at every depth. Where the file `before` held a native date or time, a
-/// text that is one too becomes native; where it held NaN or an infinity, null stays that. A file
-/// that cannot be read is no file here.
+/// Null keys are left out at every depth. Where the file `before` has a native date or time, a
+/// string that spells one becomes native too; where it has NaN or an infinity, null keeps it. An
+/// unreadable file counts as absent.
 ///
 /// # Errors
 ///
@@ -26,10 +25,10 @@ pub fn toml(record: &Json, before: Option<&str>) -> Result<String, EncodeError> 
     text(&native(record, before.and_then(|text| table_1_0(text).ok()).as_ref())?)
 }
 
-/// Returns the text of a table in a sheet that is not gitsheets'.
+/// Returns the text of a table in a sheet that is not from gitsheets.
 ///
-/// Where there is a file, it is changed in place. What comes of that is read again; if it gives
-/// anything but the table, the file is written afresh.
+/// An existing file is changed in place. The result is read again; if it does not produce exactly
+/// the table, the file is rewritten from scratch.
 pub(super) fn written(table: &Table, before: Option<&str>) -> Result<String, EncodeError> {
     let expected = shown(table.clone());
     let reads_well = |text: &String| decode::toml_1_1(text.as_bytes()).as_ref() == Ok(&expected);
@@ -44,7 +43,7 @@ pub(super) fn text(table: &Table) -> Result<String, EncodeError> {
     toml_v08::to_string(table).map_err(|error| EncodeError::Refused { message: error.to_string() })
 }
 
-/// Returns the record as a table, with what was native in `before` native again.
+/// Returns the record as a table, restoring native values of `before`.
 pub(super) fn native(record: &Json, before: Option<&Table>) -> Result<Table, EncodeError> {
     let Json::Object(members) = record else { return Err(EncodeError::NotATable) };
     table(members, before, &mut Vec::new())
@@ -65,7 +64,7 @@ fn older(value: toml::Value) -> Value {
         toml::Value::Integer(integer) => Value::Integer(integer),
         toml::Value::Float(float) => Value::Float(float),
         toml::Value::Boolean(boolean) => Value::Boolean(boolean),
-        // TOML 1.1 has times without seconds, which the older version cannot say.
+        // TOML 1.1 has times without seconds, which the older version cannot express.
         toml::Value::Datetime(time) => match time.to_string().parse() {
             Ok(time) => Value::Datetime(time),
             Err(_) => Value::String(time.to_string()),
@@ -75,7 +74,7 @@ fn older(value: toml::Value) -> Value {
     }
 }
 
-/// Refuses fields whose text has a line `fence`, which would end the front matter that they are in.
+/// Rejects fields with a string that contains the line `fence`, which would end the front matter.
 pub(super) fn unfenced(
     front: &str,
     fields: &Table,
@@ -126,7 +125,7 @@ fn table(
     Ok(table)
 }
 
-/// Returns the TOML value; `None` for null, which TOML has not.
+/// Returns the TOML value, or `None` for null, which TOML lacks.
 fn value(
     json: &Json,
     before: Option<&Value>,
@@ -262,7 +261,7 @@ mod tests {
                     c = 1979-05-27\nd = 07:32:00.25\ne = nan\nf = [inf, 1979-05-27]\n";
         let shown = toml_1_0(text.as_bytes()).unwrap();
         assert_eq!(toml(&shown, Some(text)).unwrap(), text.replace(".500Z", ".5Z"));
-        // Another date in the place of one is native too; another text is a text.
+        // Another date in place of a date is native too; other text is a string.
         let changed = json!({"a": "1980-01-01", "c": "soon", "d": 5});
         let expected = "a = 1980-01-01\nc = \"soon\"\nd = 5\n";
         assert_eq!(toml(&changed, Some(text)).unwrap(), expected);

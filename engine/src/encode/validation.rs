@@ -1,4 +1,4 @@
-//! Values against the schema of their sheet.
+//! Checks values against the schema of their sheet.
 
 use serde_json::Value as Json;
 

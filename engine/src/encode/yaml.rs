@@ -1,4 +1,4 @@
-//! YAML with the order of the file, its comments, and the very bytes of what did not change.
+//! YAML that keeps the order of the file, its comments, and the exact bytes of unchanged parts.
 
 pub(in crate::encode) mod edit;
 pub(in crate::encode) mod style;
@@ -10,9 +10,9 @@ use style::Style;
 
 /// Returns `record` as YAML.
 ///
-/// Where there is a file, its members are changed one by one. What comes of it is read again; if
-/// that gives anything but the record (an anchor is gone that is used elsewhere), the file is
-/// written afresh. A new file has its keys sorted.
+/// In an existing file, members are changed one by one. The result is read again; if it is not
+/// exactly the record (say, because an anchor used elsewhere is gone), the file is rewritten from
+/// scratch. A new file has sorted keys.
 pub(super) fn written(record: &Json, before: Option<&str>) -> String {
     let reads_well = |text: &String| decode::yaml(text.as_bytes()).as_ref() == Ok(record);
     let edited = before.and_then(|text| edit::edited(text, record)).filter(reads_well);

@@ -12,7 +12,7 @@ const FOLDER: &str = ".gitsheets/contracts/";
 /// The contract documents of a commit.
 pub(super) struct Contracts<'f>(pub(super) &'f [DefinitionFile]);
 
-/// Says whether `name` is `<host>/<segment>[/…]`.
+/// Returns whether `name` is `<host>/<segment>[/…]`.
 pub(super) fn is_contract_name(name: &str) -> bool {
     let mut segments = name.split('/');
     let host = segments.next().unwrap_or_default();
@@ -27,8 +27,8 @@ pub(super) fn is_contract_name(name: &str) -> bool {
 }
 
 impl Contracts<'_> {
-    /// Returns the schema of the contract `name` and feeds its bytes into `hasher`, since it is
-    /// a part of the definition.
+    /// Returns the schema of the contract `name` and adds its bytes to `hasher`, since it is part
+    /// of the definition.
     pub(super) fn schema(&self, name: &str, hasher: &mut blake3::Hasher) -> Result<Value, String> {
         let file = self.0.iter().find(|file| {
             let below = file.path.strip_prefix(FOLDER);
@@ -51,7 +51,7 @@ impl Contracts<'_> {
     }
 }
 
-/// Says whether a document is written the way gitsheets writes it.
+/// Returns whether a document is formatted as gitsheets formats it.
 fn is_canonical(bytes: &[u8]) -> bool {
     let text = std::str::from_utf8(bytes).ok();
     let table = text.and_then(|text| text.parse::<toml_v08::Table>().ok());

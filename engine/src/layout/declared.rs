@@ -1,4 +1,4 @@
-//! Definitions in `headwater.toml`, for sheets that are not gitsheets.
+//! Definitions in `headwater.toml`, for sheets that do not use the gitsheets format.
 //!
 //! ```toml
 //! [sheets.advisories]
@@ -27,7 +27,7 @@ use super::spec::SheetSpec;
 use super::template::Template;
 use super::{DefinitionFile, listing, settings};
 
-/// Reads the sheets of a `headwater.toml`, or the problems that keep it from being read at all.
+/// Reads the sheets of a `headwater.toml`, or the problems that prevent it from being read at all.
 pub(super) fn read(file: &DefinitionFile) -> Result<Vec<SheetSpec>, Vec<Problem>> {
     let problem = |message| Problem {
         sheet: None,
@@ -85,7 +85,7 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
     let (root, format) = (text("root"), text("format"));
     let (path, body) = (text("path"), text("body"));
     if sheet.contains_key("root") {
-        // One that is no text may be meant as any.
+        // A root that is not a string could mean any folder, so the whole repository is assumed.
         let root = settings::root(root.unwrap_or_default());
         spec.root = root.unwrap_or_else(|error| {
             wrong.push(error);

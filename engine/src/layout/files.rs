@@ -1,12 +1,12 @@
-//! What a layout is read from.
+//! The files that a layout is read from.
 
-/// The sheet of the files directly in the root, where nothing is declared.
+/// The sheet of the files directly in the root, if nothing is declared.
 pub(super) const ROOT: &str = "root";
 
 /// A file that defines sheets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefinitionFile {
-    /// Its path in the tree, or where else it came from.
+    /// Its path in the tree, or another description of its source.
     pub path: String,
     /// Its content.
     pub bytes: Vec<u8>,
@@ -28,14 +28,14 @@ pub struct DefinitionFiles {
     pub gitsheets: Vec<DefinitionFile>,
     /// The files below `.gitsheets/contracts`.
     pub contracts: Vec<DefinitionFile>,
-    /// `headwater.toml`, or what stands in its place.
+    /// `headwater.toml`, or its replacement.
     pub headwater: Option<DefinitionFile>,
-    /// What is directly in the root.
+    /// The entries directly in the root.
     pub root: Vec<RootEntry>,
-    /// The paths of the folders that are sheets of their own below the top, should nothing be
-    /// declared: those in `content` and `src/content`.
+    /// The folders in `content` and `src/content`, which are sheets of their own if nothing is
+    /// declared.
     pub collections: Vec<Vec<u8>>,
-    /// The paths at which there is a symlink, a submodule or a folder where a definition would be a
-    /// file, or something else where `.gitsheets` would be a folder. What they define is not known.
+    /// The paths with a symlink, a submodule or a folder where a definition would be a file, or
+    /// anything but a folder where `.gitsheets` would be. Their definitions are unknown.
     pub no_files: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! Definitions in the gitsheets format: `.gitsheets/<sheet>.toml`.
 //!
-//! Read as gitsheets reads them: unknown keys are passed over, TOML is 1.0. JavaScript is not
-//! evaluated; an expression in a path template matches anything.
+//! Definitions are read as gitsheets reads them: unknown keys are ignored, and TOML is 1.0.
+//! JavaScript is not evaluated; an expression in a path template matches anything.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::spec::SheetSpec;
 use super::template::Template;
 use super::{DefinitionFile, settings, sort};
 
-/// Reads one definition. It never fails: what is wrong with it is in the sheet's problems.
+/// Reads one definition. This never fails: errors become problems of the sheet.
 pub(super) fn read(file: &DefinitionFile, contracts: &Contracts<'_>) -> SheetSpec {
     let name = file.path.strip_prefix(".gitsheets/").unwrap_or(&file.path);
     let name = SheetName::new(name.strip_suffix(".toml").unwrap_or(name));
@@ -82,7 +82,7 @@ fn fill(
         },
         Err(message) => wrong.push(message.into()),
     }
-    // Nobody else gives these a meaning there, so they are meant for us.
+    // These keys have no other meaning there, so they are meant for Headwater.
     wrong.extend(settings::misplaced(sheet));
     match table.get("headwater") {
         None => {}
@@ -102,7 +102,7 @@ fn format(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Result<(), String
         Some(Value::Object(format)) => format,
         Some(_) => return Err("gitsheet.format must be a table".into()),
     };
-    // gitsheets takes a type that is no string for TOML.
+    // gitsheets treats a type that is not a string as TOML.
     let kind = format.get("type").and_then(Value::as_str).unwrap_or("toml");
     let body = format.get("body").and_then(Value::as_str);
     match format.get("normalize") {
@@ -131,7 +131,7 @@ fn format(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Result<(), String
     }
 }
 
-/// Returns the schemas that every value must fulfil: contracts first, then the sheet's own.
+/// Returns the schemas that every value must meet: contracts first, then the sheet's own.
 fn schemas(
     sheet: &Map<String, Value>,
     contracts: &Contracts<'_>,

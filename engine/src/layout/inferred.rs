@@ -1,8 +1,8 @@
-//! The sheets where nothing is declared: each folder that holds records is one.
+//! The sheets of a commit without declarations: each folder with records is one.
 //!
-//! That is a top-level folder, or a folder in one of those that site generators keep their
-//! collections in. Which sheet a path belongs to follows from the path and from the names of the
-//! folders, never from other files.
+//! Such a folder is a top-level folder, or a folder inside one where site generators keep their
+//! collections. Which sheet a path belongs to depends only on the path and on the names of the
+//! folders, never on other files.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,19 +14,19 @@ use super::shape::{INFERRED, Listing};
 use super::spec::{Policy, SheetSpec};
 use crate::id::SheetName;
 
-/// The folders whose own folders are sheets: those of Nuxt, Hugo and Astro.
+/// The folders whose subfolders are sheets: those of Nuxt, Hugo and Astro.
 pub(crate) const COLLECTIONS: [&str; 2] = ["content", "src/content"];
 
-/// What the folders of a commit say.
+/// What follows from the folders of a commit.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Inferred {
     /// The folders that are passed over because their names begin with `.` or `_`.
     pub(super) skipped: Vec<String>,
-    /// The top-level folders that have the name which a collection would have.
+    /// The top-level folders that have the same name as a collection would have.
     pub(super) taken: BTreeSet<String>,
 }
 
-/// Where a path belongs.
+/// The place that a path belongs to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place<'p> {
     /// The name of the sheet.
@@ -38,7 +38,7 @@ pub(super) struct Place<'p> {
 }
 
 impl Inferred {
-    /// Reads what the names of these entries say.
+    /// Evaluates the names of these entries.
     pub(super) fn new(files: &DefinitionFiles) -> Self {
         let may_be_taken = |folder: &String| {
             COLLECTIONS.iter().any(|outer| {
@@ -53,7 +53,7 @@ impl Inferred {
         inferred
     }
 
-    /// Returns the sheets of the folders that are there.
+    /// Returns the sheets of the existing folders.
     pub(super) fn sheets(&self, files: &DefinitionFiles) -> BTreeMap<SheetName, Arc<SheetSpec>> {
         let folders = folders(files).filter_map(|folder| self.sheet_of(&folder));
         let has_files = files.root.iter().any(|entry| !entry.is_folder);
@@ -62,13 +62,13 @@ impl Inferred {
         sheets.map(|spec| (spec.name.clone(), spec)).collect()
     }
 
-    /// Returns the sheet of the files in a folder; `None` where it is passed over.
+    /// Returns the sheet of the files in a folder, or `None` if it is passed over.
     fn sheet_of(&self, folder: &str) -> Option<Arc<SheetSpec>> {
         let path = format!("{folder}/");
         self.place(&path).map(|place| place.sheet())
     }
 
-    /// Returns the folder on the way to `path` that is passed over, if there is one.
+    /// Returns the folder in `path` that is passed over, if there is one.
     pub(super) fn skipped_folder<'p>(&self, path: &'p str) -> Option<&'p str> {
         if self.place(path).is_some() {
             return None;
@@ -78,7 +78,7 @@ impl Inferred {
         Some(if is_skipped(top) { top } else { inner? })
     }
 
-    /// Returns where `path` belongs; `None` where a folder on the way is passed over.
+    /// Returns the place of `path`, or `None` if a folder in it is passed over.
     pub(super) fn place<'p>(&self, path: &'p str) -> Option<Place<'p>> {
         let (top, below) = path.split_once('/').unwrap_or((ROOT, path));
         if is_skipped(top) {
@@ -111,7 +111,7 @@ fn folders(files: &DefinitionFiles) -> impl Iterator<Item = String> {
     top.chain(&files.collections).map(|path| name::escaped(path))
 }
 
-/// Cuts a path behind the folder that is a collection, if it lies in one.
+/// Splits a path after its collection folder, if it is in one.
 fn collection(path: &str) -> Option<(&str, &str)> {
     COLLECTIONS.iter().find_map(|outer| {
         let inside = path.strip_prefix(outer)?.strip_prefix('/')?;
@@ -120,12 +120,12 @@ fn collection(path: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// Says whether a folder is passed over.
+/// Returns whether a folder is passed over.
 fn is_skipped(folder: &str) -> bool {
     folder.starts_with(['.', '_'])
 }
 
-/// Returns the sheet that a folder is.
+/// Returns the sheet of a folder.
 fn sheet(name: &str, root: &str) -> Arc<SheetSpec> {
     let mut spec = SheetSpec::bare(SheetName::new(name), root.to_owned());
     spec.formats = INFERRED.into();

@@ -1,4 +1,4 @@
-//! References of sheets against the sheets that they refer to.
+//! Checks the references of sheets against the sheets that they refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,11 @@ use super::spec::SheetSpec;
 use crate::id::SheetName;
 use crate::value::FieldPath;
 
-/// Checks the references of all sheets against the sheets that they refer to, and tells those
-/// which fields they are referred to by.
+/// Checks the references of all sheets against the sheets that they refer to, and records in those
+/// sheets which fields are referred to.
 ///
-/// A reference that cannot hold is a problem of its definition. One into a sheet whose definition
-/// cannot be used is left out: that sheet is empty, and its own problem says why.
+/// An impossible reference is a problem of its definition. A reference into a sheet with an
+/// unusable definition is left out: that sheet is empty, and its own problem gives the reason.
 pub(super) fn link(specs: &mut BTreeMap<SheetName, SheetSpec>, files: &DefinitionFiles) {
     resolve(specs);
     let mut flaws = Vec::new();
@@ -58,7 +58,7 @@ pub(super) fn link(specs: &mut BTreeMap<SheetName, SheetSpec>, files: &Definitio
     }
 }
 
-/// Lets each reference be to the sheet with the longest name, since that may have dots itself.
+/// Resolves each reference to the sheet with the longest name, since names may contain dots.
 fn resolve(specs: &mut BTreeMap<SheetName, SheetSpec>) {
     let names: BTreeSet<SheetName> = specs.keys().cloned().collect();
     for reference in specs.values_mut().flat_map(|spec| &mut spec.refs) {
@@ -72,8 +72,8 @@ fn resolve(specs: &mut BTreeMap<SheetName, SheetSpec>) {
     }
 }
 
-/// Returns why no record of `spec` can ever have this reference, if that is so. Without the name of
-/// the other sheet, which need not be for everybody.
+/// Returns the reason why no record of `spec` can ever have this reference, if there is one. It
+/// does not mention the other sheet, which may not be public.
 fn flaw(
     spec: &SheetSpec,
     reference: &Reference,
@@ -83,7 +83,7 @@ fn flaw(
     let Some(to) = specs.get(sheet) else {
         return Some(format!("refs: {field} refers to a sheet that does not exist"));
     };
-    // A field that the path tells is there whatever the schema says of the file.
+    // A field from the path exists whatever the schema requires of the file.
     let forbids = |spec: &SheetSpec, field: &FieldPath| {
         spec.schema.as_ref().is_some_and(|schema| schema.forbids(field))
             && spec.template.told().all(|told| told != field.as_str())

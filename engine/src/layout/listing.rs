@@ -1,4 +1,4 @@
-//! Which records the files of a sheet hold, and how these are called.
+//! Which records the files of a sheet hold, and their names.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use crate::decode::Format;
 use crate::pointer::Pointer;
 use crate::split::{CellType, Records};
 
-/// The keys of a definition that are about this.
+/// The keys of a definition that concern this.
 pub(super) const KEYS: [&str; 4] = ["file", "records", "key", "types"];
 
 impl SheetSpec {
-    /// Says whether the file at `path` is one record or a list of them. Its name and the definition
-    /// say it, or else the file itself.
+    /// Returns whether the file at `path` is one record or a list. Its name and the definition
+    /// decide, or else the file itself.
     pub fn shape_of(&self, path: &str) -> Shape {
         let format = self.format_of(path);
         match (format, &self.listing.records) {
@@ -28,17 +28,17 @@ impl SheetSpec {
         }
     }
 
-    /// Says whether files of this sheet hold several records, or may.
+    /// Returns whether files of this sheet hold several records, or may.
     pub fn has_lists(&self) -> bool {
         self.listing.records != Records::One
     }
 
-    /// Says whether every file of this sheet is a list of records.
+    /// Returns whether every file of this sheet is a list of records.
     pub fn is_listed(&self) -> bool {
         !matches!(self.listing.records, Records::One | Records::Found)
     }
 
-    /// Returns the key of the element that the list with the key `list` calls `element`.
+    /// Returns the key of the element named `element` in the list with the key `list`.
     pub(crate) fn element_key(&self, list: &str, element: &str) -> String {
         match self.listing.file {
             Some(_) => element.to_owned(),
@@ -46,8 +46,8 @@ impl SheetSpec {
         }
     }
 
-    /// Returns what the list with the key `list` calls its element that has the key `key`; `None` where
-    /// it cannot hold one of that key.
+    /// Returns the name that the element with the key `key` has in the list with the key `list`, or
+    /// `None` if the list cannot hold that key.
     pub(crate) fn element_name<'k>(&self, list: &str, key: &'k str) -> Option<&'k str> {
         match self.listing.file {
             Some(_) => Some(key),
@@ -55,8 +55,8 @@ impl SheetSpec {
         }
     }
 
-    /// Returns the paths of the files of many records that may hold a record with the key `key`, those
-    /// with the longest keys first.
+    /// Returns the paths of the files of many records that may hold a record with the key `key`,
+    /// longest keys first.
     pub(crate) fn lists_of(&self, key: &str) -> Vec<String> {
         if let Some(file) = &self.listing.file {
             return vec![file.clone()];
@@ -68,7 +68,7 @@ impl SheetSpec {
         lists.filter(|path| self.shape_of(path) != Shape::Record).collect()
     }
 
-    /// Says whether a file with the key `list` may hold a record with the key `key`, or be it.
+    /// Returns whether a file with the key `list` may be or hold a record with the key `key`.
     pub(crate) fn may_hold(&self, list: &str, key: &str) -> bool {
         let is_below = || key.strip_prefix(list).is_some_and(|rest| rest.starts_with('/'));
         match self.listing.file {
@@ -77,7 +77,7 @@ impl SheetSpec {
         }
     }
 
-    /// Returns what the cells of the column `name` are: what the definition says, or the schema.
+    /// Returns the type of the cells in the column `name`, from the definition or the schema.
     pub(crate) fn cells_of(&self, name: &str) -> CellType {
         if let Some(declared) = self.listing.types.get(name) {
             return *declared;
@@ -85,7 +85,8 @@ impl SheetSpec {
         let property = self.schema.as_ref().and_then(|schema| {
             schema.source().get("properties").and_then(|properties| properties.get(name))
         });
-        // A cell that is not what the schema says stays a text, of which the schema then says so.
+        // A cell that does not have the type in the schema stays a string, which the schema then
+        // rejects.
         match property.and_then(|property| property["type"].as_str()) {
             Some("string") => CellType::Text,
             Some("number" | "integer") => CellType::Numeric,
@@ -94,7 +95,7 @@ impl SheetSpec {
     }
 }
 
-/// Reads what `sheet` says of its records into `spec`.
+/// Reads the settings for records in `sheet` into `spec`.
 pub(super) fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     let mut text = |key: &str| match sheet.get(key) {

@@ -1,16 +1,16 @@
-//! Names of files: which ones are fit to be part of a key, and how the others are written down.
+//! File names: which ones may be part of a key, and how the others are written down.
 
 use crate::problem::Rule;
 
-/// The longest path and the longest name, in bytes, and the deepest nesting.
+/// The maximum lengths of a path and a name, in bytes, and the maximum nesting depth.
 const PATH_BYTES: usize = 4096;
 const NAME_BYTES: usize = 255;
 const DEPTH: usize = 32;
 
-/// What is wrong with a path, if anything.
+/// Returns what is wrong with a path, if anything.
 ///
-/// A tree may name what would do harm when it is checked out: `..`, `.git` and what file systems
-/// take for it, device names of Windows. Such a file is never a record.
+/// A tree may contain names that do harm when it is checked out: `..`, `.git` and names that file
+/// systems treat as it, and Windows device names. Such a file is never a record.
 pub(crate) fn fault(path: &[u8]) -> Option<(Rule, &'static str)> {
     let Ok(text) = std::str::from_utf8(path) else {
         return Some((Rule::NameNotUtf8, "the name of the file is not UTF-8"));
@@ -25,12 +25,12 @@ pub(crate) fn fault(path: &[u8]) -> Option<(Rule, &'static str)> {
     hostile.map(|message| (Rule::HostileName, message))
 }
 
-/// What Windows refuses in names, beside what is hostile everywhere. A file with such a name is read
-/// where there is one; none is made.
+/// Characters that Windows does not allow in names, besides those that are hostile everywhere.
+/// Existing files with such a name are read, but none are created.
 pub(crate) const UNSTORABLE: [char; 6] = ['<', '>', '"', '|', '?', '*'];
 
-/// What keeps a new file from having this path, beside [`fault`]: some file system cannot store the
-/// name or takes it for another one, or git reads the file wherever it lies.
+/// Returns why a new file cannot have this path, in addition to [`fault`]: some file system cannot
+/// store the name or mistakes it for another, or git reads the file wherever it is.
 pub(crate) fn unstorable(path: &str) -> Option<&'static str> {
     if path.contains(UNSTORABLE) {
         return Some("some systems cannot store the name");
@@ -46,19 +46,19 @@ pub(crate) fn unstorable(path: &str) -> Option<&'static str> {
     })
 }
 
-/// Says whether a file system may take a folded name for one that begins with `.git`.
+/// Returns whether a file system may treat a folded name as one that begins with `.git`.
 fn is_of_git(folded: &str) -> bool {
     folded.starts_with(".git") || folded.starts_with("gi") && is_short(folded)
 }
 
-/// Returns `name` as a file system may compare it: HFS+ ignores some characters, NTFS drops trailing
-/// dots and spaces, and both ignore case.
+/// Returns `name` as a file system may compare it: HFS+ ignores some characters, NTFS drops
+/// trailing dots and spaces, and both ignore case.
 pub(super) fn folded(name: &str) -> String {
     let kept = name.trim_end_matches(|c| matches!(c, '.' | ' ') || is_ignorable(c)).chars();
     kept.filter(|c| !is_ignorable(*c)).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Says whether NTFS may have `name` for the short one of a longer name, such as `GITSHE~1`.
+/// Returns whether `name` may be the NTFS short name of a longer name, such as `GITSHE~1`.
 pub(super) fn is_short(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
     let number = stem.rsplit_once('~').map(|(_, number)| number);
@@ -66,7 +66,7 @@ pub(super) fn is_short(name: &str) -> bool {
         && number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Says whether HFS+ passes over the character when it compares names.
+/// Returns whether HFS+ ignores the character when it compares names.
 fn is_ignorable(c: char) -> bool {
     matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
 }
@@ -90,7 +90,7 @@ fn component_fault(name: &str) -> Option<&'static str> {
     None
 }
 
-/// Says whether a file system may take `name` for `.git`.
+/// Returns whether a file system may treat `name` as `.git`.
 fn is_git(name: &str) -> bool {
     matches!(&*folded(name), ".git" | "git~1")
 }
@@ -105,7 +105,7 @@ fn is_device(name: &str) -> bool {
         || stem.split_at_checked(3).is_some_and(is_port)
 }
 
-/// Writes a path as text: bytes that are not UTF-8, and control characters, as `%XX`.
+/// Formats a path as text: bytes that are not UTF-8, and control characters, become `%XX`.
 pub(crate) fn escaped(path: &[u8]) -> String {
     let mut text = String::with_capacity(path.len());
     for chunk in path.utf8_chunks() {
@@ -198,7 +198,7 @@ mod tests {
     fn what_is_as_long_and_as_deep_as_allowed_is_fit_and_no_more() {
         let name = "x".repeat(NAME_BYTES);
         let deep = vec!["x"; DEPTH].join("/");
-        // Sixteen names and what separates them.
+        // Sixteen names and their separators.
         let long = format!("{}/{}", vec![&*name; 15].join("/"), &name[1..]) + "/x";
         assert_eq!(long.len(), PATH_BYTES);
         for path in [&name, &deep, &long] {

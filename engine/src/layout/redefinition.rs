@@ -1,4 +1,4 @@
-//! Which sheets another commit defines otherwise.
+//! Finds the sheets whose definitions differ between two commits.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use super::{Layout, SheetSpec};
 use crate::id::SheetName;
 
 impl Layout {
-    /// Returns the sheets that `next` defines otherwise: those that only one of the layouts has,
-    /// those whose rules differ, and those that lose files to a definition that cannot be used, or
+    /// Returns the sheets that `next` defines differently: those that exist in only one of the
+    /// layouts, those whose rules differ, and those that lose files to an unusable definition or
     /// get them back. Every other sheet reads every path as before.
     ///
-    /// Returns `None` where no sheet can be compared, because only one of the layouts declares any, or
-    /// a folder takes the name that a collection has. Where nothing is declared no sheet is defined
-    /// otherwise, whatever other folders come and go.
+    /// Returns `None` if no sheet can be compared, because only one of the layouts declares any, or
+    /// a folder takes the name of a collection. If nothing is declared, no sheet is redefined,
+    /// whatever other folders are added or removed.
     pub fn redefined(&self, next: &Self) -> Option<BTreeSet<SheetName>> {
         if Arc::ptr_eq(&self.0, &next.0) {
             return Some(BTreeSet::new());
@@ -40,8 +40,8 @@ impl Layout {
 }
 
 impl SheetSpec {
-    /// Says whether files below the roots of both become the same records with the same indexes,
-    /// texts and references. What the public may know of these can still differ.
+    /// Returns whether files below the roots of both become the same records with the same indexes,
+    /// texts and references. What the public may see of them can still differ.
     fn reads_alike(&self, other: &Self) -> bool {
         let refs = |spec: &Self| -> Vec<_> {
             let refs = spec.refs.iter();
@@ -72,20 +72,20 @@ mod tests {
     fn only_the_sheets_whose_rules_differ_are_defined_otherwise() {
         for (edit, expected) in [
             (("", ""), &[][..]),
-            // A comment moves the lines of the others.
+            // A comment only shifts the lines of the others.
             (("[sheets.people]", "# who\n[sheets.people]"), &[]),
             (("[sheets.tags]", "[sheets.tags]\nindex = ['n']"), &["tags"]),
             (("[sheets.tags]", "[sheets.tags]\npublic = false"), &["tags"]),
             (("[sheets.tags]", "[sheets.labels]"), &["labels", "tags"]),
             (("[sheets.tags]\n", ""), &["tags"]),
-            // What refers to a sheet by another field is indexed there.
+            // A sheet has an index for each field by which others refer to it.
             (("'people'", "'people.id'"), &["people", "teams"]),
             (("'people'", "'tags'"), &["people", "tags", "teams"]),
-            // What the public may know of a reference does not change what dangles.
+            // What the public may see of a reference does not change what dangles.
             (("unique = ['id']", "unique = ['id']\nhidden = 'gone'"), &["people"]),
-            // A definition that cannot be used takes its files from the sheets around it.
+            // An unusable definition takes its files from the enclosing sheets.
             (("[sheets.tags]", "[sheets.tags]\npolicy = 1"), &["all", "tags"]),
-            // The references to it are left out, for it is empty.
+            // References to it are left out, since it is empty.
             (("unique = ['id']", "unique = 1"), &["all", "people", "teams"]),
         ] {
             let (old, new) = (declared(BASE), declared(&BASE.replace(edit.0, edit.1)));

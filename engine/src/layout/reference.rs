@@ -1,20 +1,20 @@
-//! Declared references: fields whose values name records, of the same sheet or of another.
+//! Declared references: fields whose values point to records of the same or another sheet.
 
 use crate::id::SheetName;
 use crate::value::FieldPath;
 
-/// A field that names records.
+/// A field that refers to records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
-    /// The field. Each element of an array is a reference by itself.
+    /// The field. Each element of an array is a separate reference.
     pub field: FieldPath,
-    /// The sheet of the records that it names.
+    /// The sheet of the records that it refers to.
     pub sheet: SheetName,
-    /// The field by which it names them; `None` where that is the key.
+    /// The field that it matches, or `None` for the key.
     pub target: Option<FieldPath>,
-    /// Whether that sheet is public, so that its records can be shown beside the one that refers.
+    /// Whether that sheet is public, so that its records can be included with the referring record.
     pub is_public: bool,
-    /// Whether everybody may know of a reference that names no record: in a sheet that is public
-    /// and hides nothing. In any other, what is not told would be told by what is.
+    /// Whether dangling references may be reported publicly: only if that sheet is public and hides
+    /// nothing. In any other sheet, the reported ones would reveal the others.
     pub is_open: bool,
 }

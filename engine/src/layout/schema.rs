@@ -1,5 +1,5 @@
-//! JSON Schema, Draft 7, as gitsheets reads it: a strict vocabulary, and no reference that leaves
-//! the document. What has an `$id` in it is inside.
+//! JSON Schema, Draft 7, as gitsheets reads it: with a strict vocabulary, and no references that
+//! leave the document. Anything with an `$id` in the document counts as inside.
 
 mod kinds;
 mod references;
@@ -96,11 +96,12 @@ const LIST: &[&str] = &["allOf", "anyOf", "oneOf"];
 const NAMED: &[&str] =
     &["properties", "patternProperties", "definitions", "$defs", "dependentSchemas"];
 
-/// How deep a schema may be nested, and how many violations of one record are told.
+/// The maximum nesting depth of a schema, and the maximum number of violations reported for one
+/// record.
 const DEPTH: usize = 64;
 const VIOLATIONS: usize = 100;
-/// The most that are looked for. A value that breaks a rule in each of its half a million elements
-/// would take hundreds of megabytes to say so.
+/// The maximum number that is searched for. A value that breaks a rule in each of its half a
+/// million elements would take hundreds of megabytes to report.
 const FOUND: usize = 10_000;
 /// The references that are followed to check a value: so many for any value, and so many more for
 /// each value in it.
@@ -119,7 +120,7 @@ pub struct Schema {
     containers: BTreeSet<String>,
     texts: BTreeSet<String>,
     kinds: BTreeMap<String, Kinds>,
-    /// For each part that takes no other members than those it names, their names.
+    /// For each part that allows only the members it names, their names.
     closed: Vec<BTreeSet<String>>,
 }
 
@@ -140,11 +141,11 @@ pub struct Violation {
 }
 
 impl Schema {
-    /// Compiles `parts`, all of which a value must fulfil: contracts first, the sheet's own last.
+    /// Compiles `parts`, all of which a value must meet: contracts first, the sheet's own last.
     ///
     /// # Errors
     ///
-    /// Fails on a keyword that is not known, and on what the validator refuses.
+    /// Fails on an unknown keyword, and if the validator rejects the schema.
     pub fn compile(parts: &[Value]) -> Result<Self, SchemaError> {
         let (mut fields, mut containers) = (BTreeSet::new(), BTreeSet::new());
         let (mut texts, mut kinds) = (BTreeSet::new(), BTreeMap::<_, Kinds>::new());
@@ -187,22 +188,22 @@ impl Schema {
         &self.fields
     }
 
-    /// Returns the fields that the schema makes arrays or objects, dotted.
+    /// Returns the fields that the schema defines as arrays or objects, dotted.
     pub(super) fn containers(&self) -> &BTreeSet<String> {
         &self.containers
     }
 
-    /// Says whether the schema makes a dotted field a text and nothing else but null.
+    /// Returns whether the schema allows only strings and null in a dotted field.
     pub fn is_text(&self, field: &str) -> bool {
         self.texts.contains(field)
     }
 
-    /// Returns the kinds of values that a field may hold, as far as the schema says.
+    /// Returns the kinds of values that a field may hold, as far as the schema restricts them.
     pub(super) fn kinds(&self, field: &FieldPath) -> Kinds {
         self.kinds.get(field.as_str()).copied().unwrap_or(Kinds::ALL)
     }
 
-    /// Says whether no value that fulfils the schema has the field.
+    /// Returns whether no valid value has the field.
     pub(super) fn forbids(&self, field: &FieldPath) -> bool {
         self.closed.iter().any(|members| !field.outermost().any(|name| members.contains(name)))
     }
@@ -278,7 +279,7 @@ fn is_text(property: &Value) -> bool {
     }
 }
 
-/// Says why a schema cannot be used.
+/// Returns the reason why a schema cannot be used.
 fn unusable(error: &ValidationError<'_>) -> String {
     match error.kind() {
         ValidationErrorKind::Referencing(ReferencingError::Unretrievable { uri, .. }) => {
@@ -315,7 +316,7 @@ fn check_keywords(schema: &Value, at: &str, depth: usize) -> Result<(), SchemaEr
     Ok(())
 }
 
-/// Returns the schemas inside a keyword's value, each with its place.
+/// Returns the schemas inside a keyword's value, each with its position.
 fn sub_schemas<'v>(keyword: &str, value: &'v Value) -> Vec<(String, &'v Value)> {
     let list = |values: &'v [Value]| -> Vec<(String, &'v Value)> {
         values.iter().enumerate().map(|(at, schema)| (format!("/{at}"), schema)).collect()
@@ -335,8 +336,8 @@ fn sub_schemas<'v>(keyword: &str, value: &'v Value) -> Vec<(String, &'v Value)> 
     }
 }
 
-/// Reports every property with its dotted name, through arrays and combinations. How deep that may
-/// go was checked with the keywords.
+/// Reports every property with its dotted name, through arrays and combinations. The depth was
+/// checked together with the keywords.
 fn collect_fields(schema: &Value, prefix: &str, found: &mut dyn FnMut(String, &Value)) {
     let Value::Object(members) = schema else { return };
     for (keyword, inside) in members {

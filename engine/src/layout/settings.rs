@@ -14,7 +14,7 @@ use super::DefinitionFile;
 use super::reference::Reference;
 use super::spec::{Policy, SheetSpec};
 
-/// The keys, and what each takes.
+/// The keys, and the values that each accepts.
 const KEYS: [(&str, &str); 8] = [
     ("search", "a table of fields and their boosts, each greater than zero"),
     (
@@ -30,7 +30,7 @@ const KEYS: [(&str, &str); 8] = [
     ("policy", "\"refuse\" or \"quarantine\""),
 ];
 
-/// What people call a setting, and what its name is.
+/// Common names for settings, and their names here.
 const SYNONYMS: [(&[&str], &str); 7] = [
     (&["folder", "dir", "directory", "prefix"], "root"),
     (&["type", "extension", "ext"], "format"),
@@ -41,11 +41,11 @@ const SYNONYMS: [(&[&str], &str); 7] = [
     (&["references", "relations", "foreign_keys"], "refs"),
 ];
 
-/// What is wrong with a definition.
+/// An error in a definition.
 pub(super) struct Wrong {
-    /// The setting that is wrong, if it is one of these.
+    /// The affected setting, if it is one of these.
     pub(super) setting: Option<String>,
-    /// What is wrong with it, in a sentence without a full stop.
+    /// What is wrong, in a sentence without a full stop.
     pub(super) message: String,
 }
 
@@ -60,8 +60,8 @@ impl Wrong {
         Self { setting: Some(setting.to_owned()), message }
     }
 
-    /// Returns it as a problem of the definition of `spec`, whose settings are in the table that
-    /// `keys` lead to.
+    /// Returns it as a problem of the definition of `spec`, whose settings are in the table at
+    /// `keys`.
     pub(super) fn into_problem(
         self,
         spec: &SheetSpec,
@@ -77,16 +77,16 @@ impl Wrong {
     }
 }
 
-/// Says whether `key` is one of these settings.
+/// Returns whether `key` is one of these settings.
 pub(super) fn is_setting(key: &str) -> bool {
     KEYS.iter().any(|(name, _)| *name == key)
 }
 
-/// Puts the settings in `table` into `spec`; keys that are no settings are passed over.
+/// Applies the settings in `table` to `spec`; keys that are not settings are ignored.
 ///
 /// # Errors
 ///
-/// Returns what is wrong with each setting that cannot be used.
+/// Returns an error for each setting that cannot be used.
 pub(super) fn apply(table: &Map<String, Value>, spec: &mut SheetSpec) -> Result<(), Vec<Wrong>> {
     let mut wrong = Vec::new();
     for (key, takes) in KEYS {
@@ -108,12 +108,12 @@ pub(super) fn apply(table: &Map<String, Value>, spec: &mut SheetSpec) -> Result<
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
-/// Reads the root of a sheet: a path without the empty segments and the `.` that a join of paths
+/// Parses the root of a sheet: a path without the empty segments and the `.` that joining paths
 /// drops.
 ///
 /// # Errors
 ///
-/// Refuses `..`: what it leads to is read differently by different programs.
+/// Rejects `..`, since different programs resolve it differently.
 pub(super) fn root(text: &str) -> Result<String, Wrong> {
     let segments: Vec<&str> =
         text.split('/').filter(|segment| !segment.is_empty() && *segment != ".").collect();
@@ -123,14 +123,14 @@ pub(super) fn root(text: &str) -> Result<String, Wrong> {
     }
 }
 
-/// Returns the settings in a `[gitsheet]` table, where they would do nothing.
+/// Returns the settings in a `[gitsheet]` table, where they would have no effect.
 pub(super) fn misplaced(table: &Map<String, Value>) -> Vec<Wrong> {
     let misplaced = table.keys().filter(|key| is_setting(key));
     let told = |key: &String| format!("{key:?} belongs into the table [headwater]").into();
     misplaced.map(told).collect()
 }
 
-/// Returns the keys of a `[headwater]` table that nobody knows: a slip must not pass unseen.
+/// Returns the unknown keys of a `[headwater]` table, so that a typo does not go unnoticed.
 pub(super) fn unknown_keys(table: &Map<String, Value>, others: &[&str]) -> Vec<Wrong> {
     let known = || others.iter().copied().chain(KEYS.iter().map(|(name, _)| *name));
     let unknown = table.keys().filter(|key| known().all(|name| name != *key));
@@ -185,7 +185,7 @@ fn field(name: &str) -> Option<FieldPath> {
     (!name.is_empty() && !FieldPath::has_too_many_parts(name)).then(|| FieldPath::new(name))
 }
 
-/// Reads what a definition says of `field`: `sheet` or `sheet.field`.
+/// Parses the target of the reference `field`: `sheet` or `sheet.field`.
 fn reference(name: FieldPath, to: &str) -> Option<Reference> {
     let (sheet, target) = match to.split_once('.') {
         Some((sheet, target)) => (sheet, Some(field(target)?)),
@@ -218,7 +218,7 @@ mod tests {
             assert_eq!(told(key, &own), expected);
         }
         assert_eq!(told("colour", &own), "\"colour\" is not a setting of a sheet");
-        // A sheet of gitsheets has its root elsewhere.
+        // A gitsheets sheet defines its root elsewhere.
         assert_eq!(told("folder", &[]), "\"folder\" is not a setting of a sheet");
     }
 

@@ -9,40 +9,40 @@ use crate::split::{CellType, Records};
 /// Which records the files of a sheet hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listing {
-    /// Where they are.
+    /// Where the records are.
     pub records: Records,
-    /// The path of the only file, where there is but one.
+    /// The path of the only file, if there is just one.
     pub file: Option<String>,
-    /// What a record of a list is called, made from its fields; `None` where it is found out.
+    /// The name of a record in a list, made from its fields, or `None` if it is inferred.
     pub key: Option<Template>,
-    /// What the cells of a column are.
+    /// The type of the cells in each column.
     pub types: BTreeMap<String, CellType>,
 }
 
 impl Listing {
-    /// Returns what holds for sheets of one record a file.
+    /// Returns the listing of sheets with one record per file.
     pub(super) fn one() -> Self {
         Self { records: Records::One, file: None, key: None, types: BTreeMap::new() }
     }
 
-    /// Returns what holds where nothing is declared.
+    /// Returns the listing of inferred sheets.
     pub(super) fn found() -> Self {
         Self { records: Records::Found, ..Self::one() }
     }
 }
 
-/// Says where the records of one file are.
+/// How many records a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// The file is one record.
     Record,
-    /// It is several.
+    /// The file is several records.
     List,
-    /// It says so itself.
+    /// The file itself decides.
     Either,
 }
 
-/// The extensions of records where nothing is declared.
+/// The extensions of records if nothing is declared.
 pub(super) const INFERRED: &[(&str, Format)] = &[
     ("csv", Format::Csv),
     ("json", Format::Json),

@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 /// The order of the elements of one list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SortRule {
-    /// By collation: case, accents and punctuation do not count, numbers do as a whole.
+    /// By collation: case, accents and punctuation are ignored, and a number counts as a whole.
     Collated,
     /// By these fields of the elements, one after another.
     By(Vec<SortField>),
-    /// By JavaScript, which is not evaluated: a list that needs it cannot be written.
+    /// By JavaScript, which is not evaluated: such a list cannot be written.
     Script,
 }
 
@@ -22,7 +22,7 @@ pub struct SortField {
     pub descending: bool,
 }
 
-/// Reads the rules of a `[gitsheet]` table, by the names of the fields.
+/// Reads the rules of a `[gitsheet]` table, by field name.
 ///
 /// # Errors
 ///
@@ -48,21 +48,21 @@ pub(super) fn rules(sheet: &Map<String, Value>) -> Result<Vec<(String, SortRule)
 
 struct NoRule;
 
-/// Reads one rule; `None` keeps the order that elements have.
+/// Reads one rule; `None` keeps the existing order.
 fn rule(sort: &Value) -> Result<Option<SortRule>, NoRule> {
     let ascending = |name: &str| SortField { name: name.to_owned(), descending: false };
     let rule = match sort {
         Value::Bool(false) => return Ok(None),
         Value::Bool(true) => SortRule::Collated,
-        // JavaScript that says nothing swaps nothing.
+        // An empty script swaps nothing.
         Value::String(script) if script.is_empty() => return Ok(None),
         Value::String(_) => SortRule::Script,
         Value::Array(names) => {
             let fields = names.iter().map(|name| name.as_str().map(ascending).ok_or(NoRule));
             SortRule::By(fields.collect::<Result<_, _>>()?)
         }
-        // The keys of a table come sorted, as they do in gitsheets: an order that somebody wrote
-        // there is lost.
+        // The keys of a table are sorted, as in gitsheets, so the order in which they were written
+        // is lost.
         Value::Object(directions) => {
             let fields = directions.iter().map(|(name, direction)| match direction.as_str() {
                 Some("ASC") => Ok(ascending(name)),

@@ -24,9 +24,9 @@ use super::{bundle, name};
 /// What a sheet does with files that cannot be records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
-    /// A push that brings a new problem is refused.
+    /// A push with a new problem is refused.
     Refuse,
-    /// It goes live; the problems are listed.
+    /// The push goes live, and the problems are listed.
     Quarantine,
 }
 
@@ -35,21 +35,21 @@ pub enum Policy {
 pub struct SheetSpec {
     /// The name, as the API shows it.
     pub name: SheetName,
-    /// BLAKE3 of everything that decides how files are read, so that equal ids read alike.
+    /// BLAKE3 hash of everything that decides how files are read, so that equal ids read alike.
     pub id: [u8; 32],
-    /// The path of the definition; `None` where the sheet is inferred.
+    /// The path of the definition, or `None` if the sheet is inferred.
     pub definition: Option<String>,
     /// The folder of the records, without slashes at its ends; empty for the whole repository.
     pub root: String,
     /// The shape of the paths below the root.
     pub template: Template,
-    /// The shape of the folders that are records by their index files.
+    /// The shape of the folders that are records because of their index files.
     pub(super) bundles: Option<Template>,
     /// The extensions of its files, and how each is decoded.
     pub formats: Arc<[(&'static str, Format)]>,
     /// Which records its files hold.
     pub listing: Listing,
-    /// The field that takes the body of a Markdown file.
+    /// The field that holds the body of a Markdown file.
     pub body: String,
     /// The field that repeats the first heading of the body, in gitsheets' Markdown.
     pub title: Option<String>,
@@ -57,7 +57,7 @@ pub struct SheetSpec {
     pub normalize: bool,
     /// The fields whose lists are sorted when they are written, in gitsheets.
     pub sorts: Vec<(String, SortRule)>,
-    /// What every value must fulfil.
+    /// The schema that every value must meet.
     pub schema: Option<Schema>,
     /// The fields that are searched, with their boosts; `None` searches every string.
     pub search: Option<Vec<(FieldPath, f32)>>,
@@ -67,24 +67,24 @@ pub struct SheetSpec {
     pub index: Vec<FieldPath>,
     /// The fields whose values no two records may share.
     pub unique: Vec<FieldPath>,
-    /// The fields that refer to records, of this sheet or of others.
+    /// The fields that refer to records of this sheet or others.
     pub refs: Vec<Reference>,
-    /// The fields of this sheet by which references name its records; `None` is the key.
+    /// The fields of this sheet that references match; `None` is the key.
     pub referenced: Vec<Option<FieldPath>>,
     /// The field that hides a record from the public when it is set.
     pub hidden: Option<FieldPath>,
-    /// Whether the sheet is on public routes at all.
+    /// Whether the sheet is available on public routes at all.
     pub public: bool,
     /// What to do with files that cannot be records.
     pub policy: Policy,
-    /// What is wrong with the definition. A sheet with such a problem claims no file.
+    /// The problems of the definition. A sheet with any claims no file.
     pub problems: Vec<Problem>,
-    /// What the paths of records have around their keys, made when it is first asked for.
+    /// The parts of record paths around the keys, computed on first use.
     frames: OnceLock<Box<[Arc<Frame>]>>,
 }
 
 impl SheetSpec {
-    /// Returns a sheet with a name, a root and nothing else decided.
+    /// Returns a sheet with a name and a root, and defaults for everything else.
     pub(super) fn bare(name: SheetName, root: String) -> Self {
         Self {
             name,
@@ -114,13 +114,13 @@ impl SheetSpec {
         }
     }
 
-    /// Returns where its files are: its one file, or the folder they are below; empty for the
-    /// whole repository.
+    /// Returns where its files are: its one file, or the folder above them; empty for the whole
+    /// repository.
     pub(crate) fn place(&self) -> &str {
         self.listing.file.as_deref().unwrap_or(&self.root)
     }
 
-    /// Returns the name of the format as the API shows it; `mixed` where there are several.
+    /// Returns the name of the format as the API shows it, or `mixed` if there are several.
     pub fn format_name(&self) -> &'static str {
         let mut names: Vec<_> = self.formats.iter().map(|(_, format)| format.name()).collect();
         names.dedup();
@@ -147,8 +147,8 @@ impl SheetSpec {
         self.refs.iter().find(|reference| reference.field.as_str() == name)
     }
 
-    /// Returns the fields that the definition names: with an index, searched, hidden, in the
-    /// schema or in the path template, and the body of Markdown.
+    /// Returns the fields that the definition names: with an index, searched, hidden, in the schema
+    /// or in the path template, and the body of Markdown.
     pub fn known_fields(&self) -> BTreeSet<String> {
         let searched = self.search.iter().flatten().map(|(field, _)| field);
         let declared = searched.chain(&self.hidden);
@@ -162,16 +162,16 @@ impl SheetSpec {
         fields
     }
 
-    /// Says whether the fields that occur in records are known fields too.
+    /// Returns whether the fields that occur in records are known fields too.
     pub fn is_open(&self) -> bool {
         self.schema.is_none()
     }
 
-    /// Turns the bytes of the file at `path` into a value: the one way to do so.
+    /// Decodes the file at `path`. All files are decoded by this function.
     ///
     /// # Errors
     ///
-    /// Returns every problem that keeps the file from being a record, in a fixed order.
+    /// Returns every problem that prevents the file from being a record, in a fixed order.
     pub fn decode(&self, path: &str, bytes: &[u8]) -> Result<Value, Vec<Problem>> {
         let problem = |rule, message: String| Problem::new(&self.name, path, rule, message);
         let Some(format) = self.format_of(path) else {
@@ -192,14 +192,14 @@ impl SheetSpec {
         }
     }
 
-    /// Turns what a file at `path`, or a part of it, says into a value, with the fields that only the
-    /// path has.
+    /// Turns the contents of a file at `path`, or a part of it, into a value, including the fields
+    /// from the path.
     ///
     /// # Errors
     ///
-    /// Returns how it breaks the schema, or that a name in it is too long.
+    /// Returns the violations of the schema, or a problem if a field name is too long.
     pub(crate) fn judge(&self, path: &str, json: &Json) -> Result<Value, Vec<Problem>> {
-        // First: a problem of the schema has the names around its place.
+        // This comes first, since a problem of the schema contains the names above its position.
         decode::check_names(json)
             .map_err(|flaw| vec![Problem::new(&self.name, path, flaw.rule, flaw.message)])?;
         let violations = self.schema.iter().flat_map(|schema| schema.violations(json));
@@ -215,8 +215,8 @@ impl SheetSpec {
         Ok(if fields.is_empty() { value } else { value.with_path_fields(&fields) })
     }
 
-    /// Returns the fields that the file at `path` has by its name, and that `json` does not say. A list
-    /// has no fields.
+    /// Returns the fields that the path of a file supplies and that `json` lacks. A list has no
+    /// fields.
     fn path_fields(&self, path: &str, json: &Json) -> Map<String, Json> {
         let mut fields = Map::new();
         for field in self.lacking(json) {
@@ -227,8 +227,8 @@ impl SheetSpec {
         fields
     }
 
-    /// Returns the record with the fields that it does not say and that its key tells, so that its path
-    /// can be made. gitsheets takes no path from there.
+    /// Returns the record with missing fields supplied by its key, so that its path can be
+    /// rendered. gitsheets does not do this.
     pub(crate) fn with_key_fields<'j>(&self, key: &str, record: &'j Json) -> Cow<'j, Json> {
         let below = if self.bundles().is_some() { format!("{key}/index") } else { key.to_owned() };
         let components: Vec<&str> = below.split('/').collect();
@@ -239,7 +239,7 @@ impl SheetSpec {
         for field in self.lacking(record) {
             let text = self.template.text_in(&components, field);
             if let (Some(text), Some(own)) = (text, whole.to_mut().as_object_mut()) {
-                // Of two texts the first counts, as where the path is read.
+                // Of two texts, the first counts, as when the path is read.
                 let said = own.entry(field).or_insert(Json::Null);
                 if said.is_null() {
                     *said = text.into();
@@ -249,7 +249,7 @@ impl SheetSpec {
         whole
     }
 
-    /// Lists the fields that a path tells and `json` does not say; null says nothing.
+    /// Lists the fields that a path supplies and `json` lacks; null counts as lacking.
     fn lacking<'s>(&'s self, json: &'s Json) -> impl Iterator<Item = &'s str> {
         let own = json.as_object();
         let lacks =
@@ -257,15 +257,16 @@ impl SheetSpec {
         self.template.told().filter(lacks)
     }
 
-    /// Returns the text of a field in a path as the value it stands for: a number where the schema says
-    /// that the field is one.
+    /// Returns the text of a field in a path as a value: a number if the schema defines the field
+    /// as one.
     fn typed(&self, field: &str, text: &str) -> Json {
         let number = || serde_json::from_str::<serde_json::Number>(text).ok().map(Json::Number);
         self.cells_of(field).is_numeric().then(number).flatten().unwrap_or_else(|| text.into())
     }
 
-    /// Returns the folder of the attachments of the record at `path`, where the sheet has any: it
-    /// stands beside the record, or around an index file, and only in sheets of fixed depth.
+    /// Returns the folder of the attachments of the record at `path`, if the sheet has attachments:
+    /// it is next to the record, or contains its index file. Only sheets of fixed depth have
+    /// attachments.
     pub fn attachments_of<'a>(&self, path: &'a str) -> Option<&'a str> {
         if !self.has_attachments() {
             return None;
@@ -279,7 +280,7 @@ impl SheetSpec {
         is_fixed && !self.is_listed()
     }
 
-    /// Returns the key of the record whose attachments are in `folder`, should there be one.
+    /// Returns the key of the record whose attachments would be in `folder`.
     pub(super) fn key_beside<'p>(&self, folder: &'p str) -> Option<&'p str> {
         let keeps = self.has_attachments();
         let key = self.below(folder).filter(|key| keeps && !key.is_empty())?;
@@ -287,7 +288,7 @@ impl SheetSpec {
         template.matches(&key.split('/').collect::<Vec<_>>()).then_some(key)
     }
 
-    /// Says whether the sheet could have records or attachments below `folder`.
+    /// Returns whether the sheet could have records or attachments below `folder`.
     pub(super) fn reaches_below(&self, folder: &str) -> bool {
         if let Some(file) = &self.listing.file {
             return lies_below(file, folder);
@@ -301,7 +302,7 @@ impl SheetSpec {
         }
     }
 
-    /// Returns how the file at `path` is decoded, which its extension says.
+    /// Returns the format of the file at `path`, which depends on its extension.
     pub fn format_of(&self, path: &str) -> Option<Format> {
         if let Some(file) = &self.listing.file {
             let format = self.formats.first().map(|(_, format)| *format);
@@ -313,13 +314,13 @@ impl SheetSpec {
 
     /// Returns the path of the file whose path below the root, without extension, is `below`.
     ///
-    /// Its extension is that of the sheet's first format; where formats are mixed, it is `usual`, or
-    /// `toml`. The sheet of the files directly in the root, where nothing is declared, has them there.
+    /// Its extension is that of the sheet's first format or, if formats are mixed, `usual` or
+    /// `toml`. If nothing is declared, the sheet of the files directly in the root has them there.
     ///
     /// # Errors
     ///
-    /// Refuses names that could do harm where they are checked out, and those that no write may
-    /// touch: what begins with a dot, and what defines sheets.
+    /// Rejects names that could do harm where they are checked out, and those that no write may
+    /// touch: those that begin with a dot, and those that define sheets.
     pub fn file_path(&self, below: &str, usual: Option<&str>) -> Result<String, RenderError> {
         let extension = match &self.formats[..] {
             [(extension, _), ..] if self.format_name() != "mixed" => extension,
@@ -342,8 +343,8 @@ impl SheetSpec {
         }
     }
 
-    /// Returns the paths of the files that may claim `key`, one for each extension, and of the lists
-    /// that may hold it.
+    /// Returns the paths of the files that may claim `key`, one for each extension, and of the
+    /// lists that may hold it.
     pub fn paths_of(&self, key: &str) -> Vec<String> {
         if let Some(file) = &self.listing.file {
             return vec![file.clone()];
@@ -368,7 +369,7 @@ impl SheetSpec {
         paths
     }
 
-    /// Returns what may stand between a key and the extension.
+    /// Returns what may be between a key and the extension.
     fn names(&self) -> Vec<String> {
         match self.bundles() {
             Some(_) => bundle::between().collect(),
@@ -376,7 +377,7 @@ impl SheetSpec {
         }
     }
 
-    /// Returns what `path`, which claims `key`, has around it. Nearly always it is shared.
+    /// Returns the parts of `path` around its key `key`. They are nearly always shared.
     pub(crate) fn frame(&self, key: &str, path: &str) -> Arc<Frame> {
         let frames = self.frames.get_or_init(|| {
             let below = format!("{}/", self.root);
@@ -395,7 +396,7 @@ impl SheetSpec {
         known.cloned().unwrap_or_else(|| Arc::new(Frame::around(key, path)))
     }
 
-    /// Returns the key that `path` claims, or `None` where it is no record of this sheet.
+    /// Returns the key that `path` claims, or `None` if it is not a record of this sheet.
     pub(crate) fn key<'p>(&self, path: &'p str) -> Option<&'p str> {
         if self.listing.file.as_ref().is_some_and(|file| file != path) {
             return None;
@@ -418,18 +419,18 @@ impl SheetSpec {
         (named && known && shaped()).then_some(key)
     }
 
-    /// Returns the shape of the folders that are records, where the sheet has such.
+    /// Returns the shape of the folders that are records, if the sheet has any.
     fn bundles(&self) -> Option<&Template> {
         self.bundles.as_ref()
     }
 
-    /// Returns the place of the file at `path` among those that claim its key: in folders with several
-    /// index files, `index` comes first. Those with one place are in the order of their paths.
+    /// Returns the rank of the file at `path` among those that claim its key: in folders with
+    /// several index files, `index` comes first. Files of equal rank are ordered by path.
     pub(crate) fn precedence(&self, path: &str) -> usize {
         self.bundles().map_or(0, |_| bundle::place(path))
     }
 
-    /// Says whether `path` is in the folder of the records, or is their only file.
+    /// Returns whether `path` is in the folder of the records, or is their only file.
     pub(crate) fn is_around(&self, path: &str) -> bool {
         match &self.listing.file {
             Some(file) => file == path,
@@ -449,7 +450,8 @@ impl SheetSpec {
         below.rsplit_once('.').map_or(below, |(key, _)| key).split('/').collect()
     }
 
-    /// Says whether the definition is in `.gitsheets`, and files are as gitsheets has them.
+    /// Returns whether the definition is in `.gitsheets`, so that files follow the rules of
+    /// gitsheets.
     pub fn is_gitsheets(&self) -> bool {
         self.definition.as_ref().is_some_and(|path| path.starts_with(".gitsheets/"))
     }

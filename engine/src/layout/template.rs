@@ -1,7 +1,7 @@
-//! Path templates: from the components of a path to the fields they are made of.
+//! Path templates, which map the components of a path to fields.
 //!
-//! The grammar is that of gitsheets: `${{ field }}`, `${{ field/** }}`, date buckets such as
-//! `${{ createdAt: YYYY/MM }}`, expressions, and literal text in between.
+//! The grammar is that of gitsheets: `${{ field }}`, `${{ field/** }}`, date buckets such as `${{
+//! createdAt: YYYY/MM }}`, expressions, and literal text in between.
 
 mod bucket;
 mod expression;
@@ -27,7 +27,7 @@ enum Component {
     Parts(Vec<Part>),
     /// One component of a date bucket.
     Bucket(Bucket),
-    /// All the rest of the path, from this field if one is named.
+    /// The rest of the path, from this field if one is named.
     Rest(Option<String>),
 }
 
@@ -39,16 +39,16 @@ enum Part {
     Expression(Expression),
 }
 
-/// A reason why a text is no path template.
+/// The reason why a text is not a path template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// There is nothing in it.
+    /// The template is empty.
     #[error("the path template is empty")]
     Empty,
     /// A `${{` has no `}}`.
     #[error("a reference in the path template is not closed by `}}}}`")]
     Unterminated,
-    /// Two slashes follow each other.
+    /// There are two adjacent slashes.
     #[error("a component of the path template is empty")]
     EmptyComponent,
     /// `${{ }}` has nothing inside.
@@ -66,7 +66,7 @@ pub enum TemplateError {
         /// The field.
         field: String,
     },
-    /// A date bucket has a format that is not known.
+    /// A date bucket has an unknown format.
     #[error(
         "{format:?} is not a format of a date bucket: use YYYY, YYYY/MM, YYYY/MM/DD or YYYY/WW"
     )]
@@ -76,14 +76,14 @@ pub enum TemplateError {
     },
 }
 
-/// A part of a path that does not agree with the record's own fields.
+/// A part of a path that disagrees with the record's own fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// The field.
     pub field: String,
-    /// What stands in the path.
+    /// The text in the path.
     pub path: String,
-    /// What the field says should stand there.
+    /// The text that the field implies.
     pub rendered: String,
 }
 
@@ -122,17 +122,17 @@ impl Template {
         }
     }
 
-    /// Says whether this is [`Template::every_file`], which names no path.
+    /// Returns whether this is [`Template::every_file`], which names no path.
     pub fn is_every_file(&self) -> bool {
         self.components == [Component::Rest(None)]
     }
 
-    /// Says whether records lie at any depth below the last fixed component.
+    /// Returns whether records are at any depth below the last fixed component.
     pub fn is_recursive(&self) -> bool {
         matches!(self.components.last(), Some(Component::Rest(_)))
     }
 
-    /// Returns the template of the folders of the records, where the last component is `index`.
+    /// Returns the template of the folders of the records, if the last component is `index`.
     pub(super) fn of_folders(&self) -> Option<Self> {
         let (last, folders) = self.components.split_last()?;
         let is_index = *last == Component::Parts(vec![Part::Literal("index".to_owned())]);
@@ -140,7 +140,8 @@ impl Template {
         (is_index && !components.is_empty()).then_some(Self { components })
     }
 
-    /// Says whether a path with these components, without root and extension, has the shape.
+    /// Returns whether a path with these components, without root and extension, matches the
+    /// template.
     pub fn matches(&self, path: &[&str]) -> bool {
         let fits = match self.components.last() {
             Some(Component::Rest(_)) => path.len() >= self.components.len(),
@@ -149,12 +150,12 @@ impl Template {
         fits && self.begins_like(path)
     }
 
-    /// Says whether a record, or an attachment beside one, could lie in the folder `path` or below.
+    /// Returns whether a record, or an attachment of one, could be in the folder `path` or below.
     pub(super) fn reaches(&self, path: &[&str]) -> bool {
         (self.is_recursive() || path.len() <= self.components.len()) && self.begins_like(path)
     }
 
-    /// Says whether each component that both have has its shape.
+    /// Returns whether all components present in both match.
     fn begins_like(&self, path: &[&str]) -> bool {
         self.components.iter().zip(path).all(|(component, name)| match component {
             Component::Parts(parts) => parts_match(parts, name),
@@ -163,7 +164,7 @@ impl Template {
         })
     }
 
-    /// Returns the fields that the path is made of, in order, each once.
+    /// Returns the fields in the path, in order and without duplicates.
     pub fn fields(&self) -> Vec<FieldPath> {
         let mut fields: Vec<FieldPath> = Vec::new();
         let mut add = |field: &str| {
@@ -191,7 +192,7 @@ enum Token {
     Reference(String),
 }
 
-/// Cuts a template at the slashes that stand outside of references.
+/// Splits a template at the slashes outside references.
 fn split_components(text: &str) -> Result<Vec<Vec<Token>>, TemplateError> {
     let mut components = vec![Vec::new()];
     let mut rest = text;
@@ -222,14 +223,14 @@ fn is_field(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-/// Returns the field and format where `inner` is a date bucket.
+/// Returns the field and format if `inner` is a date bucket.
 fn bucket_parts(inner: &str) -> Option<(&str, &str)> {
     let (field, format) = inner.split_once(':')?;
     let field = field.trim();
     field.split('.').all(is_field).then_some((field, format.trim()))
 }
 
-/// Reads a reference that is a component of its own; a bucket is several.
+/// Parses a reference that is a whole component; a bucket becomes several.
 fn reference_component(inner: &str) -> Result<Vec<Component>, TemplateError> {
     if let Some((field, format)) = bucket_parts(inner) {
         let buckets = Bucket::parse(field, format)
@@ -268,7 +269,8 @@ fn part(inner: &str) -> Result<Part, TemplateError> {
     }
 }
 
-/// Says whether `name` begins and ends as the literals say, with them in order in between.
+/// Returns whether `name` begins and ends with the outer literals and contains the others in order
+/// in between.
 fn parts_match(parts: &[Part], name: &str) -> bool {
     let mut rest = name;
     let mut anchored = true;

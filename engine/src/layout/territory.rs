@@ -1,7 +1,7 @@
-//! Which paths a sheet may be written in, beyond the files that are its records.
+//! The paths that a sheet may be written in, beyond the files that are its records.
 //!
-//! What a definition that cannot be used would say of the files below its root is not known: whose
-//! they are, and whether they are public. They belong to nobody until it is mended.
+//! An unusable definition leaves it unknown to whom the files below its root belong, and whether
+//! they are public. Until it is repaired, they belong to no sheet.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use super::{Layout, PathClaim, SheetSpec, name};
 use crate::id::Key;
 
 impl Layout {
-    /// Returns the sheets that `path` belongs to: those that claim it as a record, and where none
-    /// does those of the innermost folder of attachments around it. Such a folder belongs to its
-    /// sheets whether the record is there or not. Nobody holds what is reserved, nor what is below
-    /// the root of a definition that cannot be used.
+    /// Returns the sheets that `path` belongs to: those that claim it as a record or, if there are
+    /// none, those of the innermost folder of attachments around it. Such a folder belongs to its
+    /// sheets whether the record exists or not. Reserved paths, and paths below the root of an
+    /// unusable definition, belong to none.
     ///
-    /// Costs a look at each sheet for each folder on the way.
+    /// Visits each sheet for each folder in the path.
     pub fn holders(&self, path: &[u8]) -> SmallVec<[Arc<SheetSpec>; 1]> {
         if is_reserved(path) || self.is_unsettled(path) {
             return SmallVec::new();
@@ -30,8 +30,8 @@ impl Layout {
     }
 
     /// Returns the records that the file at `path` is an attachment of, in each of the sheets that
-    /// hold it, whether they are there or not. A record is nobody's attachment, and neither is what
-    /// nobody holds.
+    /// hold it, whether these records exist or not. A record is not an attachment, and neither is a
+    /// file that no sheet holds.
     ///
     /// Costs a look at each sheet for each folder on the way.
     pub fn beside(&self, path: &[u8]) -> SmallVec<[PathClaim; 1]> {
@@ -56,7 +56,7 @@ impl Layout {
         self.sheets().filter(move |sheet| sheet.reaches_below(folder))
     }
 
-    /// Says whether `path` lies below the root of a definition that cannot be used.
+    /// Returns whether `path` is below the root of an unusable definition.
     pub(crate) fn is_unsettled(&self, path: &[u8]) -> bool {
         let is_below = |root: &String| {
             let rest = path.strip_prefix(root.as_bytes());
@@ -65,20 +65,20 @@ impl Layout {
         self.0.unsettled.iter().any(is_below)
     }
 
-    /// Says whether anything below `folder` lies below the root of a definition that cannot be used.
+    /// Returns whether anything below `folder` is below the root of an unusable definition.
     pub(crate) fn is_unsettled_below(&self, folder: &str) -> bool {
         let reaches = |root: &String| root == folder || lies_below(root, folder);
         self.is_unsettled(folder.as_bytes()) || self.0.unsettled.iter().any(reaches)
     }
 
-    /// Says whether `path` is kept from `sheet`, because it lies below the root of a definition that
-    /// cannot be used and that is inside the sheet's own. A sheet with the same root, or with one
-    /// further inside, says itself that it shows its files.
+    /// Returns whether `path` is kept from `sheet`, because it is below the root of an unusable
+    /// definition inside the sheet's own root. A sheet with the same root, or with one further
+    /// inside, declares by itself that it shows its files.
     pub(super) fn is_kept_from(&self, sheet: &SheetSpec, path: &str) -> bool {
         self.taken_from(sheet).any(|root| lies_below(path, root))
     }
 
-    /// Returns the roots inside of that of `sheet` whose definitions cannot be used.
+    /// Returns the roots of unusable definitions inside the root of `sheet`.
     pub(super) fn taken_from<'a>(
         &'a self,
         sheet: &'a SheetSpec,
@@ -87,9 +87,9 @@ impl Layout {
         self.0.unsettled.iter().filter(is_inside)
     }
 
-    /// Returns the path of the attachment `name` of the record of `sheet` at `path`; `None` where it
-    /// cannot have one of that name: what another sheet holds or takes for a record, and what is
-    /// reserved, is no attachment of it.
+    /// Returns the path of the attachment `name` of the record of `sheet` at `path`, or `None` if
+    /// it cannot have that name: a path that another sheet holds or reads as a record, or that is
+    /// reserved, cannot be an attachment.
     pub fn attachment_of(&self, sheet: &SheetSpec, path: &str, name: &str) -> Option<String> {
         let attachment = format!("{}/{name}", sheet.attachments_of(path)?);
         let fits = !name.contains('/')
@@ -131,7 +131,8 @@ mod tests {
             ("people/ada/1.toml", &["notes"]),
             ("people/ada/1/scan.png", &["notes"]),
             ("docs/a/b.toml", &["tree"]),
-            // A recursive sheet has no attachments, so this is beside the record `docs` of the index.
+            // A recursive sheet has no attachments, so this is next to the record `docs` of the
+            // index.
             ("docs/a/b.jpg", &["index"]),
             ("readme.md", &[]),
             (".gitsheets.toml", &[]),
@@ -229,7 +230,7 @@ mod tests {
             ".x/y",
             "headwater.toml",
             "HEADWATER.toml",
-            // What HFS+ and NTFS take for one of these.
+            // Names that HFS+ and NTFS treat as one of these.
             "\u{200c}.gitsheets/x",
             "headwater\u{200c}.toml",
             "headwater.toml. ",

@@ -1,4 +1,4 @@
-//! What is shown of records that may be of several sheets, as those that a search finds.
+//! What is shown of records from several sheets, such as those that a search finds.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
 use crate::value::{FieldPath, Value};
 
-/// What is shown of records that may be of several sheets.
+/// What is shown of records from several sheets.
 #[derive(Debug, Clone, Default)]
 pub struct Across {
     fields: Option<Projection>,
@@ -22,9 +22,8 @@ pub struct Across {
 }
 
 impl Across {
-    /// Reads the parameters `fields` and `include`, lists of names with commas between them; of a field
-    /// behind a `-` nothing is shown. A name
-    /// means something where one of `sheets` knows it.
+    /// Parses the parameters `fields` and `include`, lists of names separated by commas. A field
+    /// after a `-` is not shown. A name is valid if one of `sheets` knows it.
     ///
     /// # Errors
     ///
@@ -84,7 +83,7 @@ impl Across {
         Ok(Self { fields, include: references })
     }
 
-    /// Returns the JSON text of what is shown of a value.
+    /// Returns the JSON text of the shown part of a value.
     pub fn value<'v>(&self, value: &'v Value) -> Cow<'v, str> {
         match &self.fields {
             Some(fields) => fields.apply(value).into(),
@@ -92,11 +91,11 @@ impl Across {
         }
     }
 
-    /// Returns the records that those in `hits` refer to; `None` where none are asked for.
+    /// Returns the records that those in `hits` refer to, or `None` if they are not requested.
     ///
     /// # Errors
     ///
-    /// [`TooCostly`] where `budget` is used up.
+    /// [`TooCostly`] if `budget` is used up.
     pub fn included(
         &self,
         snapshot: &Snapshot,
@@ -127,8 +126,8 @@ impl Across {
     }
 }
 
-/// Returns what is wrong with the fields that words of `query` must stand in: none of `sheets` searches
-/// them.
+/// Returns the problems with fields that words of `query` are restricted to but that none of
+/// `sheets` searches.
 pub fn unsearched<'a>(
     query: &Query,
     sheets: impl Iterator<Item = &'a Sheet> + Clone,
@@ -148,7 +147,7 @@ pub fn unsearched<'a>(
     told.collect()
 }
 
-/// Says whether a field is one of a sheet.
+/// Returns whether a sheet has a field.
 fn knows(sheet: &Sheet, name: &str) -> bool {
     let spec = sheet.spec();
     spec.known_fields().contains(name) || spec.is_open() && sheet.fields().contains(name)

@@ -1,29 +1,29 @@
-//! Moments that are counted from now: `now`, `today`, `now-90d`, `today+6mo`.
+//! Moments relative to now: `now`, `today`, `now-90d`, `today+6mo`.
 
 use std::cell::Cell;
 use std::time::SystemTime;
 
 use crate::scalar::Moment;
 
-/// What `now` is for one list.
+/// The value of `now` for one list.
 #[derive(Debug)]
 pub(crate) struct Clock {
     now: Moment,
     is_used: Cell<bool>,
 }
 
-/// How far a literal that begins with `now` or `today` is understood.
+/// The outcome of reading a literal that begins with `now` or `today`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
     /// It is a moment.
     Moment(Moment),
-    /// It is a text as any other.
+    /// It is an ordinary text.
     Text,
-    /// It is nearly a moment, or one that no calendar has.
+    /// It is nearly a moment, or a moment out of range.
     Wrong,
 }
 
-/// What stands behind a number, and how many seconds or months that is.
+/// The units that may follow a number, in seconds or months.
 const UNITS: [(&str, Unit); 7] = [
     ("s", Unit::Seconds(1)),
     ("min", Unit::Seconds(60)),
@@ -41,29 +41,29 @@ enum Unit {
 }
 
 impl Clock {
-    /// Returns one that stands.
+    /// Returns a clock that is stopped at `now`.
     pub(crate) fn standing(now: Moment) -> Self {
         Self { now, is_used: Cell::new(false) }
     }
 
-    /// Returns that of this machine, to the second.
+    /// Returns the clock of this machine, to the second.
     pub(crate) fn of_machine() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
         Self::standing(Moment::of_seconds(seconds).unwrap_or(Moment::FIRST))
     }
 
-    /// Returns what now is, for somebody who may not [ask](Self::ask) for it.
+    /// Returns the current moment without recording its [use](Self::ask).
     pub(crate) fn moment(&self) -> Moment {
         self.now
     }
 
-    /// Notes that it was asked for.
+    /// Records that the moment was used.
     pub(crate) fn ask(&self) {
         self.is_used.set(true);
     }
 
-    /// Returns what now is, if that was asked for.
+    /// Returns the current moment, if it was used.
     pub(crate) fn told(&self) -> Option<Moment> {
         self.is_used.get().then_some(self.now)
     }
@@ -76,7 +76,7 @@ impl Clock {
             (None, None) => return Reading::Text,
         };
         while !rest.is_empty() {
-            // A plus that is not escaped in an address is a space.
+            // An unescaped plus in a URL is a space.
             let sign = match rest.as_bytes()[0] {
                 b'-' => -1,
                 b'+' | b' ' => 1,

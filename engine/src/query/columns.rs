@@ -1,4 +1,5 @@
-//! Fields that are read together: of a record, of an element of one of its lists, and its key.
+//! Fields that are read together: those of a record, those of an element of one of its lists, and
+//! its key.
 
 use std::borrow::Cow;
 
@@ -9,15 +10,15 @@ use crate::record::Record;
 use crate::scalar::Stored;
 use crate::value::{FieldPath, Json, Paths, Value};
 
-/// The field that every record has: its key, as a text.
+/// The field that every record has: its key, as a string.
 pub(crate) const KEY: &str = "_key";
 
-/// Says whether a field is the key.
+/// Returns whether a field is the key.
 pub(crate) fn is_key(field: &FieldPath) -> bool {
     field.as_str() == KEY
 }
 
-/// An item of a list where it stands: a record, or an element of one.
+/// An item of a list: a record, or an element of one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen<'a> {
     pub(crate) key: &'a Key,
@@ -31,22 +32,22 @@ impl<'a> Seen<'a> {
         Self { key: &record.key, value: &record.value, element: None }
     }
 
-    /// Returns what it costs to read it.
+    /// Returns the cost of reading it.
     pub(crate) fn reading(&self) -> usize {
         STEP * READING + self.value.as_str().len()
     }
 }
 
-/// Fields that are found in one pass over an item, each by its place among them.
+/// Fields that are found in one pass over an item, each identified by its index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Columns {
     of_record: Part,
     of_element: Part,
-    /// The places that ask for the key.
+    /// The indices that request the key.
     keys: Vec<usize>,
 }
 
-/// The fields that are looked for in one value.
+/// The fields that are searched for in one value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Part {
     paths: Paths,
@@ -54,7 +55,8 @@ struct Part {
 }
 
 impl Columns {
-    /// Returns these fields. Those within `unnest` are of the element, if the items are elements.
+    /// Returns these fields. Those within `unnest` are read from the element, if the items are
+    /// elements.
     pub(crate) fn new<'f>(
         fields: impl IntoIterator<Item = &'f FieldPath>,
         unnest: Option<&FieldPath>,
@@ -79,7 +81,7 @@ impl Columns {
         columns
     }
 
-    /// Calls `found` with each value of each field and its place, as [`Paths::visit`] does. Linear
+    /// Calls `found` with each value of each field and its index, as [`Paths::visit`] does. Linear
     /// in the text.
     pub(crate) fn visit<'a>(&self, item: Seen<'a>, found: &mut dyn FnMut(usize, Stored<'a>)) {
         for place in &self.keys {

@@ -13,11 +13,11 @@ pub(crate) struct Counts {
     pub(crate) group_by: Vec<Grouping>,
 }
 
-/// Whether the conditions on a field count where its values are counted.
+/// Whether the conditions on a field apply when its values are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FacetMode {
-    /// As all others do.
+    /// Yes, like all others.
     And,
-    /// No: what is told is what other values of the field would find.
+    /// No: each count shows what another value of the field would find.
     Or,
 }

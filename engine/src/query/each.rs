@@ -1,4 +1,4 @@
-//! All records of a list, one after the other.
+//! All records of a list, one after another.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::query::{Item, ListError, ListQuery, Page};
 use crate::search::TextIndex;
 use crate::sheet::Sheet;
 
-/// So many records are looked for at a time.
+/// The number of records fetched at a time.
 const CHUNK: usize = 256;
 
-/// The records of a list in its order, from one state.
+/// The records of a list in order, from one state.
 ///
-/// Where the whole sheet is walked by key it holds a few of them at a time. Where conditions, a text
-/// or a sort decide, it holds a pointer to each that is left; their values are the sheet's.
+/// If the whole sheet is walked by key, this holds a few records at a time. If conditions, a text
+/// or a sort decide, it holds a pointer to each remaining record; the values belong to the sheet.
 #[derive(Debug)]
 pub struct Each {
     ready: std::vec::IntoIter<Item>,
@@ -25,13 +25,13 @@ pub struct Each {
 }
 
 impl Each {
-    /// As [`Page::skipped`].
+    /// See [`Page::skipped`].
     pub fn skipped(&self) -> Option<usize> {
         self.skipped
     }
 }
 
-/// What is left of a walk by key.
+/// The rest of a walk by key.
 #[derive(Debug)]
 struct Walk {
     sheet: Arc<Sheet>,
@@ -39,15 +39,14 @@ struct Walk {
 }
 
 impl ListQuery {
-    /// Returns every record of the list, whatever part its parameters ask for: in the order that
-    /// was asked for, else by key, also where words are searched.
+    /// Returns every record of the list, whatever part its parameters request: in the requested
+    /// order or else by key, even if words are searched for.
     ///
-    /// Which records these are is known when it returns: what comes behind costs no more than
-    /// writing them.
+    /// The set of records is fixed on return; after that, the only cost is writing them.
     ///
     /// # Errors
     ///
-    /// As [`ListQuery::run`].
+    /// See [`ListQuery::run`].
     pub fn each(
         mut self,
         sheet: Arc<Sheet>,

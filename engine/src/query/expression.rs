@@ -1,8 +1,8 @@
 //! Conditions as one expression in CEL, the Common Expression Language.
 //!
-//! The text is parsed, its names are looked up in the fields of a sheet, and the result is evaluated
-//! over the texts of records, without a copy of them. What CEL says of a value holds here. Where
-//! more is asked of it than a condition needs (protocol buffers, optional values), it is refused.
+//! The text is parsed, its names are resolved to the fields of a sheet, and the result is evaluated
+//! over the texts of records without copying them. Values follow the rules of CEL. Features that a
+//! condition does not need (protocol buffers, optional values) are rejected.
 
 mod arithmetic;
 mod call;
@@ -43,7 +43,7 @@ use crate::scalar::Moment;
 use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
 
-/// How many bytes a part of an expression takes for each byte of its text, about.
+/// The approximate number of bytes that an expression takes for each byte of its text.
 const SPREAD: usize = 64;
 
 /// A condition on records.
@@ -58,7 +58,7 @@ pub(crate) struct Expression {
     weight: usize,
 }
 
-/// What an expression says of a record.
+/// The result of an expression for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It is true.
@@ -70,15 +70,15 @@ pub(crate) enum Verdict {
 }
 
 impl Expression {
-    /// Reads an expression over the records of `sheet`. It may look at other records of `snapshot`,
-    /// if there is one, and `now` is what it knows of the clock.
+    /// Parses an expression over the records of `sheet`. It may read other records of `snapshot`,
+    /// if there is one; `now` is its clock.
     ///
     /// Costs microseconds, and for a pattern up to a millisecond.
     ///
     /// # Errors
     ///
-    /// Where it is not CEL, names what is unknown, or is too large: longer than 4 KiB, or nested more
-    /// than 32 deep.
+    /// Fails if it is not CEL, uses an unknown name, or is too large: longer than 4 KiB, or nested
+    /// more than 32 deep.
     pub(crate) fn new(
         text: &str,
         sheet: &Sheet,
@@ -91,9 +91,9 @@ impl Expression {
         Ok(Self { term, fields, related, narrowings, reads_now, weight: SPREAD * text.len() })
     }
 
-    /// Says whether it holds for a record. Where `budget` is used up, it does not.
+    /// Evaluates the expression for a record. If `budget` is used up, it does not hold.
     ///
-    /// Costs a pass over the text of the record, and of each part of the expression what that reads.
+    /// Costs a pass over the text of the record, plus what each part of the expression reads.
     pub(crate) fn judge(&self, record: &Record, budget: &Budget) -> Verdict {
         let mut scope = Scope::of(record, &self.fields, budget);
         match evaluate(&self.term, &mut scope) {
@@ -103,22 +103,22 @@ impl Expression {
         }
     }
 
-    /// Returns what it says of fields that an index may have.
+    /// Returns what it implies for fields that may have an index.
     pub(crate) fn narrowings(&self) -> &[Narrowing] {
         &self.narrowings
     }
 
-    /// Returns the other sheets whose records it looks at.
+    /// Returns the other sheets whose records it reads.
     pub(crate) fn related(&self) -> &[Arc<Sheet>] {
         &self.related
     }
 
-    /// Says whether it depends on what `now` is.
+    /// Returns whether it depends on `now`.
     pub(crate) fn reads_now(&self) -> bool {
         self.reads_now
     }
 
-    /// Returns about how many bytes it takes.
+    /// Returns its approximate size in bytes.
     pub(crate) fn weight(&self) -> usize {
         size_of::<Self>() + self.weight
     }

@@ -13,8 +13,8 @@ use crate::query::grouping::{Facet, Grouping, LongValue, Told};
 use crate::query::ranges::Entry;
 use crate::scalar::{Scalar, Stored};
 
-/// Counts several fields by reading the items, each once. An item counts once for a value that it
-/// holds twice.
+/// Counts several fields by reading each item once. An item counts once for a value that it holds
+/// twice.
 pub(crate) fn of_items<'a>(
     groupings: &[&Grouping],
     columns: &Columns,
@@ -38,8 +38,7 @@ pub(crate) fn of_items<'a>(
     counted.map(|(grouping, counts)| grouping.facet_of_groups(counts, told)).collect()
 }
 
-/// Takes the counts of all records from these entries of an index, and those of `hidden` away
-/// again.
+/// Takes the counts of all records from these entries of an index, and subtracts those of `hidden`.
 pub(crate) fn of_entries<'a>(
     grouping: &Grouping,
     entries: impl Iterator<Item = Entry<'a>>,
@@ -65,8 +64,8 @@ pub(crate) fn of_entries<'a>(
     grouping.facet(counts, told)
 }
 
-/// Counts the `total` records of a list in an index whose every record holds one value: what holds
-/// none of the other values holds `commonest`.
+/// Counts the `total` records of a list in an index whose every record holds one value: a record
+/// without any of the other values holds `commonest`.
 pub(crate) fn of_rest<'a>(
     grouping: &Grouping,
     index: &'a FieldIndex,
@@ -86,7 +85,7 @@ pub(crate) fn of_rest<'a>(
     grouping.facet(counts, told)
 }
 
-/// Counts what `index` and `keys` have in common.
+/// Counts the keys that `index` and `keys` have in common.
 pub(crate) fn of_keys(
     grouping: &Grouping,
     index: &FieldIndex,

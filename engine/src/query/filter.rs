@@ -7,47 +7,46 @@ use crate::query::ranges::{Range, Ranges};
 use crate::scalar::{Moment, Number, Scalar, Types, ValueType};
 use crate::value::FieldPath;
 
-/// What an allocation takes beside its content, in bytes, with what points there.
+/// The overhead of an allocation and its pointer, in bytes.
 const ALLOCATED: usize = 32;
 
-/// What a condition takes in a sieve beside its values, in bytes.
+/// The size of a condition in a sieve without its values, in bytes.
 const CONDITION: usize = 256;
 
-/// A condition that every listed record fulfils.
+/// A condition that every listed record meets.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Filter {
     pub(crate) field: FieldPath,
     pub(crate) test: Test,
 }
 
-/// What a field is tested for. A field with several values passes if one of them does.
+/// A test of a field. A field with several values passes if one of them does.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Test {
     /// It holds one of these.
     Any(Vec<Literal>),
-    /// It holds none of these; so a record without the field passes.
+    /// It holds none of these, so a record without the field passes.
     Not(Vec<Literal>),
-    /// It holds a value of the literal's kind on this side of it.
+    /// It holds a value of the literal's kind on the given side of it.
     Side(Side, Literal),
-    /// It holds a text that this is a part of.
+    /// It holds a text that contains this part.
     Text(Part),
-    /// It is there, or it is not. Null and an empty array are not there.
+    /// It exists or does not, as given. Null and an empty array do not exist.
     Exists(bool),
-    /// It is a list of so many elements.
+    /// It is a list with a number of elements in this range.
     Size(Size),
 }
 
-/// How many elements a list may have.
+/// A condition on the number of elements in a list.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Size {
     pub(crate) numbers: Ranges,
-    /// Whether it has another number of them instead.
+    /// Whether the number must be outside the ranges.
     pub(crate) is_negated: bool,
 }
 
 impl Size {
-    /// Returns what `operator` demands of a number of elements; `None` where it is not one that
-    /// compares numbers.
+    /// Returns the condition that `operator` expresses, or `None` if it does not compare numbers.
     pub(crate) fn new(operator: &str, numbers: &[u64]) -> Option<Self> {
         let scalar = |number: u64| Scalar::Number(Number::Natural(number));
         let side = |side| {
@@ -69,8 +68,8 @@ impl Size {
 }
 
 impl Test {
-    /// Says whether a key is what is asked for or, where that is negated, what is not. A key is a
-    /// text, whatever it spells.
+    /// Returns whether a key passes the test or, if the test is negated, fails it. A key is always
+    /// a string, whatever it spells.
     pub(crate) fn is_about(&self, key: &str) -> bool {
         match self {
             Self::Any(literals) | Self::Not(literals) => {
@@ -84,20 +83,20 @@ impl Test {
             },
             Self::Text(part) => part.is_in(&folded(key)),
             Self::Exists(_) => true,
-            // A key is no list.
+            // A key is not a list.
             Self::Size(_) => false,
         }
     }
 }
 
-/// A part of a text, which is found without regard to case and accents.
+/// A part of a text, compared without regard to case and accents.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Part {
     folded: Box<str>,
     place: PartPlace,
 }
 
-/// Where a part stands in its text.
+/// Where a part is in its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PartPlace {
     /// `prefix`
@@ -111,8 +110,8 @@ impl Part {
         Self { folded: folded(text).into(), place }
     }
 
-    /// Says whether a text has it, which was [folded](folded) before: once for all parts. Linear in
-    /// the text.
+    /// Returns whether a text contains it. The text must be [folded](folded), which is done once
+    /// for all parts. Linear in the text.
     pub(crate) fn is_in(&self, folded: &str) -> bool {
         match self.place {
             PartPlace::Beginning => folded.starts_with(&*self.folded),
@@ -136,14 +135,14 @@ pub(crate) enum Side {
     UpTo,
 }
 
-/// A value as the query string spells it. It takes the kind of what it is compared with: `30` is
-/// the number to numbers and the string to strings. Moments are compared with moments alone.
+/// A value as the query string spells it. It takes the kind of what it is compared with: `30` is a
+/// number to numbers and a string to strings. Moments are compared only with moments.
 ///
-/// Only the text is kept: what it means is read where it is compared.
+/// Only the text is stored; it is interpreted where it is compared.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Literal {
     text: Box<str>,
-    /// What it stands for if it is counted from now, beside the text that it is.
+    /// The moment it stands for, if it is relative to now.
     moment: Option<Moment>,
 }
 
@@ -152,12 +151,12 @@ impl Literal {
         Self { text: text.into(), moment: None }
     }
 
-    /// Returns a literal such as `now-90d`, and the moment that it stands for.
+    /// Returns a literal such as `now-90d`, with the moment that it stands for.
     pub(crate) fn relative(text: &str, moment: Moment) -> Self {
         Self { text: text.into(), moment: Some(moment) }
     }
 
-    /// Returns it as it is spelt.
+    /// Returns it as spelled.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -171,7 +170,7 @@ impl Literal {
     }
 
     fn number(&self) -> Option<Scalar> {
-        // Only what JSON calls a number: `01` is a code, not one.
+        // Only JSON numbers count: `01` is a code, not a number.
         let is_number = serde_json::from_str::<serde_json::Number>(&self.text).is_ok();
         is_number.then(|| Number::parse(&self.text)).flatten().map(Scalar::Number)
     }
@@ -217,7 +216,7 @@ impl Literal {
         others.chain([text]).chain(self.moment.map(spellings))
     }
 
-    /// Returns the ranges of the values on a side of it, in order.
+    /// Returns the ranges of the values on one side of it, in order.
     fn side(&self, side: Side) -> impl Iterator<Item = Range> {
         let text = self.is_text().then(|| Scalar::string(&self.text));
         let pivots = self.boolean().into_iter().chain(self.number()).chain(text);
@@ -228,21 +227,22 @@ impl Literal {
 }
 
 impl Filter {
-    /// Returns the values that it is about: a record passes if it holds one of them, or none where
-    /// the filter [is negated](Self::is_negated). `None` where they are not together in the order of
-    /// values.
+    /// Returns the values that the test refers to: a record passes if it holds one of them or, if
+    /// the filter [is negated](Self::is_negated), none. Returns `None` if they are not contiguous
+    /// in the order of values.
     pub(crate) fn values(&self) -> Option<Ranges> {
         Some(match &self.test {
             Test::Any(literals) => Ranges::apart(literals.iter().flat_map(Literal::equals)),
             Test::Not(literals) => Ranges::apart(literals.iter().flat_map(Literal::equals)),
-            // In the order of their kinds.
+            // Ordered by kind.
             Test::Side(side, literal) => literal.side(*side).collect(),
             Test::Exists(_) => Ranges::all(),
             Test::Text(_) | Test::Size(_) => return None,
         })
     }
 
-    /// Returns about how many bytes it takes, with what it is in a [`Sieve`](super::sieve::Sieve).
+    /// Returns its approximate size in bytes, including its share of a
+    /// [`Sieve`](super::sieve::Sieve).
     pub(crate) fn weight(&self) -> usize {
         let texts = match &self.test {
             Test::Any(literals) | Test::Not(literals) => {
@@ -256,7 +256,8 @@ impl Filter {
         size_of::<Self>() + 2 * self.field.as_str().len() + CONDITION + texts
     }
 
-    /// Says whether records pass that hold none of the values. An index does not help to find them.
+    /// Returns whether records pass that hold none of the values. An index does not help to find
+    /// them.
     pub(crate) fn is_negated(&self) -> bool {
         match &self.test {
             Test::Not(_) | Test::Exists(false) => true,
@@ -267,19 +268,19 @@ impl Filter {
 }
 
 impl Literal {
-    /// Its text, and the two ends that it has in each of up to two ranges.
+    /// Returns the size of its text, and of the two ends it has in each of up to two ranges.
     fn weight(&self) -> usize {
         let text = self.text.len();
         size_of::<Self>() + text + 4 * (size_of::<Scalar>() + ALLOCATED) + 2 * text
     }
 }
 
-/// Returns what comes before all spellings of a moment: an empty one.
+/// Returns the lower bound of all spellings of a moment: an empty one.
 pub(crate) fn first_of(moment: Moment) -> Scalar {
     Scalar::Moment(moment, "".into())
 }
 
-/// Returns the end behind all spellings of a moment.
+/// Returns the upper bound of all spellings of a moment.
 pub(crate) fn behind(moment: Moment) -> Bound<Scalar> {
     Bound::Excluded(moment.next().map_or_else(|| Scalar::Other("".into()), first_of))
 }
@@ -290,7 +291,7 @@ pub(crate) fn moments(side: Side, pivot: Moment) -> Range {
     let most = Bound::Excluded(Scalar::Other("".into()));
     match side {
         Side::From => (Bound::Included(first_of(pivot)), most),
-        // Where no moment is behind it, the range is empty.
+        // If no moment follows, the range is empty.
         Side::Above => match behind(pivot) {
             Bound::Excluded(next) => (Bound::Included(next), most),
             none => (none, most),
@@ -300,11 +301,10 @@ pub(crate) fn moments(side: Side, pivot: Moment) -> Range {
     }
 }
 
-/// Returns the range of the values of the same kind that are on that side of `pivot`, which is no
-/// moment.
+/// Returns the range of the values of the same kind on that side of `pivot`, which is not a moment.
 pub(crate) fn side_of(side: Side, pivot: Scalar) -> Range {
     let least_string = || Scalar::string("");
-    // The first value of a kind comes behind the last of the kind before.
+    // The first value of a kind follows the last of the previous kind.
     let (least, most) = match &pivot {
         Scalar::Bool(_) => (Bound::Unbounded, Bound::Included(Scalar::Bool(true))),
         Scalar::Number(_) => (Bound::Excluded(Scalar::Bool(true)), Bound::Excluded(least_string())),

@@ -3,20 +3,20 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Returns `text` in compatibility form (NFKD), without accents and in lower case: `Straße` and
-/// `STRASSE` are alike, and so are `é` and `E`.
+/// `STRASSE` become equal, and so do `é` and `E`.
 ///
-/// Only marks that Unicode calls diacritical go. Those that are letters of their script, as in
-/// Devanagari or Thai, stay.
+/// Only marks that Unicode calls diacritical are removed. Marks that are letters of their script,
+/// as in Devanagari or Thai, stay.
 pub(crate) fn folded(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
     let plain = text.nfkd().filter(|&c| !is_accent(c));
-    // By way of capitals, since `ß` and the final sigma have no other lower case.
+    // Via upper case, since `ß` and the final sigma have no other common form.
     plain.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
-/// Says whether `c` is in a block of combining diacritical marks.
+/// Returns whether `c` is in a block of combining diacritical marks.
 fn is_accent(c: char) -> bool {
     matches!(c,
         '\u{300}'..='\u{36f}'

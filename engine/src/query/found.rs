@@ -20,21 +20,21 @@ use crate::record::Record;
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
 
-/// So many postings are asked one by one whether they hold a key.
+/// The maximum number of postings that are checked one by one for a key.
 const FEW: usize = 4;
 
 /// The records of a list.
 #[expect(clippy::large_enum_variant, reason = "a list has one of it")]
 pub(crate) enum Found<'q, 'a> {
-    /// All that are shown.
+    /// All records that are shown.
     All,
-    /// Those that are shown and fulfil one condition. They are counted, and not gathered.
+    /// Those that are shown and meet one condition. They are counted, not collected.
     Held(Condition<'q, 'a>, usize),
     /// These, each with its score, in no particular order.
     These(Vec<(&'a Key, f32)>),
 }
 
-/// The records of a list, and those that are in none.
+/// The records of a list, and the number of skipped ones.
 pub(crate) struct Selection<'q, 'a> {
     pub(crate) found: Found<'q, 'a>,
     /// For how many records the expression had no value, if there is one. The number depends on the
@@ -42,16 +42,16 @@ pub(crate) struct Selection<'q, 'a> {
     pub(crate) skipped: Option<usize>,
 }
 
-/// What the filters over one indexed field demand: a value in these ranges.
+/// The filters over one indexed field: a value must be in these ranges.
 pub(crate) struct Condition<'q, 'a> {
     filters: Vec<&'q Filter>,
-    /// The same for reading, when that is first needed.
+    /// The same condition for reading records, built on first use.
     sieve: OnceCell<Sieve>,
     index: &'a FieldIndex,
     pub(crate) ranges: Ranges,
 }
 
-/// Tells whether a record whose key is known to be in the sheet is in the list.
+/// A test of whether a record is in the list, given that its key is in the sheet.
 pub(crate) enum Membership<'a> {
     /// Every record that is shown.
     Shown,
@@ -64,8 +64,8 @@ pub(crate) enum Membership<'a> {
 }
 
 impl<'q, 'a> Found<'q, 'a> {
-    /// Finds the records that pass everything: by the text, of which `matched` tells what it
-    /// matches, and the narrowest indexes first, and then by reading the records that are left.
+    /// Finds the records that pass everything. Starts with the text, whose matches are in
+    /// `matched`, and the narrowest indexes, and then reads the remaining records.
     pub(crate) fn by(
         query: &'q ListQuery,
         sheet: &'a Sheet,
@@ -78,7 +78,7 @@ impl<'q, 'a> Found<'q, 'a> {
         Selection { found, skipped }
     }
 
-    /// Finds those that pass all but the expression.
+    /// Finds the records that pass everything but the expression.
     fn by_conditions(
         query: &'q ListQuery,
         sheet: &'a Sheet,
@@ -103,7 +103,7 @@ impl<'q, 'a> Found<'q, 'a> {
         }
         let mut conditions = conditions.into_iter();
         let mut found: Vec<(&Key, f32)> = if let Some(matched) = matched {
-            // Only records that are shown are in the text index.
+            // Only shown records are in the text index.
             matched
         } else if let Some(narrowest) = conditions.next() {
             narrowest.shown_keys(sheet, budget).map(|key| (key, 0.0)).collect()
@@ -177,7 +177,7 @@ impl<'q, 'a> Found<'q, 'a> {
         skipped
     }
 
-    /// Returns how many there are.
+    /// Returns the number of records.
     pub(crate) fn len(&self, sheet: &Sheet) -> usize {
         match self {
             Self::All => sheet.shown(),
@@ -211,7 +211,7 @@ impl<'q, 'a> Found<'q, 'a> {
         }
     }
 
-    /// Returns the records behind `after` in key order: those from `offset` on, at most `limit`.
+    /// Returns the records after `after` in key order: those from `offset` on, at most `limit`.
     pub(crate) fn in_key_order(
         &self,
         sheet: &'a Sheet,
@@ -253,8 +253,8 @@ impl<'q, 'a> Found<'q, 'a> {
         }
     }
 
-    /// Returns a test for records of the sheet that hold `walked`, a field whose own filters they
-    /// are known to pass.
+    /// Returns a test for records that hold `walked`, a field whose own filters they are known to
+    /// pass.
     pub(crate) fn membership(&self, query: &'q ListQuery, walked: &FieldPath) -> Membership<'a> {
         match self {
             Self::All => Membership::Shown,
@@ -272,7 +272,7 @@ impl<'q, 'a> Found<'q, 'a> {
 }
 
 impl Membership<'_> {
-    /// Says whether the record is in the list. Where the budget is used up, none is.
+    /// Returns whether the record is in the list. If the budget is used up, it is not.
     pub(crate) fn admits(&self, sheet: &Sheet, key: &Key, budget: &Budget) -> bool {
         let admitted = budget.spend(STEP)
             && match self {
@@ -287,14 +287,14 @@ impl Membership<'_> {
     }
 }
 
-/// Splits the filters into conditions on indexes, and those that must be read.
+/// Splits the filters into conditions on indexes and filters for which records must be read.
 fn conditions<'q, 'a>(
     query: &'q ListQuery,
     sheet: &'a Sheet,
 ) -> (Vec<Condition<'q, 'a>>, Vec<&'q Filter>) {
     let (mut conditions, mut read) = (Vec::<Condition<'q, 'a>>::new(), Vec::new());
     for filter in &query.filters {
-        // An index narrows what is read, but does not tell which table of a list has a value.
+        // An index narrows what is read, but does not show which table of a list holds a value.
         if query.filters.iter().any(|other| share_tables(filter, other, sheet)) {
             add(&mut read, filter);
         }
@@ -305,7 +305,7 @@ fn conditions<'q, 'a>(
         };
         let same = conditions.iter_mut().find(|other| other.is_over(&filter.field));
         match same {
-            // One value must pass both. Of several values, each may pass one.
+            // A single value must pass both. With several values, each may pass one.
             Some(other) if index.multi_valued() == 0 => {
                 other.ranges = other.ranges.intersection(&ranges);
                 other.filters.push(filter);
@@ -320,7 +320,7 @@ fn conditions<'q, 'a>(
     (conditions, read)
 }
 
-/// Returns the records whose keys a condition names, if one does.
+/// Returns the records whose keys a condition lists, if one does.
 fn named<'a>(read: &[&Filter], sheet: &'a Sheet) -> Option<Vec<(&'a Key, f32)>> {
     let keys = read.iter().find_map(|filter| match &filter.test {
         Test::Any(keys) if is_key(&filter.field) => Some(keys),
@@ -334,8 +334,8 @@ fn named<'a>(read: &[&Filter], sheet: &'a Sheet) -> Option<Vec<(&'a Key, f32)>> 
     Some(named.into_iter().map(|key| (key, 0.0)).collect())
 }
 
-/// Returns the conditions on indexes that follow from the expression of a query, as far as they
-/// leave few records. Nobody else looks at them: the expression says more.
+/// Returns the conditions on indexes that follow from the expression of a query, where they leave
+/// few records. They only narrow the candidates: the expression decides.
 fn narrowed<'q, 'a>(
     query: &'q ListQuery,
     sheet: &'a Sheet,
@@ -347,20 +347,20 @@ fn narrowed<'q, 'a>(
         let (ranges, sieve) = (ranges.clone(), OnceCell::new());
         Some(Condition { filters: Vec::new(), sieve, index, ranges })
     });
-    // Where most records are left, their keys would be gathered for nothing.
+    // If most records remain, collecting their keys is wasted work.
     conditions.filter(|condition| condition.size(budget) < sheet.len() / 2).collect()
 }
 
-/// Adds a condition to those that are read, each once.
+/// Adds a condition to those that are read, unless it is already there.
 fn add<'q>(read: &mut Vec<&'q Filter>, filter: &'q Filter) {
     if !read.iter().any(|other| std::ptr::eq(*other, filter)) {
         read.push(filter);
     }
 }
 
-/// Says whether two conditions go through one list of tables of some record, so that one table must
-/// fulfil both. Where every record holds at most one value of a field, one value fulfils all that is
-/// asked of it.
+/// Returns whether two conditions concern the same list of tables in some record, so that one table
+/// must meet both. If every record holds at most one value of a field, that value must meet
+/// everything.
 fn share_tables(one: &Filter, other: &Filter, sheet: &Sheet) -> bool {
     let is_single = || {
         let index = sheet.index(one.field.as_str());
@@ -376,24 +376,26 @@ fn share_tables(one: &Filter, other: &Filter, sheet: &Sheet) -> bool {
 }
 
 impl<'a> Condition<'_, 'a> {
-    /// Says whether it is one on `field`.
+    /// Returns whether the condition is on `field`.
     pub(crate) fn is_over(&self, field: &FieldPath) -> bool {
         self.filters.iter().all(|filter| filter.field == *field)
     }
 
-    /// Says whether a record fulfils it, by reading the record.
+    /// Returns whether a record meets it, by reading the record.
     fn admits(&self, record: &Record) -> bool {
         let sieve = self.sieve.get_or_init(|| Sieve::new(self.filters.iter().copied()));
         sieve.passes(&record.key, &record.value)
     }
 
-    /// Returns how many records hold one of the values; one that holds several counts for each.
+    /// Returns the number of records that hold one of the values; a record with several counts for
+    /// each.
     fn size(&self, budget: &Budget) -> usize {
         let entries = self.ranges.entries(self.index).take_while(|_| budget.spend(STEP));
         entries.map(|(_, keys)| keys.len()).sum()
     }
 
-    /// Returns how many shown records fulfil it, where that can be told without gathering them.
+    /// Returns the number of shown records that meet it, if that can be computed without collecting
+    /// them.
     fn count(&self, sheet: &Sheet, budget: &Budget) -> Option<usize> {
         let several = self.ranges.entries(self.index).nth(1).is_some();
         if several && self.index.multi_valued() > 0 {
@@ -408,7 +410,7 @@ impl<'a> Condition<'_, 'a> {
         Some(size.saturating_sub(hidden.filter(|record| self.admits(record)).count()))
     }
 
-    /// Returns the postings of its values where they are few.
+    /// Returns the postings of its values, if they are few.
     fn few_postings(&self) -> Option<SmallVec<[&'a Postings; FEW]>> {
         let postings = self.ranges.entries(self.index).map(|(_, keys)| keys).take(FEW + 1);
         let postings: SmallVec<[&Postings; FEW]> = postings.collect();
@@ -436,12 +438,12 @@ impl<'a> Condition<'_, 'a> {
     }
 }
 
-/// Returns what it costs to read a record.
+/// Returns the cost of reading a record.
 pub(crate) fn reading(record: &Record) -> usize {
     STEP * READING + record.value.as_str().len()
 }
 
-/// Returns the keys behind `after` in order, from place `offset` to place `wanted`.
+/// Returns the keys after `after` in order, from index `offset` to index `wanted`.
 fn part<'a>(
     keys: impl Iterator<Item = &'a Key>,
     after: Option<&Key>,
@@ -452,14 +454,14 @@ fn part<'a>(
     first(keys, wanted, Ord::cmp).into_iter().skip(offset)
 }
 
-/// Returns the records of a public sheet behind a key that are not hidden, in key order.
+/// Returns the records of a public sheet after a key that are not hidden, in key order.
 pub(crate) fn shown<'a: 's, 's>(
     sheet: &'a Sheet,
     after: Option<&'s Key>,
 ) -> Box<dyn Iterator<Item = &'a Arc<Record>> + 's> {
     use std::ops::Bound::{Excluded, Unbounded};
     let from = after.map_or(Unbounded, Excluded);
-    // Both are in key order, so one walk beside the other tells which are hidden.
+    // Both are in key order, so a parallel walk shows which records are hidden.
     let mut hidden = sheet.hidden().range::<_, Key>((from, Unbounded)).peekable();
     let records: Box<dyn Iterator<Item = &'a Arc<Record>> + 's> = match after {
         None => Box::new(sheet.records()),

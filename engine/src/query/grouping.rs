@@ -1,4 +1,4 @@
-//! What values are counted as: each by itself, by the year, month or day of a moment, or by ranges of
+//! How values are counted: by value, by the year, month or day of a moment, or by ranges of
 //! numbers.
 
 use std::borrow::Cow;
@@ -9,18 +9,18 @@ use foldhash::{HashMap, HashMapExt as _};
 use crate::scalar::{Number, Scalar, Stored};
 use crate::value::FieldPath;
 
-/// How long a value may be that a facet names, in bytes of JSON. With it, all facets of a list have
-/// no more than the records beside one.
+/// The maximum length of a value in a facet, in bytes of JSON. This bounds the facets of a list by
+/// the size of its records.
 pub const MAX_FACET_VALUE: usize = 4096;
 
-/// How many of the listed records hold each value of a field.
+/// The number of listed records that hold each value of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facet {
-    /// The field, as it was asked for.
+    /// The field, as requested.
     pub name: Box<str>,
-    /// The values with their counts, as many and in the order that was asked for.
+    /// The values with their counts, in the requested number and order.
     pub values: Vec<(Scalar, usize)>,
-    /// How many more values there are.
+    /// The number of further values.
     pub more: usize,
 }
 
@@ -28,39 +28,39 @@ pub struct Facet {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` has values of more than {MAX_FACET_VALUE} bytes, which are not counted")]
 pub struct LongValue {
-    /// The field, as it was asked for.
+    /// The field, as requested.
     pub name: Box<str>,
 }
 
-/// The most ranges of one field.
+/// The maximum number of ranges of one field.
 pub(crate) const MAX_RANGES: usize = 100;
 
-/// A field whose values are counted, and as what.
+/// A field whose values are counted, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Grouping {
-    /// As it was asked for: `published:month`.
+    /// The name as requested: `published:month`.
     pub(crate) name: Box<str>,
     pub(crate) field: FieldPath,
     pub(crate) by: By,
 }
 
-/// What puts two values into one group.
+/// When two values are in one group.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum By {
     /// They are equal.
     Value,
-    /// They are moments that begin alike: so many bytes of their text in UTC.
+    /// They are moments whose texts in UTC begin with the same bytes, this many of them.
     Period(usize),
-    /// They are numbers between the same two of these bounds, which are in order: from the lower
-    /// one on, and below the upper one.
+    /// They are numbers between the same two bounds. The bounds are sorted; the lower one is
+    /// included, the upper one is not.
     Ranges(Vec<Number>),
 }
 
-/// What stands for a group that has no value: null.
+/// Stands for a group without a value: null.
 pub(crate) const NOTHING: Stored<'static> = Stored::Other("null");
 
 impl By {
-    /// Returns the period of this name.
+    /// Returns the period with this name.
     pub(crate) fn period(name: &str) -> Option<Self> {
         let length = match name {
             "year" => "2024".len(),
@@ -71,7 +71,7 @@ impl By {
         Some(Self::Period(length))
     }
 
-    /// Returns what stands for the group of a value: [`NOTHING`] for one of another kind.
+    /// Returns the group of a value: [`NOTHING`] for a value of another kind.
     pub(crate) fn group<'a>(&self, value: Stored<'a>) -> Stored<'a> {
         match (self, value) {
             (Self::Value, value) => value,
@@ -88,7 +88,7 @@ impl By {
         }
     }
 
-    /// Returns a group as it is told: a range as the conditions that it is.
+    /// Returns a group as it is reported: a range as the conditions that define it.
     pub(crate) fn told(&self, group: &Stored<'_>) -> Scalar {
         let (Self::Ranges(bounds), Stored::Number(Number::Natural(range))) = (self, group) else {
             return group.to_scalar();
@@ -102,25 +102,25 @@ impl By {
     }
 }
 
-/// Which of the counted values are told, and in which order.
+/// Which of the counted values are reported, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) limit: usize,
     pub(crate) order: CountOrder,
 }
 
-/// In which order counted values are told.
+/// The order in which counted values are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CountOrder {
-    /// `count`: the most frequent first, equal counts by value.
+    /// `count`: most frequent first, equal counts by value.
     Count,
     /// `value`
     Value,
 }
 
 impl Grouping {
-    /// Returns the facet of these counts of values. A record that is in them more than once must not
-    /// hold two values of one group.
+    /// Returns the facet for these counts of values. A record that is counted more than once must
+    /// not hold two values of one group.
     pub(crate) fn facet<'a>(
         &self,
         counts: impl IntoIterator<Item = (Stored<'a>, usize)>,
@@ -133,7 +133,7 @@ impl Grouping {
         self.facet_of_groups(groups, told)
     }
 
-    /// Returns the facet of these counts of groups.
+    /// Returns the facet for these counts of groups.
     pub(crate) fn facet_of_groups<'a>(
         &self,
         counts: HashMap<Stored<'a>, usize>,
@@ -157,7 +157,7 @@ impl Grouping {
     }
 }
 
-/// Returns about how many bytes of JSON a value is.
+/// Returns the approximate size of a value in bytes of JSON.
 pub(crate) fn json_len(scalar: &Scalar) -> usize {
     let escaped = |byte: u8| match byte {
         0..0x20 => 6,

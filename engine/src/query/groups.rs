@@ -1,4 +1,4 @@
-//! Items by what they hold in some fields, counted.
+//! Items grouped by their values in some fields, and counted.
 
 use std::cmp::Reverse;
 
@@ -14,7 +14,7 @@ use crate::query::stats::{Figures, Stats};
 use crate::scalar::{Scalar, Stored};
 use crate::value::FieldPath;
 
-/// The most fields to group by.
+/// The maximum number of fields to group by.
 pub(crate) const MAX_GROUPED: usize = 4;
 
 /// How much more than what is in it a table takes that grows, and the room between what it holds.
@@ -27,11 +27,11 @@ const COPIES: usize = 4;
 /// several is in a group for each, and one that holds none in that of null.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// What they hold in each of the fields.
+    /// Their value in each of the fields.
     pub by: Vec<Scalar>,
-    /// How many items there are.
+    /// The number of items.
     pub count: usize,
-    /// The figures that were asked for.
+    /// The requested statistics.
     pub stats: Vec<Stats>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Part {
 
 type Values<'a> = SmallVec<[Stored<'a>; 2]>;
 
-/// What is known of a group so far.
+/// The partial counts of a group.
 #[derive(Default)]
 struct Counted<'a> {
     count: usize,
@@ -160,7 +160,7 @@ impl By<'_> {
     }
 }
 
-/// Calls `found` with every choice of one of each of `values`.
+/// Calls `found` with every combination of one value from each of `values`.
 fn each_combination<'a>(values: &[Values<'a>], budget: &Budget, found: &mut dyn FnMut(Values<'a>)) {
     let mut at: SmallVec<[usize; 2]> = values.iter().map(|_| 0).collect();
     loop {

@@ -1,4 +1,4 @@
-//! The records that those of a list refer to.
+//! The records that the records of a list refer to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,30 +15,30 @@ use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
 use crate::value::Paths;
 
-/// The most records that are shown beside a list: all that a page refers to, unless lists of
-/// references make it more.
+/// The maximum number of records included with a list: all that a page refers to, unless it
+/// contains lists of references.
 const MAX_INCLUDED: usize = MAX_PAGE * MAX_FIELDS;
 
-/// The most bytes that their keys and values have together.
+/// The maximum total size of their keys and values in bytes.
 pub(crate) const MAX_BYTES: usize = 16 << 20;
 
-/// The records that those of a list refer to, each once.
+/// The records that the records of a list refer to, each once.
 #[derive(Debug, Clone, Default)]
 pub struct Included {
     /// By sheet and key.
     pub records: BTreeMap<SheetName, BTreeMap<Key, Arc<Record>>>,
     /// Whether there were too many, or too large ones, so that some are missing.
     pub is_cut: bool,
-    /// How many bytes their keys and values have together.
+    /// The total size of their keys and values in bytes.
     pub bytes: usize,
 }
 
 impl Included {
-    /// Reads the parameter `include`: the fields of references of `sheet`, separated by commas.
+    /// Parses the parameter `include`: reference fields of `sheet`, separated by commas.
     ///
     /// # Errors
     ///
-    /// Returns a problem for each name that is no reference into a public sheet.
+    /// Returns a problem for each name that is not a reference into a public sheet.
     pub fn parse(names: &str, sheet: &Sheet) -> Result<Vec<Reference>, Vec<QueryProblem>> {
         let (mut references, mut problems) = (Vec::<Reference>::new(), Vec::new());
         let spec = sheet.spec();
@@ -60,21 +60,21 @@ impl Included {
         }
     }
 
-    /// Returns what `records` refer to by `references`, as far as the public sees it. Of several
-    /// records with a value that is not unique it is the first by key.
+    /// Returns the records that `records` refer to by `references` and that the public sees. If a
+    /// value is not unique, the first record by key is returned.
     ///
     /// Costs a lookup for each reference.
     ///
     /// # Errors
     ///
-    /// [`TooCostly`] where `budget` is used up.
+    /// [`TooCostly`] if `budget` is used up.
     pub fn of<'r>(
         snapshot: &Snapshot,
         references: &[Reference],
         records: impl IntoIterator<Item = &'r Arc<Record>>,
         budget: &Budget,
     ) -> Result<Self, TooCostly> {
-        // Several elements of one record are often side by side.
+        // Several elements of one record are often adjacent.
         let mut records: Vec<&Arc<Record>> = records.into_iter().collect();
         records.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let (mut included, mut count) = (Self::default(), 0);
@@ -109,8 +109,8 @@ impl Included {
     }
 }
 
-/// Returns what each of `references` is in the records, which are read once for all of them: in the
-/// order of the records, and there of the values.
+/// Returns the values of each of `references` in the records, which are read once for all of them,
+/// ordered by record and then as in the record.
 fn values(references: &[Reference], records: &[&Arc<Record>], budget: &Budget) -> Vec<Vec<Scalar>> {
     let paths = Paths::new(references.iter().map(|reference| &reference.field));
     let mut all = vec![Vec::new(); references.len()];

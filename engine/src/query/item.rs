@@ -1,4 +1,4 @@
-//! What a list is made of: records, or the elements of a list in each of them.
+//! The items of a list: records, or the elements of a list in each of them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use crate::value::Json;
 pub struct Item {
     /// The record.
     pub record: Arc<Record>,
-    /// The element of it that the item is; `None` where it is the record itself.
+    /// The element of it that is the item, or `None` if the record itself is.
     pub element: Option<Element>,
 }
 
-/// A place in a record.
+/// A position in a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Element {
     /// Its JSON Pointer.
     pub at: Box<str>,
-    /// Where its text is in that of the record.
+    /// The range of its text in that of the record.
     place: Range<usize>,
 }
 
@@ -40,8 +40,8 @@ impl Item {
         }
     }
 
-    /// Returns the JSON text of the fields of it that are shown: of a record, those from its path,
-    /// too.
+    /// Returns the JSON text of the shown fields; for a record, this includes the fields from its
+    /// path.
     pub fn shown(&self, fields: &Projection) -> String {
         match &self.element {
             Some(_) => fields.apply_to(self.value()),

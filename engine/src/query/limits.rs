@@ -1,4 +1,4 @@
-//! How much a list may ask for.
+//! Limits on what a list may request.
 
 /// The most conditions of one list.
 pub(crate) const MAX_FILTERS: usize = 64;

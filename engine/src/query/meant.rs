@@ -1,8 +1,8 @@
-//! What somebody may mean who asks a list as other programs are asked.
+//! Suggestions for queries written in the style of other programs.
 
 use super::ListParameter;
 
-/// Parameters of other programs, and what does the same here.
+/// Parameters of other programs, and their equivalents here.
 const ELSEWHERE: &[(&[&str], &str)] = &[
     (
         &["order", "orderby", "sortby", "sortorder", "ordering", "direction", "dir", "desc"],
@@ -39,7 +39,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// What stands behind a name where other programs compare, and our operator for it.
+/// Suffixes that express comparisons in other programs, and our operators for them.
 const COMPARISONS: [(&str, &str); 11] = [
     ("__gte", "gte"),
     ("__lte", "lte"),
@@ -54,7 +54,7 @@ const COMPARISONS: [(&str, &str); 11] = [
     ("!", "ne"),
 ];
 
-/// What other programs call a comparison, and what it is here.
+/// Names for comparisons in other programs, and their equivalents here.
 const OPERATORS: &[(&[&str], &str)] = &[
     (&["like", "ilike", "match", "search", "includes", "has", "substring"], "contains"),
     (&["startswith", "begins", "beginswith"], "prefix"),
@@ -69,7 +69,7 @@ const OPERATORS: &[(&[&str], &str)] = &[
     (&["null", "isnull", "isset", "present"], "exists"),
 ];
 
-/// Says which operator may be meant by one that is unknown.
+/// Suggests an operator for an unknown one.
 pub(super) fn operator(field: &str, operator: &str) -> Option<String> {
     if operator.is_empty() {
         return Some(format!("; a value of a list is found by `{field}=…`"));
@@ -79,8 +79,8 @@ pub(super) fn operator(field: &str, operator: &str) -> Option<String> {
     Some(format!("; did you mean `{field}[{meant}]`?"))
 }
 
-/// Says how what `name` asks for is written here: an order, a comparison or a parameter in the spelling
-/// of another program. `is_field` knows the fields.
+/// Suggests how to write what `name` requests: an order, a comparison or a parameter in the style
+/// of another program. `is_field` recognizes fields.
 pub(super) fn rewritten(
     parameter: &str,
     name: &str,
@@ -98,7 +98,7 @@ pub(super) fn rewritten(
     })
 }
 
-/// Says whether `name` is a parameter of ours, and with brackets none of another program:
+/// Returns whether `name` is one of our parameters whose bracketed form other programs do not use:
 /// `filter[age]` is a condition there.
 fn takes_no_brackets(name: &str) -> bool {
     ListParameter::of(name).is_some_and(|parameter| parameter != ListParameter::Filter)
@@ -115,9 +115,9 @@ fn order(name: &str, is_field: impl Fn(&str) -> bool) -> Option<String> {
     (field != name && is_field(field)).then(|| told(field))
 }
 
-/// Says what does the same here as a parameter that other programs call `name`.
+/// Returns the equivalent of a parameter that other programs call `name`.
 pub(super) fn elsewhere(parameter: &str, name: &str) -> Option<&'static str> {
-    // A field in a list of fields is no parameter.
+    // A field in a list of fields is not a parameter.
     if !parameter.starts_with(name) {
         return None;
     }
@@ -125,7 +125,7 @@ pub(super) fn elsewhere(parameter: &str, name: &str) -> Option<&'static str> {
     ELSEWHERE.iter().find(|(names, _)| names.contains(&&*folded)).map(|(_, told)| *told)
 }
 
-/// Returns a name without regard to case, dashes and the like.
+/// Returns a name without case, dashes and the like.
 fn folded(name: &str) -> String {
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     letters.collect::<String>().to_ascii_lowercase()

@@ -9,7 +9,7 @@ use crate::query::columns::{Columns, Seen};
 use crate::scalar::{Scalar, Stored};
 use crate::value::FieldPath;
 
-/// What a list is ordered by; the key breaks every tie.
+/// The order of a list. The key breaks every tie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Order {
     /// By key.
@@ -27,29 +27,29 @@ pub(crate) struct SortField {
     pub(crate) descending: bool,
 }
 
-/// The fields of an order, the first of which counts most.
+/// The fields of an order, most significant first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SortFields {
     fields: Vec<SortField>,
     columns: Columns,
 }
 
-/// What one record has in the fields of an order, or its score.
+/// The values of one record in the fields of an order, or its score.
 pub(crate) type SortValues = SmallVec<[Option<Scalar>; 1]>;
 
-/// The same where it stands in the record.
+/// The same values, borrowed from the record.
 pub(crate) type StoredValues<'a> = SmallVec<[Option<Stored<'a>>; 1]>;
 
-/// A place in an order: that of a record which need not be there any more.
+/// A position in an order: that of a record that may no longer exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) values: SortValues,
     pub(crate) key: Key,
-    /// The place of the element among those of the record, where the items are elements.
+    /// The index of the element in its record, if the items are elements.
     pub(crate) row: usize,
 }
 
-/// Where a cursor stands.
+/// The position of a cursor.
 pub(crate) struct Behind<'q> {
     pub(crate) values: StoredValues<'q>,
     pub(crate) key: &'q Key,
@@ -57,21 +57,21 @@ pub(crate) struct Behind<'q> {
 }
 
 impl<'q> Behind<'q> {
-    /// Returns the value of the first field sorted by, if the order has one.
+    /// Returns the value of the first sort field, if the order has one.
     pub(crate) fn first_value(&self) -> Option<Option<&Stored<'q>>> {
         self.values.first().map(Option::as_ref)
     }
 }
 
 impl Position {
-    /// Returns the values for comparing.
+    /// Returns the values for comparison.
     pub(crate) fn stored(&self) -> StoredValues<'_> {
         self.values.iter().map(|value| value.as_ref().map(Stored::from)).collect()
     }
 }
 
 impl SortField {
-    /// Compares two values; a missing one is last in both directions.
+    /// Compares two values; a missing one sorts last in both directions.
     fn compare(&self, a: Option<&Stored<'_>>, b: Option<&Stored<'_>>) -> Ordering {
         match (a, b) {
             (Some(a), Some(b)) if self.descending => b.cmp(a),
@@ -93,7 +93,7 @@ impl SortFields {
         self.fields.len()
     }
 
-    /// Returns the field that counts most.
+    /// Returns the most significant field.
     pub(crate) fn first(&self) -> Option<&SortField> {
         self.fields.first()
     }
@@ -103,7 +103,7 @@ impl SortFields {
         self.fields.iter()
     }
 
-    /// Returns what an item has in each of them: of several values the one that comes first.
+    /// Returns the value of an item in each field; of several values, the one that sorts first.
     /// Linear in the text of the record.
     pub(crate) fn values<'a>(&self, item: Seen<'a>) -> StoredValues<'a> {
         let mut values: StoredValues<'a> = self.fields.iter().map(|_| None).collect();
@@ -115,7 +115,7 @@ impl SortFields {
         values
     }
 
-    /// Compares two places in this order.
+    /// Compares two positions in this order.
     pub(crate) fn compare(
         &self,
         (a, a_key): (&[Option<Stored<'_>>], &Key),

@@ -1,9 +1,9 @@
-//! The parameters of a list that are no filters, in one table.
+//! The parameters of a list other than filters, in one table.
 
 macro_rules! parameters {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// A parameter of a list that is no filter. A field that is called like one of them is
-        /// filtered by `field[eq]`.
+        /// A parameter of a list other than a filter. A field with the same name as one is filtered
+        /// by `field[eq]`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum ListParameter {
             $($(#[$doc])* $name,)*
@@ -26,7 +26,7 @@ parameters! {
     Text = "q";
     /// How many of these words must occur.
     Match = "match";
-    /// Whether the last of them stands for words that begin with it, too.
+    /// Whether the last of them also matches words that begin with it.
     Prefix = "prefix";
     /// A condition as an expression in CEL.
     Filter = "filter";
@@ -34,33 +34,33 @@ parameters! {
     Sort = "sort";
     /// The fields whose values are counted.
     Facets = "facets";
-    /// How many values of each are told.
+    /// The number of values reported for each.
     FacetLimit = "facetLimit";
-    /// In which order.
+    /// The order of the values.
     FacetSort = "facetSort";
-    /// Whether the conditions on a counted field count for it.
+    /// Whether the conditions on a counted field apply to its counts.
     FacetMode = "facetMode";
-    /// The fields of which figures are told.
+    /// The fields with statistics.
     Stats = "stats";
     /// The fields by which the items are grouped.
     GroupBy = "groupBy";
     /// The list whose elements are the items.
     Unnest = "unnest";
-    /// What `now` is.
+    /// The value of `now`.
     Now = "now";
     /// The fields that are shown.
     Fields = "fields";
-    /// The references whose records are shown, too.
+    /// The references whose records are included.
     Include = "include";
     /// The number of a page.
     Page = "page";
-    /// How many items a page has.
+    /// The number of items per page.
     PerPage = "perPage";
     /// The form of the answer.
     Format = "format";
-    /// Where an earlier part ended.
+    /// The position where an earlier part ended.
     Cursor = "cursor";
-    /// How many items a part has.
+    /// The maximum number of items in a part.
     Limit = "limit";
 }
 
@@ -70,23 +70,23 @@ impl ListParameter {
         Self::ALL.into_iter().find(|parameter| parameter.name() == name)
     }
 
-    /// Says whether it asks for a part of the list.
+    /// Returns whether it selects a part of the list.
     pub fn is_paging(self) -> bool {
         matches!(self, Self::Page | Self::PerPage | Self::Cursor | Self::Limit)
     }
 
-    /// Says whether it decides which records are in the list, whatever part of it is asked for.
+    /// Returns whether it decides which records are in the list, whatever part is requested.
     pub fn is_condition(self) -> bool {
         matches!(self, Self::Filter | Self::Now)
     }
 
-    /// Says whether it asks for something beside the items of the list.
+    /// Returns whether it requests something in addition to the items of the list.
     pub fn is_beside(self) -> bool {
         let is_counted = matches!(self, Self::Facets | Self::FacetLimit | Self::FacetMode);
         is_counted || matches!(self, Self::FacetSort | Self::Stats | Self::Include)
     }
 
-    /// Says whether it is a list, which may be given in several parts.
+    /// Returns whether it is a list, which may be given in several parts.
     pub fn is_list(self) -> bool {
         let is_shown = matches!(self, Self::Fields | Self::Include | Self::Sort);
         is_shown || matches!(self, Self::Facets | Self::Stats | Self::GroupBy)

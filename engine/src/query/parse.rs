@@ -1,4 +1,4 @@
-//! Reads a list query from the parameters of a URL. Nothing is ignored: what is not understood is
+//! Parses a list query from the parameters of a URL. Nothing is ignored: anything not understood is
 //! a problem.
 
 mod counts;
@@ -28,26 +28,28 @@ use crate::search;
 use crate::sheet::{FieldCounts, Sheet};
 use crate::value::FieldPath;
 
-/// The most alternatives of one condition.
+/// The maximum number of alternatives in one condition.
 const MAX_ALTERNATIVES: usize = 100;
-/// The most alternatives of all conditions of one list.
+/// The maximum number of alternatives in all conditions of a list.
 const MAX_ALTERNATIVES_IN_ALL: usize = 1_000;
-/// The most problems that are told.
+/// The maximum number of problems reported.
 const MAX_PROBLEMS: usize = 100;
 
 impl ListQuery {
     /// Parses the decoded parameters of a query string against the fields that the sheet knows.
     ///
-    /// What `now` is says the parameter of that name, else the cursor, else the clock of the machine.
+    /// The value of `now` comes from the parameter of that name, else from the cursor, else from
+    /// the clock of the machine.
     ///
-    /// `field=v` and `field[ne|gt|gte|lt|lte|in|nin|prefix|contains|exists]=v` filter, as often as
-    /// they occur; `eq` is what no operator means, and filters fields that are called like one of the others: `sort`,
-    /// `q` with `match` and `prefix`, `filter`, `facets`, `fields`, `include`, and either `page` and `perPage` or `cursor` and `limit`. An empty
-    /// `q` is none.
+    /// `field=v` and `field[ne|gt|gte|lt|lte|in|nin|prefix|contains|exists]=v` filter and may be
+    /// repeated. `eq` is the default operator; it is needed to filter fields named like one of the
+    /// other parameters: `sort`, `q` with `match` and `prefix`, `filter`, `facets`, `fields`,
+    /// `include`, and either `page` and `perPage` or `cursor` and `limit`. An empty `q` counts as
+    /// absent.
     ///
     /// # Errors
     ///
-    /// Returns everything that is wrong, in the order of the parameters, up to a hundred problems.
+    /// Returns all problems, in the order of the parameters, up to a hundred.
     pub fn parse<'a>(
         pairs: &[(String, String)],
         within: impl Into<Within<'a>>,
@@ -77,7 +79,7 @@ impl ListQuery {
         }
         let mut given = Given::default();
         let mut filters: Vec<Filter> = Vec::new();
-        // The parts of a list that is given more than once are one list.
+        // The parts of a list given more than once form one list.
         let mut lists: BTreeMap<&str, usize> = BTreeMap::new();
         for (name, value) in pairs {
             match ListParameter::of(name) {
@@ -156,14 +158,14 @@ impl ListQuery {
         if parser.problems.is_empty() { Ok(query) } else { Err(parser.problems) }
     }
 
-    /// Takes conditions. Of those within the elements that are listed, what holds for one of them
-    /// holds for its record; so all that are not negated find the records, too.
+    /// Sets the conditions. If elements are listed, a condition that holds for an element also
+    /// holds for its record, so all conditions that are not negated also select records.
     pub(crate) fn take_filters(&mut self, filters: Vec<Filter>) {
         self.of_elements.clear();
         self.filters = match &self.unnest {
             None => filters,
             Some(unnest) => {
-                // How many elements there are is of the record.
+                // The number of elements is a property of the record.
                 let is_whole = |filter: &Filter| {
                     filter.field == *unnest && matches!(filter.test, Test::Size(_))
                 };
@@ -177,8 +179,8 @@ impl ListQuery {
     }
 }
 
-/// Cuts a list at its commas. A comma or a backslash behind a backslash belongs to an element; any
-/// other backslash is one.
+/// Splits a list at its commas. After a backslash, a comma or a backslash is part of an element;
+/// any other backslash stands for itself.
 fn elements(list: &str) -> Vec<String> {
     let (mut elements, mut element) = (Vec::new(), String::new());
     let mut characters = list.chars().peekable();
@@ -193,13 +195,13 @@ fn elements(list: &str) -> Vec<String> {
     elements
 }
 
-/// Reads a whole number.
+/// Parses a non-negative integer.
 fn whole(text: &str) -> Option<u64> {
     let is_whole = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_whole.then(|| text.parse().ok()).flatten()
 }
 
-/// Leaves out conditions that are there already.
+/// Removes duplicate conditions.
 fn each_once(filters: Vec<Filter>) -> Vec<Filter> {
     let mut all: Vec<Filter> = Vec::with_capacity(filters.len());
     for filter in filters {
@@ -210,7 +212,7 @@ fn each_once(filters: Vec<Filter>) -> Vec<Filter> {
     all
 }
 
-/// The values of the parameters that are no filters.
+/// The values of the parameters other than filters.
 #[derive(Default)]
 struct Given<'a>([Vec<&'a str>; ListParameter::ALL.len()]);
 
@@ -224,7 +226,8 @@ impl<'a> Given<'a> {
         &self.0[parameter as usize]
     }
 
-    /// Takes the value of a parameter; returns false where there is one already, and no list.
+    /// Accepts the value of a parameter; returns false if there already is one and the parameter is
+    /// not a list.
     fn take(&mut self, parameter: ListParameter, value: &'a str) -> bool {
         let values = &mut self.0[parameter as usize];
         let is_taken = values.is_empty() || parameter.is_list();
@@ -235,15 +238,15 @@ impl<'a> Given<'a> {
     }
 }
 
-/// For how many unknown names the one is looked for that may be meant.
+/// The number of unknown names for which a suggestion is sought.
 const MAX_MEANT: usize = 3;
 
 struct Parser<'a> {
     sheet: &'a Sheet,
-    /// The fields that the definition of the sheet names, once they are needed.
+    /// The fields that the definition of the sheet names, computed on first use.
     declared: OnceCell<BTreeSet<String>>,
     clock: Clock,
-    /// How many there are so far.
+    /// The number of alternatives so far.
     alternatives: usize,
     problems: Vec<QueryProblem>,
     /// The fields with the types of their values, where a literal of another type is a mistake.
@@ -251,8 +254,8 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    /// Notes a problem, if there are not many already: what is told of each name of a list must not
-    /// make an answer that is many times as long as the question.
+    /// Adds a problem, unless there are already many: an answer must not be many times as long as
+    /// the question.
     fn problem(&mut self, parameter: &str, message: impl Into<String>) {
         if self.problems.len() == MAX_PROBLEMS {
             return;
@@ -267,7 +270,7 @@ impl Parser<'_> {
             Some((field, operator)) => (field, operator),
             None => (name, "eq"),
         };
-        // Two brackets ask for the size of a list, if they are not in the name of a field.
+        // A second pair of brackets selects the size of a list, unless it is part of a field name.
         let sized = field.strip_suffix("[size]").filter(|_| !self.knows(field));
         if let Some(list) = sized.or_else(|| (operator == "size").then_some(field)) {
             let operator = if sized.is_some() { operator } else { "eq" };
@@ -313,7 +316,7 @@ impl Parser<'_> {
         Some(filter)
     }
 
-    /// Reads a value.
+    /// Parses a value.
     fn literal(&mut self, parameter: &str, text: &str) -> Literal {
         match self.clock.read(text) {
             Reading::Moment(moment) => Literal::relative(text, moment),
@@ -329,7 +332,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Reads a list of values.
+    /// Parses a list of values.
     fn alternatives(&mut self, parameter: &str, list: &str) -> Vec<Literal> {
         let elements = elements(list);
         let alternatives: Vec<_> =
@@ -347,7 +350,7 @@ impl Parser<'_> {
         alternatives
     }
 
-    /// Says whether the sheet knows a field.
+    /// Returns whether the sheet knows a field.
     fn knows(&self, name: &str) -> bool {
         let spec = self.sheet.spec();
         let declared = self.declared.get_or_init(|| spec.known_fields());
@@ -357,7 +360,7 @@ impl Parser<'_> {
     }
 
     /// Returns the field that a name with positions in lists stands for, if the sheet knows it. A
-    /// number behind a list is a position, unless it is the name of a member there.
+    /// number after a list is a position, unless it is the name of a member there.
     fn positioned(&self, name: &str) -> Option<FieldPath> {
         let (mut plain, mut positions) = (String::new(), Vec::new());
         for (place, segment) in name.split('.').enumerate() {
@@ -376,7 +379,7 @@ impl Parser<'_> {
         is_known.then(|| FieldPath::with_positions(name, positions))
     }
 
-    /// Reads a condition on the size of a list.
+    /// Parses a condition on the size of a list.
     fn size(&mut self, parameter: &str, operator: &str, value: &str) -> Option<Test> {
         let numbers: Option<Vec<u64>> = match operator {
             "in" | "nin" => value.split(',').map(whole).collect(),
@@ -412,7 +415,7 @@ impl Parser<'_> {
         let spec = self.sheet.spec();
         let declared = self.declared.get_or_init(|| spec.known_fields());
         let mut message = format!("`{name}` is not a known field of {}", spec.name);
-        // What is told must not cost more than what was asked.
+        // A suggestion must not cost more than the request.
         if self.problems.len() < MAX_MEANT {
             let open = self.sheet.fields().iter().filter(|_| spec.is_open());
             let known = declared.iter().map(String::as_str).chain(open.map(|(name, _)| name));
@@ -431,12 +434,12 @@ impl Parser<'_> {
         None
     }
 
-    /// Says whether nothing is wrong so far.
+    /// Returns whether there are no problems so far.
     fn is_sound(&self) -> bool {
         self.problems.is_empty()
     }
 
-    /// Reads the expression.
+    /// Parses the expression.
     fn expression(&mut self, given: &Given<'_>, within: Within<'_>) -> Option<Arc<Expression>> {
         let text = given.get(ListParameter::Filter)?;
         let Within { sheet, snapshot } = within;
@@ -448,7 +451,7 @@ impl Parser<'_> {
         Some(Arc::new(expression))
     }
 
-    /// Reads a list of fields; the names that are unknown are left out and told.
+    /// Parses a list of fields; unknown names are left out and reported.
     fn fields(&mut self, parameter: &str, lists: &[&str]) -> Vec<FieldPath> {
         let mut fields: Vec<FieldPath> = Vec::new();
         for name in lists.iter().flat_map(|list| list.split(',')) {
@@ -459,7 +462,7 @@ impl Parser<'_> {
         fields
     }
 
-    /// Reads the list whose elements are the items.
+    /// Parses the list whose elements are the items.
     fn unnest(&mut self, name: Option<&str>) -> Option<FieldPath> {
         let field = self.field("unnest", name?)?;
         if is_key(&field) || field.has_positions() {
@@ -468,7 +471,7 @@ impl Parser<'_> {
         Some(field)
     }
 
-    /// Reads which fields are shown, and which are left out: those behind a minus.
+    /// Parses the fields that are shown, and those that are left out: those after a minus.
     fn projection(&mut self, lists: &[&str], unnest: Option<&FieldPath>) -> Option<Projection> {
         if lists.is_empty() {
             return None;
@@ -482,8 +485,8 @@ impl Parser<'_> {
         Some(Projection::new(fields, without))
     }
 
-    /// Reads fields of what is shown: of the values, or of the elements at `unnest`. The key is
-    /// shown anyway.
+    /// Parses fields of what is shown: of the values, or of the elements at `unnest`. The key is
+    /// always shown.
     fn shown(&mut self, names: &[&str], unnest: Option<&FieldPath>) -> Vec<FieldPath> {
         let mut shown = Vec::new();
         for field in self.fields("fields", names).into_iter().filter(|field| !is_key(field)) {
@@ -546,7 +549,7 @@ impl Parser<'_> {
             }
         }
         let limit = self.number(Limit, given, DEFAULT_PAGE, 1..=MAX_PAGE);
-        // An order with a problem would only blame the cursor for it.
+        // A flawed order would only produce a misleading problem for the cursor.
         let sound = self.problems.iter().all(|problem| problem.parameter != "sort");
         let after = cursor.filter(|_| sound).and_then(|text| {
             let after = Cursor::parse(text).and_then(|cursor| query.after(&cursor));
@@ -558,7 +561,7 @@ impl Parser<'_> {
         Paging::Cursor { limit, after }
     }
 
-    /// Reads a number in `range`.
+    /// Parses a number in `range`.
     fn number(
         &mut self,
         parameter: ListParameter,
@@ -567,7 +570,7 @@ impl Parser<'_> {
         range: RangeInclusive<usize>,
     ) -> usize {
         let Some(text) = given.get(parameter) else { return default };
-        // `parse` takes a leading plus, which no number of ours has.
+        // `parse` accepts a leading plus, which is not allowed here.
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = digits.then(|| text.parse().ok()).flatten();
         number.filter(|number| range.contains(number)).unwrap_or_else(|| {

@@ -1,5 +1,5 @@
-//! The place in a list that a cursor names: a JSON array of the order, the key, and the values sorted
-//! by.
+//! The position in a list that a cursor denotes: a JSON array of the order, the key, and the sort
+//! values.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::query::columns::is_key;
 use crate::query::order::{Order, Position, SortValues};
 use crate::scalar::{Number, Scalar};
 
-/// Returns the cursor of a place in a list of `commit` that is of the kind that `list` says.
+/// Returns the cursor of a position in a list of `commit` of the kind `list`.
 pub(crate) fn cursor_of(commit: CommitId, list: &str, position: &Position) -> Cursor {
     let key = position.key.as_str();
     let mut parts = vec![json!(list), json!([key, position.row])];
@@ -28,18 +28,19 @@ pub(crate) fn cursor_of(commit: CommitId, list: &str, position: &Position) -> Cu
     Cursor { commit, place: Value::Array(parts) }
 }
 
-/// Returns the cursor behind so many groups of a list.
+/// Returns the cursor after the given number of groups of a list.
 pub(crate) fn cursor_of_groups(commit: CommitId, list: &str, passed: usize) -> Cursor {
     Cursor { commit, place: json!([list, passed]) }
 }
 
-/// Returns behind how many groups of a list a cursor stands, or `None` where it is none of it.
+/// Returns the number of groups before a cursor, or `None` if it does not belong to this list.
 pub(crate) fn read_groups(list: &str, cursor: &Cursor) -> Option<usize> {
     let [Value::String(other), passed] = cursor.place.as_array()?.as_slice() else { return None };
     passed.as_u64().filter(|_| other == list)?.try_into().ok()
 }
 
-/// Returns the place that a cursor names, or `None` where it names none in this list and order.
+/// Returns the position that a cursor denotes, or `None` if it does not belong to this list and
+/// order.
 pub(crate) fn read(list: &str, order: &Order, cursor: &Cursor) -> Option<Position> {
     let [Value::String(other), name, values @ ..] = cursor.place.as_array()?.as_slice() else {
         return None;
@@ -75,7 +76,7 @@ pub(crate) fn read(list: &str, order: &Order, cursor: &Cursor) -> Option<Positio
         .collect();
     let mut values = values?;
     if let Order::Fields(fields) = order {
-        // A key is a text, whatever it spells.
+        // A key is a string, whatever it spells.
         for (value, _) in values.iter_mut().zip(fields.iter()).filter(|(_, it)| is_key(&it.field)) {
             if let Some(Scalar::Moment(_, text)) = value {
                 *value = Some(Scalar::String(text.clone()));

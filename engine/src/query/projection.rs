@@ -1,4 +1,4 @@
-//! Shows only some fields of a value.
+//! Restricts a value to some of its fields.
 
 use smallvec::SmallVec;
 
@@ -7,15 +7,15 @@ use crate::value::{Cut, FieldPath, Json, Kind, Value};
 /// The fields to show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projection {
-    /// These; `None` is all.
+    /// These fields; `None` is all.
     fields: Option<Box<[FieldPath]>>,
-    /// Not these.
+    /// Except these.
     without: Box<[FieldPath]>,
 }
 
 impl Projection {
-    /// Returns the projection on `fields`, or on all where that is `None`, without those in
-    /// `without`; a field that lies in another is shown with it.
+    /// Returns the projection on `fields`, or on all if that is `None`, without those in `without`.
+    /// A field that contains another includes it.
     pub(crate) fn new(fields: Option<Vec<FieldPath>>, without: Vec<FieldPath>) -> Self {
         Self { fields: fields.map(Vec::into_boxed_slice), without: without.into() }
     }
@@ -30,9 +30,8 @@ impl Projection {
         &self.without
     }
 
-    /// Returns the JSON text of the fields that `value` has, in their places: members of other
-    /// names are left out, and so are elements of arrays that have none of them. Fields that only
-    /// the path has are shown, too.
+    /// Returns the JSON text of the selected fields of `value`, in their places. Other members are
+    /// left out, and so are array elements without any of them. Fields from the path are included.
     pub fn apply(&self, value: &Value) -> String {
         self.apply_to(value.whole().json())
     }
@@ -56,16 +55,16 @@ fn names_of(fields: &[FieldPath]) -> Names<'_> {
 /// Dotted names.
 type Names<'p> = SmallVec<[&'p str; 8]>;
 
-/// What of a value is shown.
+/// The shown part of a value.
 struct Shown<'p> {
-    /// What these names find in it; `None` is everything.
+    /// The parts at these names; `None` is everything.
     parts: Option<Names<'p>>,
-    /// Not what these find.
+    /// Except the parts at these names.
     without: Names<'p>,
 }
 
 impl Shown<'_> {
-    /// Returns what is shown of the member `name` of a table; `None` where nothing is.
+    /// Returns the shown part of the member `name` of a table, or `None` if nothing is shown.
     fn of_member(&self, name: &str) -> Option<Self> {
         let mut without = Names::new();
         for cut in self.without.iter().filter_map(|field| Cut::behind(field, name)) {
@@ -86,8 +85,8 @@ impl Shown<'_> {
     }
 }
 
-/// Writes what is shown of `json`, if that is anything. Recurses as deep as the names and the
-/// arrays in the value.
+/// Writes the shown part of `json`, if there is any. Recurses as deep as the names and the arrays
+/// in the value.
 fn write(json: Json<'_>, shown: &Shown<'_>, text: &mut String) -> bool {
     if shown.parts.is_none() && shown.without.is_empty() {
         text.push_str(json.text());

@@ -12,10 +12,10 @@ use crate::scalar::Scalar;
 /// A value of a field and the records that hold it.
 pub(crate) type Entry<'a> = (&'a Scalar, &'a Postings);
 
-/// Where a range begins and where it ends.
+/// The bounds of a range.
 pub(crate) type Range = (Bound<Scalar>, Bound<Scalar>);
 
-/// Ranges of values, in order and apart from each other.
+/// Ranges of values, sorted and disjoint.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ranges(SmallVec<[Range; 1]>);
 
@@ -25,7 +25,7 @@ impl Ranges {
         Self::from_iter([(Unbounded, Unbounded)])
     }
 
-    /// Returns these values and none between them.
+    /// Returns the ranges of exactly these values.
     pub(crate) fn points(values: impl IntoIterator<Item = Scalar>) -> Self {
         let mut values: SmallVec<[Scalar; 3]> = values.into_iter().collect();
         values.sort_unstable();
@@ -33,8 +33,8 @@ impl Ranges {
         values.into_iter().map(|value| (Included(value.clone()), Included(value))).collect()
     }
 
-    /// Returns these ranges in their order, each once. Two of them are one, or have nothing in
-    /// common.
+    /// Returns these ranges sorted and without duplicates. Any two of them must be equal or
+    /// disjoint.
     pub(crate) fn apart(ranges: impl IntoIterator<Item = Range>) -> Self {
         let mut ranges: SmallVec<[Range; 3]> = ranges.into_iter().collect();
         ranges.sort_unstable_by(|a, b| compare_begins(&a.0, &b.0));
@@ -42,7 +42,7 @@ impl Ranges {
         ranges.into_iter().collect()
     }
 
-    /// Returns where each of them begins and ends, in order.
+    /// Returns the bounds of each range, in order.
     pub(crate) fn bounds(&self) -> impl Iterator<Item = &Range> {
         self.0.iter()
     }
@@ -68,7 +68,7 @@ impl Ranges {
             if !is_empty(begin, end) {
                 both.push((begin.clone(), end.clone()));
             }
-            // What ends first has nothing in common with what comes next.
+            // The range that ends first cannot overlap the next one.
             let behind = if a_ends_first { &mut ours } else { &mut theirs };
             behind.next();
         }
@@ -85,13 +85,13 @@ impl Ranges {
 }
 
 impl FromIterator<Range> for Ranges {
-    /// Takes ranges in their order. Those that can hold nothing are left out.
+    /// Collects sorted ranges, leaving out those that are empty.
     fn from_iter<I: IntoIterator<Item = Range>>(ranges: I) -> Self {
         Self(ranges.into_iter().filter(|(begin, end)| !is_empty(begin, end)).collect())
     }
 }
 
-/// Says whether no value is on both sides of its bounds.
+/// Returns whether no value is within the bounds.
 fn is_empty(begin: &Bound<Scalar>, end: &Bound<Scalar>) -> bool {
     match (begin, end) {
         (Unbounded, _) | (_, Unbounded) => false,
@@ -108,8 +108,8 @@ fn compare_ends(a: &Bound<Scalar>, b: &Bound<Scalar>) -> Ordering {
     compare(a, b, Ordering::Greater)
 }
 
-/// Compares two bounds of which an unbounded one is `outermost`, and of two at one value the one
-/// that includes it.
+/// Compares two bounds. An unbounded one is `outermost`; of two bounds at one value, the inclusive
+/// one is.
 fn compare(a: &Bound<Scalar>, b: &Bound<Scalar>, outermost: Ordering) -> Ordering {
     let parts = |bound| match bound {
         Unbounded => None,

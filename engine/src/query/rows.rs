@@ -1,4 +1,4 @@
-//! The elements of a list in each record, as items of their own.
+//! The elements of a list in each record, as separate items.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -13,23 +13,23 @@ use crate::record::Record;
 use crate::sheet::Sheet;
 use crate::value::{FieldPath, Json, Kind};
 
-/// An element where it stands, and what it is ordered by.
+/// An element in place, and its sort values.
 pub(crate) struct Row<'a> {
     pub(crate) record: &'a Arc<Record>,
     pub(crate) element: Json<'a>,
     /// Its JSON Pointer in the record.
     at: Box<str>,
-    /// Its place among those of the record.
+    /// Its index in the record.
     pub(crate) number: usize,
     pub(crate) values: StoredValues<'a>,
 }
 
-/// The elements of a list of records, all that fulfil their conditions.
+/// The elements of a list in some records that meet their conditions.
 pub(crate) struct Rows<'a>(Vec<Row<'a>>);
 
 impl<'a> Rows<'a> {
-    /// Returns the elements of the lists at `unnest` in the records that were found. Null is none,
-    /// and a value that is no list is an element by itself. Reads each record once.
+    /// Returns the elements of the lists at `unnest` in the records that were found. Null has no
+    /// elements, and a value that is not a list is a single element. Reads each record once.
     pub(crate) fn of(
         query: &ListQuery,
         unnest: &FieldPath,
@@ -62,7 +62,7 @@ impl<'a> Rows<'a> {
         Self(rows)
     }
 
-    /// Returns how many there are.
+    /// Returns the number of elements.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -72,7 +72,7 @@ impl<'a> Rows<'a> {
         self.0.iter().map(Row::seen)
     }
 
-    /// Returns those from `offset` on in their order, at most `limit`, behind the cursor.
+    /// Returns the elements after the cursor in order, from `offset` on, at most `limit`.
     pub(crate) fn part(
         &self,
         order: &Order,
@@ -93,7 +93,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// What a row is ordered by.
+/// What a row is sorted by.
 type Ordered<'r> = (&'r [Option<crate::scalar::Stored<'r>>], &'r crate::id::Key, usize);
 
 fn compare(order: &Order, a: Ordered<'_>, b: Ordered<'_>) -> Ordering {

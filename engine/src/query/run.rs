@@ -1,4 +1,4 @@
-//! Answers a list: which records, in which order, which part of them.
+//! Answers a list: selects the records, sorts them, and returns a part of them.
 
 use std::cell::OnceCell;
 use std::cmp::Ordering;
@@ -26,19 +26,19 @@ use crate::sheet::Sheet;
 use crate::value::FieldPath;
 
 impl ListQuery {
-    /// Returns the part of the list that was asked for, from the sheet that the query was parsed
-    /// for and the text index of the same snapshot.
+    /// Returns the requested part of the list, from the sheet that the query was parsed for and the
+    /// text index of the same snapshot.
     ///
-    /// Costs a walk over as much of an index as the part needs, and over the values of the filters
-    /// to count what they leave. Filters over several fields are read from what the narrowest of
-    /// them leaves, filters without an index from the whole sheet; a sort over a field without an
-    /// index reads that field of everything found.
+    /// Walks as much of an index as the part needs, and the values of the filters to count the
+    /// matches. With filters over several fields, the records that the narrowest one leaves are
+    /// read; filters without an index read the whole sheet. A sort over a field without an index
+    /// reads that field of everything found.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Query`] where prefixes and typos in `q` stand for too many words;
-    /// [`SearchError::TooCostly`] where `budget` is used up; [`ListError::Facet`] where a facet would
-    /// name a value that is too long for one.
+    /// [`SearchError::Query`] if prefixes and typos in `q` match too many words;
+    /// [`SearchError::TooCostly`] if `budget` is used up; [`ListError::Facet`] if a facet contains
+    /// a value that is too long.
     pub fn run(&self, sheet: &Sheet, text: &TextIndex, budget: &Budget) -> Result<Page, ListError> {
         if let Some(page) = self.best_page(sheet, text, budget)? {
             return Ok(page);
@@ -55,7 +55,7 @@ impl ListQuery {
             relaxed = matches.relaxed;
             corrections = matches.readings.into_corrections();
         }
-        // Facets without their own conditions find anew what the words matched.
+        // Facets that ignore their own conditions reuse what the words matched.
         let again = self.leaves_out().then(|| matched.clone()).flatten();
         let Selection { found, skipped } = Found::by(self, sheet, matched, budget);
         budget.check().map_err(SearchError::from)?;
@@ -75,12 +75,12 @@ impl ListQuery {
         let part = list.page(passed, text.stamp());
         let facets = list.all_facets(again);
         let stats = if self.counts.group_by.is_empty() { list.stats() } else { Ok(Vec::new()) };
-        // What was counted in part says nothing.
+        // Partial counts are meaningless.
         budget.check().map_err(SearchError::from)?;
         Ok(Page { facets: facets?, stats: stats?, skipped, relaxed, corrections, ..part? })
     }
 
-    /// Says whether a facet is counted without the conditions on its field.
+    /// Returns whether a facet is counted without the conditions on its field.
     fn leaves_out(&self) -> bool {
         self.counts.facets.iter().any(|grouping| self.leaves_out_for(grouping))
     }
@@ -99,8 +99,8 @@ impl ListQuery {
         query
     }
 
-    /// Returns a page of best matches where nothing but words is asked for: the text index ranks
-    /// it without gathering everything that matches.
+    /// Returns a page of best matches if only words are requested: the text index ranks it without
+    /// collecting everything that matches.
     fn best_page(
         &self,
         sheet: &Sheet,
@@ -110,7 +110,7 @@ impl ListQuery {
         let (Some(words), Order::Score) = (&self.text, &self.order) else { return Ok(None) };
         let Paging::Page { page, per_page } = self.paging else { return Ok(None) };
         let offset = offset(page, per_page);
-        // Far into the list, ranking a part costs more than gathering all of it.
+        // Far into the list, ranking a part costs more than collecting all of it.
         let is_of_fields = words.fields().next().is_some();
         let Counts { facets, stats, group_by, .. } = &self.counts;
         let is_counted = !(facets.is_empty() && stats.is_empty() && group_by.is_empty());
@@ -118,7 +118,7 @@ impl ListQuery {
         if is_filtered || is_counted || offset > RANKED || per_page == 0 {
             return Ok(None);
         }
-        // Only records that are shown are in the text index.
+        // Only shown records are in the text index.
         let scope = Scope::Sheets(std::slice::from_ref(&sheet.spec().name));
         let hits = text.search(words, scope, offset, per_page, budget)?;
         let record = |hit: Hit| sheet.record(hit.name.key.as_str()).cloned().map(Item::from);
@@ -129,26 +129,26 @@ impl ListQuery {
     }
 }
 
-/// How many matches are ranked without gathering them.
+/// The number of matches that are ranked without collecting them.
 const RANKED: usize = 1_000;
 
-/// Returns the place of the first item of a page.
+/// Returns the index of the first item of a page.
 fn offset(page: usize, per_page: usize) -> usize {
     (page - 1).saturating_mul(per_page)
 }
 
-/// A record and what it is ordered by.
+/// A record and its sort values.
 pub(crate) struct Place<'a> {
     pub(crate) record: &'a Arc<Record>,
     values: StoredValues<'a>,
 }
 
-/// A list, of which a part is wanted.
+/// A list of which a part is requested.
 pub(crate) struct List<'q, 'a> {
     pub(crate) query: &'q ListQuery,
     pub(crate) sheet: &'a Sheet,
     pub(crate) found: &'q Found<'q, 'a>,
-    /// What it is made of, where that is not the records themselves.
+    /// Its items, if these are not the records themselves.
     rows: Option<Rows<'a>>,
     pub(crate) after: Option<Behind<'q>>,
     pub(crate) budget: &'q Budget,
@@ -157,8 +157,8 @@ pub(crate) struct List<'q, 'a> {
 }
 
 impl<'a> List<'_, 'a> {
-    /// Returns the part that is asked for, without what is counted beside it; groups are those behind
-    /// so many of them.
+    /// Returns the requested part, without additional counts. Groups are returned after the first
+    /// `passed`.
     fn page(&self, passed: usize, commit: CommitId) -> Result<Page, LongValue> {
         let (offset, limit) = match &self.query.paging {
             Paging::Page { page, per_page } => (offset(*page, *per_page), *per_page),
@@ -175,7 +175,7 @@ impl<'a> List<'_, 'a> {
                 .then(|| position::cursor_of_groups(commit, &kind(), passed).to_string());
             return Ok(Page { groups: Some(groups), total, next, ..Page::default() });
         }
-        // One more than wanted tells whether there is more.
+        // One more than wanted shows whether there are more.
         let wanted = if is_by_page { limit } else { limit + 1 };
         let (items, last) = match &self.rows {
             Some(rows) => {
@@ -230,7 +230,7 @@ impl<'a> List<'_, 'a> {
         groups::By { groupings: group_by, stats, unnest, order: told.order }
     }
 
-    /// Returns the figures of all items together.
+    /// Returns the statistics of all items together.
     fn stats(&self) -> Result<Vec<Stats>, LongValue> {
         if self.query.counts.stats.is_empty() {
             return Ok(Vec::new());
@@ -243,8 +243,8 @@ impl<'a> List<'_, 'a> {
         }
     }
 
-    /// Counts all fields that were asked for; `matched` is what the words match, for those that are
-    /// counted without the conditions on their field.
+    /// Counts all requested fields; `matched` is what the words match, for those that are counted
+    /// without the conditions on their field.
     fn all_facets(&self, matched: Option<Vec<(&'a Key, f32)>>) -> Result<Vec<Facet>, LongValue> {
         let groupings = &self.query.counts.facets;
         let (alone, together): (Vec<&Grouping>, Vec<&Grouping>) =
@@ -266,8 +266,8 @@ impl<'a> List<'_, 'a> {
         Ok(counted.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    /// Returns the records from `offset` on, at most `limit`, behind the cursor if there is one;
-    /// with their scores where the list is ordered by them.
+    /// Returns the records from `offset` on, at most `limit`, after the cursor if there is one;
+    /// with their scores if the list is ordered by them.
     fn part(&self, offset: usize, limit: usize) -> Vec<(&'a Arc<Record>, f32)> {
         if offset >= self.found.len(self.sheet) {
             return Vec::new();
@@ -287,7 +287,7 @@ impl<'a> List<'_, 'a> {
         records.into_iter().map(|record| (record, 0.0)).collect()
     }
 
-    /// Returns the best matches from `offset` on, behind the cursor.
+    /// Returns the best matches from `offset` on, after the cursor.
     fn best(&self, offset: usize, limit: usize) -> Vec<(&'a Arc<Record>, f32)> {
         let Found::These(found) = self.found else { return Vec::new() };
         let order = |(a_key, a): &(&Key, f32), (b_key, b): &(&Key, f32)| {
@@ -303,7 +303,7 @@ impl<'a> List<'_, 'a> {
         page.filter_map(|(key, score)| Some((self.sheet.record(key.as_str())?, score))).collect()
     }
 
-    /// Sorts what was found and returns the records behind the cursor from `offset` to `wanted`.
+    /// Sorts what was found and returns the records after the cursor from `offset` to `wanted`.
     fn sort(&self, fields: &SortFields, offset: usize, wanted: usize) -> Vec<&'a Arc<Record>> {
         let records = self.found.records(self.sheet, self.budget);
         let records = records.take_while(|record| self.budget.spend(reading(record)));
@@ -320,8 +320,8 @@ impl<'a> List<'_, 'a> {
         })
     }
 
-    /// Returns the commonest value of an index in which every record has one value, if all others
-    /// together have no more than `most` records.
+    /// Returns the commonest value of an index in which every record has one value, if all other
+    /// values together have at most `most` records.
     fn commonest(&self, index: &'a FieldIndex, most: usize) -> Option<&'a Scalar> {
         if index.multi_valued() > 0 || index.present() < self.sheet.len() {
             return None;
@@ -351,8 +351,8 @@ impl<'a> List<'_, 'a> {
         Ok(facets.into_iter().flatten().collect())
     }
 
-    /// Counts a field in its index; returns `None` where there is none, or reading the records is
-    /// cheaper, or needed: a record may hold two values of one group.
+    /// Counts a field in its index. Returns `None` if there is no index, or if the records must be
+    /// read because that is cheaper or a record may hold two values of one group.
     fn indexed_facet(&self, grouping: &Grouping) -> Option<Result<Facet, LongValue>> {
         let index = self.sheet.index(grouping.field.as_str())?;
         let is_single = index.multi_valued() == 0;

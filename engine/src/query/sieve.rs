@@ -1,4 +1,4 @@
-//! All conditions of a list at once, for records whose values must be read.
+//! Tests all conditions of a list in one pass over a record's text.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -12,60 +12,60 @@ use crate::query::ranges::Ranges;
 use crate::scalar::{Number, Scalar, Stored};
 use crate::value::{Beginning, FieldPath, Json, Kind, Paths, Value};
 
-/// A bit for each condition.
+/// One bit for each condition.
 type Conditions = u64;
 
 const _: () = assert!(MAX_FILTERS <= Conditions::BITS as usize);
 
-/// Conditions that a value is tested for in one pass over its text.
+/// Conditions that are tested in one pass over the text of a value.
 ///
-/// Several conditions that go through one list of tables hold for one and the same table of it; a
-/// condition by itself holds for a field if any of its values fulfils it. So `releases.lts=true`
-/// and `releases.eol[gt]=now` find a release that is both, and `releases.lts[ne]=true` alone finds
-/// the records without any such release.
+/// Several conditions on the same list of tables must hold for one and the same table; a single
+/// condition holds for a field if any of its values meets it. So `releases.lts=true` and
+/// `releases.eol[gt]=now` find a release that is both, and `releases.lts[ne]=true` alone finds the
+/// records without any such release.
 ///
-/// The values of a field fall into bands between the places where some condition begins or ends to
-/// hold; so one search tells of a value which of any number of conditions and alternatives it
-/// fulfils.
+/// The points where some condition begins or ceases to hold divide the values of a field into
+/// bands. So one search determines which of any number of conditions and alternatives a value
+/// meets.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sieve {
     paths: Paths,
-    /// For each of the paths.
+    /// The tests for each of the paths.
     tests: Vec<Tests>,
-    /// For each beginning of a path, the conditions that tables of a list there fulfil together:
-    /// those that go on from there, where there is more than one.
+    /// For each prefix of a path, the conditions that tables of a list there must meet together:
+    /// those that continue from there, if there are several.
     joint: Vec<Conditions>,
-    /// What the key is tested for.
+    /// The tests of the key.
     keys: Vec<(Conditions, Test)>,
-    /// The conditions that hold where no value is as they say.
+    /// The conditions that hold if no value matches.
     negated: Conditions,
     all: Conditions,
 }
 
-/// What was found of the conditions in a value, or in a part of it.
+/// The results of the conditions for a value, or for a part of it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Held {
-    /// Some value fulfils these; of several together, one table fulfils all.
+    /// Some value meets these; for joint conditions, one table meets all.
     yes: Conditions,
-    /// Some value is what these exclude; of several together, no table fulfils all.
+    /// Some value is excluded by these; for joint conditions, no table meets all.
     no: Conditions,
 }
 
 impl Held {
-    /// Adds the conditions that a value is about, of which some are negated.
+    /// Adds conditions that a value matches, some of which are negated.
     fn add(&mut self, conditions: Conditions, negated: Conditions) {
         self.yes |= conditions & !negated;
         self.no |= conditions & negated;
     }
 
-    /// Says whether all of `conditions` hold, of which some are negated.
+    /// Returns whether all of `conditions` hold, some of which are negated.
     fn fulfils(self, conditions: Conditions, negated: Conditions) -> bool {
         let holds = self.yes | negated & !self.no;
         holds & conditions == conditions
     }
 }
 
-/// What the values of a field are tested for.
+/// The tests of the values of a field.
 #[derive(Debug, Clone, Default)]
 struct Tests {
     bands: Bands,
@@ -75,7 +75,7 @@ struct Tests {
 }
 
 impl Tests {
-    /// Returns the conditions, each with the bit that stands for it.
+    /// Returns the tests for the conditions, each with its bit.
     fn new(conditions: &[(Conditions, &Filter)]) -> Self {
         let ranges = conditions.iter().filter_map(|(one, filter)| Some((*one, filter.values()?)));
         let part = |(one, filter): &(Conditions, &Filter)| match &filter.test {
@@ -91,7 +91,7 @@ impl Tests {
         Self { bands: Bands::new(&ranges.collect::<Vec<_>>()), parts, sizes: Bands::new(&sizes) }
     }
 
-    /// Returns the conditions on the size of a list that this one fulfils.
+    /// Returns the conditions on the size of a list that this list meets.
     fn fulfilled_by_size(&self, list: Json<'_>) -> Conditions {
         if self.sizes.cuts.is_empty() {
             return 0;
@@ -111,26 +111,26 @@ impl Tests {
     }
 }
 
-/// The values of a field, cut into bands in each of which the same conditions hold.
+/// The values of a field, divided into bands in which the same conditions hold.
 #[derive(Debug, Clone, Default)]
 struct Bands {
     cuts: Vec<Cut>,
-    /// What holds before each of the cuts, and behind the last.
+    /// The conditions that hold before each of the cuts, and after the last.
     held: Vec<Conditions>,
 }
 
-/// A place in the order of values.
+/// A point in the order of values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Cut {
     value: Scalar,
-    /// Whether it is behind the value, and not before it.
+    /// Whether it is after the value rather than before it.
     is_behind: bool,
 }
 
 impl Sieve {
-    /// Returns the sieve that lets pass what all of `filters` do: at most 64.
+    /// Returns a sieve that passes what all of `filters` pass; there are at most 64.
     ///
-    /// Costs a sort of the alternatives of all of them.
+    /// Sorts the alternatives of all of them.
     pub(crate) fn new<'f>(filters: impl IntoIterator<Item = &'f Filter>) -> Self {
         Self::of(filters, |fields| Paths::new(fields.iter().copied()))
     }
@@ -174,7 +174,7 @@ impl Sieve {
         Self { paths, tests, joint, keys, negated, all }
     }
 
-    /// Says whether a record fulfils all conditions. Linear in the text.
+    /// Returns whether a record meets all conditions. Linear in the text.
     pub(crate) fn passes(&self, key: &Key, value: &Value) -> bool {
         let mut held = Held::default();
         for part in value.parts() {
@@ -189,7 +189,7 @@ impl Sieve {
         held.fulfils(self.all, self.negated)
     }
 
-    /// Says whether a value fulfils all conditions [within](Self::within) its field.
+    /// Returns whether a value meets all conditions [within](Self::within) its field.
     pub(crate) fn passes_element(&self, element: Json<'_>) -> bool {
         self.held(self.paths.start(), element).fulfils(self.all, self.negated)
     }
@@ -232,7 +232,8 @@ impl Sieve {
                 let of_table = if fulfils { &mut together.yes } else { &mut together.no };
                 *of_table |= joint;
             } else {
-                // A list within the list tells what its own tables do; no other value has any.
+                // A list within the list contributes the results of its own tables; no other value
+                // has any.
                 together.yes |= inside.yes & joint;
                 together.no |= inside.no & joint;
             }
@@ -247,8 +248,8 @@ impl Sieve {
 impl Bands {
     fn new(conditions: &[(Conditions, Ranges)]) -> Self {
         let (mut first, mut changes) = (0, BTreeMap::<Cut, Conditions>::new());
-        // The ranges of a condition are apart from each other, so at each of their ends it changes
-        // whether it holds, and at an end that is a beginning, too, it does not.
+        // The ranges of a condition are disjoint, so it changes at each of their ends. Where one
+        // range ends and another begins, it does not.
         for (condition, ranges) in conditions {
             for (begin, end) in ranges.bounds() {
                 match Cut::at(begin, true) {
@@ -278,7 +279,7 @@ impl Bands {
 }
 
 impl Cut {
-    /// Returns where a range begins or ends; `None` where it has no bound.
+    /// Returns where a range begins or ends, or `None` if it is unbounded there.
     fn at(bound: &Bound<Scalar>, is_begin: bool) -> Option<Self> {
         let (value, is_included) = match bound {
             Bound::Included(value) => (value, true),
@@ -343,10 +344,11 @@ mod tests {
         (inside.clone(), inside).prop_map(|(a, b)| json!({"a": a, "b": b}))
     }
 
-    /// A condition and the names that are still to be found.
+    /// A condition and the names still to be found.
     type Ahead<'f> = (&'f Filter, &'f [String]);
 
-    /// Looks at each condition and each range by itself, and at each table of a list for several.
+    /// Checks each condition and each range separately, and each table of a list for joint
+    /// conditions.
     fn passes(conditions: &[Ahead<'_>], json: &serde_json::Value) -> bool {
         if json.is_object() {
             let is_here = |ahead: &Ahead<'_>| ahead.1.is_empty();
@@ -427,18 +429,18 @@ mod tests {
         assert!(!passes(vec![any(lts, "true"), from(eol, "2025-01-01")]));
         assert!(passes(vec![any(lts, "false"), from(eol, "2025-01-01"), any("name", "x")]));
         assert!(!passes(vec![any(lts, "false"), from(eol, "2025-01-01"), any("name", "y")]));
-        // Alone it is of the whole record, beside others of the table.
+        // Alone it concerns the whole record, with others a single table.
         assert!(!passes(vec![not(lts, "true")]));
         assert!(passes(vec![not(lts, "true"), from(eol, "2025-01-01")]));
         assert!(!passes(vec![exists(lts, false)]));
         assert!(passes(vec![exists(lts, false), any("releases.name", "3")]));
         assert!(!passes(vec![exists(lts, false), any("releases.name", "1")]));
-        // Lists within a table are looked at within it.
+        // Lists within a table are checked within it.
         let (n, m) = ("releases.tags.n", "releases.tags.m");
         assert!(passes(vec![any(n, "1"), any(m, "2"), any(lts, "false")]));
         assert!(!passes(vec![any(n, "1"), any(m, "2"), any(lts, "true")]));
         assert!(!passes(vec![any(n, "2"), any(m, "2")]));
-        // Where there is no list, nothing of it is anything.
+        // If there is no list, it has no matching tables.
         assert!(passes(vec![not("other.a", "1"), exists("other.b", false)]));
     }
 

@@ -1,4 +1,4 @@
-//! Figures over the values of a field.
+//! Statistics over the values of a field.
 
 use std::collections::HashSet;
 
@@ -8,21 +8,21 @@ use crate::query::grouping::json_len;
 use crate::query::grouping::{LongValue, MAX_FACET_VALUE};
 use crate::scalar::{Number, Scalar, Stored};
 
-/// Figures over the values that the listed items hold in a field. Each value counts as often as it
-/// is held.
+/// Statistics over the values that the listed items hold in a field. Each value counts as often as
+/// it is held.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stats {
     /// The field.
     pub name: Box<str>,
-    /// How many values there are.
+    /// The number of values.
     pub count: usize,
-    /// How many different ones.
+    /// The number of distinct values.
     pub distinct: usize,
     /// The first one in the order of values.
     pub min: Option<Scalar>,
     /// The last one in the order of values.
     pub max: Option<Scalar>,
-    /// The sum of the numbers among them; `None` where there are none.
+    /// The sum of the numbers among them, or `None` if there are none.
     pub sum: Option<Sum>,
     /// The mean of the numbers among them.
     pub mean: Option<f64>,
@@ -31,13 +31,13 @@ pub struct Stats {
 /// A sum of numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sum {
-    /// Of whole numbers: exact.
+    /// A sum of integers, which is exact.
     Whole(i128),
-    /// The double next to the exact sum, whatever the order of the numbers.
+    /// The double nearest to the exact sum, whatever the order of the numbers.
     Real(f64),
 }
 
-/// What is known of the values of a field so far.
+/// The partial statistics of a field.
 #[derive(Debug, Default)]
 pub(crate) struct Figures<'a> {
     count: usize,
@@ -62,7 +62,7 @@ impl<'a> Figures<'a> {
         self.distinct.insert(value)
     }
 
-    /// Returns the figures. Linear in the values that differ.
+    /// Returns the statistics. Linear in the distinct values.
     pub(crate) fn told(mut self, name: &str) -> Result<Stats, LongValue> {
         let scalar = |value: Option<&Stored<'_>>| match value.map(Stored::to_scalar) {
             Some(scalar) if json_len(&scalar) > MAX_FACET_VALUE => {
@@ -89,8 +89,8 @@ impl<'a> Figures<'a> {
     }
 }
 
-/// A sum of doubles without an error: as doubles of which no two have a digit in common, the smallest
-/// first (Shewchuk 1997).
+/// An exact sum of doubles, kept as doubles without overlapping digits, smallest first (Shewchuk
+/// 1997).
 #[derive(Debug, Default)]
 struct ExactSum(SmallVec<[f64; 2]>);
 
@@ -129,7 +129,7 @@ impl ExactSum {
         }
     }
 
-    /// Returns the double that is next to the sum; `None` where it is too large for one.
+    /// Returns the double nearest to the sum, or `None` if it is too large.
     fn rounded(&self) -> Option<f64> {
         let mut parts = self.0.iter().rev().copied();
         let mut high = parts.next().unwrap_or(0.0);
@@ -142,7 +142,7 @@ impl ExactSum {
                 break;
             }
         }
-        // In the middle between two doubles, what is left decides.
+        // Halfway between two doubles, the rest decides.
         if let Some(next) = parts.next()
             && (low < 0.0 && next < 0.0 || low > 0.0 && next > 0.0)
         {
@@ -191,7 +191,7 @@ mod tests {
     fn values_of_every_kind_are_counted_and_numbers_are_summed() {
         let mut figures = Figures::default();
         for value in [Scalar::Bool(true), Scalar::string("b"), Scalar::string("b")] {
-            // As long as the figures.
+            // Lives as long as the statistics.
             figures.add(Stored::from(Box::leak(Box::new(value)) as &Scalar));
         }
         figures.add(Stored::Number(Number::Natural(4)));

@@ -1,4 +1,4 @@
-//! Lists as tables: which columns they have, and what is in a cell.
+//! Lists as tables: their columns and cells.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,9 +9,9 @@ use crate::sheet::Sheet;
 use crate::value::{FieldPath, Kind};
 
 impl ListQuery {
-    /// Returns the columns of the items as a table, beside their keys: the fields that are asked for,
-    /// else all known ones but those that lie in another. Elements have the fields within them; where
-    /// there are none, `None` stands for the element itself.
+    /// Returns the columns of the items as a table, in addition to their keys: the requested
+    /// fields, or else all known ones that are not inside another. Elements have the fields within
+    /// them; if there are none, `None` stands for the element itself.
     ///
     /// Linear in the fields of the sheet.
     pub fn columns(&self, sheet: &Sheet) -> Option<Vec<FieldPath>> {
@@ -20,7 +20,7 @@ impl ListQuery {
             return Some(fields.to_vec());
         }
         let spec = sheet.spec();
-        // Where every field is known that occurs, those that do not would be empty columns.
+        // If all occurring fields are known, the others would be empty columns.
         let mut names: BTreeSet<String> = match spec.is_open() {
             true => sheet.fields().iter().map(|(name, _)| name.to_owned()).collect(),
             false => spec.known_fields(),
@@ -43,8 +43,8 @@ impl ListQuery {
 }
 
 impl Item {
-    /// Returns what it holds in a field, as a cell: a text as it is, anything else as JSON, and
-    /// nothing for null and what is not there. Several values are a list. Linear in the text.
+    /// Returns the value of a field as a cell: a string as is, anything else as JSON, and nothing
+    /// if it is null or missing. Several values form a list. Linear in the text.
     pub fn cell(&self, field: &FieldPath) -> Cow<'_, str> {
         let mut values = self.value().all_at(field);
         if values.is_empty() && self.element.is_none() {

@@ -19,7 +19,7 @@ mod unseen;
 
 const DEFINITION: &str = "[sheets.s]\nindex = ['a', 't', 'n.x', 'l.x']\nhidden = 'h'\n";
 
-/// A sheet and its text index, from values in the order of their keys `000`, `001`, ...
+/// Returns a sheet and its text index, from values in the order of their keys `000`, `001`, ...
 pub(super) fn sheet(definition: &str, values: &[Json]) -> (Sheet, TextIndex) {
     let file = DefinitionFile { path: "headwater.toml".into(), bytes: definition.into() };
     let files = DefinitionFiles { headwater: Some(file), ..Default::default() };
@@ -711,7 +711,7 @@ mod model {
         found
     }
 
-    /// Returns a day of UTC, if a text below is a moment.
+    /// Returns the day in UTC, if a text below is a moment.
     pub(super) fn day(text: &str) -> Option<&'static str> {
         moment(text, false).map(|at| if at < 0 { "2023-12-31" } else { "2024-01-01" })
     }
@@ -735,8 +735,8 @@ mod model {
         }
     }
 
-    /// The texts below that are moments, as half seconds from New Year 2024 on; of a year only the
-    /// beginning is one.
+    /// Returns the texts below that are moments, in half seconds since New Year 2024; a year is one
+    /// only as a beginning.
     fn moment(text: &str, beginning: bool) -> Option<i64> {
         Some(match text {
             "2023-12-31T23:30:00Z" => -3_600,
@@ -791,9 +791,9 @@ mod model {
         }
     }
 
-    /// Several conditions on a list of tables hold for one of them.
+    /// Several conditions on a list of tables must hold for one of them.
     pub(super) fn pass(record: &Json, filters: &[(String, String, String)]) -> bool {
-        // A list that is given in parts is one list.
+        // A list given in parts is one list.
         let mut whole: Vec<(String, String, String)> = Vec::new();
         for filter in filters {
             let same = |other: &&mut (String, String, String)| {
@@ -805,7 +805,7 @@ mod model {
             }
         }
         let filters = &whole;
-        // What is asked twice is asked once.
+        // Duplicate conditions count once.
         let mut once: Vec<&(String, String, String)> = Vec::new();
         for filter in filters {
             let several = |operator: &str| match operator {
@@ -946,7 +946,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// A list by pages and by cursors against a model that shares no code with it.
+    /// Checks a list by pages and by cursors against a model that shares no code with it.
     #[test]
     fn a_list_is_that_of_a_naive_reading(
         records in prop::collection::vec(any_record(), 0..60),
@@ -993,7 +993,7 @@ proptest! {
         if has_words {
             query.push_str("q=b&");
         }
-        // The rank of a match is for the tests of the text index.
+        // The ranking of matches is tested with the text index.
         let in_order = |mut keys: Vec<usize>| {
             if has_words && sort.is_empty() {
                 keys.sort_unstable();
@@ -1031,7 +1031,7 @@ proptest! {
         prop_assert_eq!(&in_order(by_cursor), &expected, "{}", query);
     }
 
-    /// No parameter makes the parser fail other than with problems.
+    /// For any parameters, the parser succeeds or returns problems.
     #[test]
     fn any_parameters_are_read_or_told(
         pairs in prop::collection::vec(("\\PC{0,12}|a|a\\[[a-z]{1,6}\\]|sort|q|page|limit|cursor", "\\PC{0,20}|[0-9a-z,.-]{0,9}"), 0..6),
@@ -1055,11 +1055,11 @@ fn shown(scalar: &crate::scalar::Scalar) -> String {
     }
 }
 
-/// Everything that is counted, by a reading of the items that shares no code with it.
+/// Counts everything by a reading of the items that shares no code with the engine.
 mod counted {
     use super::*;
 
-    /// Returns the JSON of what stands for the group of a value.
+    /// Returns the JSON for the group of a value.
     pub(super) fn group(value: &Json, by: &str) -> Json {
         if let Some(bounds) = by.strip_prefix("0,") {
             let mut bounds: Vec<f64> = bounds.split(',').map(|it| it.parse().unwrap()).collect();
@@ -1102,7 +1102,7 @@ mod counted {
         counts
     }
 
-    /// Returns what an item holds: its record, and its element of `l` if it is one.
+    /// Returns the values of an item: of its record, and of its element of `l` if it is one.
     pub(super) fn values((record, element): &(Json, Json), field: &str) -> Vec<Json> {
         match field.strip_prefix("l.").filter(|_| !element.is_null()) {
             Some(inner) => model::all_values(element, inner),
@@ -1117,7 +1117,8 @@ mod counted {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
-    /// Facets, figures and groups of records and of elements, against a model that shares no code.
+    /// Checks facets, statistics and groups of records and elements against a model that shares no
+    /// code.
     #[test]
     fn what_is_counted_is_that_of_a_naive_reading(
         records in prop::collection::vec(any_record(), 1..40),
@@ -1167,7 +1168,7 @@ proptest! {
         let grouping = if by.is_empty() { field.to_owned() } else { format!("{field}:{by}") };
         let mode = if is_or { "or" } else { "and" };
 
-        // Facets and figures, beside items.
+        // Facets and statistics, together with items.
         let asked = format!("{query}facets={grouping}&facetMode={mode}&stats={other}&perPage={size}");
         let page = page(&sheet, &asked);
         prop_assert_eq!(page.total, listed.len(), "{}", asked);
@@ -1182,7 +1183,7 @@ proptest! {
             values.iter().map(Json::to_string).collect();
         prop_assert_eq!(figures.distinct, different.len());
         let numbers: Vec<f64> = values.iter().filter_map(Json::as_f64).collect();
-        // These numbers have sums without an error.
+        // These numbers have exact sums.
         let sum = (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>());
         let told = figures.sum.map(|sum| match sum {
             Sum::Whole(whole) => whole as f64,
@@ -1266,7 +1267,7 @@ proptest! {
     }
 }
 
-/// Returns how often a budget is asked on the way to an answer that may cost what it likes.
+/// Returns how often a budget is asked in the course of an answer without a limit.
 fn asked(run: impl Fn(&Budget) -> Result<(), ListError>) -> usize {
     let asked = std::rc::Rc::new(std::cell::Cell::new(0));
     let counted = asked.clone();
@@ -1278,7 +1279,7 @@ fn asked(run: impl Fn(&Budget) -> Result<(), ListError>) -> usize {
     asked.get()
 }
 
-/// Runs it with a budget that is used up at the question `last`.
+/// Runs it with a budget that is used up at question `last`.
 fn ended(last: usize, run: &impl Fn(&Budget) -> Result<(), ListError>) -> bool {
     let asked = std::cell::Cell::new(0);
     let budget = Budget::while_true(move || {
@@ -1288,8 +1289,8 @@ fn ended(last: usize, run: &impl Fn(&Budget) -> Result<(), ListError>) -> bool {
     matches!(run(&budget), Err(ListError::Search(SearchError::TooCostly(_))))
 }
 
-/// Asserts that `run` asks its budget at least so often, and that it is refused wherever on the way
-/// that says no: in some ten places.
+/// Asserts that `run` asks its budget at least `least` times, and that it is refused if the budget
+/// runs out at any of some ten points.
 fn assert_asks(what: &str, least: usize, run: impl Fn(&Budget) -> Result<(), ListError>) {
     let asked = asked(&run);
     assert!(asked >= least, "{what} asks {asked} times");
@@ -1392,7 +1393,7 @@ fn whatever_a_list_asks_for_ends_when_its_budget_is_used_up() {
             });
         }
     }
-    // A few words cost too little to be asked about here, and end all the same where they are.
+    // A few words cost too little to check the budget here, and end even when it is used up.
     for query in
         ["q=word11*", "q=meadwo~2", "q=rivver harbor", "q=\"river bridge\" -\"harbor river\""]
     {
@@ -1420,7 +1421,7 @@ fn what_a_list_reads_of_every_record_is_told() {
 fn a_field_that_only_the_path_has_is_asked_for_as_any_other() {
     let titles = ["z", "a", "m", "b"];
     let paths = ["de/x", "fr/x", "fr/y-1", "it/2"];
-    // Two of them say their language themselves.
+    // Two of them declare their own language.
     let own = |n: usize| match n {
         0 => json!({"title": titles[n], "lang": "de", "h": true}),
         1 => json!({"title": titles[n], "lang": "fr", "l": [{"slug": "x"}]}),

@@ -1,4 +1,4 @@
-//! Lists in the order of an index: walked from its beginning, and no further than the part goes.
+//! Lists in the order of an index, which is walked only as far as the part goes.
 
 use std::sync::Arc;
 
@@ -21,20 +21,20 @@ pub(crate) struct Walk<'a> {
     ranges: Ranges,
     descending: bool,
     membership: Membership<'a>,
-    /// Whether records without a value come behind them.
+    /// Whether records without a value follow.
     missing: bool,
 }
 
 impl<'q, 'a> List<'q, 'a> {
-    /// Returns the walk to the first `wanted` records of the list, if it is likely to end before
-    /// all of the list would be sorted.
+    /// Returns the walk to the first `wanted` records of the list, if it is likely to be cheaper
+    /// than sorting the whole list.
     pub(crate) fn walk_to(&self, fields: &SortFields, wanted: usize) -> Option<Walk<'a>> {
         let field = fields.first()?;
         let index = self.sheet.index(field.field.as_str())?;
         if index.multi_valued() > 0 {
             return None;
         }
-        // Filters over this very field leave a part of the walk only.
+        // Filters on the same field restrict the walk.
         let filters = self.query.filters.iter().filter(|filter| filter.field == field.field);
         let filtered = filters.filter(|filter| !filter.is_negated()).filter_map(Filter::values);
         let filtered = filtered.reduce(|all, ranges| all.intersection(&ranges));
@@ -59,14 +59,14 @@ impl<'q, 'a> List<'q, 'a> {
             Some(Some(from)) => {
                 ranges = ranges.intersection(&onward(&from.to_scalar(), field.descending))
             }
-            // The cursor stands behind everything that has a value.
+            // The cursor is after everything that has a value.
             Some(None) => ranges = Ranges::points([]),
         }
         let membership = self.found.membership(self.query, &field.field);
         Some(Walk { index, ranges, descending: field.descending, membership, missing })
     }
 
-    /// Returns the records from `offset` on, at most `limit`, behind the cursor.
+    /// Returns the records after the cursor from `offset` on, at most `limit`.
     pub(crate) fn walk(
         &self,
         fields: &SortFields,
@@ -109,7 +109,7 @@ impl<'q, 'a> List<'q, 'a> {
     }
 }
 
-/// Returns the values that do not come before `from` in the order of the list.
+/// Returns the values that are not before `from` in the order of the list.
 fn onward(from: &Scalar, descending: bool) -> Ranges {
     use std::ops::Bound::{Included, Unbounded};
     let from = Included(from.clone());
@@ -120,7 +120,7 @@ fn onward(from: &Scalar, descending: bool) -> Ranges {
 struct Part<'l, 'q, 'a> {
     list: &'l List<'q, 'a>,
     fields: &'l SortFields,
-    /// How many places are still to be passed over.
+    /// How many positions are still to be skipped.
     skip: usize,
     limit: usize,
     records: Vec<&'a Arc<Record>>,
@@ -131,7 +131,7 @@ impl<'a> Part<'_, '_, 'a> {
         self.records.len() >= self.limit
     }
 
-    /// Takes what the part needs of a group with equal first values, given in key order.
+    /// Takes what the part needs from a group with equal first values, given in key order.
     fn extend(&mut self, mut group: impl Iterator<Item = &'a Key>) {
         let list = self.list;
         let left = self.limit - self.records.len();

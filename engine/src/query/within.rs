@@ -1,11 +1,11 @@
-//! What a list is asked within.
+//! The context of a list query.
 
 use std::sync::Arc;
 
 use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
 
-/// The sheet of a list, and the state that it is a part of, if other records can be looked at, too.
+/// The sheet of a list, and the state that contains it, if other records can be read too.
 #[derive(Debug, Clone, Copy)]
 pub struct Within<'a> {
     pub(crate) sheet: &'a Sheet,

@@ -1,17 +1,17 @@
-//! Points in time, as strings spell them in every format.
+//! Points in time, as spelled by strings in any format.
 
 mod shift;
 
-/// A date, or a date and a time, to the nanosecond. Without an offset it counts as UTC.
+/// A date, or a date and a time, to the nanosecond. Without an offset it is in UTC.
 ///
-/// A record's value keeps no types of its format, so it is the text that tells: what TOML writes
-/// as a date-time, and YAML and JSON as a string, is the same moment. Times of day without a date
-/// are none.
-// Twelve bytes, so that an index needs 32 for each of its values and not 40.
+/// A record's value does not keep the types of its format, so only the text counts: a date-time in
+/// TOML and the same string in YAML or JSON are the same moment. A time of day without a date is
+/// not a moment.
+// Twelve bytes, so that an index needs 32 rather than 40 bytes for each value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(Rust, packed(4))]
 pub struct Moment {
-    /// From the first of January 1970 on.
+    /// Counted from 1970-01-01.
     seconds: i64,
     nanoseconds: u32,
 }
@@ -20,16 +20,15 @@ const SECOND: u32 = 1_000_000_000;
 const DAY: i64 = 86_400;
 
 impl Moment {
-    /// The first moment that there is, the beginning of the year 0.
+    /// The first moment in range, the beginning of the year 0.
     pub const FIRST: Self = Self { seconds: days(0, 1, 1) * DAY, nanoseconds: 0 };
 
-    /// The first moment behind the last one, which is in the year 9999.
+    /// The first moment after the last one in range, which is in the year 9999.
     const END: Self = Self { seconds: days(10_000, 1, 1) * DAY, nanoseconds: 0 };
 
-    /// Reads `2024-05-01`, `2024/05/01` or `2024.05.01`, and behind it `T` or a space, `10:30`,
-    /// seconds, their fraction, and what they are counted from, as far as they are there: `Z`,
-    /// `UTC`, `GMT`, or an offset such as `+02:00`, `-0500` and `+02`, with a space before it or
-    /// none. Returns `None` for another text.
+    /// Parses `2024-05-01`, `2024/05/01` or `2024.05.01`, optionally followed by `T` or a space,
+    /// `10:30`, seconds, a fraction, and a zone: `Z`, `UTC`, `GMT`, or an offset such as `+02:00`,
+    /// `-0500` or `+02`, with or without a space before it. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.as_bytes();
         let (date, rest) = text.split_at_checked(10)?;
@@ -50,7 +49,7 @@ impl Moment {
         (Self::FIRST..Self::END).contains(&moment).then_some(moment)
     }
 
-    /// Reads the beginning of a year, `2024`, or of a month, `2024-05`, too.
+    /// Also parses a year, `2024`, or a month, `2024-05`, as its beginning.
     pub fn beginning(text: &str) -> Option<Self> {
         match text.as_bytes() {
             [_, _, _, _] => Self::parse(&format!("{text}-01-01")),
@@ -61,14 +60,14 @@ impl Moment {
         }
     }
 
-    /// Returns the second in which the clock is; the first moment of 1970 where that is out of range.
+    /// Returns the current second, or the Unix epoch if the clock is out of range.
     pub fn now() -> Self {
         let seconds = time::OffsetDateTime::now_utc().unix_timestamp();
         Self::at(i128::from(seconds) * i128::from(SECOND))
             .unwrap_or(Self { seconds: 0, nanoseconds: 0 })
     }
 
-    /// Returns the moment so many nanoseconds after the beginning of 1970, if there is one.
+    /// Returns the moment `nanoseconds` after the Unix epoch, or `None` if it is out of range.
     pub fn at(nanoseconds: i128) -> Option<Self> {
         let second = i128::from(SECOND);
         let seconds = i64::try_from(nanoseconds.div_euclid(second)).ok()?;
@@ -77,12 +76,12 @@ impl Moment {
         (Self::FIRST..Self::END).contains(&moment).then_some(moment)
     }
 
-    /// Returns how many nanoseconds it is after the beginning of 1970.
+    /// Returns the number of nanoseconds since the Unix epoch.
     pub fn nanoseconds(self) -> i128 {
         i128::from(self.seconds) * i128::from(SECOND) + i128::from(self.nanoseconds)
     }
 
-    /// Returns the moment a nanosecond later, if there is one.
+    /// Returns the moment one nanosecond later, or `None` if it is out of range.
     pub fn next(self) -> Option<Self> {
         let next = match self.nanoseconds + 1 {
             SECOND => Self { seconds: self.seconds + 1, nanoseconds: 0 },
@@ -91,12 +90,12 @@ impl Moment {
         Some(next).filter(|next| *next < Self::END)
     }
 
-    /// Returns how many whole seconds it is after the beginning of 1970.
+    /// Returns the number of whole seconds since the Unix epoch.
     pub fn seconds(self) -> i64 {
         self.seconds
     }
 
-    /// Returns the shortest text in UTC that has seconds: `2024-05-01T08:30:00Z`.
+    /// Returns the shortest text in UTC that includes seconds: `2024-05-01T08:30:00Z`.
     pub fn text(self) -> String {
         let Self { seconds, nanoseconds } = self;
         let (year, month, day) = date(seconds.div_euclid(DAY));
@@ -111,7 +110,7 @@ impl Moment {
     }
 }
 
-/// Reads a time and its offset as seconds in UTC from midnight on, and nanoseconds.
+/// Parses a time and its offset. Returns the seconds in UTC since midnight, and the nanoseconds.
 fn time_of_day(text: &[u8]) -> Option<(i64, u32)> {
     let (hour, minute, mut rest) = clock(text)?;
     let (mut second, mut fraction) = (0, 0);
@@ -120,7 +119,7 @@ fn time_of_day(text: &[u8]) -> Option<(i64, u32)> {
         if let [b'.', behind @ ..] = rest {
             let length = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
             let digits = behind.get(..length).filter(|digits| !digits.is_empty())?;
-            // What is finer than a nanosecond is cut off.
+            // Digits beyond nanoseconds are cut off.
             let nine = (0..9).map(|at| digits.get(at).map_or(0, |digit| u32::from(digit - b'0')));
             fraction = nine.fold(0, |all, digit| all * 10 + digit);
             rest = &behind[length..];
@@ -131,12 +130,12 @@ fn time_of_day(text: &[u8]) -> Option<(i64, u32)> {
         [b' ', rest @ ..] => offset(rest)?,
         rest => offset(rest)?,
     };
-    // A leap second is the one behind it.
+    // A leap second equals the second after it.
     let is_time = second <= 60;
     is_time.then_some((i64::from(hour * 3_600 + minute * 60 + second) - offset, fraction))
 }
 
-/// Reads by how many seconds a time is ahead of UTC.
+/// Parses an offset. Returns how many seconds the time is ahead of UTC.
 fn offset(text: &[u8]) -> Option<i64> {
     let (sign, digits) = match text {
         [b'Z' | b'z'] | b"UTC" | b"GMT" => return Some(0),
@@ -156,7 +155,7 @@ fn offset(text: &[u8]) -> Option<i64> {
     is_offset.then_some(sign * i64::from(hours * 3_600 + minutes * 60))
 }
 
-/// Reads `10:30` at the beginning of a text.
+/// Parses `10:30` at the beginning of a text.
 fn clock(text: &[u8]) -> Option<(u32, u32, &[u8])> {
     let [tens, ones, b':', minute_tens, minute_ones, rest @ ..] = text else { return None };
     let (hour, minute) = (number(&[*tens, *ones])?, number(&[*minute_tens, *minute_ones])?);
@@ -180,10 +179,9 @@ fn last_day(year: u32, month: u32) -> u32 {
     }
 }
 
-/// Counts the days from the first of January 1970 on. A year begins in March here, so that the
-/// leap day is the last.
+/// Counts the days since 1970-01-01. A year begins in March here, so that the leap day is the last.
 const fn days(year: u32, month: u32, day: u32) -> i64 {
-    // Eras of 400 years have equally many days; one is added, so that no number is negative.
+    // Eras of 400 years have the same number of days; one is added, so that no number is negative.
     let year = year as i64 + 400 - (month <= 2) as i64;
     let month = (month as i64 + 9) % 12;
     let (era, of_era) = (year / 400, year % 400);
@@ -191,7 +189,7 @@ const fn days(year: u32, month: u32, day: u32) -> i64 {
     (era - 1) * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// Returns the year, the month and the day that [`days`] counts.
+/// Returns the year, month and day for a number that [`days`] returns.
 fn date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
@@ -296,7 +294,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against another library.
+        /// Checks against another library.
         #[test]
         fn a_moment_reads_and_writes_as_what_it_is(
             seconds in -62_167_219_200..253_402_300_800_i64,

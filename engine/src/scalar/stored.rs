@@ -1,22 +1,22 @@
-//! A scalar where it stands in the text of a record.
+//! A scalar within the text of a record.
 
 use std::borrow::Cow;
 
 use crate::scalar::{Moment, Number, Scalar};
 use crate::value::{Json, Kind};
 
-/// What a [`Scalar`] is, without a copy of its text. Both compare and hash alike.
+/// A [`Scalar`] without a copy of its text. Both compare and hash alike.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stored<'a> {
     /// A boolean.
     Bool(bool),
     /// A number.
     Number(Number),
-    /// A string that spells no moment.
+    /// A string that does not denote a moment.
     String(Cow<'a, str>),
-    /// A string that spells a moment, and the moment.
+    /// A string that denotes a moment, with the moment.
     Moment(Moment, Cow<'a, str>),
-    /// An array or object as its canonical text.
+    /// An array or object, as its canonical text.
     Other(&'a str),
 }
 
@@ -53,7 +53,7 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// Returns it with a text of its own.
+    /// Returns a scalar with its own copy of the text.
     pub fn to_scalar(&self) -> Scalar {
         match self {
             Self::Bool(boolean) => Scalar::Bool(*boolean),

@@ -1,9 +1,9 @@
-//! How text becomes words: one analyzer a language for documents, queries and highlights, so that
-//! they agree.
+//! How text becomes words: each language has one analyzer for documents, queries and highlights, so
+//! that they agree.
 //!
-//! The words of a sheet that says its language begin with the *mark* of that language, a control
-//! character that no text has in a word. So words of several languages stand in one dictionary
-//! without being taken for one another, and those of sheets that say nothing are bare.
+//! The words of a sheet that declares a language begin with the *mark* of that language, a control
+//! character that never occurs in the words of a text. So one dictionary holds words of several
+//! languages without confusing them. The words of sheets without a language have no mark.
 
 use tantivy::tokenizer::{
     AsciiFoldingFilter, BoxTokenStream, RemoveLongFilter, TextAnalyzer, TextAnalyzerBuilder, Token,
@@ -16,46 +16,49 @@ use crate::search::mark::mark;
 use crate::search::segmentation::{Segmenter, is_unspaced, normal};
 use crate::search::stem::Stems;
 
-/// Runs of letters and digits of this many bytes or more are no words and are not indexed.
+/// Runs of letters and digits of at least this many bytes are not treated as words and are not
+/// indexed.
 pub(crate) const WORD_BYTES: usize = 64;
 
-/// Says whether accents are taken off before words are stemmed. A language that has letters with
-/// accents has stems that depend on them; in English they only stand in the way.
+/// Returns whether accents are removed before words are stemmed. In a language that has accented
+/// letters, stems depend on them; in English, accents only get in the way.
 fn folds_first(language: Language) -> bool {
     matches!(language, Language::Unsaid | Language::None | Language::English)
 }
 
-/// Says whether the stems of a language begin like their words.
+/// Returns whether the stems of a language begin like their words.
 pub(crate) fn begins_alike(language: Language) -> bool {
     folds_first(language)
 }
 
-/// Names what decides into which words a text falls, besides this module: whose the steps and stems
-/// are, and which characters are letters.
+/// Names everything outside this module that decides how a text splits into words: the library with
+/// the steps and stemmers, and the version of Unicode that defines letters.
 pub(crate) fn words_are_of() -> String {
     let (major, minor, patch) = char::UNICODE_VERSION;
     format!("{}, Unicode {major}.{minor}.{patch}", tantivy::version_string())
 }
 
-/// Returns the analyzer of documents: lower case, without accents, stems.
+/// Returns the analyzer of documents: it lowercases, removes accents and stems.
 pub(crate) fn stemming(language: Language) -> TextAnalyzer {
     stems_of(Segmenter::default(), language)
 }
 
-/// Returns what makes of one word, as it is written, what [`stemming`] makes of it in a text.
+/// Returns an analyzer that turns one word, as written, into what [`stemming`] makes of it in a
+/// text.
 pub(crate) fn word_stemming(language: Language) -> TextAnalyzer {
     stems_of(WholeWord::default(), language)
 }
 
-/// Returns the analyzer of documents without stems, which cost more than all other steps, and
+/// Returns the analyzer of documents without stemming, which costs more than all other steps, and
 /// without marks.
 ///
-/// Where stems begin like their words, this is enough to pass over most words.
+/// Where stems begin like their words, this is enough to rule out most words.
 pub(crate) fn folding() -> TextAnalyzer {
     folded(Segmenter::default()).build()
 }
 
-/// Returns what makes of one word, as it is written, what [`folding`] makes of it in a text.
+/// Returns an analyzer that turns one word, as written, into what [`folding`] makes of it in a
+/// text.
 pub(crate) fn word_folding() -> TextAnalyzer {
     folded(WholeWord::default()).build()
 }
@@ -73,14 +76,14 @@ fn stems_of<T: Tokenizer>(words: T, language: Language) -> TextAnalyzer {
     words.filter(Stems(language)).filter(AsciiFoldingFilter).filter(Unpointed).build()
 }
 
-/// A word of a query, as it is written, and where it stands.
+/// A word of a query as written, with its position.
 pub(crate) struct Written {
     pub(crate) position: u32,
     pub(crate) text: Box<str>,
 }
 
-/// Returns the words that a document has to have for `text` to stand in it: of those that a text has
-/// in one place, the one that says most.
+/// Returns the words that a document must hold to contain `text`. Where a text has several words at
+/// one position, the most specific one is returned.
 pub(crate) fn written(text: &str) -> Vec<Written> {
     let mut segmenter = Segmenter::default();
     let mut stream = segmenter.token_stream(text);
@@ -89,7 +92,7 @@ pub(crate) fn written(text: &str) -> Vec<Written> {
     while let Some(token) = stream.next() {
         let position = token.position as u32;
         let is_other = words.last().is_none_or(|last| last.position != position);
-        // The last character of a run is in the pair before.
+        // The pair before already covers the last character of a run.
         if is_other && token.offset_to > end && token.text.len() < WORD_BYTES {
             end = token.offset_to;
             let raw = &text[token.offset_from..token.offset_to];
@@ -101,13 +104,13 @@ pub(crate) fn written(text: &str) -> Vec<Written> {
     words
 }
 
-/// Returns what an analyzer makes of one word as it is written.
+/// Returns what an analyzer makes of one word as written.
 pub(crate) fn analyzed(analyzer: &mut TextAnalyzer, word: &str) -> Box<str> {
     let mut stream = analyzer.token_stream(word);
     stream.next().map_or_else(Box::default, |token| token.text.as_str().into())
 }
 
-/// Returns the first word of `text` that has this stem, in lower case as it is written.
+/// Returns the first word of `text` that has this stem, in lower case but otherwise as written.
 pub(crate) fn spelled(language: Language, text: &str, stem: &str) -> Option<String> {
     let mut analyzer = stemming(language);
     let mut stream = analyzer.token_stream(text);
@@ -119,17 +122,17 @@ pub(crate) fn spelled(language: Language, text: &str, stem: &str) -> Option<Stri
     None
 }
 
-/// Says whether `text` holds a run of letters and digits that is too long to be a word.
+/// Returns whether `text` contains a run of letters and digits that is too long to be a word.
 pub(crate) fn has_overlong_word(text: &str) -> bool {
     let ends = |symbol: char| !symbol.is_alphanumeric() || is_unspaced(symbol);
     text.split(ends).any(|word| word.len() >= WORD_BYTES)
 }
 
-/// A tokenizer that takes a text as one word.
+/// A tokenizer that treats a text as one word.
 #[derive(Clone, Default)]
 struct WholeWord(Token);
 
-/// That word.
+/// The token stream of that single word.
 struct OneWord<'a> {
     token: &'a mut Token,
     is_given: bool,
@@ -162,14 +165,14 @@ impl TokenStream for OneWord<'_> {
 
 /// The analyzers of documents in several languages.
 ///
-/// As a tokenizer of tantivy's, which knows nothing of languages, it reads texts that are
+/// As a tantivy tokenizer, which knows nothing of languages, it expects texts that are
 /// [labelled](Self::labelled).
 #[derive(Clone, Default)]
 pub(crate) struct Polyglot {
     analyzers: Vec<(Language, TextAnalyzer)>,
 }
 
-/// Stands before a text of the language that has no mark.
+/// Precedes a text in the language that has no mark.
 const NO_MARK: char = '\0';
 
 impl Polyglot {
@@ -183,7 +186,7 @@ impl Polyglot {
         self.analyzers[at].1.token_stream(text)
     }
 
-    /// Returns a text with its language before it.
+    /// Returns a text prefixed with its language.
     pub(crate) fn labelled(language: Language, text: &str) -> String {
         format!("{}{text}", mark(language).unwrap_or(NO_MARK))
     }
@@ -206,7 +209,7 @@ mod tests {
     use super::*;
     use crate::search::mark::unmarked;
 
-    /// What this hash is of is kept in caches.
+    /// Caches hold the words that this hash covers.
     #[test]
     fn texts_fall_into_the_words_that_caches_hold() {
         let text = "The Lords' Büchereien of Łódź are running; l'été, naïve cafés \
@@ -235,7 +238,7 @@ mod tests {
         words
     }
 
-    /// The stems without marks.
+    /// Returns the stems without marks.
     fn stems(language: &str, text: &str) -> String {
         let language = Language::of_code(language).unwrap();
         let words = words(language, text);

@@ -1,9 +1,9 @@
-//! Keeps segments few and mostly alive, without changing what a search finds.
+//! Keeps segments few and mostly alive without changing what a search finds.
 //!
-//! Eight segments of one size class become one, and a segment with many dead documents is written
-//! anew. That is done beside the published state: [`TextIndex::compaction`] says what is due,
-//! [`Compaction::run`] does the work on any thread, and [`TextIndex::adopting`] puts the result in
-//! the place of what it was made from, whatever has been published meanwhile.
+//! Eight segments of one size class are merged into one, and a segment with many dead documents is
+//! rewritten. This happens outside the published state: [`TextIndex::compaction`] returns what is
+//! due, [`Compaction::run`] does the work on any thread, and [`TextIndex::adopting`] replaces the
+//! sources with the result, whatever has been published in the meantime.
 
 use crate::search::doc_name::{DocName, Texts};
 use crate::search::error::SearchError;
@@ -12,19 +12,20 @@ use crate::search::segment::Segment;
 use crate::search::shape::Shape;
 use crate::search::totals::TotalsByLanguage;
 
-/// So many segments of one class are merged, and each class is so many times the one below.
+/// The number of segments of one class that are merged, and the ratio between adjacent size
+/// classes.
 const FAN_IN: u64 = 8;
-/// Larger segments are not merged: they are few, and each more than a second's work.
+/// Larger segments are not merged: they are few, and each takes more than a second to merge.
 const MAX_MERGED: u64 = 32_768;
 
-/// Segments that should be written anew as one.
+/// Segments that should be rewritten as one.
 #[must_use]
 pub struct Compaction {
     shape: std::sync::Arc<Shape>,
     victims: Vec<Segment>,
 }
 
-/// Segments written anew, and those they stand for.
+/// Rewritten segments, and the segments that they replace.
 #[must_use]
 pub struct Compacted {
     victims: Vec<Segment>,
@@ -32,7 +33,7 @@ pub struct Compacted {
 }
 
 impl TextIndex {
-    /// Returns what should be compacted next, if anything. Cheap.
+    /// Returns what should be compacted next, if anything. This is cheap.
     pub fn compaction(&self) -> Option<Compaction> {
         let due = |victims: Vec<Segment>| Compaction { shape: self.shape.clone(), victims };
         let decayed = |segment: &&Segment| segment.dead() * 10 > u64::from(segment.len()) * 3;
@@ -50,10 +51,10 @@ impl TextIndex {
         })
     }
 
-    /// Returns this index with the compacted segments in the place of those they were made from.
-    /// Documents that died since the plan was made stay dead. In a state from before the plan, where
-    /// some that were dead then are alive, nothing is replaced. Cheap, so it can be done under the lock
-    /// that serializes changes.
+    /// Returns this index with the segments that were compacted replaced by the result. Documents
+    /// that died since the plan was made stay dead. In a state from before the plan, where
+    /// documents are alive that the plan saw as dead, nothing is replaced. This is cheap enough to
+    /// run under the lock that serializes changes.
     #[must_use]
     pub fn adopting(&self, compacted: Compacted) -> Self {
         let Compacted { victims, merged } = compacted;
@@ -65,7 +66,8 @@ impl TextIndex {
             if self.segments.iter().any(is_earlier) {
                 return self.clone();
             }
-            // A segment that is gone has no document left, or none that another does not hold.
+            // A missing segment had no documents left, or only documents that another segment
+            // holds.
             match self.segments.iter().find(|segment| segment.same_body(victim)) {
                 Some(now) if now.dead() == victim.dead() => {}
                 Some(now) => died.extend(victim.names().filter(|name| now.find(name).is_none())),
@@ -80,16 +82,16 @@ impl TextIndex {
 }
 
 impl Compaction {
-    /// Writes the segments anew from `texts`, which must report what was indexed: those of the
-    /// state that the plan was made from.
+    /// Rewrites the segments from `texts`, which must report the texts that were indexed: those of
+    /// the state that the plan was made from.
     ///
     /// # Errors
     ///
-    /// [`SearchError::OutOfStep`] where the texts are evidently others.
+    /// [`SearchError::OutOfStep`] if the texts evidently differ.
     pub fn run(self, texts: &Texts<'_>) -> Result<Compacted, SearchError> {
         let mut names: Vec<DocName> = self.victims.iter().flat_map(Segment::names).collect();
         names.sort_unstable();
-        // On one thread: nobody waits for it, and readers want the others.
+        // One thread only: nobody waits for the result, and readers need the others.
         let merged = build(&self.shape, &names, texts, 1, FEW)?;
         let totals =
             |segments: &[Segment]| TotalsByLanguage::sum(segments.iter().map(Segment::live));

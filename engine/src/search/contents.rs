@@ -1,4 +1,4 @@
-//! A digest of all that an index holds, to compare two of them.
+//! A digest of everything that an index holds, for comparing two indexes.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,16 @@ use crate::search::error::SearchError;
 use crate::search::index::TextIndex;
 
 impl TextIndex {
-    /// Returns a digest of every live document and posting: two indexes for the same layout have
-    /// the same one if, and except by malice only if, they answer every search alike.
+    /// Returns a digest of every live document and posting. Two indexes for the same layout have
+    /// the same digest if they answer every search alike and, short of a malicious collision, only
+    /// then.
     ///
-    /// Independent of segments and of the stamp. Linear in all postings; meant for tests and
-    /// audits.
+    /// The digest does not depend on segments or on the stamp. Linear in all postings; meant for
+    /// tests and audits.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Read`] where a segment cannot be read.
+    /// [`SearchError::Read`] if a segment cannot be read.
     pub fn digest(&self) -> Result<[u8; 32], SearchError> {
         let mut sum = [0_u64; 4];
         let mut add = |hash: blake3::Hash| {
@@ -65,7 +66,7 @@ fn key_bytes(key: &crate::id::Key) -> &[u8] {
     key.as_str().as_bytes()
 }
 
-/// Hashes the parts, each with its length before it.
+/// Hashes the parts, each preceded by its length.
 fn hash(parts: &[&[u8]]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     for part in parts {

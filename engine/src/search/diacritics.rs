@@ -1,19 +1,19 @@
-//! The step that takes the marks off words of scripts in which they are left out as often as not:
-//! Greek, Hebrew and Arabic. tantivy does that for Latin letters.
+//! A token filter that removes marks from words in scripts where writers omit them as often as not:
+//! Greek, Hebrew and Arabic. tantivy does the same for Latin letters.
 
 use tantivy::tokenizer::{Token, TokenFilter, TokenStream, Tokenizer};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-/// The step.
+/// The filter.
 #[derive(Clone)]
 pub(super) struct Unpointed;
 
-/// A tokenizer with that step.
+/// A tokenizer with the filter applied.
 #[derive(Clone)]
 pub(super) struct UnpointedWords<T>(T);
 
-/// The words of one text without their marks.
+/// The words of one text with their marks removed.
 pub(super) struct UnpointedStream<T>(T);
 
 impl TokenFilter for Unpointed {
@@ -50,7 +50,7 @@ impl<T: TokenStream> TokenStream for UnpointedStream<T> {
     }
 }
 
-/// Returns a word without its marks; `None` where it is of another script.
+/// Returns a word without its marks, or `None` if it is in another script.
 fn unpointed(word: &str) -> Option<String> {
     if word.is_ascii() || !word.chars().any(is_pointed) {
         return None;
@@ -60,7 +60,7 @@ fn unpointed(word: &str) -> Option<String> {
         .filter(|c| !is_combining_mark(*c))
         .map(|c| if c == 'ς' { 'σ' } else { c })
         .collect();
-    // A mark that stands alone stays.
+    // A mark on its own stays.
     (!bare.is_empty()).then_some(bare)
 }
 

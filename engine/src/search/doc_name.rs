@@ -6,14 +6,14 @@ use crate::search::slots::Slot;
 /// The name of a document: the sheet and key of its record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocName {
-    /// The sheet.
+    /// The sheet of the record.
     pub sheet: SheetName,
-    /// The key in the sheet.
+    /// The key of the record in its sheet.
     pub key: Key,
 }
 
-/// Reports the texts of a document to the function it is given, each with its slot.
+/// Passes each text of a document, with its slot, to the given function.
 ///
-/// A document that has none is not in the index; so a removed record is one without texts. It may
-/// be called on several threads.
+/// A document without texts is not in the index, so a removed record is a document without texts.
+/// The function may be called on several threads.
 pub type Texts<'a> = dyn Fn(&DocName, &mut dyn FnMut(Slot, &str)) + Sync + 'a;

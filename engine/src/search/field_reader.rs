@@ -1,5 +1,5 @@
-//! Reads a field of a document, to see whether a word that the index has somewhere in it stands there:
-//! the index has no fields, only slots.
+//! Reads a field of a document to check whether a word occurs in it. The index cannot answer that,
+//! since it has slots rather than fields.
 
 use tantivy::tokenizer::{TextAnalyzer, TokenStream as _};
 
@@ -10,10 +10,10 @@ use crate::search::doc_name::DocName;
 use crate::search::reading::Variant;
 use crate::search::scope::FieldTexts;
 
-/// What it costs to read a text, for each of its bytes.
+/// The cost of reading a text, per byte.
 const READING: usize = 32;
 
-/// What it costs to find a document.
+/// The cost of finding a document.
 const LOOK: usize = 512;
 
 /// Reads one field of documents in one language.
@@ -34,7 +34,7 @@ impl<'a> FieldReader<'a> {
         Self { field, texts, analyzer: analyzer::stemming(language), budget }
     }
 
-    /// Says whether a text of the field that is in this slot holds the words of a variant at their
+    /// Returns whether a text of the field in this slot holds the words of a variant at their
     /// distances. Linear in the texts of the field.
     pub(crate) fn holds(&mut self, name: &DocName, slot: usize, variant: &Variant) -> bool {
         let Self { field, texts, analyzer, budget } = self;
@@ -55,7 +55,7 @@ impl<'a> FieldReader<'a> {
     }
 }
 
-/// Says whether words, in the order of their positions, have those of a variant at their distances.
+/// Returns whether `words`, ordered by position, contain those of a variant at their distances.
 fn stands_in(variant: &Variant, words: &[(u32, Box<str>)]) -> bool {
     let at = |position: u32| {
         let first = words.partition_point(|(other, _)| *other < position);

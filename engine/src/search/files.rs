@@ -8,8 +8,7 @@ use tantivy::{DocId, Index, SegmentReader, TantivyError};
 
 use crate::search::words::{SlotWords, Words};
 
-/// The files of an index of tantivy's, in memory. They share their bytes with what is opened of
-/// them.
+/// The files of a tantivy index, in memory. Whatever is opened from them shares their bytes.
 #[derive(Default)]
 pub(crate) struct Files {
     directory: RamDirectory,
@@ -17,7 +16,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Returns those that `index` consists of, which was written to `directory`.
+    /// Returns the files of `index`, which was written to `directory`.
     pub(crate) fn of(index: &Index, directory: RamDirectory) -> Self {
         let managed = index.directory().list_managed_files().into_iter();
         let exists = |name: &PathBuf| directory.exists(name).unwrap_or(false);
@@ -26,7 +25,7 @@ impl Files {
         Self { directory, names }
     }
 
-    /// Adds one.
+    /// Adds a file.
     pub(crate) fn add(&mut self, name: PathBuf, bytes: &[u8]) -> io::Result<()> {
         let mut file = self.directory.open_write(&name).map_err(io::Error::other)?;
         file.write_all(bytes)?;
@@ -35,30 +34,30 @@ impl Files {
         Ok(())
     }
 
-    /// Returns their names, in order.
+    /// Returns the names of the files, in order.
     pub(crate) fn names(&self) -> &[PathBuf] {
         &self.names
     }
 
-    /// Returns a name that no other segment has: that which tantivy gave it by chance.
+    /// Returns a name that no other segment has: the random one that tantivy assigned.
     pub(crate) fn id(&self) -> &str {
         let name =
             self.names.iter().find_map(|name| name.file_name()?.to_str()?.strip_suffix(".idx"));
         name.unwrap_or_default()
     }
 
-    /// Returns what is in a file.
+    /// Returns the contents of a file.
     pub(crate) fn read(&self, name: &Path) -> io::Result<OwnedBytes> {
         self.directory.open_read(name).map_err(io::Error::other)?.read_bytes()
     }
 
-    /// Opens them; see [`open`].
+    /// Opens the files; see [`open`].
     pub(super) fn open(&self) -> Result<(DocId, SlotWords), TantivyError> {
         open(&Index::open(self.directory.clone())?)
     }
 }
 
-/// Opens what searching needs of an index with one segment: the number of its documents, and the
+/// Opens the parts of a single-segment index that a search needs: the number of documents and the
 /// words of each slot.
 pub(crate) fn open(index: &Index) -> Result<(DocId, SlotWords), TantivyError> {
     let segments = index.searchable_segments()?;

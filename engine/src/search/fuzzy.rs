@@ -1,9 +1,9 @@
-//! Words that are spelled like another.
+//! Words spelled similarly to a given word.
 //!
-//! The index holds stems, so a stem is spelled like a word if it is that of a word one letter away,
-//! or differs by the letters that may be wrong from the word or its own stem. Only stems of live
-//! documents in the scope of the search count, so what stands for a word depends neither on the
-//! past nor on what the search does not look into.
+//! The index holds stems. A stem matches a word if it is the stem of a word one letter away, or if
+//! it differs from the word or its stem by at most the permitted number of letters. Only stems of
+//! live documents in the scope of the search count, so the result depends neither on the past nor
+//! on sheets outside the search.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -22,18 +22,18 @@ use crate::search::scope::Scope;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
 
-/// A word that is spelled much like another.
+/// A word spelled similarly to another.
 pub(crate) struct FuzzyTerm {
     pub(crate) stem: Box<str>,
     pub(crate) edits: u8,
-    /// In how many documents it is, slot by slot.
+    /// The number of documents that hold it, summed over slots.
     pub(crate) frequency: u64,
-    /// The first of them.
+    /// The first of these documents.
     pub(crate) document: DocName,
 }
 
-/// Returns the words of a language that are spelled like the one that was typed, its own stem left
-/// out: the nearest first, of these the most frequent, of these by the alphabet.
+/// Returns the words of a language spelled similarly to the typed one, without its own stem: the
+/// nearest first, then the most frequent, then in alphabetical order.
 pub(crate) fn fuzzy_terms(
     index: &TextIndex,
     language: Language,
@@ -52,7 +52,7 @@ pub(crate) fn fuzzy_terms(
         }
         for words in (0..index.slots().boosts().len()).filter_map(|slot| segment.slot(slot)) {
             for (word, (edits, term)) in spellings.among(words, budget)? {
-                // Dead ones are among them, so that this is what reading them costs at most.
+                // This counts dead documents too, so it is an upper bound on the cost of reading.
                 if !budget.spend(STEP * term.documents()) {
                     return Ok(Vec::new());
                 }
@@ -82,23 +82,23 @@ pub(crate) fn fuzzy_terms(
     Ok(fuzzy)
 }
 
-/// How a word may be spelled.
+/// The spellings that match a word.
 struct Spellings<'a> {
-    /// The stem of the word itself, which is none of them.
+    /// The stem of the word itself, which is excluded.
     stem: &'a str,
     /// Stems of words that are one letter away.
     near: BTreeSet<Box<str>>,
-    /// Stems that differ in letters.
+    /// Patterns for stems that differ in letters.
     patterns: Vec<Pattern>,
 }
 
-/// Words that are spelled in some way, each with its edits.
+/// Words that match some spelling, each with its edits.
 type Spelled = BTreeMap<Box<[u8]>, (u8, Term)>;
 
-/// What it costs to look a word up.
+/// The cost of looking up a word.
 const LOOK: usize = 16 * STEP;
 
-/// Of a longer word no neighbours are tried.
+/// Longer words are not tried for neighbours.
 const MAX_NEIGHBOUR_LETTERS: usize = 24;
 
 impl<'a> Spellings<'a> {
@@ -118,7 +118,7 @@ impl<'a> Spellings<'a> {
         Self { stem, near, patterns }
     }
 
-    /// Returns the words of a slot that are spelled so, each with its edits.
+    /// Returns the words of a slot that match, each with its edits.
     fn among(&self, words: &Words, budget: &Budget) -> Result<Spelled, SearchError> {
         let mut found = Spelled::new();
         let near = self.near.iter().filter(|stem| ***stem != *self.stem);
@@ -131,7 +131,7 @@ impl<'a> Spellings<'a> {
             words.fuzzy(pattern, |word, edits, term| {
                 budget.spend(LOOK);
                 if word != self.stem.as_bytes() {
-                    // A stem may be the word as it was typed, which is not its own stem.
+                    // A stem may equal the typed word, which differs from its own stem.
                     let edits = edits.max(1);
                     let known = found.entry(word.into()).or_insert((edits, term));
                     known.0 = known.0.min(edits);
@@ -143,8 +143,8 @@ impl<'a> Spellings<'a> {
     }
 }
 
-/// Returns the words that differ in one letter: all that lack one, have one more or another, as far
-/// as it is a Latin letter or one of the word, or have two neighbours exchanged.
+/// Returns the words one edit away: a letter removed, a letter added or replaced (by a Latin letter
+/// or one from the word), or two adjacent letters swapped.
 fn neighbours(word: &str) -> Vec<String> {
     let letters: Vec<char> = word.chars().collect();
     let mut neighbours = Vec::new();
@@ -169,7 +169,7 @@ fn neighbours(word: &str) -> Vec<String> {
     neighbours
 }
 
-/// Returns how many live documents of these hold the term, and the first of them.
+/// Returns how many live documents in `docs` hold the term, and the first of them.
 pub(crate) fn live(
     segment: &Segment,
     words: &Words,

@@ -1,4 +1,4 @@
-//! How the text of a query is read.
+//! The parser of queries.
 
 use crate::search::analyzer;
 use crate::search::matching::Matching;
@@ -9,12 +9,12 @@ use crate::search::query::{
 };
 
 impl Query {
-    /// Parses `text`. Linear in its length. All words must occur, and the last of them also stands
-    /// for words that begin with it.
+    /// Parses `text`. Linear in its length. All words must occur, and the last word also matches
+    /// words that begin with it.
     ///
     /// # Errors
     ///
-    /// See [`QueryError`]; [`QueryError::TooOpen`] is only found out by searching.
+    /// See [`QueryError`]; [`QueryError::TooOpen`] is detected only by searching.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         if text.len() > MAX_QUERY_BYTES {
             return Err(QueryError::TooLong);
@@ -31,9 +31,9 @@ struct Parser<'t> {
     rest: &'t str,
     clauses: Vec<Clause>,
     last: Option<usize>,
-    /// In how many groups the rest begins.
+    /// The number of groups open at this point.
     depth: usize,
-    /// Whether what is read may not occur.
+    /// Whether the parser is inside an exclusion.
     excluded: bool,
 }
 
@@ -93,7 +93,7 @@ impl Parser<'_> {
         self.skip_spaces();
         if let Some(behind) = self.rest.strip_prefix('-') {
             self.rest = behind;
-            // One that stands alone is punctuation.
+            // A sign on its own is punctuation.
             if behind.is_empty() || behind.starts_with(char::is_whitespace) {
                 return Ok(None);
             }
@@ -102,7 +102,7 @@ impl Parser<'_> {
         self.part()
     }
 
-    /// Reads what may not occur.
+    /// Parses an excluded part.
     fn not(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<Option<Node>, QueryError>,
@@ -122,7 +122,7 @@ impl Parser<'_> {
         self.descend()?;
         let node = self.alternatives();
         self.depth -= 1;
-        // What was never closed ends with the text.
+        // A group that is never closed ends with the text.
         self.skip_spaces();
         self.rest = self.rest.strip_prefix(')').unwrap_or(self.rest);
         node
@@ -182,13 +182,13 @@ impl Parser<'_> {
         self.rest = self.rest.trim_start();
     }
 
-    /// Says whether the group or the text ends here.
+    /// Returns whether the group or the text ends here.
     fn is_at_end(&mut self) -> bool {
         self.skip_spaces();
         self.rest.is_empty() || self.depth > 0 && self.rest.starts_with(')')
     }
 
-    /// Says whether an operator stands here, as a word of its own.
+    /// Returns whether an operator occurs here as a separate word.
     fn is_at(&mut self, operator: &str) -> bool {
         self.skip_spaces();
         let behind = self.rest.strip_prefix(operator);
@@ -197,7 +197,7 @@ impl Parser<'_> {
         })
     }
 
-    /// Passes over an operator, if one stands here.
+    /// Skips an operator, if there is one here, and returns whether there was.
     fn takes(&mut self, operator: &str) -> bool {
         let is_here = self.is_at(operator);
         if is_here {
@@ -207,8 +207,8 @@ impl Parser<'_> {
     }
 }
 
-/// Returns the field that a text begins with: a name, and behind its colon a word or a phrase.
-/// Addresses (`https://…`) and times (`10:30`) have none.
+/// Returns the field name that a text begins with: a name, followed by a colon and a word or
+/// phrase. Addresses (`https://…`) and times (`10:30`) have none.
 fn field(text: &str) -> Option<&str> {
     let (name, behind) = text.split_once(':')?;
     let mut symbols = name.chars();
@@ -219,12 +219,13 @@ fn field(text: &str) -> Option<&str> {
     (is_name && says).then_some(name)
 }
 
-/// Returns the one node there is, or all of them as one.
+/// Returns the only node, or combines all nodes into one.
 fn one_or(mut nodes: Vec<Node>, all: fn(Vec<Node>) -> Node) -> Node {
     if nodes.len() == 1 { nodes.remove(0) } else { all(nodes) }
 }
 
-/// Returns where a word ends: at white space and, in a group, at a bracket that closes none in it.
+/// Returns where a word ends: at white space and, in a group, at a closing bracket without an
+/// opening one in the word.
 fn end_of_word(text: &str, in_group: bool) -> usize {
     let mut open = 0_usize;
     let ends = |(_, symbol): &(usize, char)| match symbol {
@@ -258,7 +259,7 @@ fn word(written: &str) -> Result<Vec<Word>, QueryError> {
     Ok(words)
 }
 
-/// Splits off what stands behind a word.
+/// Splits off the ending of a word.
 fn ending(word: &str) -> (&str, Ending) {
     for (end, edits) in [("~2", 2), ("~1", 1), ("~", 1)] {
         if let Some(word) = word.strip_suffix(end) {
@@ -286,7 +287,7 @@ fn words(text: &str) -> Result<Vec<Word>, QueryError> {
 mod tests {
     use super::*;
 
-    /// Writes a query back in a normal form: `+`/`-`, phrases in brackets, `=` what was quoted.
+    /// Formats a query in a normal form: `+`/`-`, phrases in brackets, `=` before quoted words.
     fn normal(text: &str) -> Result<String, QueryError> {
         let clause = |clause: &Clause| {
             let words = clause.words.iter().map(|word| {
@@ -306,7 +307,7 @@ mod tests {
         Ok(Query::parse(text)?.clauses.iter().map(clause).collect::<Vec<_>>().join(" "))
     }
 
-    /// Writes the tree of a query, with the words of its clauses.
+    /// Formats the tree of a query, with the words of its clauses.
     fn tree(text: &str) -> Result<String, QueryError> {
         fn written(query: &Query, node: &Node) -> String {
             let all = |nodes: &[Node], between: &str| {

@@ -1,4 +1,4 @@
-//! Shows where in a text a query matches.
+//! Shows where a query matches in a text.
 
 use std::ops::Range;
 
@@ -8,12 +8,12 @@ use crate::language::Language;
 use crate::search::analyzer;
 use crate::search::reading::{Clause, Reading, Readings, Word};
 
-/// The length of an excerpt in characters, but for a longer match in the middle of it.
+/// The length of an excerpt in characters, unless the match itself is longer.
 const EXCERPT_CHARS: usize = 160;
-/// Only so much of a text is looked at.
+/// Only this much of a text is read.
 const READ_BYTES: usize = 16 * 1024;
 
-/// A word of the text that the query names.
+/// A word of the text that also occurs in the query.
 struct Candidate {
     position: u32,
     range: Range<usize>,
@@ -24,14 +24,14 @@ struct Candidate {
 pub struct Highlighter<'a> {
     reading: Option<&'a Reading>,
     begins_alike: bool,
-    /// Reads a text: without stems where they begin like their words.
+    /// Tokenizes a text, without stemming where stems begin like their words.
     words: TextAnalyzer,
-    /// Makes the stem of a word.
+    /// Stems a word.
     stemming: TextAnalyzer,
 }
 
 impl<'a> Highlighter<'a> {
-    /// Returns the highlighter of a query as a search has read it, for texts of `language`.
+    /// Returns a highlighter for texts in `language`, for a query as a search read it.
     pub fn new(readings: &'a Readings, language: Language) -> Self {
         let begins_alike = analyzer::begins_alike(language);
         Self {
@@ -42,16 +42,17 @@ impl<'a> Highlighter<'a> {
         }
     }
 
-    /// Returns the part of `text` that matches best, or `None` where no part does.
+    /// Returns the best matching part of `text`, or `None` if nothing matches.
     ///
-    /// The answer is HTML: matching words and phrases are inside `<mark>`, everything else is
-    /// escaped, and `…` stands where text was cut off. Matches behind the first 16 KiB are not
-    /// seen. Linear in what is read.
+    /// The result is HTML: matching words and phrases are wrapped in `<mark>`, everything else is
+    /// escaped, and `…` marks where text was cut off. Matches after the first 16 KiB are not seen.
+    /// Linear in the bytes read.
     pub fn excerpt(&mut self, text: &str) -> Option<String> {
         self.excerpt_of("", text)
     }
 
-    /// Returns the same of a text in this field, in which words may match that must stand there.
+    /// Does the same for a text of the given field, where words restricted to that field also
+    /// match.
     pub fn excerpt_of(&mut self, field: &str, text: &str) -> Option<String> {
         let text = &text[..text.floor_char_boundary(READ_BYTES)];
         let spans = self.spans(field, text);
@@ -76,14 +77,14 @@ impl<'a> Highlighter<'a> {
         Some(html)
     }
 
-    /// Returns the words that match, each with its clause, in the order of the text.
+    /// Returns the matching words, each with its clause, in text order.
     fn spans(&mut self, field: &str, text: &str) -> Vec<(Range<usize>, usize)> {
         let Some(reading) = self.reading else { return Vec::new() };
         let is_of = |clause: &Clause| clause.field.as_deref().is_none_or(|own| own == field);
         let clauses: Vec<&Clause> =
             reading.clauses.iter().filter(|clause| !clause.excluded && is_of(clause)).collect();
         let candidates = self.candidates(&clauses, text);
-        // A text may have several words in one place.
+        // A text may have several words at one position.
         let at = |position: u32, word: &Word| {
             let first = candidates.partition_point(|candidate| candidate.position < position);
             let mut here =
@@ -94,7 +95,7 @@ impl<'a> Highlighter<'a> {
         let places = candidates.chunk_by(|a, b| a.position == b.position);
         for start in places.map(|place| place[0].position) {
             for (index, clause) in clauses.iter().enumerate() {
-                // The very word is shown rather than another that stands for it in the same place.
+                // The exact word is preferred to one that stands for it at the same position.
                 let words = clause.variants.iter().find_map(|variant| {
                     let elements = variant.elements.iter();
                     let words = elements.map(|element| at(start + element.offset, &element.word));
@@ -108,7 +109,7 @@ impl<'a> Highlighter<'a> {
         spans
     }
 
-    /// Returns the words of the text that a clause names, in order.
+    /// Returns the words of the text that a clause contains, in order.
     fn candidates(&mut self, clauses: &[&Clause], text: &str) -> Vec<Candidate> {
         let variants = clauses.iter().flat_map(|clause| &clause.variants);
         let named: Vec<&Word> =
@@ -132,8 +133,8 @@ impl<'a> Highlighter<'a> {
     }
 }
 
-/// Returns what is marked in the part that is shown, in order: words of several clauses are marked
-/// once, and those that overlap as one.
+/// Returns the ranges to mark within the excerpt, in order. A word in several clauses is marked
+/// once, and overlapping matches are marked as one.
 fn marked(spans: &[(Range<usize>, usize)], shown: &Range<usize>) -> Vec<Range<usize>> {
     let mut marked: Vec<Range<usize>> = Vec::new();
     let is_shown = |range: &&Range<usize>| range.start >= shown.start && range.end <= shown.end;
@@ -146,8 +147,8 @@ fn marked(spans: &[(Range<usize>, usize)], shown: &Range<usize>) -> Vec<Range<us
     marked
 }
 
-/// Returns the stretch of at most [`EXCERPT_CHARS`] bytes with the most clauses and then the most
-/// words, the earliest of these.
+/// Returns the stretch of at most [`EXCERPT_CHARS`] bytes with the most clauses, then the most
+/// words, then the earliest start.
 fn best(spans: &[(Range<usize>, usize)]) -> Option<Range<usize>> {
     let mut best: Option<((usize, usize), Range<usize>)> = None;
     for (at, (first, _)) in spans.iter().enumerate() {
@@ -165,12 +166,12 @@ fn best(spans: &[(Range<usize>, usize)]) -> Option<Range<usize>> {
     best.map(|(_, range)| range)
 }
 
-/// Returns `core` with as much around it as an excerpt has room for, cut between words.
+/// Returns `core` with as much context as fits into an excerpt, cut between words.
 fn widen(text: &str, core: Range<usize>) -> Range<usize> {
     let room = EXCERPT_CHARS.saturating_sub(text[core.clone()].chars().count());
     let (before, after) = (&text[..core.start], &text[core.end..]);
     let after_chars = after.chars().take(room).count();
-    // What one side cannot use is the other's.
+    // Room that one side cannot use goes to the other.
     let left = room - after_chars.min(room / 2);
     let start = before.char_indices().rev().take(left).last().map_or(core.start, |(at, _)| at);
     let right = room - before[start..].chars().count();
@@ -288,7 +289,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the text, the excerpt is a part of it: no cut character, nothing unescaped.
+        /// For any text, the excerpt is a part of it: no character is cut, and everything is
+        /// escaped.
         #[test]
         fn an_excerpt_is_a_part_of_the_text(
             words in prop::collection::vec("ant|bee|é{1,40}|𝒳+|[<>&\"'\u{3000} ]+|\\PC{0,20}", 0..60),

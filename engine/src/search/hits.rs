@@ -1,4 +1,4 @@
-//! What a search answers, and in which order.
+//! The results of a search, and their order.
 
 use std::collections::BinaryHeap;
 
@@ -9,52 +9,53 @@ use crate::search::doc_name::DocName;
 use crate::search::reading::Readings;
 use crate::search::segment::Segment;
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hits {
-    /// How many documents match in all.
+    /// The total number of matching documents.
     pub total: u64,
-    /// Whether those that hold only some of the words are among them.
+    /// Whether documents that hold only some of the words are included.
     pub relaxed: bool,
-    /// The asked-for page of them: best first, ties by sheet and key.
+    /// The requested page: best match first, ties by sheet and key.
     pub hits: Vec<Hit>,
     /// How the query was read.
     pub readings: Readings,
 }
 
-/// The documents of one sheet that match.
+/// The matching documents of one sheet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matches<'a> {
-    /// All of them, in key order, each with its score.
+    /// All matching documents in key order, each with its score.
     pub documents: Vec<(&'a Key, f32)>,
-    /// Whether those that hold only some of the words are among them.
+    /// Whether documents that hold only some of the words are included.
     pub relaxed: bool,
     /// How the query was read.
     pub readings: Readings,
 }
 
-/// One document that was found.
+/// A document that was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
     /// The document.
     pub name: DocName,
-    /// How well it matches; greater is better, and only the order has a meaning.
+    /// How well it matches. Higher is better; only the order is meaningful.
     pub score: f32,
 }
 
-/// Takes the matches of a query one after another.
+/// Receives the matches of a query one by one.
 pub(crate) trait Collector<'a> {
-    /// Returns the least score that is wanted. Never negative; it may grow from match to match.
+    /// Returns the lowest score that is wanted. It is never negative and may rise from match to
+    /// match.
     fn floor(&self) -> f32;
 
-    /// Takes a match whose score is wanted.
+    /// Accepts a match whose score is wanted.
     fn collect(&mut self, segment: &'a Segment, doc: DocId, score: f32);
 
-    /// Forgets all matches, since the query is read anew.
+    /// Discards all matches, since the query is evaluated again.
     fn clear(&mut self);
 }
 
-/// The best of all matches, so many as are wanted.
+/// The best matches, up to the number wanted.
 pub(crate) struct Best<'a> {
     wanted: usize,
     /// The worst of them on top.
@@ -66,7 +67,7 @@ impl<'a> Best<'a> {
         Self { wanted, heap: BinaryHeap::new() }
     }
 
-    /// Returns them without the first `offset`, best first.
+    /// Returns the matches after the first `offset`, best first.
     pub(crate) fn page(self, offset: usize) -> Vec<Hit> {
         self.heap.into_sorted_vec().into_iter().skip(offset).map(Ranked::hit).collect()
     }
@@ -111,7 +112,7 @@ impl<'a> Collector<'a> for All<'a> {
     }
 }
 
-/// A match in the order of the answer: the best is the least.
+/// A match in result order: the best one is the least.
 struct Ranked<'a> {
     score: f32,
     segment: &'a Segment,
@@ -132,7 +133,7 @@ impl Ord for Ranked<'_> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         other.score.total_cmp(&self.score).then_with(|| {
             if std::ptr::eq(self.segment, other.segment) {
-                // Documents of a segment are in the order of their names.
+                // Documents of a segment are ordered by name.
                 self.doc.cmp(&other.doc)
             } else {
                 self.name().cmp(&other.name())

@@ -1,4 +1,4 @@
-//! The index as a value: its segments, and how one comes from another.
+//! The index as a value: its segments, and how one index is derived from another.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ pub struct TextIndex {
 }
 
 impl TextIndex {
-    /// Returns the index of nothing, stamped [`CommitId::ZERO`]. `languages` are those of the
-    /// sheets; of others nothing is said.
+    /// Returns an empty index, stamped [`CommitId::ZERO`]. `languages` lists the sheets that
+    /// declare a language.
     pub fn new(slots: Slots, languages: impl IntoIterator<Item = (SheetName, Language)>) -> Self {
         let shape = Shape { slots, languages: Languages::new(languages) };
         Self {
@@ -35,8 +35,8 @@ impl TextIndex {
         }
     }
 
-    /// Returns this index for sheets in `languages`. The documents of those that had another one
-    /// are to be changed before it is searched.
+    /// Returns this index for sheets in `languages`. Before it is searched, the documents of sheets
+    /// whose language differs must be passed to a change.
     #[must_use]
     pub fn with_languages(
         &self,
@@ -46,17 +46,17 @@ impl TextIndex {
         Self { shape: Arc::new(Shape { slots, languages }), ..self.clone() }
     }
 
-    /// Returns the slots it was made with.
+    /// Returns the slots that the index was created with.
     pub fn slots(&self) -> &Slots {
         &self.shape.slots
     }
 
-    /// Returns the commit it stands for.
+    /// Returns the commit that the index represents.
     pub fn stamp(&self) -> CommitId {
         self.stamp
     }
 
-    /// Returns this index as that of another commit with the same texts.
+    /// Returns this index stamped with another commit that has the same texts.
     #[must_use]
     pub fn restamped(&self, stamp: CommitId) -> Self {
         Self { stamp, ..self.clone() }
@@ -72,15 +72,15 @@ impl TextIndex {
         self.segments.len()
     }
 
-    /// Returns the index of `stamp`, in which the documents in `changed` have what `texts` reports
-    /// for them, whether they are new, known or gone, and all others are as they were.
+    /// Returns the index of `stamp`. Documents in `changed`, whether new, known or removed, have
+    /// the texts that `texts` reports; all others are unchanged.
     ///
     /// Costs some 20 µs for each document, more for long texts; large changes are built on several
-    /// threads. A full build is a change of all documents against [`TextIndex::new`].
+    /// threads. A full build is a change of all documents, applied to [`TextIndex::new`].
     ///
     /// # Errors
     ///
-    /// [`SearchError::Build`] where tantivy refuses, which in memory means a defect.
+    /// [`SearchError::Build`] if tantivy refuses, which in memory means a defect.
     pub fn apply(
         &self,
         stamp: CommitId,
@@ -90,7 +90,8 @@ impl TextIndex {
         self.apply_listing(stamp, changed, texts, FEW)
     }
 
-    /// Does the same with so many documents as few: where tests need the other kind of segment.
+    /// Does the same with a different limit for listed segments, so that tests can choose the kind
+    /// of segment.
     pub(crate) fn apply_listing(
         &self,
         stamp: CommitId,
@@ -124,14 +125,13 @@ impl std::fmt::Debug for TextIndex {
     }
 }
 
-/// Returns the segments with the documents in `names` dead, and without segments that are all
-/// dead.
+/// Returns the segments with the documents in `names` dead, dropping segments that are all dead.
 pub(super) fn without(segments: &[Segment], names: &[DocName]) -> Vec<Segment> {
     let mut rest: Vec<&DocName> = names.iter().collect();
     let mut left = Vec::with_capacity(segments.len() + 1);
     for segment in segments {
         let mut docs = Vec::new();
-        // A document lives in one segment at most, so what is found here is not looked for again.
+        // A document lives in at most one segment, so once found it is not searched for again.
         rest.retain(|name| match segment.find(name) {
             Some(doc) => {
                 docs.push(doc);
@@ -148,18 +148,18 @@ pub(super) fn without(segments: &[Segment], names: &[DocName]) -> Vec<Segment> {
     left
 }
 
-/// The fewest documents that are worth a thread, and the most that are built as one segment: what
-/// is under construction takes several times the room of a finished segment.
+/// The fewest documents worth a thread, and the most that are built as one segment: a segment under
+/// construction takes several times the memory of a finished one.
 const CHUNK: RangeInclusive<usize> = 10_000..=100_000;
 
-/// The same where words are listed.
+/// The same limits for segments whose words are listed.
 const LISTED_CHUNK: RangeInclusive<usize> = 256..=FEW;
 
-/// Up to how many documents a segment lists its words instead of having tantivy write them.
+/// The most documents for which a segment lists its words instead of having tantivy write them.
 pub(super) const FEW: usize = 1_024;
 
-/// Builds segments of those documents that have texts, on so many threads at most. `names` is
-/// sorted.
+/// Builds segments of the documents that have texts, on at most the given number of threads.
+/// `names` is sorted.
 pub(super) fn build(
     shape: &Shape,
     names: &[DocName],

@@ -1,24 +1,24 @@
-//! How the clauses of a query hang together.
+//! How the clauses of a query are combined.
 
 use crate::search::matching::Demand;
 
 /// A query, or a part of it, as a tree over its clauses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Node {
-    /// The clause at this place.
+    /// The clause at this index.
     Clause(usize),
-    /// Parts that stand side by side: all of them, or some, whichever is demanded.
+    /// Adjacent parts: all or some of them must match, depending on the demand.
     Beside(Vec<Node>),
     /// All of these.
     All(Vec<Node>),
     /// At least one of these.
     Any(Vec<Node>),
-    /// What this does not match.
+    /// Documents that this does not match.
     Not(Box<Node>),
 }
 
 impl Node {
-    /// Says whether it is clauses side by side, of which at least one must occur.
+    /// Returns whether this is a list of adjacent clauses, of which at least one is not excluded.
     pub(crate) fn is_plain(&self) -> bool {
         let is_word = |node: &Self| matches!(node, Self::Clause(_));
         let is_excluded = |node: &Self| matches!(node, Self::Not(node) if is_word(node));
@@ -32,7 +32,7 @@ impl Node {
         }
     }
 
-    /// Says whether demanding less than all finds more.
+    /// Returns whether requiring fewer words finds more.
     pub(crate) fn is_relaxable(&self) -> bool {
         match self {
             Self::Clause(_) => false,
@@ -45,8 +45,8 @@ impl Node {
         }
     }
 
-    /// Returns this tree with what `nodes` has for each clause in its place, without those that are left
-    /// out; `None` where nothing is left.
+    /// Returns this tree with each clause replaced by its entry in `nodes`. Clauses without an
+    /// entry are left out; returns `None` if nothing is left.
     pub(crate) fn over(&self, nodes: &[Option<Self>]) -> Option<Self> {
         let all = |old: &[Self]| -> Option<Vec<Self>> {
             let mut left: Vec<Self> = Vec::with_capacity(old.len());
@@ -66,7 +66,8 @@ impl Node {
         })
     }
 
-    /// Returns a bit for each of 64 documents, set where it matches; `held` has them for a clause.
+    /// Returns one bit for each of 64 documents, set if the document matches; `held` returns these
+    /// bits for a clause.
     pub(crate) fn matches(&self, demand: Demand, held: &impl Fn(usize) -> u64) -> u64 {
         let bits = |node: &Self| node.matches(demand, held);
         match self {
@@ -81,7 +82,8 @@ impl Node {
     }
 }
 
-/// Returns what some of the nodes match that exclude nothing, without what the others exclude.
+/// Returns the bits that any of the nodes without exclusion matches, less those that the other
+/// nodes exclude.
 fn some_of(nodes: &[Node], bits: impl Fn(&Node) -> u64) -> u64 {
     let (mut some, mut rest) = (None, u64::MAX);
     for node in nodes {
@@ -97,7 +99,7 @@ fn some_of(nodes: &[Node], bits: impl Fn(&Node) -> u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// Clause 0 holds in odd documents, 1 in every second pair, 2 in every second four.
+    /// Clause 0 matches odd documents, 1 every second pair, 2 every second group of four.
     const HELD: [u64; 3] = [0b1010_1010, 0b1100_1100, 0b1111_0000];
 
     fn not(node: Node) -> Node {

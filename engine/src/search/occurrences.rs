@@ -1,4 +1,4 @@
-//! Walks the documents of one segment that a clause matches, in order.
+//! Walks, in order, the documents of one segment that match a clause.
 
 use std::io;
 
@@ -9,21 +9,21 @@ use tantivy::{DocId, DocSet, TERMINATED};
 use crate::budget::{Budget, STEP};
 use crate::search::words::{Term, Words};
 
-/// Where the words of one clause stand in one slot of one segment: nothing, a term, or the terms
-/// that one word stands for.
+/// What one word of a clause stands for in one slot of one segment: nothing, one term, or several
+/// terms.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Found {
-    /// No document holds it.
+    /// No document holds the word.
     #[default]
     Nothing,
     /// One term.
     Term(Term),
-    /// The terms of a prefix, or of words that are spelled alike.
+    /// The terms of a prefix, or of words with similar spelling.
     Terms(Vec<Term>),
 }
 
 impl Found {
-    /// Says whether no document holds it.
+    /// Returns whether no document holds the word.
     pub(crate) fn is_nothing(&self) -> bool {
         match self {
             Self::Nothing => true,
@@ -41,8 +41,8 @@ pub(crate) enum Occurrences<'b> {
 }
 
 impl<'b> Occurrences<'b> {
-    /// Opens the postings of a clause whose elements stand at `offsets`. Returns `None` where an
-    /// element occurs nowhere in the slot.
+    /// Opens the postings of a clause whose elements are at `offsets`. Returns `None` if an element
+    /// occurs nowhere in the slot.
     pub(crate) fn open(
         words: &Words,
         elements: &[(u32, &Found)],
@@ -69,7 +69,7 @@ impl<'b> Occurrences<'b> {
         })
     }
 
-    /// Moves to the first document that is not before `target`, and returns it.
+    /// Moves to the first document at or after `target`, and returns it.
     pub(crate) fn seek(&mut self, target: DocId) -> DocId {
         match self {
             Self::Term(postings) => seek(postings, target),
@@ -78,7 +78,7 @@ impl<'b> Occurrences<'b> {
         }
     }
 
-    /// Returns how often it occurs in the current document.
+    /// Returns the number of occurrences in the current document.
     pub(crate) fn frequency(&self) -> u32 {
         match self {
             Self::Term(postings) => postings.term_freq(),
@@ -87,7 +87,7 @@ impl<'b> Occurrences<'b> {
         }
     }
 
-    /// Returns an upper bound of the number of documents.
+    /// Returns an upper bound on the number of documents.
     pub(crate) fn cost(&self) -> u32 {
         match self {
             Self::Term(postings) => postings.doc_freq(),
@@ -98,12 +98,12 @@ impl<'b> Occurrences<'b> {
 }
 
 fn seek(postings: &mut SegmentPostings, target: DocId) -> DocId {
-    // tantivy forbids to seek backwards.
+    // tantivy does not allow seeking backwards.
     if postings.doc() >= target { postings.doc() } else { postings.seek(target) }
 }
 
-/// The postings of many terms as one sorted list of documents with a number each: a frequency, or
-/// a position.
+/// The postings of many terms as one sorted list of documents, each with a number: a frequency or a
+/// position.
 pub(crate) struct Merged {
     entries: Vec<(DocId, u32)>,
     at: usize,
@@ -131,7 +131,7 @@ impl Merged {
     }
 
     fn seek(&mut self, target: DocId) -> DocId {
-        // Most steps are short, so the search doubles its stride instead of halving the rest.
+        // Most steps are short, so the search doubles its stride rather than bisecting the rest.
         let mut stride = 1;
         while self.entries.get(self.at + stride).is_some_and(|(doc, _)| *doc < target) {
             self.at += stride;
@@ -149,8 +149,8 @@ impl Merged {
     }
 }
 
-/// Sorts what many terms have, one behind the other, by document and number. Where there are many,
-/// documents are counted instead of compared: their numbers are small and close together.
+/// Sorts the concatenated postings of many terms by document and number. Large inputs are sorted by
+/// counting documents rather than comparing them, since document numbers are small and dense.
 fn sorted(mut entries: Vec<(DocId, u32)>) -> Vec<(DocId, u32)> {
     let documents = entries.iter().map(|(doc, _)| *doc as usize + 1).max().unwrap_or(0);
     if entries.len() < documents / 4 || entries.is_sorted() {
@@ -170,10 +170,10 @@ fn sorted(mut entries: Vec<(DocId, u32)>) -> Vec<(DocId, u32)> {
     by_document
 }
 
-/// The documents that hold several words at fixed distances.
+/// The documents that hold several words at fixed distances from one another.
 pub(crate) struct Phrase<'b> {
     budget: &'b Budget,
-    /// The rarest first.
+    /// Rarest first.
     elements: Vec<PhraseElement>,
     doc: DocId,
     frequency: u32,
@@ -182,7 +182,7 @@ pub(crate) struct Phrase<'b> {
 struct PhraseElement {
     offset: u32,
     postings: PositionedPostings,
-    /// The positions in the current document, each less `offset`.
+    /// The positions in the current document, each minus `offset`.
     starts: Vec<u32>,
 }
 
@@ -225,7 +225,7 @@ impl<'b> Phrase<'b> {
         self.doc
     }
 
-    /// Moves to the first document from `target` on that holds the phrase, or to the end where the
+    /// Moves to the first document at or after `target` that holds the phrase, or to the end if the
     /// budget is used up.
     fn move_to(&mut self, mut target: DocId) {
         'candidate: while target != TERMINATED {
@@ -249,12 +249,13 @@ impl<'b> Phrase<'b> {
         self.doc = target;
     }
 
-    /// Counts the phrase in the document that all elements stand at.
+    /// Counts the phrase in the document that all elements are positioned on.
     fn count(&mut self) -> u32 {
         let Some((first, others)) = self.elements.split_first_mut() else { return 0 };
         first.read_starts();
         for element in others {
-            // Reading positions is most of the work, and few documents need those of all words.
+            // Reading positions is most of the work, and in few documents are those of all words
+            // needed.
             if first.starts.is_empty() {
                 break;
             }
@@ -292,7 +293,7 @@ impl PhraseElement {
                 self.starts.extend(merged.values().iter().map(|(_, position)| *position));
             }
         }
-        // A word too near the beginning cannot be this far into a phrase.
+        // A word this near the beginning cannot be that far into a phrase.
         self.starts.retain(|position| *position >= self.offset);
         self.starts.iter_mut().for_each(|position| *position -= self.offset);
     }

@@ -1,4 +1,4 @@
-//! Words that differ from a given one in a letter or two, as an automaton over the bytes of words.
+//! An automaton over the bytes of words, for words that differ from a given one by a letter or two.
 
 use std::sync::LazyLock;
 
@@ -7,15 +7,15 @@ use tantivy_fst::Automaton;
 
 use crate::search::mark;
 
-/// Matches the words within so many edits of a stem: a letter more, a letter less, another letter,
-/// or two neighbours exchanged.
+/// Matches the words within the given number of edits of a stem. An edit adds, removes or replaces
+/// a letter, or swaps two adjacent letters.
 ///
-/// Two edits leave the first letter alone. Most words of a dictionary are within two edits of any
-/// other by their first three letters, so it would have to be read through.
+/// With two edits, the first letter must match. Otherwise most words of a dictionary would match by
+/// their first three letters, and nearly all of it would have to be read.
 pub(crate) struct Pattern {
-    /// How every match begins: the mark of the language and, for two edits, the first letter.
+    /// The prefix of every match: the mark of the language and, for two edits, the first letter.
     head: Box<[u8]>,
-    /// The bytes of the mark, which the automaton does not see.
+    /// The number of bytes of the mark, which the automaton does not see.
     mark: usize,
     dfa: DFA,
 }
@@ -29,19 +29,19 @@ pub(crate) enum PatternState {
     Lost,
 }
 
-/// What came of comparing a word.
+/// The outcome of comparing a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PatternMatch {
     /// It matches with so many edits.
     Match(u8),
-    /// It does not.
+    /// The word does not match.
     Other,
-    /// Nor does any that begins with so many of its bytes.
+    /// No word that begins with this many of its bytes matches.
     Lost(usize),
 }
 
 impl Pattern {
-    /// Returns the pattern of a stem, which may have a mark, for one or two edits.
+    /// Returns the pattern of a stem, with or without a mark, for one or two edits.
     pub(crate) fn new(stem: &str, edits: u8) -> Self {
         static BUILDERS: LazyLock<[LevenshteinAutomatonBuilder; 2]> =
             LazyLock::new(|| [1, 2].map(|edits| LevenshteinAutomatonBuilder::new(edits, true)));
@@ -53,7 +53,7 @@ impl Pattern {
         Self { head, mark, dfa: builder.build_dfa(word) }
     }
 
-    /// Returns how every match begins.
+    /// Returns the prefix of every match.
     pub(crate) fn head(&self) -> &[u8] {
         &self.head
     }
@@ -120,7 +120,7 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Returns the edits between two words by the table that everybody draws.
+    /// Returns the edit distance between two words, computed with the usual table.
     pub(crate) fn distance(a: &str, b: &str) -> usize {
         let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
         let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];

@@ -1,31 +1,30 @@
 //! The query language: words, phrases, exclusions, prefixes and typos, alternatives and groups.
 //!
-//! `rust "state engine" -java dat* goverment~` wants words and phrases, without the excluded ones, in
-//! any field; `(rust OR zig) AND NOT java` says how they hang together. Everything else is
-//! punctuation. A word that the analyzer cuts in pieces (`rust-lang`) is a phrase. The cost is bounded
-//! by the limits below.
+//! `rust "state engine" -java dat* goverment~` requires words and phrases, and excludes some, in
+//! any field; `(rust OR zig) AND NOT java` combines them. Everything else is punctuation. A word
+//! that the analyzer splits (`rust-lang`) is a phrase. The limits below bound the cost.
 
 use crate::search::analyzer;
 use crate::search::matching::Matching;
 use crate::search::node::Node;
 
-/// The longest query in bytes.
+/// The maximum length of a query in bytes.
 pub const MAX_QUERY_BYTES: usize = 512;
-/// The most words and phrases of one query.
+/// The maximum number of words and phrases in a query.
 pub const MAX_CLAUSES: usize = 64;
-/// The most phrases of one query, words that the analyzer cuts in pieces among them. The places of
-/// their words are read in each document that holds them all.
+/// The maximum number of phrases in a query, including words that the analyzer splits. The
+/// positions of their words are read in each document that holds all of them.
 pub const MAX_PHRASES: usize = 8;
-/// The most words of one query that stand for others: those that end in `*` or `~`. Each is read
-/// through whole, so they cost more than words.
+/// The maximum number of words in a query that end in `*` or `~`. All words that such a word
+/// matches are read, so it costs more than a plain one.
 pub const MAX_OPEN_WORDS: usize = 4;
-/// The most words that those of a query may stand for together.
+/// The maximum number of words that the open words of a query may match together.
 pub const MAX_EXPANSIONS: usize = 1_000;
-/// A longer phrase is not taken apart.
+/// Longer phrases are not split into words.
 const MAX_PARTS: usize = 16;
-/// How deep groups may lie in one another.
+/// The maximum nesting depth of groups.
 pub const MAX_DEPTH: usize = 16;
-/// The fewest letters of a word that may have one letter wrong, and two.
+/// The minimum number of letters for a word to allow one wrong letter, and two.
 pub const MIN_TYPO_LETTERS: [usize; 2] = [3, 5];
 
 /// A parsed query with at least one word.
@@ -33,34 +32,34 @@ pub const MIN_TYPO_LETTERS: [usize; 2] = [3, 5];
 pub struct Query {
     pub(crate) clauses: Vec<Clause>,
     pub(crate) root: Node,
-    /// The clause that was written last.
+    /// The last clause in the text.
     pub(crate) last: Option<usize>,
     pub(crate) matching: Matching,
-    /// Whether the last word also stands for words that begin with it.
+    /// Whether the last word also matches words that begin with it.
     pub(crate) goes_on: bool,
 }
 
 /// A word or phrase that a document must, or must not, hold in one of its slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Clause {
-    /// Whether it may not occur, so that it has no score.
+    /// Whether it must not occur. An excluded clause has no score.
     pub(crate) excluded: bool,
-    /// Whether it was given in quotation marks.
+    /// Whether it was in quotation marks.
     pub(crate) quoted: bool,
-    /// The field in which it must, or must not, occur; `None` where any will do.
+    /// The field in which it must, or must not, occur, or `None` for any field.
     pub(crate) field: Option<Box<str>>,
-    /// At least one; more than one is a phrase.
+    /// At least one word; several words form a phrase.
     pub(crate) words: Vec<Word>,
 }
 
 impl Clause {
-    /// Says whether it has several words.
+    /// Returns whether it has several words.
     pub(crate) fn is_phrase(&self) -> bool {
         self.words.len() > 1
     }
 
-    /// Returns the words of a phrase that nobody put in quotation marks, as clauses of their own: it
-    /// is written without spaces, and who demands less than all means them, too.
+    /// Returns the words of an unquoted phrase as separate clauses. Such a phrase is written
+    /// without spaces, and a query that does not require all words should match its parts too.
     pub(crate) fn parts(&self) -> Vec<Self> {
         let is_loose = !self.quoted && !self.excluded && self.is_phrase() && !self.is_open();
         let words = self.words.iter().filter(|_| is_loose && self.words.len() <= MAX_PARTS);
@@ -73,13 +72,13 @@ impl Clause {
         words.map(part).collect()
     }
 
-    /// Says whether a word of it stands for others.
+    /// Returns whether one of its words matches other words.
     pub(crate) fn is_open(&self) -> bool {
         self.words.iter().any(|word| word.ending != Ending::Whole)
     }
 }
 
-/// One word of a clause as it is written, and its distance from the first.
+/// One word of a clause as written, and its distance from the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Word {
     pub(crate) offset: u32,
@@ -87,21 +86,21 @@ pub(crate) struct Word {
     pub(crate) ending: Ending,
 }
 
-/// What stands behind a word.
+/// What follows a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// Nothing.
     Whole,
-    /// `*`: it is the beginning of a word.
+    /// `*`: the word is a prefix.
     Prefix,
-    /// `~`: so many letters may be wrong.
+    /// `~`: this many letters may be wrong.
     Typo(u8),
 }
 
 /// Why a query cannot be answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// Nothing is asked for: there is no word at all.
+    /// The query has no words.
     #[error("the query has no word to search for")]
     Empty,
     /// The query exceeds [`MAX_QUERY_BYTES`].
@@ -117,60 +116,60 @@ pub enum QueryError {
     #[error("the query has more than {MAX_OPEN_WORDS} words that end in `*` or `~`")]
     TooManyOpenWords,
     /// The groups of the query exceed [`MAX_DEPTH`].
-    #[error("the query has more than {MAX_DEPTH} groups in one another")]
+    #[error("the query nests groups more than {MAX_DEPTH} deep")]
     TooDeep,
-    /// An operator has nothing on one of its sides.
+    /// An operator lacks an operand on one side.
     #[error("`{0}` has no word beside it to go with; `\"{0}\"` is a word like any other")]
     Dangling(&'static str),
     /// A word is longer than any that is indexed.
     #[error("a word of the query has {} bytes or more", analyzer::WORD_BYTES)]
     WordTooLong,
-    /// A word is too short for its typos, see [`MIN_TYPO_LETTERS`].
+    /// A word is too short to allow typos, see [`MIN_TYPO_LETTERS`].
     #[error(
         "a word before `~` has fewer than {} letters, or one before `~2` fewer than {}",
         MIN_TYPO_LETTERS[0],
         MIN_TYPO_LETTERS[1]
     )]
     TypoTooShort,
-    /// The prefixes and typos stand for more than [`MAX_EXPANSIONS`] words of the index.
+    /// The prefixes and typos match more than [`MAX_EXPANSIONS`] words of the index.
     #[error("words with `*` or `~` expand to more than {MAX_EXPANSIONS} words")]
     TooOpen,
 }
 
 impl Query {
-    /// Returns this query with so many of its words demanded.
+    /// Returns this query with `matching` deciding how many of its words are required.
     #[must_use]
     pub fn matching(self, matching: Matching) -> Self {
         Self { matching, ..self }
     }
 
-    /// Returns this query with its last word standing for words that begin with it, too, or not.
+    /// Returns this query with or without its last word matching words that begin with it.
     #[must_use]
     pub fn going_on(self, goes_on: bool) -> Self {
         Self { goes_on, ..self }
     }
 
-    /// Returns the fields that words are looked for in, as the query names them.
+    /// Returns the fields that the query restricts words to.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.clauses.iter().filter_map(|clause| clause.field.as_deref())
     }
 
-    /// Reads what a request gives for [`Self::matching`].
+    /// Parses the parameter of a request for [`Self::matching`].
     ///
     /// # Errors
     ///
-    /// Says what would be understood.
+    /// Returns the accepted values.
     pub fn matching_of(text: &str) -> Result<Matching, String> {
         let told =
             || format!("must be one of {}", Matching::names().collect::<Vec<_>>().join(", "));
         Matching::of_name(text).ok_or_else(told)
     }
 
-    /// Reads what a request gives for [`Self::going_on`].
+    /// Parses the parameter of a request for [`Self::going_on`].
     ///
     /// # Errors
     ///
-    /// Says what would be understood.
+    /// Returns the accepted values.
     pub fn goes_on_of(text: &str) -> Result<bool, String> {
         match text {
             "on" => Ok(true),

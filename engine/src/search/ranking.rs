@@ -1,13 +1,13 @@
 //! Which documents a query matches, and how well.
 //!
 //! A clause scores BM25 in each slot it occurs in, times the boost of the slot; a document scores
-//! the sum over clauses and slots. All statistics are of live documents in the same language, and
-//! the sum is taken in the order of the query and of the slots, so a score does not depend on how
-//! documents are spread over segments, to the last bit. That is why tantivy's own scorers are not
-//! used here: they add up in the order of what is rarest in a segment.
+//! the sum over clauses and slots. All statistics cover the live documents in the same language,
+//! and the sum is taken in the order of the query and of the slots. So a score does not depend on
+//! how documents are spread over segments, to the last bit. tantivy's own scorers add up in order
+//! of rarity within a segment, which is why they are not used here.
 //!
-//! A clause that a document may hold in several ways, a word and its typos, is the better for each
-//! letter that is right, and a document with the very word comes before all that have not.
+//! A clause may match in several variants, such as a word and its typos. Each wrong letter lowers
+//! the score, and a document with the exact word ranks before all documents without it.
 
 use std::collections::BTreeSet;
 
@@ -29,9 +29,9 @@ use crate::search::terms::Terms;
 use crate::search::weights::{Weights, weights};
 use crate::search::words::Words;
 
-/// Counts the live documents in the scope of `source` that one of `readings` matches, as far as it is demanded, and
-/// gives them to `collector` with their scores, language by language, segment by segment and there
-/// in the order of documents.
+/// Counts the live documents in the scope of `source` that match one of `readings` as `demand`
+/// requires. Passes them with their scores to `collector`: by language, then by segment, then in
+/// document order.
 pub(crate) fn evaluate<'a>(
     index: &'a TextIndex,
     readings: &[Reading],
@@ -44,19 +44,19 @@ pub(crate) fn evaluate<'a>(
     let prepared =
         readings.iter().map(|reading| Prepared::new(index, reading, &mut expansions, budget));
     let mut prepared = prepared.collect::<Result<Vec<_>, _>>()?;
-    // Matches in all languages are in one order.
+    // Matches in all languages share one order.
     let ceiling = prepared.iter().map(Prepared::ceiling).fold(0.0, f32::max);
     prepared.iter_mut().for_each(|reading| reading.weights.exact = ceiling);
     prepared.iter().map(|reading| reading.evaluate(index, demand, source, collector, budget)).sum()
 }
 
-/// A reading with everything that is needed to walk a segment.
+/// A reading with everything needed to walk a segment.
 struct Prepared<'r> {
     reading: &'r Reading,
     /// As [`Terms::found`].
     found: Vec<Option<Vec<Found>>>,
     weights: Weights,
-    /// For each slot, and there for each class of length, what BM25 adds to the frequency.
+    /// For each slot and length class, what BM25 adds to the frequency.
     tf_norms: Vec<[f32; 256]>,
 }
 
@@ -101,7 +101,7 @@ impl<'r> Prepared<'r> {
                 total += tally.run(demand, self.weights.exact, collector, budget);
                 continue;
             }
-            // A scan is of one word, which has one variant.
+            // A scan handles one word, which has one variant.
             if let Some(scan) = TermScan::of(segment, self.reading, found) {
                 for docs in ranges {
                     total += scan.run(
@@ -140,7 +140,7 @@ struct Matcher<'a> {
     /// The indices of `required`, the rarest clause first.
     order: Vec<usize>,
     excluded: Vec<ClauseCursor<'a>>,
-    /// What it costs to look at a document.
+    /// The cost of checking a document.
     cost: usize,
 }
 
@@ -162,7 +162,7 @@ struct VariantPostings<'a> {
 }
 
 impl<'a> Matcher<'a> {
-    /// Returns `None` where no document of the segment can match.
+    /// Returns `None` if no document of the segment can match.
     fn open(
         segment: &'a Segment,
         reading: &Reading,
@@ -170,7 +170,7 @@ impl<'a> Matcher<'a> {
         slots: usize,
         budget: &'a Budget,
     ) -> Result<Option<Self>, SearchError> {
-        // Opening a prefix reads all that it stands for, so first each clause must be there.
+        // Opening a prefix reads all words it matches, so check first that each clause occurs.
         let mut rest = found;
         for clause in &reading.clauses {
             let places: usize =
@@ -225,7 +225,7 @@ impl<'a> Matcher<'a> {
         Ok(Some(Self { required, order, excluded, cost }))
     }
 
-    /// Returns the first document from `target` on that holds every required clause.
+    /// Returns the first document at or after `target` that holds every required clause.
     fn seek(&mut self, mut target: DocId) -> DocId {
         'candidate: while target != TERMINATED {
             for &at in &self.order {
@@ -244,8 +244,8 @@ impl<'a> Matcher<'a> {
         self.excluded.iter_mut().any(|clause| clause.seek(doc) == doc)
     }
 
-    /// Returns the score of the document that all required clauses stand at or, in some places,
-    /// have yet to reach.
+    /// Returns the score of `doc`. All required clauses are positioned on it, though some of their
+    /// places may still be before it.
     fn score(&mut self, doc: DocId, weights: &Weights, tf_norms: &[[f32; 256]]) -> f32 {
         let mut score = 0.0;
         for cursor in &mut self.required {

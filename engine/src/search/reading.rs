@@ -1,7 +1,7 @@
-//! A query as it is read in one language: stems instead of words, without stop words.
+//! A query as read in one language: stems instead of words, without stop words.
 //!
-//! Stop words are left out here and not of the index: so they can be searched for in phrases, and
-//! a change of the list changes no state.
+//! Stop words are dropped from queries rather than from the index. So phrases can contain them, and
+//! changing the list changes no state.
 
 use tantivy::tokenizer::TextAnalyzer;
 
@@ -14,8 +14,8 @@ use crate::search::node::Node;
 use crate::search::query::{self, Ending, Query};
 use crate::search::stop_words::StopWords;
 
-/// How a query was read: in each language of the scope, and with which words in the place of those
-/// that occur nowhere.
+/// How a query was read: in each language of the scope, and with which words replacing those that
+/// occur nowhere.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Readings {
     by_language: Vec<Reading>,
@@ -27,12 +27,12 @@ impl Readings {
         Self { by_language, corrections }
     }
 
-    /// Returns what stood for the words that occur nowhere in the scope.
+    /// Returns the replacements for words that occur nowhere in the scope.
     pub fn corrections(&self) -> &[Correction] {
         &self.corrections
     }
 
-    /// Returns the same, on its own.
+    /// Consumes this and returns the replacements.
     pub fn into_corrections(self) -> Vec<Correction> {
         self.corrections
     }
@@ -42,14 +42,14 @@ impl Readings {
     }
 }
 
-/// What a query asks of the documents in one language.
+/// What a query requires of the documents in one language.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reading {
     pub(crate) language: Language,
     pub(crate) clauses: Vec<Clause>,
-    /// How they hang together.
+    /// How the clauses are combined.
     pub(crate) root: Node,
-    /// For each clause of the query, which of them it is; `None` where it is passed over.
+    /// For each clause of the query, its index in `clauses`, or `None` if it is skipped.
     pub(crate) places: Vec<Option<usize>>,
 }
 
@@ -59,25 +59,25 @@ pub(crate) struct Clause {
     pub(crate) excluded: bool,
     /// The field in which it must, or must not, occur.
     pub(crate) field: Option<Box<str>>,
-    /// The variants that a document may hold, the exact one first.
+    /// The variants that match, the exact one first.
     pub(crate) variants: Vec<Variant>,
-    /// The words as they were typed, one for each element of a variant.
+    /// The words as typed, one for each element of a variant.
     pub(crate) typed: Vec<Box<str>>,
     /// How many letters of the last word may be wrong.
     pub(crate) edits: u8,
-    /// Whether other words may stand for it, so that a document with the very word comes first.
+    /// Whether it may match other words, so that documents with the exact word rank first.
     pub(crate) is_open: bool,
-    /// Whether its words are clauses of their own, too, and have a score as such.
+    /// Whether its words are also clauses of their own, with their own scores.
     pub(crate) is_spread: bool,
 }
 
-/// One variant of a clause that a document may hold.
+/// One variant of a clause.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Variant {
-    /// How many letters differ from what was typed; a word that goes on, or is written in other
-    /// parts, is as good as one with a letter wrong.
+    /// How many letters differ from the typed word. A word that continues it, or is split
+    /// differently, counts as one wrong letter.
     pub(crate) edits: u8,
-    /// At least one; more than one is a phrase.
+    /// At least one element; several form a phrase.
     pub(crate) elements: Vec<Element>,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct Element {
     pub(crate) word: Word,
 }
 
-/// What one word of a text is compared with.
+/// What a word of a text is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Word {
     /// A stem.
@@ -96,13 +96,13 @@ pub(crate) enum Word {
     /// The beginning of a stem, or the stem of the word typed so far: `community*` must find
     /// "communities", whose stem is `communiti`.
     Prefix { start: Box<str>, stem: Box<str> },
-    /// One of these stems, which are spelled much like what was typed.
+    /// Any of these stems, which are spelled similarly to the typed word.
     Fuzzy(Vec<Box<str>>),
 }
 
 impl Word {
-    /// Says whether a word with this beginning may be meant, which is what two words that begin
-    /// alike have in common.
+    /// Returns whether a word that begins like this may match: words and stems share their first
+    /// byte.
     pub(crate) fn may_match(&self, unstemmed: &str) -> bool {
         let begins =
             |stem: &str| mark::unmarked(stem).as_bytes().first() == unstemmed.as_bytes().first();
@@ -112,7 +112,7 @@ impl Word {
         }
     }
 
-    /// Says whether a word with this stem is meant.
+    /// Returns whether a word with this stem matches.
     pub(crate) fn matches(&self, other: &str) -> bool {
         match self {
             Self::Stem(stem) => **stem == *other,
@@ -123,7 +123,7 @@ impl Word {
 }
 
 impl Reading {
-    /// Reads `query` in a language. The variants of words with typos are not known yet.
+    /// Reads `query` in a language. The variants of words with typos are not yet known.
     pub(crate) fn of(query: &Query, language: Language) -> Self {
         let mut reader = Reader {
             language,
@@ -163,12 +163,12 @@ impl Reading {
                 Node::Any(vec![Node::Clause(place), Node::Beside(parts)])
             }));
         }
-        // Of a query that says something, what says it is left.
+        // At least one clause of a query is always left, so it has a root.
         let root = query.root.over(&nodes).unwrap_or(Node::Any(Vec::new()));
         Self { language, clauses, root, places }
     }
 
-    /// Says whether it is clauses side by side, in whatever field.
+    /// Returns whether this is a list of adjacent clauses, none restricted to a field.
     pub(crate) fn is_plain(&self) -> bool {
         self.root.is_plain() && self.clauses.iter().all(|clause| clause.field.is_none())
     }
@@ -181,7 +181,7 @@ impl Reading {
     }
 }
 
-/// Returns the place of a clause, behind the others where none demands the same.
+/// Returns the index of an equivalent clause, or appends the clause.
 fn place_of(clause: Clause, clauses: &mut Vec<Clause>) -> usize {
     let known = clauses.iter().position(|other| other.demands_what(&clause));
     known.unwrap_or_else(|| {
@@ -196,7 +196,7 @@ impl Clause {
         own == (other.excluded, &other.field, other.edits, &other.variants)
     }
 
-    /// Returns the stem of the word whose letters may be wrong.
+    /// Returns the stem of the word that may have wrong letters.
     pub(crate) fn misspelled(&self) -> Option<&str> {
         match &self.variants.first()?.elements.last()?.word {
             Word::Stem(stem) if self.edits > 0 => Some(stem),
@@ -213,8 +213,8 @@ struct Reader {
 }
 
 impl Reader {
-    /// Says whether a clause is a word that means nothing on its own. Who puts one in quotation
-    /// marks, or excludes it, means it.
+    /// Returns whether a clause is a stop word. A quoted or excluded word is meant as written, so
+    /// it is not one.
     fn is_stop_word(&mut self, clause: &query::Clause) -> bool {
         match &clause.words[..] {
             [word] if !clause.excluded && !clause.quoted && word.ending == Ending::Whole => {
@@ -257,7 +257,7 @@ impl Reader {
     }
 }
 
-/// Returns how all words of a language begin that go on where one that was typed ends.
+/// Returns the common prefix of all words of a language that continue the typed one.
 pub(crate) fn beginning(language: Language, folding: &mut TextAnalyzer, typed: &str) -> String {
     let mut start: String = mark::mark(language).into_iter().collect();
     start.push_str(&analyzed(folding, typed));
@@ -268,7 +268,7 @@ pub(crate) fn beginning(language: Language, folding: &mut TextAnalyzer, typed: &
 mod tests {
     use super::*;
 
-    /// Writes a query as it is read in a normal form: `+`/`-`, phrases in brackets.
+    /// Formats a query as read, in a normal form: `+`/`-`, phrases in brackets.
     fn normal(language: Language, text: &str) -> String {
         let reading = Reading::of(&Query::parse(text).unwrap(), language);
         let bare = |stem: &str| mark::unmarked(stem).to_owned();

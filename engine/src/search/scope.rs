@@ -1,22 +1,22 @@
-//! Where a search looks.
+//! The scope of a search.
 
 use crate::id::SheetName;
 use crate::search::doc_name::DocName;
 use crate::search::slots::Slot;
 
-/// Reports the texts of one field of a document to the function it is given, each with its slot.
+/// Passes each text of one field of a document, with its slot, to the given function.
 pub type FieldTexts<'a> = dyn Fn(&DocName, &str, &mut dyn FnMut(Slot, &str)) + 'a;
 
-/// Where a search looks.
+/// The data that a search covers.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
-    /// The sheets.
+    /// The sheets to search.
     pub scope: Scope<'a>,
-    /// The texts of their fields, for words that must stand in one of them.
+    /// The texts of their fields, for words that must occur in a particular field.
     pub fields: &'a FieldTexts<'a>,
 }
 
-/// The sheets that a search looks into.
+/// The sheets that a search covers.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
     /// Every sheet.

@@ -1,4 +1,4 @@
-//! A search: how a query is read, what it matches, and what stands for a word that occurs nowhere.
+//! A search: how a query is read, what it matches, and what replaces a word that occurs nowhere.
 
 use crate::budget::Budget;
 use crate::id::SheetName;
@@ -13,22 +13,23 @@ use crate::search::scope::{FieldTexts, Scope, Source};
 use crate::search::{ranking, typos, widening};
 
 impl TextIndex {
-    /// Returns the page of the best matches that begins at `offset`.
+    /// Returns the page of best matches that begins at `offset`.
     ///
-    /// A query is read in every language of the scope. [`Matching::Auto`] passes over stop words unless
-    /// enough documents hold them too. Where fewer than [`ENOUGH`] documents match, it
-    /// is widened: its last word also stands for words that begin with it, words that occur in other
-    /// parts (`front end` and `frontend`) for those, and the words that are spelled most alike for words
-    /// that occur nowhere. Where that is still too few, [`Matching::Auto`] adds the documents that hold
-    /// some of the words. All of this depends on the live documents in scope alone.
+    /// A query is read in every language of the scope. [`Matching::Auto`] ignores stop words unless
+    /// enough documents hold them too. If fewer than [`ENOUGH`] documents match, the query is
+    /// widened: its last word also matches words that begin with it, words also match their other
+    /// splittings (`front end` and `frontend`), and words that occur nowhere match the most
+    /// similarly spelled words. If that still finds too few, [`Matching::Auto`] adds documents that
+    /// hold some of the words. All of this depends only on the live documents in scope.
     ///
-    /// Linear in the documents that hold the rarest word of the query; in those that hold any of them
-    /// where it has alternatives, excludes only, or is relaxed.
+    /// Linear in the documents that hold the rarest word of the query. If the query has
+    /// alternatives, only excludes, or is relaxed, linear in the documents that hold any of its
+    /// words.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Query`] where prefixes and typos stand for too many words;
-    /// [`SearchError::TooCostly`] where `budget` is used up.
+    /// [`SearchError::Query`] if prefixes and typos match too many words;
+    /// [`SearchError::TooCostly`] if `budget` is used up.
     pub fn search(
         &self,
         query: &Query,
@@ -40,7 +41,7 @@ impl TextIndex {
         self.search_in(query, Source { scope, fields: &|_, _, _| () }, offset, limit, budget)
     }
 
-    /// Returns the same where words of the query must stand in a field of `source`. Each document
+    /// Does the same for a query with words that must occur in a field of `source`. Each document
     /// that holds such a word anywhere is read.
     ///
     /// # Errors
@@ -109,7 +110,7 @@ impl TextIndex {
         Ok(Matches { documents, relaxed, readings })
     }
 
-    /// Gives the matches to `collector`.
+    /// Passes the matches to `collector`.
     fn evaluate<'a>(
         &'a self,
         query: &Query,
@@ -125,7 +126,7 @@ impl TextIndex {
             let total = ranking::evaluate(self, readings, demand, source, collector, budget)?;
             budget.check().map(|()| total).map_err(SearchError::from)
         };
-        // Stop words are passed over only where too few documents hold every word as it stands.
+        // Stop words are skipped only if too few documents hold every word as written.
         if query.matching == Matching::Auto {
             let whole = query.clone().matching(Matching::All);
             let whole = typos::read(self, &whole, scope, budget)?;
@@ -143,7 +144,8 @@ impl TextIndex {
         let mut total = rank(&by_language, demand)?;
         if total < ENOUGH {
             let mut is_wider = widening::widen(self, query, &mut by_language, budget)?;
-            // A word that must occur and does not leaves no match, so only then is one looked for.
+            // A required word that occurs nowhere leaves no match, so corrections are sought only
+            // then.
             if total == 0 || query.matching == Matching::Auto {
                 corrections =
                     typos::correct(self, query.matching, &mut by_language, scope, budget)?;
@@ -164,7 +166,7 @@ impl TextIndex {
     }
 }
 
-/// What came of a query, besides its matches.
+/// The outcome of a query, without its matches.
 struct Evaluated {
     total: u64,
     relaxed: bool,

@@ -17,22 +17,21 @@ use crate::search::totals::{Totals, TotalsByLanguage};
 use crate::search::words::{SlotWords, Words};
 use crate::search::writer::{ListWriter, StoreWriter, Writer};
 
-/// A body that is never changed, shared by the states that hold it, and the dead documents of
-/// this state.
+/// An immutable body, shared by the states that hold it, and the dead documents of this state.
 #[derive(Clone)]
 pub(crate) struct Segment {
     body: Arc<Body>,
-    /// One bit for each document; `None` while all live.
+    /// One bit for each document, or `None` while all are alive.
     dead: Option<Arc<[u64]>>,
     live: TotalsByLanguage,
 }
 
-/// The documents in the order of their names, so that those of a sheet are one range.
+/// The documents ordered by name, so that those of a sheet form one range.
 struct Body {
     sheets: Box<[Part]>,
     keys: Box<[Key]>,
     slots: SlotWords,
-    /// What the words are opened from, unless they are listed.
+    /// The files that the words are opened from, unless the words are listed.
     files: Option<Files>,
 }
 
@@ -44,8 +43,8 @@ pub(crate) struct Part {
 }
 
 impl Segment {
-    /// Builds a segment of those of `names`, which are sorted, that have any text. Returns `None`
-    /// where none has.
+    /// Builds a segment of the documents in `names`, which is sorted, that have any text. Returns
+    /// `None` if none has.
     ///
     /// Up to `few` documents are listed, which costs a few microseconds each.
     pub(crate) fn build(
@@ -79,7 +78,7 @@ impl Segment {
         Ok(Some(Self::new(shape, with_text, slots, files)))
     }
 
-    /// Returns the segment of documents with these names, in order, all alive.
+    /// Returns a segment of documents with these names, in order, all alive.
     pub(crate) fn new<'a>(
         shape: &Shape,
         names: impl IntoIterator<Item = &'a DocName>,
@@ -107,7 +106,7 @@ impl Segment {
         Self { body: Arc::new(body), dead: None, live }
     }
 
-    /// Returns the files that it was opened from, unless its words are listed.
+    /// Returns the files that the segment was opened from, unless its words are listed.
     pub(crate) fn files(&self) -> Option<&Files> {
         self.body.files.as_ref()
     }
@@ -127,7 +126,7 @@ impl Segment {
         u64::from(self.len()) - self.living()
     }
 
-    /// Says whether both hold the same documents, dead or alive.
+    /// Returns whether both hold the same documents, dead or alive.
     pub(crate) fn same_body(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.body, &other.body)
     }
@@ -137,18 +136,19 @@ impl Segment {
         self.body.keys.len() as DocId
     }
 
-    /// Returns the words of a slot, unless no document has text there.
+    /// Returns the words of a slot, or `None` if no document has text there.
     pub(crate) fn slot(&self, slot: usize) -> Option<&Words> {
         self.body.slots.get(slot)?.as_ref()
     }
 
-    /// Says whether the document lives.
+    /// Returns whether the document is alive.
     pub(crate) fn is_alive(&self, doc: DocId) -> bool {
         let (word, bit) = (doc as usize / 64, doc % 64);
         self.dead.as_ref().is_none_or(|dead| dead[word] >> bit & 1 == 0)
     }
 
-    /// Returns a bit for each of the 64 documents from `first` on, which is set unless it is dead.
+    /// Returns one bit for each of the 64 documents from `first` on, set unless the document is
+    /// dead.
     pub(crate) fn alive_bits(&self, first: DocId) -> u64 {
         let Some(dead) = &self.dead else { return u64::MAX };
         let (word, bit) = (first as usize / 64, first % 64);
@@ -175,8 +175,7 @@ impl Segment {
         &self.body.sheets
     }
 
-    /// Returns the documents that are in a language and in scope, as few ranges as
-    /// possible.
+    /// Returns the documents in a language and in scope, in as few ranges as possible.
     pub(crate) fn ranges(&self, language: Language, scope: Scope<'_>) -> Vec<Range<DocId>> {
         let mut ranges: Vec<Range<DocId>> = Vec::new();
         for part in self.sheets() {
@@ -220,7 +219,7 @@ impl Segment {
         docs.map(|(sheet, doc)| DocName { sheet: sheet.clone(), key: self.key(doc).clone() })
     }
 
-    /// Returns the live document of this name.
+    /// Returns the live document with this name.
     pub(crate) fn find(&self, name: &DocName) -> Option<DocId> {
         let sheets = self.sheets();
         let at = sheets.binary_search_by(|part| part.sheet.cmp(&name.sheet)).ok()?;
@@ -230,7 +229,7 @@ impl Segment {
         self.is_alive(doc).then_some(doc)
     }
 
-    /// Returns this segment without `docs`, which live in it.
+    /// Returns this segment without `docs`, which must be alive in it.
     pub(crate) fn without(&self, docs: &[DocId]) -> Self {
         let none = || vec![0; self.body.keys.len().div_ceil(64)];
         let mut dead = self.dead.as_ref().map_or_else(none, |dead| dead.to_vec());

@@ -1,10 +1,9 @@
-//! How a text falls into words, in the order in which they are read.
+//! How a text is split into words, in reading order.
 //!
-//! A word is a run of letters, digits and the marks on them. Scripts that are written without spaces
-//! fall into overlapping pairs of characters, so that any part of a text is found by its own pairs. A
-//! word that a sign belongs to (`C++`, `.NET`) stands there as written beside the plain one, and one
-//! that is cut by a hyphen, a dot or an apostrophe (`front-end`) whole beside its parts. An emoji is a
-//! word.
+//! A word is a run of letters, digits and their combining marks. Scripts written without spaces are
+//! split into overlapping pairs of characters, so that the pairs of any substring find it. A word
+//! with a sign (`C++`, `.NET`) is indexed as written and without the sign. A word split by a
+//! hyphen, a dot or an apostrophe (`front-end`) is indexed whole and in parts. An emoji is a word.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -13,10 +12,10 @@ use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
-/// The most parts of a word that stands there whole, too. Ids and dates have more.
+/// The maximum number of parts of a word that is also indexed whole. Ids and dates have more.
 const MAX_PARTS: usize = 3;
 
-/// The tokenizer of texts: words in lower case, in the form NFKC.
+/// The tokenizer of texts: words in lower case, in NFKC.
 #[derive(Clone, Default)]
 pub(crate) struct Segmenter {
     token: Token,
@@ -34,11 +33,11 @@ impl Tokenizer for Segmenter {
 /// The words of one text.
 pub(crate) struct Segments<'a> {
     text: &'a str,
-    /// Where the rest of the text begins.
+    /// Where the unread text begins.
     at: usize,
     /// The position of the next word.
     position: usize,
-    /// Words that were read and not given.
+    /// Words that were read but not yet returned.
     ready: VecDeque<Segment>,
     token: &'a mut Token,
 }
@@ -78,7 +77,7 @@ impl TokenStream for Segments<'_> {
 }
 
 impl Segments<'_> {
-    /// Reads a word of ASCII that nothing belongs to, as most are. Returns whether one stands here.
+    /// Reads an ASCII word without signs, the most common kind. Returns whether there was one.
     fn plain_word(&mut self) -> bool {
         let bytes = self.text.as_bytes();
         while bytes.get(self.at).is_some_and(|byte| matches!(byte, b' ' | b',' | b'\n')) {
@@ -104,7 +103,7 @@ impl Segments<'_> {
         true
     }
 
-    /// Reads the next word with all that belongs to it, or passes over a character.
+    /// Reads the next word with everything attached to it, or skips a character.
     fn read(&mut self) {
         let start = self.at;
         let Some(first) = self.text[start..].chars().next() else { return };
@@ -120,7 +119,7 @@ impl Segments<'_> {
         }
     }
 
-    /// Reads a word in its parts.
+    /// Reads the parts of a word.
     fn word(&mut self, start: usize) {
         let first = self.ready.len();
         let (mut parts, mut at) = (Vec::new(), start);
@@ -148,7 +147,7 @@ impl Segments<'_> {
             }
             texts.extend(self.part(part.clone()));
         }
-        // What is cut by signs is found without them, too.
+        // A word split by signs is also found without them.
         let is_named = texts.iter().any(|text| text.chars().all(char::is_alphabetic));
         if (2..=MAX_PARTS).contains(&parts.len()) && texts.len() == parts.len() && is_named {
             let range = start..parts.last().map_or(start, |part| part.end);
@@ -157,7 +156,7 @@ impl Segments<'_> {
         }
     }
 
-    /// Reads what is between two joiners. Returns it if it is one word.
+    /// Reads the text between two joiners. Returns it if it is one word.
     fn part(&mut self, part: Range<usize>) -> Option<String> {
         let text = &self.text[part.clone()];
         if !text.chars().any(is_unspaced) {
@@ -182,8 +181,8 @@ impl Segments<'_> {
         None
     }
 
-    /// Reads a run of a script that is written without spaces: each character begins a pair, and is a
-    /// word of its own.
+    /// Reads a run of a script written without spaces. Each character begins a pair, and is also a
+    /// word by itself.
     fn pairs(&mut self, run: Range<usize>) {
         let letters = letters(&self.text[run.clone()], run.start);
         for (at, (letter, range)) in letters.iter().enumerate() {
@@ -206,7 +205,7 @@ impl Segments<'_> {
         self.position += 1;
     }
 
-    /// Says whether a dot stands before the word, and begins it.
+    /// Returns whether a dot precedes the word and belongs to it.
     fn has_dot(&self, start: usize) -> bool {
         let before = self.text[..start].strip_suffix('.');
         before.is_some_and(|before| {
@@ -216,8 +215,8 @@ impl Segments<'_> {
     }
 }
 
-/// Returns the characters of a run in the form NFKC, each with where it stands. What composes is
-/// looked at together.
+/// Returns the characters of a run in NFKC, each with its range. Characters that compose are
+/// normalized together.
 fn letters(run: &str, start: usize) -> Vec<(char, Range<usize>)> {
     let mut letters = Vec::new();
     let mut characters = run.char_indices().peekable();
@@ -232,7 +231,7 @@ fn letters(run: &str, start: usize) -> Vec<(char, Range<usize>)> {
     letters
 }
 
-/// Returns a word in lower case, in the form NFKC.
+/// Returns a word in lower case, in NFKC.
 pub(crate) fn normal(word: &str) -> String {
     if word.is_ascii() {
         return word.to_ascii_lowercase();
@@ -241,12 +240,13 @@ pub(crate) fn normal(word: &str) -> String {
     lower.nfkc().collect()
 }
 
-/// Returns how many bytes the letters take that a text begins with.
+/// Returns the length in bytes of the run of letters at the beginning of a text.
 fn run(text: &str) -> usize {
     text.find(|c| !is_letter(c) && !is_combining_mark(c) && !is_silent(c)).unwrap_or(text.len())
 }
 
-/// Returns how many bytes a sign takes that a text begins with and that belongs to the word before.
+/// Returns the length in bytes of a sign at the beginning of a text that belongs to the preceding
+/// word.
 fn sign(text: &str) -> usize {
     let length =
         ["++", "#", "+"].iter().find(|sign| text.starts_with(**sign)).map_or(0, |sign| sign.len());
@@ -257,7 +257,7 @@ fn behind_joiner(text: &str) -> &str {
     text.strip_prefix(is_joiner).unwrap_or(text)
 }
 
-/// Returns how many bytes an emoji takes with all that it is composed of.
+/// Returns the length in bytes of an emoji, with all its components.
 fn emoji(text: &str) -> usize {
     let mut characters = text.char_indices().peekable();
     let is_flag = |c: char| matches!(c, '\u{1f1e6}'..='\u{1f1ff}');
@@ -279,17 +279,18 @@ fn emoji(text: &str) -> usize {
     characters.peek().map_or(text.len(), |(at, _)| *at)
 }
 
-/// Says whether a character is part of a word.
+/// Returns whether a character is part of a word.
 fn is_letter(c: char) -> bool {
     c.is_alphanumeric()
 }
 
-/// Says whether a character between two letters leaves them one word.
+/// Returns whether a character between two letters keeps them one word.
 fn is_joiner(c: char) -> bool {
     matches!(c, '-' | '.' | '_' | '\'' | '\u{2019}' | '\u{2010}' | '\u{2011}')
 }
 
-/// Says whether a character says nothing: joiners of zero width, the stretch of Arabic, soft hyphens.
+/// Returns whether a character carries no meaning: zero-width joiners, the Arabic tatweel, soft
+/// hyphens.
 fn is_silent(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{ad}' | '\u{640}')
 }
@@ -303,14 +304,14 @@ fn is_emoji(c: char) -> bool {
         | '\u{231a}'..='\u{23ff}')
 }
 
-/// Says whether a character composes with the one before it, although it is no mark: a vowel or final of
-/// Hangul, or the voice of a narrow Kana.
+/// Returns whether a character composes with the preceding one although it is not a mark: a vowel
+/// or final of Hangul, or the voicing mark of halfwidth Kana.
 fn is_composed(c: char) -> bool {
     matches!(c, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
 }
 
-/// Says whether a character is of a script that is written without spaces between words, or with
-/// spaces between what is more than a word.
+/// Returns whether a character belongs to a script written without spaces between words, or with
+/// spaces only between larger units.
 pub(crate) fn is_unspaced(c: char) -> bool {
     if c < '\u{e00}' {
         return false;

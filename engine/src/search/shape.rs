@@ -7,7 +7,7 @@ use crate::language::Language;
 use crate::search::scope::Scope;
 use crate::search::slots::Slots;
 
-/// What the layout says of an index.
+/// The part of the layout that an index depends on.
 #[derive(Debug)]
 pub(crate) struct Shape {
     pub(crate) slots: Slots,
@@ -15,20 +15,20 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Returns bytes that are alike for the same slots and languages.
+    /// Returns bytes that are equal for equal slots and languages.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.slots.boosts().iter().for_each(|boost| bytes.extend_from_slice(&boost.to_le_bytes()));
         for (sheet, language) in &self.languages.0 {
             let code = language.code().unwrap_or_default();
-            // Neither a name nor a code has a zero in it.
+            // Neither a name nor a code contains a zero byte.
             bytes.extend([b"\0", sheet.as_str().as_bytes(), b"\0", code.as_bytes()].concat());
         }
         bytes
     }
 }
 
-/// The languages of the sheets that say one.
+/// The languages of the sheets that declare one.
 #[derive(Debug, Default)]
 pub(crate) struct Languages(BTreeMap<SheetName, Language>);
 
@@ -42,12 +42,12 @@ impl Languages {
         self.0.get(sheet).copied().unwrap_or_default()
     }
 
-    /// Says whether any sheet says its language.
+    /// Returns whether any sheet declares a language.
     pub(crate) fn is_any_said(&self) -> bool {
         !self.0.is_empty()
     }
 
-    /// Returns the languages that the documents in scope may be in, each once.
+    /// Returns the languages that documents in scope may have, each once.
     pub(crate) fn in_scope(&self, scope: Scope<'_>) -> BTreeSet<Language> {
         match scope {
             Scope::All => self.0.values().copied().chain([Language::Unsaid]).collect(),

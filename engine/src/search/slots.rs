@@ -1,9 +1,9 @@
 //! Boosts: how much a match in a field counts.
 //!
-//! All sheets share one index, whose fields are not theirs but a few *slots*, one for each boost
-//! that the layout names.
+//! All sheets share one index. Its fields are not those of the sheets but a few *slots*, one for
+//! each boost that the layout uses.
 
-/// The most slots of an index.
+/// The maximum number of slots in an index.
 pub(crate) const MAX_SLOTS: usize = 8;
 
 /// The distinct boosts of a layout, highest first: at least one, at most eight.
@@ -23,9 +23,9 @@ impl Slot {
 impl Slots {
     /// Returns the slots for these boosts.
     ///
-    /// Of more than eight distinct boosts the two that are closest by ratio become one, the higher
-    /// of them, until eight are left. Boosts that are not positive numbers are left out. The
-    /// result depends on nothing but the set of boosts.
+    /// If there are more than eight distinct boosts, the two closest by ratio are merged into the
+    /// higher one until eight are left. Boosts that are not positive numbers are ignored. The
+    /// result depends only on the set of boosts.
     pub fn new(boosts: impl IntoIterator<Item = f32>) -> Self {
         let mut distinct: Vec<f32> =
             boosts.into_iter().filter(|boost| boost.is_normal() && *boost > 0.0).collect();

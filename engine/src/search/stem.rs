@@ -1,5 +1,5 @@
-//! Stems, remembered: a text says few words often, and stemming one costs more than all other
-//! steps of the analyzer together.
+//! A cache of stems: texts repeat few words often, and stemming costs more than all other steps of
+//! the analyzer together.
 
 use foldhash::{HashMap, HashMapExt as _};
 use tantivy::tokenizer::{
@@ -9,10 +9,10 @@ use tantivy::tokenizer::{
 use crate::language::Language;
 use crate::search::mark;
 
-/// So many words are remembered, which is most of the words of a language that are in use.
+/// The number of words in the cache, which covers most words of a language in use.
 const WORDS: usize = 16_384;
 
-/// Returns what tantivy calls a language; `None` where words are what is written.
+/// Returns the tantivy name of a language, or `None` if words are used as written.
 pub(super) fn tantivy_language(language: Language) -> Option<tokenizer::Language> {
     use tokenizer::Language as Known;
     Some(match language {
@@ -38,7 +38,7 @@ pub(super) fn tantivy_language(language: Language) -> Option<tokenizer::Language
     })
 }
 
-/// The step that brings words to the stems of a language, as [`Stemmer`] does, and marks them.
+/// The token filter that stems words of a language, as [`Stemmer`] does, and marks them.
 #[derive(Clone)]
 pub(super) struct Stems(pub(super) Language);
 
@@ -55,7 +55,7 @@ impl TokenFilter for Stems {
     }
 }
 
-/// A tokenizer with that step; it remembers from text to text.
+/// A tokenizer with that filter. It keeps its cache from text to text.
 #[derive(Clone)]
 pub(super) struct Stemming<T> {
     words: T,
@@ -77,7 +77,7 @@ impl Memory {
             return;
         }
         let stem = self.marked_stem(word);
-        // Numbers and ids are said once and would only take the room of words.
+        // Numbers and ids occur once and would only take the place of words.
         let is_word = word.chars().all(char::is_alphabetic);
         if is_word && self.stems.len() < WORDS {
             self.stems.insert(word.as_str().into(), stem.as_str().into());
@@ -93,7 +93,7 @@ impl Memory {
         {
             stem.push_str(&token.text);
         }
-        // Some stemmers leave nothing of a word that is all ending.
+        // Some stemmers leave nothing of a word that consists only of an ending.
         if stem.len() == marked {
             stem.push_str(word);
         }
@@ -109,7 +109,7 @@ impl<T: Tokenizer> Tokenizer for Stemming<T> {
     }
 }
 
-/// The words of one text on their way to their stems.
+/// The stemmed words of one text.
 pub(super) struct StemStream<'a, T> {
     words: T,
     memory: &'a mut Memory,

@@ -1,4 +1,4 @@
-//! The words of a language that mean nothing on their own.
+//! The words of a language that carry no meaning of their own.
 
 use tantivy::tokenizer::{LowerCaser, RawTokenizer, StopWordFilter, TextAnalyzer};
 
@@ -6,7 +6,7 @@ use crate::language::Language;
 use crate::search::matching::Matching;
 use crate::search::stem;
 
-/// The words that make a question or a sentence of English, and say nothing of what it is about.
+/// Words that form a question or sentence in English without saying what it is about.
 const ENGLISH: &[&str] = &[
     "a",
     "about",
@@ -135,7 +135,7 @@ const ENGLISH: &[&str] = &[
     "yourselves",
 ];
 
-/// The words of a language that mean nothing on their own, where a list of them is known.
+/// The stop words of a language, if it has a list.
 pub(crate) enum StopWords {
     None,
     English,
@@ -143,8 +143,8 @@ pub(crate) enum StopWords {
 }
 
 impl StopWords {
-    /// Returns those that a search passes over. Where no language is said, every word counts if all
-    /// of them must occur; otherwise those of English are passed over.
+    /// Returns the words that a search ignores. If no language is declared, every word counts when
+    /// all are required; otherwise the English stop words are ignored.
     pub(crate) fn of(language: Language, matching: Matching) -> Self {
         match (language, matching) {
             (Language::Unsaid, Matching::All) => Self::None,
@@ -159,7 +159,7 @@ impl StopWords {
         }
     }
 
-    /// Says whether a word as it is written is one of them.
+    /// Returns whether a word, as written, is a stop word.
     pub(crate) fn contains(&mut self, word: &str) -> bool {
         match self {
             Self::None => false,

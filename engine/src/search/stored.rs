@@ -1,4 +1,4 @@
-//! A segment as the files that tantivy wrote: they can be kept, and opened again.
+//! Segments as the files that tantivy wrote, which can be stored and opened again.
 
 use tantivy::DocId;
 
@@ -9,10 +9,11 @@ use crate::search::index::TextIndex;
 use crate::search::segment::Segment;
 use crate::search::shape::Shape;
 
-/// What the texts of a document were made of: they are alike wherever the name and this are.
+/// Identifies what the texts of a document were made from: equal names and origins mean equal
+/// texts.
 pub(crate) type Origin = [u8; 32];
 
-/// The segments of an index that were kept.
+/// The stored segments of an index.
 #[derive(Default)]
 pub(crate) struct StoredIndex {
     /// What [`TextIndex::shape_bytes`] was.
@@ -45,13 +46,13 @@ impl TextIndex {
         self.segments.iter().filter(|segment| segment.files().is_some())
     }
 
-    /// Returns bytes that are alike for indexes of the same slots and languages.
+    /// Returns bytes that are equal for indexes with equal slots and languages.
     pub(crate) fn shape_bytes(&self) -> Vec<u8> {
         self.shape.bytes()
     }
 
-    /// Returns this index with segments that were kept beside its own, each with its dead documents.
-    /// None that lives is in another.
+    /// Returns this index with stored segments added, each with its dead documents. Their live
+    /// documents must be in no other segment.
     ///
     /// # Errors
     ///

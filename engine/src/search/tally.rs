@@ -1,9 +1,9 @@
-//! The clause-at-a-time walk: scores all documents of a segment, one clause after the other, and
-//! keeps a bit for each document that holds it. So it answers any tree of clauses, and documents
-//! that hold only some of them, in one pass over their postings.
+//! The clause-at-a-time walk: scores all documents of a segment, one clause after another, and
+//! keeps a bit for each document that holds the clause. So it answers any tree of clauses, and
+//! finds documents that hold only some of them, in one pass over their postings.
 //!
-//! A document's sum has the same terms in the same order as where clauses are walked side by side,
-//! so it is the same to the last bit.
+//! A document's sum has the same terms in the same order as in a walk over all clauses side by
+//! side, so the sums are equal to the last bit.
 
 use std::io;
 use std::ops::Range;
@@ -22,30 +22,30 @@ use crate::search::segment::Segment;
 use crate::search::weights::Weights;
 use crate::search::words::{Term, Words};
 
-/// How many documents are looked at together.
+/// How many documents are processed together.
 const BITS: usize = 64;
 
 /// One bit for each document of a stretch.
 type Bits = Vec<u64>;
 
-/// The scores of a stretch of the documents of a segment, and which clauses they hold.
+/// The scores of a stretch of documents in a segment, and the clauses that they hold.
 pub(crate) struct Tally<'a, 'r> {
     segment: &'a Segment,
     reading: &'r Reading,
-    /// The documents looked at, in order, all of them within the stretch.
+    /// The documents to check, in order, all within the stretch.
     ranges: Vec<Range<DocId>>,
     /// The first document of the stretch.
     first: DocId,
     scores: Vec<f32>,
     /// For each clause, the documents that hold it.
     held: Vec<Bits>,
-    /// For each clause that others may stand for, those that hold the very word.
+    /// For each clause that may match other words, the documents that hold the exact word.
     exact: Vec<Bits>,
 }
 
 impl<'a, 'r> Tally<'a, 'r> {
-    /// Adds up the postings of all clauses in `ranges`; `found` has what stands for each variant, slot
-    /// and element, as [`Terms`](crate::search::terms::Terms) has it.
+    /// Adds up the postings of all clauses in `ranges`; `found` has the terms of each variant, slot
+    /// and element, as in [`Terms`](crate::search::terms::Terms).
     pub(crate) fn of(
         segment: &'a Segment,
         reading: &'r Reading,
@@ -123,10 +123,10 @@ impl<'a, 'r> Tally<'a, 'r> {
         Ok(())
     }
 
-    /// Gives the live documents that match to `collector`, in order, and returns how many there are.
+    /// Passes the live documents that match to `collector`, in order, and returns their number.
     ///
-    /// Where all words are demanded, a document has `ahead` more for each clause of which it holds the
-    /// very word; where those with all of them come first, they have as much more again.
+    /// If all words are required, a document gains `ahead` for each clause whose exact word it
+    /// holds; if documents with all words come first, they gain as much again.
     pub(crate) fn run(
         &self,
         demand: Demand,
@@ -172,7 +172,7 @@ impl<'a, 'r> Tally<'a, 'r> {
     }
 }
 
-/// Returns a bit for each of the 64 documents from `start` on that is one of `docs`.
+/// Returns one bit for each of the 64 documents from `start` on, set if the document is in `docs`.
 fn within(docs: &Range<DocId>, start: DocId) -> u64 {
     let below = |end: DocId| match end.saturating_sub(start) {
         0 => 0,
@@ -182,8 +182,8 @@ fn within(docs: &Range<DocId>, start: DocId) -> u64 {
     below(docs.end) & !below(docs.start)
 }
 
-/// Calls `found` with each document of `ranges` that holds the elements, in order, and how often it
-/// does.
+/// Calls `found` with each document of `ranges` that holds the elements, in order, and the number
+/// of occurrences.
 fn each(
     words: &Words,
     elements: &[(u32, &Found)],
@@ -201,12 +201,12 @@ fn each(
                 && budget.spend(STEP * blocks.block_len())
             {
                 for (doc, frequency) in blocks.docs().iter().zip(blocks.freqs()) {
-                    // The first and the last block may go beyond the range.
+                    // The first and the last block may extend beyond the range.
                     if docs.contains(doc) {
                         found(*doc, *frequency);
                     }
                 }
-                // The block may reach into the next range.
+                // The block may extend into the next range.
                 if blocks.doc(blocks.block_len() - 1) >= docs.end {
                     break;
                 }

@@ -1,9 +1,9 @@
-//! The term-at-a-time scan: scores all documents of a query that is one word, slot after slot.
+//! The term-at-a-time scan: scores all documents of a one-word query, slot by slot.
 //!
-//! A cursor asks each slot about each document, which is what several clauses need that have to meet.
-//! One word that many documents hold is found several times faster in whole blocks of its postings,
-//! which are added to a table of scores. A document's sum has the same terms in the same order, so
-//! it is the same to the last bit.
+//! A cursor asks each slot about each document, as several clauses that must meet require. For one
+//! word that many documents hold, it is several times faster to add whole blocks of postings to a
+//! table of scores. A document's sum has the same terms in the same order, so it is equal to the
+//! last bit.
 
 use std::io;
 use std::ops::Range;
@@ -19,13 +19,13 @@ use crate::search::reading::Reading;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
 
-/// How many documents of the segment there may be for each posting, so that a table of all pays.
+/// The most documents of the segment per posting at which a table of all documents pays off.
 const SPARSE: usize = 8;
 
-/// How many documents are looked at together.
+/// How many documents are processed together.
 const BITS: usize = 64;
 
-/// What no score is: scores are not negative, since neither boosts nor idfs are.
+/// Marks the absence of a score: scores are never negative, since neither boosts nor idfs are.
 const NONE: f32 = -1.0;
 
 /// The postings of one word in the slots of a segment.
@@ -41,8 +41,8 @@ struct SlotPostings<'a, 't> {
 }
 
 impl<'a, 't> TermScan<'a, 't> {
-    /// Returns `None` where the query is more than a word, or the word is rare. `found` has what
-    /// stands for the word in each slot.
+    /// Returns `None` if the query has more than one word, or the word is rare. `found` has the
+    /// terms of the word in each slot.
     pub(crate) fn of(segment: &'a Segment, reading: &Reading, found: &'t [Found]) -> Option<Self> {
         let [clause] = &reading.clauses[..] else { return None };
         let [variant] = &clause.variants[..] else { return None };
@@ -63,8 +63,8 @@ impl<'a, 't> TermScan<'a, 't> {
         (postings * SPARSE >= segment.len() as usize).then_some(Self { segment, places })
     }
 
-    /// Gives the live documents of `docs` that hold the word to `collector`, in order, and returns
-    /// how many there are; `weights` and `norms` are those of each slot.
+    /// Passes the live documents in `docs` that hold the word to `collector`, in order, and returns
+    /// their number; `weights` and `norms` are those of each slot.
     pub(crate) fn run(
         &self,
         docs: Range<DocId>,
@@ -83,7 +83,7 @@ impl<'a, 't> TermScan<'a, 't> {
                 && budget.spend(STEP * blocks.block_len())
             {
                 for (doc, frequency) in blocks.docs().iter().zip(blocks.freqs()) {
-                    // The first and the last block may go beyond the range.
+                    // The first and the last block may extend beyond the range.
                     let at = doc.wrapping_sub(docs.start) as usize;
                     if let Some(score) = scores.get_mut(at) {
                         let norm = norms[usize::from(words.norm(*doc))];
@@ -95,7 +95,8 @@ impl<'a, 't> TermScan<'a, 't> {
         }
         let mut total = 0;
         for (first, scores) in docs.step_by(BITS).zip(scores.chunks(BITS)) {
-            // Which documents match is as good as random, so nothing branches on one of them.
+            // Which documents match is as good as random, so no branch depends on a single
+            // document.
             let alive = self.segment.alive_bits(first);
             total += u64::from((at_least(0.0, scores) & alive).count_ones());
             let mut wanted = at_least(collector.floor(), scores) & alive;
@@ -111,7 +112,7 @@ impl<'a, 't> TermScan<'a, 't> {
     }
 }
 
-/// Returns a bit for each of up to 64 scores that are not below `floor`.
+/// Returns one bit for each of up to 64 scores, set if the score is at least `floor`.
 fn at_least(floor: f32, scores: &[f32]) -> u64 {
     scores.iter().rev().fold(0, |bits, score| bits << 1 | u64::from(*score >= floor))
 }

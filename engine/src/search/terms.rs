@@ -1,4 +1,4 @@
-//! The terms that stand for the words of a query in each segment, and how frequent they are.
+//! The terms that the words of a query match in each segment, and their frequencies.
 
 use std::collections::BTreeSet;
 
@@ -16,15 +16,15 @@ use crate::search::words::{Term, Words};
 
 /// The terms of a reading, in every segment.
 pub(crate) struct Terms {
-    /// For each segment, unless no document is in the language, what stands for each variant, slot and
-    /// element, in this order.
+    /// For each segment, the terms of each variant, slot and element, in this order; `None` if no
+    /// document is in the language.
     pub(crate) found: Vec<Option<Vec<Found>>>,
-    /// For each variant, and there for each slot and element, the live documents with that term.
+    /// For each variant, slot and element, the number of live documents with that term.
     pub(crate) frequencies: Vec<Vec<u64>>,
 }
 
 impl Terms {
-    /// Finds the terms; `expansions` collects what the words that stand for others stand for anywhere.
+    /// Finds the terms; `expansions` collects all words that the open words match anywhere.
     pub(crate) fn find(
         index: &TextIndex,
         reading: &Reading,
@@ -60,8 +60,8 @@ impl Terms {
     }
 }
 
-/// Returns what stands for a word in one slot of a segment, and how many live documents hold it,
-/// where that is needed.
+/// Returns the terms of a word in one slot of a segment and, where needed, the number of live
+/// documents that hold it.
 fn find_word(
     segment: &Segment,
     slot: usize,
@@ -98,12 +98,12 @@ fn find_word(
     })
 }
 
-/// The terms that a word stands for in one slot of a segment.
+/// The terms that a word matches in one slot of a segment.
 struct Expansion<'a, 'e> {
     segment: &'a Segment,
     words: &'a Words,
     budget: &'e Budget,
-    /// What the words of the query stand for anywhere.
+    /// All words that the words of the query match anywhere.
     expansions: &'e mut BTreeSet<Box<[u8]>>,
     terms: Vec<Term>,
     /// The live documents of each term, summed up.
@@ -113,8 +113,8 @@ struct Expansion<'a, 'e> {
 impl Expansion<'_, '_> {
     /// Adds a term.
     ///
-    /// Terms that only dead documents hold are passed over: whether a query stands for too many
-    /// words must not depend on the past.
+    /// Skips terms that only dead documents hold: whether a query matches too many words must not
+    /// depend on the past.
     fn add(&mut self, word: &[u8], term: Term) -> Result<(), SearchError> {
         let live = live_frequency(self.segment, self.words, &term, self.budget)?;
         if live > 0 {
@@ -150,7 +150,7 @@ impl Expansion<'_, '_> {
     }
 }
 
-/// Returns how many live documents of the segment hold the term.
+/// Returns the number of live documents of the segment that hold the term.
 pub(crate) fn live_frequency(
     segment: &Segment,
     words: &Words,

@@ -12,7 +12,7 @@ use crate::id::{CommitId, Key, SheetName};
 use crate::language::Language;
 use crate::search::pattern::tests::distance;
 
-/// The texts by which an index is made: sheet, key, then texts of the two slots.
+/// The texts of an index: sheet and key, then the texts of the two slots.
 type Corpus = BTreeMap<DocName, [Vec<String>; 2]>;
 
 fn name(sheet: &str, key: &str) -> DocName {
@@ -23,7 +23,7 @@ fn slots() -> Slots {
     Slots::new([3.0, 1.0])
 }
 
-/// Sheets that are called by the code of a language are in it.
+/// A sheet named after a language code is in that language.
 fn languages() -> Vec<(SheetName, Language)> {
     let sheet = |code| Some((SheetName::new(code), Language::of_code(code)?));
     Language::codes().filter_map(sheet).collect()
@@ -38,12 +38,12 @@ fn texts(corpus: &Corpus) -> Box<Texts<'_>> {
     })
 }
 
-/// Returns the index with the words in lists.
+/// Returns the index with its words listed.
 fn rebuilt(corpus: &Corpus) -> TextIndex {
     with_few(corpus, FEW)
 }
 
-/// Returns the index with the words as tantivy writes them.
+/// Returns the index with its words written by tantivy.
 fn stored(corpus: &Corpus) -> TextIndex {
     with_few(corpus, 0)
 }
@@ -55,7 +55,7 @@ fn with_few(corpus: &Corpus, few: usize) -> TextIndex {
         .unwrap()
 }
 
-/// `sheet/key: title | body`, one a line.
+/// One `sheet/key: title | body` a line.
 fn corpus(lines: &str) -> Corpus {
     let line = |line: &str| {
         let (id, texts) = line.trim().split_once(": ").unwrap();
@@ -114,7 +114,7 @@ fn every_kind_of_clause_finds_what_it_says() {
     }
 }
 
-/// Returns what stood for the words that occur nowhere, as they are written in their documents.
+/// Returns the replacements for words that occur nowhere, as spelled in their documents.
 fn corrected(corpus: &Corpus, index: &TextIndex, query: &str, scope: Scope<'_>) -> String {
     let hits =
         index.search(&Query::parse(query).unwrap(), scope, 0, 100, &Budget::unlimited()).unwrap();
@@ -316,7 +316,7 @@ fn a_prefix_of_too_many_words_is_refused_whatever_was_there_before() {
     );
     let index = rebuilt(&corpus);
     assert_eq!(index.search(&query, Scope::All, 0, 1, &Budget::unlimited()).unwrap().total, 2);
-    // One word more, held by a document that is dead again in the next state.
+    // One more word, in a document that is dead again in the next state.
     let mut more = corpus.clone();
     more.insert(name("b", "1"), [vec!["wz".to_owned()], Vec::new()]);
     let more_index = index.apply(CommitId::ZERO, vec![name("b", "1")], &texts(&more)).unwrap();
@@ -325,7 +325,7 @@ fn a_prefix_of_too_many_words_is_refused_whatever_was_there_before() {
     let more_index = more_index.apply(CommitId::ZERO, vec![name("b", "2")], &texts(&more)).unwrap();
     let back = more_index.apply(CommitId::ZERO, vec![name("b", "1")], &texts(&corpus)).unwrap();
     assert_eq!(back.search(&query, Scope::All, 0, 1, &Budget::unlimited()).unwrap().total, 2);
-    // Several prefixes have no more words than one.
+    // Several prefixes match no more words than one.
     let mut others = corpus.clone();
     others.insert(name("b", "1"), [vec!["va vb".to_owned()], Vec::new()]);
     for index in [rebuilt(&others), stored(&others)] {
@@ -389,7 +389,7 @@ fn a_compaction_with_other_texts_is_refused() {
 
 #[test]
 fn a_word_that_most_documents_hold_is_found_alike_in_blocks_and_in_lists() {
-    // More documents than are looked at together, and more of them with the word than a block has.
+    // More documents than are processed together, and more with the word than fit in a block.
     let numbers = || 0..600;
     let name = |n: usize| name(["s0", "s1", "s2"][n % 3], &format!("{n:03}"));
     let texts_of = |n: usize| {
@@ -404,7 +404,7 @@ fn a_word_that_most_documents_hold_is_found_alike_in_blocks_and_in_lists() {
     assert_same(&index, &rebuilt(&corpus));
 }
 
-/// Asserts that both hold and find the same, to the last bit of every score.
+/// Asserts that both indexes hold and find the same, to the last bit of every score.
 fn assert_same(index: &TextIndex, other: &TextIndex) {
     assert_eq!(index.documents(), other.documents());
     assert_eq!(index.totals, other.totals);
@@ -454,12 +454,12 @@ const QUERIES: [&str; 21] = [
     "hun",
 ];
 
-/// One state that follows another: what becomes of some documents, and whether to compact then.
+/// One step to the next state: changes to some documents, and whether to compact then.
 #[derive(Debug, Clone)]
 struct Step {
     changes: Vec<(DocName, Option<[Vec<String>; 2]>)>,
     compact: bool,
-    /// Up to how many documents are listed.
+    /// The most documents that are listed.
     few: usize,
 }
 
@@ -488,7 +488,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// The law for the text index: however a state came about, it equals a rebuild.
+    /// The law of the text index: however a state came about, it equals a rebuild.
     #[test]
     fn a_changed_index_equals_a_rebuilt_one(steps in prop::collection::vec(any_step(), 1..24)) {
         let (mut corpus, mut index) = (Corpus::new(), TextIndex::new(slots(), languages()));
@@ -514,7 +514,7 @@ proptest! {
         assert_same(&index, &stored(&corpus));
     }
 
-    /// Against a model that counts words itself: the same documents match.
+    /// Checks against a model that counts words itself that the same documents match.
     #[test]
     fn matches_are_those_of_a_naive_reading(texts in prop::collection::vec(any_text(), 1..30)) {
         let corpus: Corpus = texts
@@ -550,8 +550,7 @@ proptest! {
         }
     }
 
-    /// Against a model that draws the table of edits for every word: what a typo stands for, and
-    /// what stands for a word that is nowhere.
+    /// Checks typos and corrections against a model that computes the edit distance of every word.
     #[test]
     fn words_that_are_spelled_alike_are_those_of_a_naive_reading(
         texts in prop::collection::vec(prop::collection::vec("[ab]{3,9}", 1..4), 1..10),
@@ -585,7 +584,7 @@ proptest! {
             let expected = holders(&|other| other == word || near(other, edits));
             prop_assert_eq!(answer(&format!("{word}~{edits}")), (expected, vec![]));
         }
-        // A word that is written in two parts, or begins another, is none that is misspelled.
+        // A word that is written in two parts, or begins another, is not misspelled.
         let parted = |words: &Vec<String>| words.windows(2).any(|pair| pair.concat() == word);
         if texts.iter().any(parted) || texts.iter().flatten().any(|other| other.starts_with(&word)) {
             return Ok(());

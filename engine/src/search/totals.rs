@@ -1,4 +1,4 @@
-//! What ranking must know about all live documents of a language together.
+//! Totals over all live documents of a language, which ranking needs.
 
 use std::ops::Range;
 
@@ -9,11 +9,11 @@ use crate::language::Language;
 use crate::search::slots::MAX_SLOTS;
 use crate::search::words::Words;
 
-/// How many documents there are, and how long they are.
+/// The number of documents, and their lengths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) documents: u64,
-    /// The lengths, as they are rounded for ranking, of all texts of a slot.
+    /// For each slot, the sum of the lengths of all its texts, as rounded for ranking.
     pub(crate) tokens: [u64; MAX_SLOTS],
 }
 
@@ -29,7 +29,7 @@ impl Totals {
     }
 }
 
-/// The totals of each language that has documents, in order: mostly there is one.
+/// The totals of each language that has documents, in order. Usually there is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TotalsByLanguage(SmallVec<[(Language, Totals); 1]>);
 
@@ -66,7 +66,7 @@ impl TotalsByLanguage {
         }
     }
 
-    /// Takes off what was added before.
+    /// Subtracts what was added before.
     pub(crate) fn subtract(&mut self, language: Language, other: &Totals) {
         let Ok(at) = self.place(language) else { return };
         let totals = &mut self.0[at].1;
@@ -74,7 +74,7 @@ impl TotalsByLanguage {
         for (tokens, other) in totals.tokens.iter_mut().zip(other.tokens) {
             *tokens -= other;
         }
-        // A language without documents is as if it had never been there.
+        // A language without documents leaves no trace.
         if totals.documents == 0 {
             self.0.remove(at);
         }

@@ -1,4 +1,4 @@
-//! What stands for words with typos: on demand, and where a word occurs nowhere.
+//! Words that match despite typos: where the query asks for it, and where a word occurs nowhere.
 
 use std::ops::Range;
 
@@ -20,17 +20,17 @@ use crate::search::scope::Scope;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
 
-/// The most words that stand for one with `~`, in each language.
+/// The maximum number of words that a word with `~` matches, in each language.
 pub const MAX_ALIKE: usize = 32;
-/// The most words that stand for one that occurs nowhere.
+/// The maximum number of replacements for a word that occurs nowhere.
 pub const MAX_CORRECTIONS: usize = 8;
-/// The most words that may occur nowhere for a query to be corrected. One with more is not
-/// misspelled: it is about something else, or in another language.
+/// The maximum number of words that occur nowhere in a query that is corrected. A query with more
+/// is not misspelled: it is about something else, or in another language.
 pub const MAX_CORRECTED: usize = 4;
-/// The fewest letters of a word that is corrected by one letter, and by two.
+/// The minimum number of letters of a word that is corrected by one letter, and by two.
 pub const MIN_CORRECTED_LETTERS: [usize; 2] = [4, 8];
 
-/// Reads `query` in every language that documents in scope are in.
+/// Reads `query` in every language that documents in scope have.
 pub(crate) fn read(
     index: &TextIndex,
     query: &Query,
@@ -53,7 +53,7 @@ pub(crate) fn read(
     Ok(readings)
 }
 
-/// Adds a variant for each number of letters that are wrong.
+/// Adds a variant for each number of wrong letters.
 fn add_variants(clause: &mut Clause, fuzzy: Vec<FuzzyTerm>) {
     let exact = clause.variants[0].elements.clone();
     for fuzzy in fuzzy.chunk_by(|a, b| a.edits == b.edits) {
@@ -65,8 +65,8 @@ fn add_variants(clause: &mut Clause, fuzzy: Vec<FuzzyTerm>) {
     }
 }
 
-/// Lets the nearest words stand for those that occur nowhere in scope. Where all words must occur and
-/// there is none for one of them, it returns nothing and leaves the readings as they are.
+/// Replaces words that occur nowhere in scope by the nearest words. If all words are required and
+/// one of them has no replacement, returns nothing and leaves the readings unchanged.
 pub(crate) fn correct(
     index: &TextIndex,
     matching: Matching,
@@ -103,7 +103,7 @@ pub(crate) fn correct(
     Ok(corrections.into_iter().map(correction).collect())
 }
 
-/// Returns the words, as they were typed, that must occur and do in no language.
+/// Returns the required words, as typed, that occur in no language.
 fn missing(
     index: &TextIndex,
     readings: &[Reading],
@@ -117,7 +117,7 @@ fn missing(
         }
         let mut is_missing = true;
         for reading in readings {
-            // A word that a language passes over is not missing in it.
+            // A word that a language ignores is not missing in it.
             let Some(stem) = stem_of(reading, typed) else {
                 is_missing = false;
                 break;
@@ -137,7 +137,7 @@ fn missing(
     Ok(missing)
 }
 
-/// Returns the words that must occur as they are: as they were typed, and their stems.
+/// Returns the words that must occur exactly, each as typed and as its stem.
 fn wanted(reading: &Reading) -> impl Iterator<Item = (&str, &str)> {
     let clauses = reading.clauses.iter().filter(|clause| !clause.excluded && !clause.is_open);
     clauses.flat_map(|clause| {
@@ -153,7 +153,7 @@ fn stem_of<'a>(reading: &'a Reading, typed: &str) -> Option<&'a str> {
     wanted(reading).find(|(other, _)| *other == typed).map(|(_, stem)| stem)
 }
 
-/// Returns the words nearest to one that is missing, in all languages.
+/// Returns the words nearest to a missing one, in all languages.
 fn nearest(
     index: &TextIndex,
     readings: &[Reading],
@@ -161,7 +161,7 @@ fn nearest(
     scope: Scope<'_>,
     budget: &Budget,
 ) -> Result<Vec<(Language, FuzzyTerm)>, SearchError> {
-    // One number is not another with a typo.
+    // A number is never a typo of another number.
     let is_word = typed.chars().all(char::is_alphabetic);
     let letters = if is_word { typed.chars().count() } else { 0 };
     let most = MIN_CORRECTED_LETTERS.iter().filter(|fewest| letters >= **fewest).count() as u8;
@@ -185,7 +185,7 @@ fn nearest(
     Ok(nearest)
 }
 
-/// Puts the nearest words in the place of one that is missing.
+/// Replaces a missing word by the nearest ones.
 fn replace(reading: &mut Reading, typed: &str, nearest: &[(Language, FuzzyTerm)]) {
     let language = reading.language;
     let here = nearest.iter().filter(|(other, _)| *other == language).map(|(_, fuzzy)| fuzzy);
@@ -205,7 +205,7 @@ fn replace(reading: &mut Reading, typed: &str, nearest: &[(Language, FuzzyTerm)]
     }
 }
 
-/// Says whether a live document in scope has a word of a language.
+/// Returns whether a live document in scope holds a word of a language.
 fn occurs(
     index: &TextIndex,
     language: Language,
@@ -229,7 +229,8 @@ fn occurs(
     Ok(false)
 }
 
-/// Says whether a live document in scope has a word of a language that begins with one that was typed.
+/// Returns whether a live document in scope holds a word of a language that begins with the typed
+/// one.
 fn begins_one(
     index: &TextIndex,
     language: Language,
@@ -260,7 +261,7 @@ fn begins_one(
     Ok(false)
 }
 
-/// Says whether any live document of these holds the term.
+/// Returns whether any live document in `docs` holds the term.
 fn holds_any(
     segment: &Segment,
     words: &Words,
@@ -272,7 +273,7 @@ fn holds_any(
         return Ok(live(segment, words, term, docs)?.is_some());
     };
     for docs in docs {
-        // tantivy forbids to seek backwards.
+        // tantivy does not allow seeking backwards.
         if postings.doc() < docs.start {
             postings.seek(docs.start);
         }

@@ -1,24 +1,24 @@
-//! What the matches of a query are worth.
+//! The scores of the matches of a query.
 
 use crate::search::bm25::{idf, saturated};
 use crate::search::index::TextIndex;
 use crate::search::reading::{Clause, Variant, Word};
 
-/// What a letter that is wrong leaves of a match.
+/// The fraction of the score that remains for each wrong letter.
 const TYPO: f32 = 0.5;
 
-/// What a phrase adds to the scores that its words have on their own.
+/// The fraction that a phrase adds to the scores of its words.
 const AGAIN: f32 = 0.1;
 
-/// What matches are worth.
+/// The scores of matches.
 pub(crate) struct Weights {
-    /// For each variant and slot, what one saturated occurrence scores there.
+    /// For each variant and slot, the score of one saturated occurrence.
     pub(crate) variants: Vec<Vec<f32>>,
-    /// What the very word scores where another would do: more than all other matches together.
+    /// The score of the exact word where another would match: more than all other matches together.
     pub(crate) exact: f32,
 }
 
-/// Returns for each slot what one saturated occurrence of this variant of a clause scores there.
+/// Returns, for each slot, the score of one saturated occurrence of this variant of a clause.
 pub(crate) fn weights(
     index: &TextIndex,
     documents: u64,
@@ -34,9 +34,9 @@ pub(crate) fn weights(
     let weight = |(boost, frequencies): (&f32, &[u64])| {
         let weigh = |(element, frequency): (usize, &u64)| match variant.elements[element].word {
             Word::Stem(_) => idf(*frequency, documents),
-            // Words with typos are as frequent as all of them together.
+            // Words with typos count as frequent as all of them together.
             Word::Fuzzy(_) => idf((*frequency).min(documents), documents),
-            // A prefix is a guess at many words: it counts as one that is neither rare nor common.
+            // A prefix is a guess at many words, so it counts as neither rare nor common.
             Word::Prefix { .. } => 1.0,
         };
         saturated(*boost) * frequencies.iter().enumerate().map(weigh).sum::<f32>() * right

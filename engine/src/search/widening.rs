@@ -1,5 +1,5 @@
-//! What else may stand for the words of a query that few documents match: words that begin with the
-//! last one, and words that are written in other parts.
+//! Widens a query that few documents match: the last word also matches its continuations, and words
+//! also match when split or joined differently.
 
 use std::collections::BTreeSet;
 
@@ -15,24 +15,25 @@ use crate::search::query::{self, Ending, Query};
 use crate::search::reading::{Element, Reading, Variant, Word, beginning};
 use crate::search::terms::live_frequency;
 
-/// The most words that the last one stands for. If more begin with it, it stands for itself.
+/// The maximum number of words that the last one may match. If more begin with it, it matches only
+/// itself.
 pub const MAX_CONTINUED: usize = 500;
 
-/// The fewest letters of a last word that stands for others.
+/// The minimum number of letters of a last word that matches its continuations.
 const MIN_BEGINNING: usize = 2;
 
-/// The fewest letters of each part of a word that may be two.
+/// The minimum number of letters in each part of a word that is split in two.
 const MIN_PART: usize = 3;
 
-/// A longer word is not two.
+/// Longer words are not split.
 const MAX_PARTED: usize = 24;
 
-/// What it costs to look a word up.
+/// The cost of looking up a word.
 const LOOK: usize = 16 * STEP;
 
-/// Adds to the clauses what else may stand for them. Returns whether there was anything.
+/// Adds variants to the clauses. Returns whether there were any to add.
 ///
-/// A word with `*` or `~` says what it stands for, and so do phrases in quotation marks.
+/// A word with `*` or `~` already states what it matches, as do quoted phrases.
 pub(crate) fn widen(
     index: &TextIndex,
     query: &Query,
@@ -90,7 +91,7 @@ pub(crate) fn widen(
             }
         }
     }
-    // Documents in all languages are in one order.
+    // Documents in all languages share one order.
     for reading in readings.iter_mut() {
         for place in opened.iter().filter_map(|at| reading.places[*at]) {
             reading.clauses[place].is_open = true;
@@ -100,7 +101,7 @@ pub(crate) fn widen(
 }
 
 impl query::Clause {
-    /// Says whether other words may stand for its own.
+    /// Returns whether other words may match instead of its own.
     fn is_loose(&self) -> bool {
         !self.quoted && !self.excluded && self.words.iter().all(|word| word.ending == Ending::Whole)
     }
@@ -114,8 +115,8 @@ struct Dictionary<'i> {
 }
 
 impl Dictionary<'_> {
-    /// Returns the words that begin with one that was typed, in order, its own stem left out; `None`
-    /// where there is none, or too many.
+    /// Returns the words that begin with the typed one, in order, without its own stem; `None` if
+    /// there are none, or too many.
     fn continued(&self, typed: &str, stem: &str) -> Result<Option<Vec<Box<str>>>, SearchError> {
         if typed.chars().count() < MIN_BEGINNING {
             return Ok(None);
@@ -146,7 +147,7 @@ impl Dictionary<'_> {
         Ok((!words.is_empty()).then(|| words.into_iter().collect()))
     }
 
-    /// Returns the word that some words are without the space between them, if it occurs.
+    /// Returns the word formed by joining some words, if it occurs.
     fn joined(&self, words: &[&str]) -> Result<Option<Element>, SearchError> {
         let whole = words.concat();
         if whole.len() >= analyzer::WORD_BYTES {
@@ -157,7 +158,7 @@ impl Dictionary<'_> {
         Ok(occurs.then_some(Element { offset: 0, word: Word::Stem(stem) }))
     }
 
-    /// Returns each pair of words that occur and are this one without the space between them.
+    /// Returns each pair of occurring words that form this one when joined.
     fn parts(&self, word: &str) -> Result<Vec<Vec<Element>>, SearchError> {
         let mut pairs = Vec::new();
         let letters = word.chars().count();
@@ -177,7 +178,7 @@ impl Dictionary<'_> {
         Ok(pairs)
     }
 
-    /// Says whether two words stand side by side in any live document.
+    /// Returns whether two words are adjacent in any live document.
     fn stand_together(&self, first: &str, second: &str) -> Result<bool, SearchError> {
         for segment in self.index.segments.iter() {
             for terms in (0..self.index.slots().boosts().len()).filter_map(|at| segment.slot(at)) {

@@ -1,8 +1,8 @@
-//! The words of one slot of one segment, and where they stand.
+//! The words of one slot of one segment, and their positions.
 //!
-//! tantivy writes them where the documents are many. It prepares tables for each field of each
-//! segment, which for a few documents costs far more than the documents, so those few are a sorted
-//! list instead. A search cannot tell one from the other.
+//! tantivy writes the words of large segments. It prepares tables for each field of each segment,
+//! which for a few documents costs far more than the documents, so small segments use a sorted list
+//! instead. A search cannot tell the two apart.
 
 mod listed;
 
@@ -22,30 +22,30 @@ use crate::search::pattern::{Pattern, PatternMatch};
 
 /// The words, their postings, and the lengths of the texts.
 pub(crate) enum Words {
-    /// As tantivy writes them.
+    /// Words written by tantivy.
     Stored {
         /// The dictionary with its postings.
         postings: Arc<InvertedIndexReader>,
         /// The lengths.
         norms: FieldNormReader,
     },
-    /// As a sorted list.
+    /// Words in a sorted list.
     Listed(Listed),
 }
 
-/// The words of each slot of a segment; `None` where no document has text.
+/// The words of each slot of a segment, or `None` if no document has text there.
 pub(crate) type SlotWords = Box<[Option<Words>]>;
 
-/// One word of a slot; it belongs to the [`Words`] it was found in.
+/// One word of a slot. It belongs to the [`Words`] that it was found in.
 #[derive(Debug, Clone)]
 pub(crate) enum Term {
     Stored(TermInfo),
-    /// The places of its occurrences.
+    /// The indices of its occurrences.
     Listed(Range<u32>),
 }
 
 impl Term {
-    /// Returns how many documents hold the word, dead ones included, or a little more.
+    /// Returns the number of documents that hold the word, dead ones included, or slightly more.
     pub(crate) fn documents(&self) -> usize {
         match self {
             Self::Stored(term) => term.doc_freq as usize,
@@ -68,7 +68,7 @@ impl Words {
         FieldNormReader::id_to_fieldnorm(self.norm(doc))
     }
 
-    /// Returns the word, if a document holds it. Logarithmic.
+    /// Returns the word, if any document holds it. Logarithmic.
     pub(crate) fn find(&self, word: &[u8]) -> io::Result<Option<Term>> {
         Ok(match self {
             Self::Stored { postings, .. } => postings.terms().get(word)?.map(Term::Stored),
@@ -126,7 +126,7 @@ impl Words {
         Ok(())
     }
 
-    /// Returns tantivy's own cursor over a word, which skips; `None` for a listed one.
+    /// Returns tantivy's own cursor over a word, which can skip, or `None` for a listed word.
     pub(crate) fn cursor(
         &self,
         term: &Term,
@@ -140,14 +140,15 @@ impl Words {
         }
     }
 
-    /// Returns the postings of a word in blocks, with frequencies; `None` where words are listed.
+    /// Returns the postings of a word in blocks, with frequencies, or `None` if words are listed.
     pub(crate) fn blocks(&self, term: &TermInfo) -> io::Result<Option<BlockSegmentPostings>> {
         let Self::Stored { postings, .. } = self else { return Ok(None) };
         let option = IndexRecordOption::WithFreqs;
         postings.read_block_postings_from_terminfo(term, option).map(Some)
     }
 
-    /// Calls `found` with each document that holds the word, in order, and how often it does.
+    /// Calls `found` with each document that holds the word, in order, and the number of
+    /// occurrences.
     pub(crate) fn frequencies(
         &self,
         term: &Term,

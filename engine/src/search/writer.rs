@@ -1,4 +1,4 @@
-//! How the words of a segment are written: by tantivy into an index in memory, or into lists.
+//! How the words of a segment are written: by tantivy to an in-memory index, or as lists.
 
 use tantivy::directory::RamDirectory;
 use tantivy::schema::{Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
@@ -13,13 +13,13 @@ use crate::search::shape::Shape;
 use crate::search::slots::Slot;
 use crate::search::words::{Lister, SlotWords, Words};
 
-/// Takes documents in the order of their ids, text by text.
+/// Accepts documents in the order of their ids, text by text.
 pub(crate) trait Writer {
-    /// Adds a text of the document at hand.
+    /// Adds a text of the current document.
     fn add(&mut self, slot: Slot, language: Language, text: &str);
-    /// Ends the document at hand.
+    /// Ends the current document.
     fn end_document(&mut self) -> Result<(), TantivyError>;
-    /// Returns the words of each slot, and the files they are opened from where there are any.
+    /// Returns the words of each slot and, if there are any, the files they are opened from.
     fn finish(self: Box<Self>) -> Result<Written, TantivyError>;
 }
 
@@ -60,10 +60,10 @@ impl Writer for ListWriter {
 /// The name under which tantivy finds the analyzer.
 const ANALYZER: &str = "stemming";
 
-/// The first size of tantivy's table of terms, in bytes; it grows as it must.
+/// The initial size of tantivy's table of terms, in bytes; it grows as needed.
 const BUDGET: usize = 15_000_000;
 
-/// Writes an index of tantivy's: one text field for each slot, nothing stored.
+/// Writes a tantivy index: one text field for each slot, nothing stored.
 pub(crate) struct StoreWriter {
     directory: RamDirectory,
     writer: SingleSegmentIndexWriter,

@@ -1,4 +1,4 @@
-//! What of a sheet's references names no record.
+//! The dangling references of a sheet.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use crate::id::Key;
 use crate::problem::Problem;
 use crate::scalar::Scalar;
 
-/// The references of a sheet that name no record.
+/// The references of a sheet that match no record.
 #[derive(Debug, Clone)]
 pub(super) struct Dangling {
-    /// For each declared reference, the values that a record holds and that name none.
+    /// For each declared reference, the values that a record holds and that match no record.
     pub(super) values: Vec<OrdSet<Scalar>>,
-    /// The records that hold them, each problem with the place of its reference in the definition.
+    /// The records that hold them, each problem with the index of its reference in the definition.
     pub(super) problems: OrdMap<Key, Arc<[(usize, Problem)]>>,
 }
 
 impl Dangling {
-    /// Returns what nothing dangles in.
+    /// Returns the initial state, without dangling references.
     pub(super) fn new(references: usize) -> Self {
         Self { values: vec![OrdSet::new(); references], problems: OrdMap::new() }
     }
@@ -27,7 +27,7 @@ impl Dangling {
         self.problems.is_empty() && self.values.iter().all(OrdSet::is_empty)
     }
 
-    /// Returns the problems with their keys, of those records and references that are `wanted`.
+    /// Returns the problems of the `wanted` records and references, with their keys.
     pub(super) fn problems(
         &self,
         wanted: impl Fn(&Key, usize) -> bool,

@@ -1,5 +1,5 @@
-//! What is derived from the served records of a sheet, and kept in step with them: the indexes, the
-//! digest, the hidden keys and the counts of fields.
+//! Everything derived from the served records of a sheet and kept up to date with them: the
+//! indexes, the digest, the hidden keys and the counts of fields.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use crate::scalar::Scalar;
 use crate::value::{FieldPath, Value};
 use crate::workers;
 
-/// So many records are added up by one thread at a time.
+/// How many records one thread sums at a time.
 const CHUNK: usize = 4_096;
 
 impl Sheet {
-    /// Brings everything that is derived from the served records in step with `changed`: each by
-    /// itself, so at the same time where there is much to do.
+    /// Updates everything derived from the served records for `changed`. The parts are independent,
+    /// so large changes are processed in parallel.
     pub(super) fn derive(&mut self, changed: &[(Key, Served)], moved: &mut Moved) {
         let Self { spec, served, hidden, indexes, fields, shown_sum, hidden_sum, .. } = self;
         let mut sums = vec![Sums::default(); changed.len().div_ceil(CHUNK)];
         let mut tasks: Vec<workers::Task<'_>> = Vec::new();
         moved.watch(spec, indexes.iter().map(|(field, _)| field));
-        // The longest first, so that no core waits for it at the end.
+        // The longest task comes first, so that no core waits for it at the end.
         tasks.push(Box::new(|| {
             let mut tally = Tally::default();
-            // The names of fields are told to everybody, so those of hidden records do not count.
+            // Anyone can see the names of fields, so those of hidden records do not count.
             for (key, Served { before, after }) in changed {
                 if let Some(before) = before {
                     *served -= 1;
@@ -71,8 +71,8 @@ impl Sheet {
     }
 }
 
-/// Brings the index over `field` in step with `changed`, and adds the values that were not in it
-/// before, or are not any more, to `moved`.
+/// Updates the index over `field` for `changed`, and adds the values that entered or left it to
+/// `moved`.
 fn reindex(
     index: &mut FieldIndex,
     field: &FieldPath,
@@ -102,7 +102,7 @@ fn reindex(
     }
 }
 
-/// By how much the sums over the records change: of those that are hidden, and of all others.
+/// The changes to the sums over the records, hidden and other.
 #[derive(Clone, Default)]
 struct Sums {
     shown: LtHash,

@@ -9,13 +9,14 @@ use im::OrdMap;
 use crate::scalar::{Types, ValueType};
 use crate::value::{Json, Kind, Value};
 
-/// Counts the records that have each field; dotted names, arrays opened.
+/// Counts the records that have each field. Names are dotted, and arrays are opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldCounts {
     fields: OrdMap<Arc<str>, u64>,
-    /// The records in which each field is a list that holds tables; the record itself has no name.
+    /// For each field, the number of records where it is a list with tables; the name of the record
+    /// itself is empty.
     lists: OrdMap<Arc<str>, u64>,
-    /// The records in which each field is a list of whatever.
+    /// For each field, the number of records where it is a list of any kind.
     arrays: OrdMap<Arc<str>, u64>,
     /// How many values of each type each field has.
     types: OrdMap<Arc<str>, TypeCounts>,
@@ -31,18 +32,18 @@ impl FieldCounts {
         self.fields.iter().map(|(name, count)| (&**name, *count))
     }
 
-    /// Says whether some record has `field`.
+    /// Returns whether some record has `field`.
     pub fn contains(&self, field: &str) -> bool {
         self.fields.contains_key(field)
     }
 
-    /// Says whether `field` is a list of tables in some record. The empty name is that of the record
+    /// Returns whether `field` is a list of tables in some record. The empty name means the record
     /// itself.
     pub fn is_list_of_tables(&self, field: &str) -> bool {
         self.lists.contains_key(field)
     }
 
-    /// Says whether `field` is a list in some record.
+    /// Returns whether `field` is a list in some record.
     pub fn is_list(&self, field: &str) -> bool {
         self.arrays.contains_key(field)
     }
@@ -85,7 +86,7 @@ fn settle(counts: &mut OrdMap<Arc<str>, u64>, changes: Changes) {
     }
 }
 
-/// By how much the counts change, field by field.
+/// The changes to the counts, field by field.
 ///
 /// A name is copied once for all records that have it.
 #[derive(Default)]
@@ -102,18 +103,19 @@ type Changes = HashMap<String, Count>;
 #[derive(Default)]
 struct Count {
     change: i64,
-    /// The last value that was counted here: a field is in a value once, however often it is.
+    /// The last value that was counted here: a field counts once for each value, however often it
+    /// occurs.
     last: u64,
 }
 
 impl Tally {
-    /// Counts the fields of `value` by so much.
+    /// Counts the fields of `value`, adding `by` to each.
     pub(super) fn add(&mut self, value: &Value, by: i64) {
         self.values += 1;
         value.parts().for_each(|part| self.collect(part, &mut String::new(), "", by));
     }
 
-    /// Counts what is inside of `json`, whose name is `prefix`, with a `dot` behind that.
+    /// Counts the fields inside `json`, whose name is `prefix`, with `dot` after it.
     fn collect(&mut self, json: Json<'_>, prefix: &mut String, dot: &str, by: i64) {
         if let Some(one) = ValueType::of(json) {
             match self.types.get_mut(prefix.as_str()) {
@@ -152,7 +154,7 @@ impl Tally {
     }
 }
 
-/// Counts `name` by so much, unless it was counted for this value.
+/// Adds `by` to the count of `name`, unless it was already counted for this value.
 fn count(changes: &mut Changes, name: &str, value: u64, by: i64) {
     if !changes.contains_key(name) {
         changes.insert(name.to_owned(), Count::default());

@@ -1,21 +1,20 @@
-//! What a change of a sheet means for the references to it and from it.
+//! The effects of a change of a sheet on references to and from it.
 
 use crate::id::Key;
 use crate::layout::SheetSpec;
 use crate::scalar::Scalar;
 use crate::value::FieldPath;
 
-/// What a change of a sheet did that references have to follow.
+/// The effects of a change of a sheet that references must follow.
 #[derive(Debug, Default)]
 pub(crate) struct Moved {
-    /// The keys that were claimed anew, where the sheet itself refers to records.
+    /// The keys whose claims changed, if the sheet itself refers to records.
     pub(super) touched: Vec<Key>,
     fields: Vec<FieldPath>,
-    /// For each of the fields, the values that came to its index or left it, where a reference is
-    /// about that field. One may be in it several times, and may be back where it was.
+    /// For each of the fields, the values that entered or left its index, if a reference targets
+    /// that field. A value may be listed several times, or may be back where it was.
     pub(super) values: Vec<Option<Vec<Scalar>>>,
-    /// The keys under which a record is served that was not, or the other way round, where a
-    /// reference names records by their keys.
+    /// The keys that began or ceased to serve a record, if a reference matches records by key.
     pub(super) keys: Vec<Scalar>,
 }
 
@@ -34,7 +33,7 @@ impl Moved {
         self.values = self.fields.iter().map(|field| is_watched(field).then(Vec::new)).collect();
     }
 
-    /// Adds values of `field` that came or went, or keys where it is `None`.
+    /// Adds values of `field` that came or went, or keys if it is `None`.
     pub(super) fn add(&mut self, field: Option<&FieldPath>, values: impl Iterator<Item = Scalar>) {
         let Some(field) = field else { return self.keys.extend(values) };
         let at = self.fields.iter().position(|other| other == field);
@@ -43,7 +42,7 @@ impl Moved {
         }
     }
 
-    /// Returns the keys that were claimed anew, where the sheet itself refers to records.
+    /// Returns the keys whose claims changed, if the sheet itself refers to records.
     pub(crate) fn touched(&self) -> &[Key] {
         &self.touched
     }

@@ -1,12 +1,11 @@
-//! What was found out about the problems of one state of a sheet, so that it is found out once.
+//! A cache of results about the problems of one state of a sheet.
 
 use std::sync::{Arc, OnceLock};
 
 use crate::digest::LtHash;
 use crate::problem::Problem;
 
-/// What was found out when it was first asked for. A copy knows nothing yet: it is made to be
-/// changed.
+/// Results that are computed on first use. A clone starts empty, since it is made to be changed.
 #[derive(Debug, Default)]
 pub(super) struct ProblemCache {
     pub(super) count: OnceLock<usize>,
@@ -14,13 +13,13 @@ pub(super) struct ProblemCache {
     pub(super) public_list: OnceLock<Arc<[Problem]>>,
 }
 
-/// What the public can tell apart.
+/// What the public can see of the problems.
 #[derive(Debug)]
 pub(super) struct PublicProblems {
     pub(super) count: usize,
-    /// The sum over the problems of files and of references.
+    /// The sum over the problems of files and references.
     pub(super) sum: LtHash,
-    /// The sum over those of values that are held twice.
+    /// The sum over the problems of duplicate values.
     pub(super) duplicates: LtHash,
 }
 

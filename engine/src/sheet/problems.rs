@@ -1,5 +1,5 @@
-//! The problems of a sheet: how many there are, those of the public as a list that is shared, and what
-//! is new beside an earlier state.
+//! The problems of a sheet: their number, a shared list of the public ones, and those that an
+//! earlier state lacks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::id::Key;
 use crate::problem::Problem;
 
 impl Sheet {
-    /// Returns how many [`Self::problems`] there are. Linear in them the first time.
+    /// Returns the number of [`Self::problems`]. Linear in them the first time.
     pub fn problem_count(&self) -> usize {
         *self.problem_cache.count.get_or_init(|| {
             let keyed: usize = self.problems.values().map(|list| list.len()).sum();
@@ -22,18 +22,17 @@ impl Sheet {
         })
     }
 
-    /// Returns how many [`Self::public_problems`] there are. Linear in them the first time.
+    /// Returns the number of [`Self::public_problems`]. Linear in them the first time.
     pub fn public_problem_count(&self) -> usize {
         if self.spec.public { self.public().count } else { 0 }
     }
 
-    /// Returns [`Self::public_problems`], which are put in order the first time and shared from then
-    /// on.
+    /// Returns the [`Self::public_problems`], which are sorted once and then shared.
     pub fn public_problem_list(&self) -> Arc<[Problem]> {
         self.problem_cache.public_list.get_or_init(|| self.public_problems().into()).clone()
     }
 
-    /// Feeds what the public can tell apart into `hasher`.
+    /// Adds what the public can see to `hasher`.
     pub(super) fn hash_public_problems_into(&self, hasher: &mut blake3::Hasher) {
         let PublicProblems { sum, duplicates, .. } = self.public();
         sum.hash_into(hasher);
@@ -57,7 +56,7 @@ impl Sheet {
     }
 
     /// Lists the problems that an earlier state of this sheet does not have, in order. Costs what
-    /// differs, and a look at every value that is held twice.
+    /// differs, and a visit to every duplicate value.
     pub(crate) fn problems_since(&self, before: &Self) -> Vec<Problem> {
         let mut keyed: Vec<(Key, Problem)> = Vec::new();
         for (key, old, new) in changes(&before.problems, &self.problems) {
@@ -80,7 +79,7 @@ impl Sheet {
         for (path, table) in &self.tables {
             let old = before.tables.get(path);
             if !old.is_some_and(|old| Arc::ptr_eq(old, table)) {
-                // One that is in another line now is the same.
+                // A problem that only moved to another line is the same.
                 let mut known: BTreeMap<Problem, usize> = BTreeMap::new();
                 for problem in old.iter().flat_map(|old| old.problems()) {
                     *known.entry(unplaced(problem)).or_default() += 1;
@@ -100,13 +99,13 @@ impl Sheet {
     }
 }
 
-/// Returns a problem wherever it is in its file.
+/// Returns a problem without its position in the file.
 fn unplaced(problem: &Problem) -> Problem {
     Problem { line: None, column: None, ..problem.clone() }
 }
 
-/// Lists the entries of `after` that are not in `before`, each with what was there. What both share
-/// costs nothing.
+/// Lists the entries of `after` that are not in `before`, each with its previous value. Shared
+/// parts cost nothing.
 fn changes<'a, K: Ord, V: PartialEq>(
     before: &'a im::OrdMap<K, V>,
     after: &'a im::OrdMap<K, V>,

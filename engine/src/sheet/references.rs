@@ -1,8 +1,8 @@
-//! The references of a sheet that name no record.
+//! The references of a sheet that match no record.
 //!
-//! What dangles is a set of values for each declared reference: those that the index over its
-//! field has and the other sheet does not. A change on either side concerns the values that came
-//! or went there, and the records that hold them; nothing else is looked at.
+//! For each declared reference there is a set of dangling values: those in the index over its field
+//! that the other sheet lacks. A change on either side affects only the values that came or went
+//! there and the records that hold them, so nothing else is checked.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::record::Record;
 use crate::scalar::Scalar;
 use crate::value::FieldPath;
 
-/// The most values of one reference of one record that are told to dangle.
+/// The most dangling values reported for one reference of one record.
 const TOLD: usize = 100;
 
-/// The other side of a reference, and the values that came or went on either.
+/// The target sheet of a reference, and the values that came or went on either side.
 pub(crate) struct Link<'a> {
     /// The sheet that is referred to.
     pub(crate) to: Arc<Sheet>,
@@ -30,8 +30,8 @@ pub(crate) struct Link<'a> {
 }
 
 impl Sheet {
-    /// Returns the records that `value` names, in key order: by the field `target`, or by their
-    /// key. Hidden ones are among them.
+    /// Returns the records that `value` refers to, in key order: by the field `target`, or by key.
+    /// Hidden records are included.
     pub fn named<'a>(
         &'a self,
         target: Option<&FieldPath>,
@@ -46,11 +46,11 @@ impl Sheet {
         by_key.into_iter().chain(by_field.filter_map(|key| self.record(key.as_str())))
     }
 
-    /// Brings what dangles in step with a change of this sheet, which touched these keys, and with
-    /// changes of the sheets that it refers to: one link for each reference, in their order.
+    /// Updates the dangling references for a change of this sheet, which touched these keys, and
+    /// for changes of the sheets that it refers to. There is one link for each reference, in order.
     ///
-    /// Costs what the change costs, and a look at each record that holds a value which dangles
-    /// now or did before.
+    /// Costs what the change costs, and a visit to each record that holds a value that dangles now
+    /// or did before.
     pub(crate) fn relate(&mut self, touched: &[Key], links: &[Link<'_>]) {
         self.problem_cache = ProblemCache::default();
         let spec = self.spec.clone();
@@ -78,7 +78,7 @@ impl Sheet {
             if touched.len() < MANY {
                 affected.extend(touched.iter().cloned());
             } else {
-                // Few of many records have anything that dangles.
+                // Among many records, few have dangling references.
                 affected.extend(self.dangling.problems.keys().cloned());
                 for (reference, values) in spec.refs.iter().zip(&self.dangling.values) {
                     let index = self.index(reference.field.as_str());
@@ -104,12 +104,13 @@ impl Sheet {
         }
     }
 
-    /// Lists what dangles in a record, each with the place of its reference.
+    /// Lists the dangling values of a record, each with the index of its reference.
     fn dangling_of(&self, record: &Record) -> Vec<(usize, Problem)> {
         let mut found = Vec::new();
         let references = self.spec.refs.iter().zip(&self.dangling.values).enumerate();
         for (at, (reference, values)) in references.filter(|(_, (_, values))| !values.is_empty()) {
-            // A limit of each: what is told of one does not depend on what is hidden behind another.
+            // Each reference has its own limit, so what is reported for one does not depend on what
+            // is hidden behind another.
             let before = found.len();
             record.value.locate(&reference.field, &mut |pointer, json| {
                 let dangles = Scalar::read(json).is_some_and(|value| values.contains(&value));

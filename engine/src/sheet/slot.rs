@@ -7,23 +7,23 @@ use crate::layout::SheetSpec;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 
-/// What a file turned out to be.
+/// The outcome of reading a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// It decodes.
+    /// The file decodes.
     Record(Arc<Record>),
-    /// It cannot be a record.
+    /// The file cannot be a record.
     Broken(Arc<[Problem]>),
 }
 
-/// What a file claims, and what it holds now.
+/// The key that a file claims, and its current content.
 #[derive(Debug, Clone)]
 pub struct SlotUpdate {
     /// The key.
     pub key: Key,
     /// The path of the file.
     pub path: Box<str>,
-    /// Its content; `None` when there is no such file any more.
+    /// Its content, or `None` if the file no longer exists.
     pub content: Option<Content>,
 }
 
@@ -32,7 +32,7 @@ pub struct SlotUpdate {
 pub struct Claimant {
     /// Its path; bytes that are not UTF-8 are written as `%XX`.
     pub path: Box<str>,
-    /// What it turned out to be.
+    /// The outcome of reading it.
     pub content: Content,
 }
 
@@ -42,21 +42,21 @@ impl Claimant {
     }
 }
 
-/// Everything that claims one key, sorted by the precedence of their files and
-/// by path; never empty.
+/// Everything that claims one key, sorted by the precedence of the files and then by path. It is
+/// never empty.
 ///
 /// The first claimant that decodes is served. Keeping the others makes the slot a function of the
-/// files alone: when the served one goes, the next takes its place without a look at the tree.
+/// files alone: when the served one disappears, the next takes its place without reading the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Slot {
-    /// One file that decodes, which is what nearly every slot is.
+    /// One file that decodes, as in nearly every slot.
     One(Arc<Record>),
     /// Several files, or one that is broken.
     Contested(Arc<[Claimant]>),
 }
 
 impl Slot {
-    /// Returns the record that is served under the key.
+    /// Returns the record served under the key.
     pub fn served(&self) -> Option<&Arc<Record>> {
         match self {
             Self::One(record) => Some(record),
@@ -64,7 +64,7 @@ impl Slot {
         }
     }
 
-    /// Returns the path of the first file, where none of them decodes.
+    /// Returns the path of the first file, if none of them decodes.
     pub(crate) fn broken_at(&self) -> Option<&str> {
         match self {
             Self::Contested(claimants) if self.served().is_none() => Some(&claimants.first()?.path),
@@ -72,7 +72,7 @@ impl Slot {
         }
     }
 
-    /// Says whether every file decodes.
+    /// Returns whether every file decodes.
     pub(super) fn is_sound(&self) -> bool {
         match self {
             Self::One(_) => true,
@@ -80,7 +80,7 @@ impl Slot {
         }
     }
 
-    /// Returns every file that decodes, in the order of their paths.
+    /// Returns every file that decodes, ordered by path.
     pub(super) fn decoded(&self) -> impl Iterator<Item = &Arc<Record>> {
         let (one, several) = match self {
             Self::One(record) => (Some(record), None),
@@ -90,8 +90,8 @@ impl Slot {
         one.into_iter().chain(several)
     }
 
-    /// Returns `old`, of the sheet `spec`, with the claim of `path` set to `content` or, with `None`, taken away;
-    /// `None` when nothing claims the key any more.
+    /// Returns `old`, of the sheet `spec`, with the claim of `path` set to `content`, or removed if
+    /// that is `None`. Returns `None` if nothing claims the key any more.
     pub(super) fn with(
         spec: &SheetSpec,
         old: Option<Self>,
@@ -99,7 +99,7 @@ impl Slot {
         content: Option<Content>,
     ) -> Option<Self> {
         let mut claimants = match old {
-            // Nearly every slot has one claimant, before and after.
+            // Nearly every slot has one claimant before and after.
             None if let Some(Content::Record(record)) = content => return Some(Self::One(record)),
             None => Vec::new(),
             Some(Self::One(record)) if record.is_at(&path) => {

@@ -1,11 +1,11 @@
-//! Keys that are one text to people, and several to computers.
+//! Keys that look the same to people but differ in their bytes.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// The most parts of a key of which both spellings are tried.
+/// The most parts of a key for which both spellings are tried.
 const PARTS: usize = 4;
 
-/// Returns how else Unicode writes a key: each part of it composed, as people type it, or
+/// Returns the other Unicode spellings of a key: each part composed, as people type it, or
 /// decomposed, as some file systems store it. At most sixteen.
 pub(crate) fn others(key: &str) -> Vec<String> {
     if key.is_ascii() {

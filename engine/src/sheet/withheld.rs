@@ -1,4 +1,4 @@
-//! Which files of other commits the records of this one withhold from the public.
+//! Which files of other commits the records of this commit withhold from the public.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,10 +9,10 @@ use crate::layout::Shape;
 use crate::problem::Problem;
 
 impl Sheet {
-    /// Says whether the public may see nothing of what the file at `path` held under `key` in other
-    /// commits: it is hidden, or cannot be read and may be. A key that nothing claims stands for its
-    /// other normalizations of Unicode, and where the file has records that cannot be read, for any of
-    /// them. Logarithmic.
+    /// Returns whether the public must not see the file at `path` under `key` in other commits,
+    /// because it is hidden, or because it is unreadable and may be. A key without claims stands
+    /// for its other Unicode normalizations and, if the file has unreadable records, for any of
+    /// those. Logarithmic.
     pub(crate) fn withholds(&self, key: &str, path: &str) -> bool {
         if self.spec.hidden.is_none() {
             return false;
@@ -23,14 +23,14 @@ impl Sheet {
             return self.is_unread(path) || claimed.any(|(key, _)| !self.is_known_to_be_shown(key));
         };
         match slot.served() {
-            // What is served there is told whatever else claims the key.
+            // Only the served record decides here, whatever else claims the key.
             Some(record) if record.is_at(path) => self.hidden.contains(key),
             _ => !self.is_known_to_be_shown(key) || self.is_unread(path),
         }
     }
 
-    /// Says whether the file at `path`, or a part of it, cannot be read: then nobody knows what it
-    /// holds, nor under which keys. Logarithmic.
+    /// Returns whether the file at `path`, or a part of it, is unreadable, so that neither its
+    /// contents nor its keys are known. Logarithmic.
     fn is_unread(&self, path: &str) -> bool {
         let is_broken = |claimant: &Claimant| {
             *claimant.path == *path && matches!(claimant.content, Content::Broken(_))
@@ -42,16 +42,16 @@ impl Sheet {
         }
     }
 
-    /// Says whether something in files of many records cannot be read: then something may be
-    /// [withheld](Self::withholds) whose key nobody knows.
+    /// Returns whether something in files of many records is unreadable, so that something with an
+    /// unknown key may be [withheld](Self::withholds).
     pub(crate) fn withholds_unknown(&self) -> bool {
         let is_broken = |problem: &Problem| self.spec.shape_of(&problem.path) != Shape::Record;
         let broken = || self.problems.values().flat_map(|list| list.iter()).any(is_broken);
         self.spec.hidden.is_some() && (self.unread > 0 || broken())
     }
 
-    /// Returns the keys for which [something is withheld](Self::withholds), and some for which
-    /// nothing is. Linear in the hidden records and the problems.
+    /// Returns the keys for which [something is withheld](Self::withholds), and possibly some for
+    /// which nothing is. Linear in the hidden records and the problems.
     pub(crate) fn withheld(&self) -> BTreeSet<Cow<'_, str>> {
         let hides = self.spec.hidden.is_some();
         let unread = self.problems.keys().filter(|_| hides);

@@ -1,4 +1,4 @@
-//! The files that a state is made of, and the state without some of them.
+//! The files that a state is made from, and the state without some of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -24,9 +24,9 @@ enum Name<'a> {
     Record(&'a Arc<Record>),
     /// It is broken.
     Broken(&'a Key, &'a str),
-    /// Its name makes it no record.
+    /// Its name prevents it from being a record.
     Misnamed(&'a [u8]),
-    /// It is a list, each record of which is a file to itself.
+    /// It is a list, and each of its records counts as a separate file.
     List(&'a str),
 }
 
@@ -40,12 +40,12 @@ impl SheetFile<'_> {
         }
     }
 
-    /// Returns the record that it holds.
+    /// Returns its record, if it holds one.
     pub(crate) fn record(&self) -> Option<&Arc<Record>> {
         if let Name::Record(record) = self.name { Some(record) } else { None }
     }
 
-    /// Returns the change after which there is no such file.
+    /// Returns the change that removes the file.
     pub(crate) fn removal(self) -> Change {
         let claims = |key: &Key, path: String| {
             PathState::Claims(SlotUpdate { key: key.clone(), path: path.into(), content: None })
@@ -61,8 +61,8 @@ impl SheetFile<'_> {
 }
 
 impl Sheet {
-    /// Returns all files that the sheet claims, records or not; of files of many records, each by itself
-    /// too.
+    /// Returns all files that the sheet claims, whether records or not. A file of many records is
+    /// also returned once for each record.
     pub(crate) fn files(&self) -> impl Iterator<Item = SheetFile<'_>> {
         let slots = self.slots().flat_map(|(key, slot)| in_slot(key, slot));
         let names = slots.chain(self.misnamed().map(Name::Misnamed));
@@ -91,9 +91,9 @@ fn in_slot<'a>(key: &'a Key, slot: &'a Slot) -> impl Iterator<Item = Name<'a>> {
 }
 
 impl Snapshot {
-    /// Returns this state as if the files that `removals` name were not in its commit, and without
-    /// the sheets in `dropped`, all of whose files are among them. It is to be read and not to be
-    /// taken to other commits.
+    /// Returns this state as if its commit lacked the files named in `removals`, and without the
+    /// sheets in `dropped`, whose files must all be in `removals`. The result is for reading only
+    /// and must not be carried to other commits.
     pub(crate) fn without(&self, removals: Vec<Change>, dropped: &BTreeSet<SheetName>) -> Draft {
         let removals = ChangeSet::of(removals);
         let mut draft = self.apply(self.commit, self.layout.clone(), removals);
@@ -107,28 +107,29 @@ impl Snapshot {
         draft
     }
 
-    /// Returns about how many bytes those sheets take that this state does not share with `base`,
-    /// because it defines them otherwise. Costs a walk over their records.
+    /// Returns the approximate size in bytes of the sheets that this state does not share with
+    /// `base` because their definitions differ. Walks their records.
     pub(crate) fn redefined_weight(&self, base: &Self) -> u64 {
         let redefined = base.layout.redefined(&self.layout).unwrap_or_default();
         let sheets = redefined.iter().filter_map(|name| self.sheets.get(name));
         sheets.flat_map(|sheet| sheet.decoded()).map(|record| weight(record)).sum()
     }
 
-    /// Returns about how many bytes the state takes, if it shares nothing with another. Costs a walk
-    /// over the records.
+    /// Returns the approximate size of the state in bytes, if it shares nothing with another. Walks
+    /// the records.
     pub(crate) fn weight(&self) -> u64 {
         self.sheets().flat_map(|sheet| sheet.decoded()).map(|record| weight(record)).sum()
     }
 }
 
-/// What a record takes beside its value: its place in the maps of its sheet.
+/// What a record takes besides its value: its entries in the maps of its sheet.
 const FRAME: u64 = 512;
 
-/// How many times what a record says is held: as its value, in the indexes and in the text index.
+/// How many times the contents of a record are held: in its value, in the indexes and in the text
+/// index.
 const COPIES: u64 = 3;
 
-/// Returns about how many bytes a state holds for `record`.
+/// Returns the approximate number of bytes that a state holds for `record`.
 pub(crate) fn weight(record: &Record) -> u64 {
     FRAME + COPIES * record.value.as_str().len() as u64
 }

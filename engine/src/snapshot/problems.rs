@@ -1,5 +1,5 @@
-//! The problems of a state: how many there are, a page of them, and what is new beside an earlier
-//! state, without a list of all.
+//! The problems of a state: their number, a page of them, and those that an earlier state lacks,
+//! all without listing every problem.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use super::Snapshot;
 use crate::problem::Problem;
 
 impl Snapshot {
-    /// Returns how many [`Self::problems`] there are. Costs a look at each sheet once its problems
+    /// Returns the number of [`Self::problems`]. Visits each sheet, once the problems of the sheets
     /// are counted.
     pub fn problem_count(&self) -> usize {
         let of_sheets: usize = self.sheets().map(|sheet| sheet.problem_count()).sum();
         self.layout.problems().count() + of_sheets
     }
 
-    /// Returns how many [`Self::public_problems`] there are, for the same.
+    /// Returns the number of [`Self::public_problems`], at the same cost.
     pub fn public_problem_count(&self) -> usize {
         let of_sheets: usize = self.sheets().map(|sheet| sheet.public_problem_count()).sum();
         self.public_layout_problems().count() + of_sheets
     }
 
-    /// Returns up to `limit` of the [`Self::public_problems`], behind the first `skip`. Those of each
-    /// sheet are put in order once; then it costs what it returns, and a look at each sheet.
+    /// Returns up to `limit` of the [`Self::public_problems`], after the first `skip`. Sorts those
+    /// of each sheet once; after that it costs what it returns, plus a visit to each sheet.
     pub fn public_problems_page(&self, skip: usize, limit: usize) -> Vec<Problem> {
         let mut of_layout: Vec<&Problem> = self.public_layout_problems().collect();
         of_layout.sort_unstable();
@@ -30,7 +30,7 @@ impl Snapshot {
     }
 
     /// Lists the problems that an earlier state with the same layout does not have, in order. Costs
-    /// what the sheets that differ tell for.
+    /// as much as the problems of the sheets that differ.
     pub(crate) fn problems_since(&self, before: &Self) -> Vec<Problem> {
         let mut found = Vec::new();
         for (name, sheet) in &self.sheets {
@@ -44,13 +44,13 @@ impl Snapshot {
     }
 }
 
-/// Returns a part of what `some` and `others` are together in order; each is in order, and so are
-/// the parts of `others` one behind the other.
+/// Returns a page of `some` and `others` merged in order. Each is sorted, and so is the
+/// concatenation of the parts of `others`.
 fn page(some: &[&Problem], others: &[Arc<[Problem]>], skip: usize, limit: usize) -> Vec<Problem> {
     let before = |one: &Problem| -> usize {
         others.iter().map(|part| part.partition_point(|other| other < one)).sum()
     };
-    // How many there are before each of the few.
+    // The position of each of `some` in the merged list.
     let places = some.iter().enumerate().map(|(at, one)| at + before(one));
     let passed = places.take_while(|place| *place < skip).count();
     let mut left = skip - passed;

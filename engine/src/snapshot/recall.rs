@@ -1,4 +1,4 @@
-//! The text index from the cache: what a start need not index again.
+//! Takes the text index from the cache, so that a start need not index everything again.
 
 use std::io;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::search::{DocName, Origin, SearchError, StoredIndex};
 use crate::sheet::Sheet;
 
 impl Snapshot {
-    /// Writes the records and the text index to `cache`, from which a later load takes them.
+    /// Writes the records and the text index to `cache`, where a later load finds them.
     ///
     /// # Errors
     ///
-    /// Fails when the system refuses to write; what was there is left then.
+    /// Fails if the system refuses to write; the cache then keeps what it had.
     pub fn save(&self, cache: &Cache) -> io::Result<()> {
         self.save_records(cache)?;
         self.save_text(cache)
@@ -27,7 +27,7 @@ impl Snapshot {
         cache.save_records(&sheets)
     }
 
-    /// Writes the text index where it has other segments than what is kept.
+    /// Writes the text index if its segments differ from those in the cache.
     pub(crate) fn save_text(&self, cache: &Cache) -> io::Result<()> {
         cache.save_segments(&self.text, &|name: &DocName| {
             let sheet = self.sheets.get(&name.sheet)?;
@@ -35,7 +35,7 @@ impl Snapshot {
         })
     }
 
-    /// Returns what the texts of a record are made of that is served now.
+    /// Returns the origin of the texts of a record that is now served.
     fn origin(&self, change: &RecordChange) -> Option<Origin> {
         let sheet = self.sheets.get(&change.sheet)?;
         change.served.after.as_ref().map(|record| origin(sheet.spec(), record))
@@ -43,9 +43,9 @@ impl Snapshot {
 }
 
 impl Draft {
-    /// Takes those documents from `kept` that are as they were, so that [`Self::index`] need not
-    /// make them; none where it was made for other boosts or languages. Costs a walk over all. A
-    /// segment most of whose documents are others now would cost more than it spares.
+    /// Takes the unchanged documents from `kept`, so that [`Self::index`] need not build them;
+    /// takes none if `kept` was made for other boosts or languages. Walks everything. A segment in
+    /// which most documents have changed is skipped, since it would cost more than it saves.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl Draft {
         let mut found = vec![false; changed.len()];
         let mut living = Vec::with_capacity(kept.segments.len());
         for mut segment in kept.segments {
-            // Both are in the order of the names.
+            // Both are ordered by name.
             let mut changes = changed.iter().zip(0..).peekable();
             let (mut alike, mut dead) = (Vec::new(), Vec::new());
             for (doc, (name, from)) in (0..).zip(&mut segment.docs) {
@@ -73,7 +73,7 @@ impl Draft {
                 match same {
                     Some((change, at)) => {
                         alike.push(at);
-                        // One copy of a key in memory is enough.
+                        // Keeps only one copy of a key in memory.
                         name.key = change.key.clone();
                     }
                     None => dead.push(doc),
@@ -90,12 +90,12 @@ impl Draft {
     }
 }
 
-/// Hashes all that the texts of a record depend on.
+/// Hashes everything that the texts of a record depend on.
 fn origin(spec: &SheetSpec, record: &Record) -> Origin {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&spec.id).update(record.blob.as_bytes());
     hash_part(&mut hasher, record.path().as_bytes());
-    // One path is that of many records where its file is a list.
+    // If the file is a list, many records share its path.
     hash_part(&mut hasher, record.key.as_str().as_bytes());
     *hasher.finalize().as_bytes()
 }

@@ -1,4 +1,4 @@
-//! References between sheets, brought in step with the changes on both sides.
+//! References between sheets, updated for changes on both sides.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::layout::{Layout, Reference};
 use crate::scalar::Scalar;
 use crate::sheet::{Link, Moved, Sheet};
 
-/// Brings the references of every sheet in step with what `moved`, sheet by sheet.
+/// Updates the references of every sheet for the records in `moved`, sheet by sheet.
 ///
-/// In a state that is `fresh`, whatever is referred to is in place before anything refers to it, so
-/// only the sheets that refer are looked at.
+/// In a `fresh` state, everything referred to exists before anything refers to it, so only the
+/// referring sheets are visited.
 pub(super) fn relate(
     sheets: &mut OrdMap<SheetName, Arc<Sheet>>,
     layout: &Layout,
@@ -30,7 +30,7 @@ pub(super) fn relate(
             let values: Vec<&Scalar> = [values, theirs].into_iter().flatten().flatten().collect();
             Some(Link { to, moved: values })
         };
-        // A sheet that is declared is there, and one that is not is referred to by none.
+        // A declared sheet exists, and no reference points to an undeclared one.
         let Some(links) = spec.refs.iter().map(link).collect::<Option<Vec<_>>>() else { continue };
         if (own.is_some() || links.iter().any(|link| !link.moved.is_empty()))
             && let Some(sheet) = sheets.get_mut(&spec.name)

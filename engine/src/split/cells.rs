@@ -1,4 +1,4 @@
-//! Rows of cells as they are written: a cell whose value does not change keeps its bytes.
+//! Writes rows of cells. A cell whose value does not change keeps its bytes.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -6,30 +6,30 @@ use serde_json::{Map, Value as Json};
 
 use super::csv::{CellType, Column, DELIMITERS, Header};
 
-/// Why a record is no row of a table.
+/// Why a record cannot be a row of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CellFlaw {
-    /// It has a field for which there is no column.
+    /// It has a field without a column.
     NoColumn {
         /// The field.
         field: String,
         /// The names of the columns.
         columns: Vec<String>,
     },
-    /// It has a value that no cell says.
+    /// It has a value that no cell can express.
     NoCell {
         /// The field.
         field: String,
-        /// Why.
+        /// The reason.
         message: String,
     },
 }
 
-/// A cell as it is written in a row.
+/// A cell as written in a row.
 struct Written<'t> {
-    /// Its bytes, its quotes included.
+    /// Its bytes, including quotes.
     raw: &'t str,
-    /// Its text; `None` where that cannot be read.
+    /// Its text, or `None` if that cannot be read.
     text: Option<String>,
     is_quoted: bool,
 }
@@ -59,13 +59,13 @@ pub(crate) fn heading(columns: &BTreeSet<&str>, tabs: bool) -> Result<String, &'
 }
 
 impl Header {
-    /// Returns the row that says `record`. Where it takes the place of the row `before`, cells whose
-    /// values stay keep their bytes. Other cells are in quotes where they have to be, and where the
-    /// cell of that column is in the row `like`.
+    /// Returns the row for `record`. If it replaces the row `before`, cells with unchanged values
+    /// keep their bytes. Other cells are quoted where necessary, and where the cell of that column
+    /// in the row `like` is quoted.
     ///
     /// # Errors
     ///
-    /// See [`CellFlaw`]. Every cell is read back before it is written.
+    /// See [`CellFlaw`]. Every cell is read back before it is used.
     pub(crate) fn written(
         &self,
         record: &Map<String, Json>,
@@ -80,7 +80,7 @@ impl Header {
         let old = before.map(|row| self.cells(row)).unwrap_or_default();
         let like = like.map(|row| self.cells(row)).unwrap_or_default();
         let mut cells: Vec<String> = Vec::with_capacity(self.columns.len());
-        // What stands behind the cells of a short row is no field.
+        // A short row lacks the fields of its last columns, and stays short where it can.
         let mut least = if before.is_some() { old.len() } else { self.columns.len() };
         for (at, column) in self.columns.iter().enumerate() {
             let value = record.get(&column.name);
@@ -98,11 +98,11 @@ impl Header {
         }
         cells.truncate(least);
         let row = cells.join(&char::from(self.delimiter).to_string());
-        // A line with nothing on it is no row.
+        // An empty line would not be a row.
         Ok(if row.is_empty() { char::from(self.quote).to_string().repeat(2) } else { row })
     }
 
-    /// Takes a row apart.
+    /// Splits a row into its cells.
     fn cells<'t>(&self, row: &'t str) -> Vec<Written<'t>> {
         let mut cells = Vec::with_capacity(self.columns.len());
         let mut at = 0;
@@ -118,7 +118,7 @@ impl Header {
         cells
     }
 
-    /// Writes a cell; `is_quoted` puts it in quotes even where that is not needed.
+    /// Formats a cell; `is_quoted` adds quotes even if they are not needed.
     fn cell_of(
         &self,
         column: &Column,
@@ -161,7 +161,7 @@ impl Header {
 }
 
 impl Column {
-    /// Says whether a cell has this value already.
+    /// Returns whether a cell already has this value.
     fn says(&self, cell: &Written<'_>, value: Option<&Json>) -> bool {
         let Some(text) = &cell.text else { return false };
         match value {

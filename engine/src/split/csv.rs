@@ -1,4 +1,4 @@
-//! Tables of cells: RFC 4180, with the delimiter that the header has, and either end of line.
+//! Tables of cells: RFC 4180, with the delimiter of the header and either line ending.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -13,28 +13,28 @@ use crate::problem::Rule;
 /// The delimiters that a header may have; of two that are as frequent the first.
 pub(super) const DELIMITERS: [u8; 4] = *b",;\t|";
 
-/// What the cells of a column are.
+/// The type of the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CellType {
-    /// What each cell looks like: the text of a JSON number in its canonical form, `true` and
-    /// `false` are that; everything else is a text.
+    /// The type that each cell looks like: a JSON number in its canonical form, `true` or `false`;
+    /// everything else is a string.
     #[default]
     Found,
-    /// Texts.
+    /// Strings.
     Text,
-    /// Numbers, however they are written.
+    /// Numbers, in any notation.
     Number,
-    /// Whole numbers, however they are written.
+    /// Integers, in any notation.
     Integer,
     /// `true` or `false`.
     Boolean,
-    /// Numbers, however they are written; what is none stays a text.
+    /// Numbers, in any notation; anything else stays a string.
     Numeric,
-    /// Dates, as texts: `2024-05-31`, with or without a time.
+    /// Dates, as strings: `2024-05-31`, with or without a time.
     Date,
 }
 
-/// The first row of a table, and how its cells are told apart.
+/// The first row of a table, and how its cells are separated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     pub(super) delimiter: u8,
@@ -50,25 +50,25 @@ pub(super) struct Column {
 
 /// A cell of a row.
 pub(super) struct Cell {
-    /// Where it stands, its quotes included.
+    /// Its range, including quotes.
     pub(super) range: Range<usize>,
     /// Whether it begins with a quote.
     pub(super) is_quoted: bool,
-    /// Where its text goes on behind the quote that closes it.
+    /// Where text continues after the closing quote.
     trailing: Option<usize>,
-    /// Where the next cell begins, or the next row.
+    /// Where the next cell or row begins.
     pub(super) next: usize,
-    /// Whether it is the last one of its row.
+    /// Whether it is the last cell of its row.
     pub(super) is_last: bool,
 }
 
 impl CellType {
-    /// Says whether it is a number, or may be one among texts.
+    /// Returns whether cells are numbers, or may be numbers among strings.
     pub(crate) fn is_numeric(self) -> bool {
         matches!(self, Self::Number | Self::Integer | Self::Numeric)
     }
 
-    /// Returns the type that definitions call `name`.
+    /// Returns the type with the name `name` in definitions.
     pub fn of_name(name: &str) -> Option<Self> {
         Some(match name {
             "string" => Self::Text,
@@ -80,7 +80,7 @@ impl CellType {
         })
     }
 
-    /// Returns the value of a cell that is not empty; what is wrong with it where it has none.
+    /// Returns the value of a cell that is not empty, or an error if it has none.
     pub(super) fn read(self, text: &str) -> Result<Json, &'static str> {
         let bare = text.trim();
         match self {
@@ -104,7 +104,7 @@ impl CellType {
 }
 
 impl Header {
-    /// Reads the first row of `text`; returns where the second begins.
+    /// Reads the first row of `text`. Returns where the second begins.
     pub(super) fn read(
         text: &str,
         tabs: bool,
@@ -159,7 +159,7 @@ impl Header {
         }
     }
 
-    /// Reads a row. Cells that are empty, or not there, are no fields.
+    /// Reads a row. Empty or missing cells are not fields.
     pub(super) fn read_row(&self, row: &str) -> Result<Json, Flaw> {
         let mut fields = Map::new();
         let mut at = 0;
@@ -186,7 +186,7 @@ impl Header {
         }
     }
 
-    /// Finds the cell that begins at `at`; where a quote is not closed, returns its place.
+    /// Finds the cell that begins at `at`. If a quote is not closed, returns its position.
     pub(super) fn cell(&self, bytes: &[u8], at: usize) -> Result<Cell, usize> {
         let is_quoted = bytes.get(at) == Some(&self.quote);
         let mut behind = at;
@@ -195,7 +195,7 @@ impl Header {
             loop {
                 let rest = bytes.get(behind..).unwrap_or_default();
                 behind += memchr::memchr(self.quote, rest).ok_or(at)? + 1;
-                // Two quotes are one that belongs to the text.
+                // Two quotes stand for one quote in the text.
                 if bytes.get(behind) != Some(&self.quote) {
                     break;
                 }
@@ -215,7 +215,7 @@ impl Header {
         Ok(Cell { range: at..end, is_quoted, trailing, next, is_last })
     }
 
-    /// Returns the text of a cell; the place and the words where it has none.
+    /// Returns the text of a cell, or the position and message of its flaw.
     pub(super) fn text(&self, text: &str, cell: &Cell) -> Result<String, (usize, &'static str)> {
         if let Some(at) = cell.trailing {
             return Err((at, "something follows the end of a quoted cell"));
@@ -236,7 +236,7 @@ impl Header {
 
 const UNCLOSED: &str = "a quoted cell has no end";
 
-/// Returns the delimiter that is most frequent in the first row, outside of quotes.
+/// Returns the most frequent delimiter in the first row, outside quotes.
 fn delimiter(bytes: &[u8], begin: usize, quote: u8) -> u8 {
     let mut counts = [0_usize; DELIMITERS.len()];
     let mut is_quoted = false;
@@ -256,7 +256,7 @@ fn delimiter(bytes: &[u8], begin: usize, quote: u8) -> u8 {
     found.map_or(b',', |(delimiter, _)| *delimiter)
 }
 
-/// Returns where the first line from `at` on begins that is not empty.
+/// Returns where the first non-empty line at or after `at` begins.
 fn behind_empty_lines(bytes: &[u8], mut at: usize) -> usize {
     loop {
         match bytes.get(at..).unwrap_or_default() {
@@ -267,21 +267,21 @@ fn behind_empty_lines(bytes: &[u8], mut at: usize) -> usize {
     }
 }
 
-/// Returns what a cell looks like.
+/// Returns the value that a cell looks like.
 fn found(text: &str) -> Json {
     match text {
         "true" => return Json::Bool(true),
         "false" => return Json::Bool(false),
         _ => {}
     }
-    // Most texts begin as no number does.
+    // Most texts do not begin like a number.
     let may_be = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
     let number = may_be.then(|| number(text)).flatten();
     let is_canonical = |number: &Json| serde_json::to_string(number).is_ok_and(|it| it == text);
     number.filter(is_canonical).unwrap_or_else(|| Json::from(text))
 }
 
-/// Reads a number in decimal, with or without an exponent.
+/// Parses a decimal number, with or without an exponent.
 fn number(text: &str) -> Option<Json> {
     let is_numeric = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
     if !text.chars().all(is_numeric) {
@@ -295,7 +295,7 @@ fn number(text: &str) -> Option<Json> {
     serde_json::Number::from_f64(text.parse().ok()?).map(Json::Number)
 }
 
-/// Says whether a text begins with a date: four digits, two and two.
+/// Returns whether a text begins with a date: four digits, two and two.
 fn is_date(text: &str) -> bool {
     let digits = |range: Range<usize>| {
         let part = text.get(range).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));

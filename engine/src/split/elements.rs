@@ -1,4 +1,4 @@
-//! The elements of a JSON list, told apart by their brackets.
+//! The elements of a JSON list, separated by scanning brackets.
 
 use serde_json::Value as Json;
 
@@ -6,7 +6,7 @@ use super::piece::{Cut, table};
 use crate::decode::{Flaw, json};
 use crate::problem::Rule;
 
-/// Returns where the first element begins; `None` where the text does not begin as a list.
+/// Returns where the first element begins, or `None` if the text does not begin like a list.
 pub(super) fn begin(text: &str) -> Option<usize> {
     let at = space(text.as_bytes(), 0);
     (text.as_bytes().get(at) == Some(&b'[')).then(|| space(text.as_bytes(), at + 1))
@@ -18,7 +18,7 @@ pub(super) fn element(text: &str, begin: usize, at: usize) -> Result<Option<Cut>
     let flaw = |at: usize, message: &str| Flaw::new(Rule::Malformed, message).at_offset(text, at);
     match bytes.get(at) {
         None => return Err(flaw(at, "the list has no end")),
-        // The piece before ends with the comma behind it.
+        // The previous piece ends with the comma after it.
         Some(b']') if at > begin && bytes[..at].trim_ascii_end().ends_with(b",") => {
             return Err(flaw(at, "an element is missing"));
         }
@@ -47,8 +47,8 @@ pub(super) fn read(body: &str) -> Result<Json, Flaw> {
     table(json(body.as_bytes())?, "element")
 }
 
-/// Returns where the value ends that begins at `start`, or the place of a bracket that closes
-/// nothing. It need not be JSON: only its brackets and quotes are looked at.
+/// Returns where the value that begins at `start` ends, or the position of an unmatched closing
+/// bracket. Only brackets and quotes are checked, so it need not be JSON.
 fn value_end(bytes: &[u8], start: usize) -> Result<usize, usize> {
     let mut open: Vec<u8> = Vec::new();
     let mut at = start;
@@ -69,7 +69,7 @@ fn value_end(bytes: &[u8], start: usize) -> Result<usize, usize> {
                     return Ok(at + 1);
                 }
             }
-            // What is no list and no table ends where the next thing begins.
+            // A value that is neither a list nor a table ends where the next token begins.
             b',' | b']' | b' ' | b'\t' | b'\r' | b'\n' if open.is_empty() => return Ok(at),
             b'}' | b']' => return Err(at),
             _ => {}
@@ -79,7 +79,7 @@ fn value_end(bytes: &[u8], start: usize) -> Result<usize, usize> {
     if open.is_empty() { Ok(at) } else { Err(at) }
 }
 
-/// Returns where the string ends that begins at `at`, its quotes included.
+/// Returns where the string that begins at `at` ends, including quotes.
 fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {
@@ -91,7 +91,7 @@ fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Returns the place of the next byte that is no white space.
+/// Returns the position of the next byte that is not white space.
 fn space(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count()

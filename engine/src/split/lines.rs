@@ -1,11 +1,11 @@
-//! JSON Lines: a JSON value a line. Empty lines are none.
+//! JSON Lines: one JSON value per line. Empty lines are skipped.
 
 use serde_json::Value as Json;
 
 use super::piece::{Cut, table};
 use crate::decode::{Flaw, json};
 
-/// Returns where the first line begins that holds something, from `at` on.
+/// Returns where the first non-empty line at or after `at` begins.
 pub(super) fn next(text: &str, at: usize) -> usize {
     text.len() - text[at..].trim_start_matches(is_space).len()
 }

@@ -1,4 +1,4 @@
-//! What a file of many records is cut into.
+//! The pieces of a file of many records.
 
 use std::ops::Range;
 
@@ -10,16 +10,16 @@ use crate::problem::Rule;
 /// Where the records of a file are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Records {
-    /// The file is one.
+    /// The file is one record.
     One,
-    /// The file itself says it: a list of tables holds one in each element, and every other file is
-    /// one.
+    /// The file itself decides: a list of tables holds one record in each element, and any other
+    /// file is one record.
     Found,
-    /// Each element of the list that the file is; of TOML, of the list that is its only member.
+    /// Each element of the list that the file is; for TOML, of the list that is its only member.
     Each,
     /// Each member of the table that the file is.
     Map,
-    /// Each element of the list, or member of the table, that these names lead to.
+    /// Each element of the list, or member of the table, at these names.
     At(Vec<String>),
 }
 
@@ -32,7 +32,7 @@ pub struct Cut {
     pub end: usize,
 }
 
-/// Refuses a record that is no table.
+/// Rejects a record that is not a table.
 pub(super) fn table(value: Json, what: &str) -> Result<Json, Flaw> {
     if value.is_object() {
         return Ok(value);

@@ -4,7 +4,8 @@ use super::*;
 use crate::decode::Format;
 use crate::problem::Rule;
 
-/// Cuts a text and reads its pieces: the text of each value, or the place and words of its flaw.
+/// Cuts a text and reads its pieces. Returns the text of each value, or the position and message of
+/// its flaw.
 fn read(opened: Result<(Splitter, usize), Flaw>, text: &str) -> Vec<String> {
     let told = |flaw: Flaw| vec![format!("no list: {flaw}")];
     let (splitter, begin) = match opened {

@@ -1,4 +1,4 @@
-//! Records of a file that is parsed whole: YAML, TOML, maps, and what a JSON Pointer leads to.
+//! Records of a file that is parsed whole: YAML, TOML, maps, and the targets of JSON Pointers.
 
 use serde_json::{Map, Value as Json};
 
@@ -9,15 +9,15 @@ use crate::problem::Rule;
 /// A record of such a file.
 #[derive(Debug)]
 pub(crate) struct Element {
-    /// The name by which a map has it.
+    /// Its name in a map.
     pub(crate) name: Option<String>,
     /// Its value, or what is wrong with it.
     pub(crate) value: Result<Json, Flaw>,
-    /// Where it begins, as far as that is known.
+    /// Where it begins, if known.
     pub(crate) place: Option<(usize, usize)>,
 }
 
-/// Says whether a text may be a list of records, by a look at how it begins. What says no is none.
+/// Returns whether a text may be a list of records, judging by its beginning. `false` is certain.
 fn may_be_list(format: Format, text: &str) -> bool {
     let lines = text.lines().map(str::trim);
     let is_said = |line: &&str| !(line.is_empty() || line.starts_with(['#', '%']));
@@ -34,9 +34,8 @@ fn may_be_list(format: Format, text: &str) -> bool {
     }
 }
 
-/// Returns the records of a YAML or TOML file that may be one record or several, if it is a list of
-/// tables: a YAML list, several YAML documents, or TOML that is nothing but one `[[list]]`. A list of
-/// none is one.
+/// Returns the records of a YAML or TOML file, if it is a list of tables: a YAML list, several YAML
+/// documents, or TOML that consists of one `[[list]]`. An empty list counts as one.
 pub(crate) fn list(format: Format, text: &str) -> Option<Vec<Element>> {
     let elements = may_be_list(format, text).then(|| elements(format, text, &Records::Each));
     let elements = elements?.ok()?;
@@ -47,7 +46,7 @@ pub(crate) fn list(format: Format, text: &str) -> Option<Vec<Element>> {
 ///
 /// # Errors
 ///
-/// Returns the flaw of a file that cannot be parsed, or that has no records where `records` says.
+/// Returns a flaw if the file cannot be parsed, or has no records where `records` expects them.
 pub(crate) fn elements(
     format: Format,
     text: &str,
@@ -91,7 +90,7 @@ pub(crate) fn elements(
     }
 }
 
-/// Returns the value that a JSON Pointer leads to.
+/// Returns the value that a JSON Pointer refers to.
 fn at(value: Json, pointer: &[String]) -> Option<Json> {
     pointer.iter().try_fold(value, |value, name| match value {
         Json::Object(mut members) => members.remove(name),

@@ -1,5 +1,5 @@
-//! What a change inside of a file changes: only the records between the bytes that are the same at
-//! both ends are read.
+//! Finds the records affected by a change inside a file: only those between the common beginning
+//! and the common end are read.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::problem::{Problem, Rule};
 use crate::split::{Cut, Splitter};
 use crate::value::Value;
 
-/// A range of the pieces of the old file, and what stands in its place.
+/// A range of the pieces of the old file, and its replacement.
 struct Middle {
-    /// How many pieces stand before it.
+    /// The number of pieces before it.
     first: usize,
-    /// The first piece behind it.
+    /// The first piece after it.
     last: usize,
-    /// Where it begins, in both files, and in which line.
+    /// Where it begins in both files, and in which line.
     at: usize,
     line: u32,
     /// Where it ends in the old file, and in the new one.
@@ -32,8 +32,9 @@ struct Middle {
     new: Vec<Cut>,
 }
 
-/// Returns what changes in a file that was cut as `old` says and held `before`, and holds `after`
-/// now. `None` where that cannot be told from the pieces that differ: the file is to be read anew.
+/// Returns the changes of a file that was cut as `old`, contained `before`, and now contains
+/// `after`. Returns `None` if the changes cannot be determined from the differing pieces; then the
+/// whole file must be read.
 ///
 /// Compares the bytes and reads the records that differ; linear in the pieces with a small factor.
 pub(crate) fn change(
@@ -45,12 +46,12 @@ pub(crate) fn change(
 ) -> Option<TableChange> {
     let (before, after) = (decode::text(before).ok()?, decode::text(after).ok()?);
     let (splitter, begin) = source.splitter(after)?.ok()?;
-    // Another header makes other records of the same rows.
+    // Another header turns the same rows into other records.
     if old.splitter.as_ref() != Some(&splitter) || old.begin != begin {
         return None;
     }
     let is_above_same = before.as_bytes().get(..begin) == after.as_bytes().get(..begin);
-    // Of two elements with one key the second is read only when the first is gone.
+    // If two elements have one key, the second is read only once the first is gone.
     let is_contested = old.problems().any(|problem| problem.rule == Rule::KeyTaken);
     if !is_above_same || is_contested {
         return None;
@@ -72,10 +73,10 @@ pub(crate) fn change(
     replaced(source, old, held, (blob, after.len()), (naming, moved), (&middle, come, keys))
 }
 
-/// How far the places behind the difference move.
+/// How far the positions after the difference move.
 struct Moved {
     lines: i64,
-    /// The line that the difference ends in, as it was, and by how much the columns behind it move.
+    /// The old line in which the difference ends, and by how much the columns after it move.
     line: u32,
     columns: i64,
 }
@@ -107,14 +108,14 @@ impl Moved {
     }
 }
 
-/// Finds the part in which the two files differ, cut into pieces.
+/// Finds the range in which the two files differ, cut into pieces.
 fn middle(old: &Table, splitter: &Splitter, before: &str, after: &str) -> Option<Middle> {
     let prefix = common_prefix(before.as_bytes(), after.as_bytes());
     let most = before.len().min(after.len()) - prefix;
     let suffix = common_suffix(before.as_bytes(), after.as_bytes(), most);
     let (mut first, mut at, mut line) = (0, old.begin, 1 + old.above);
     let mut pieces = old.pieces.iter().peekable();
-    // What decides where a piece ends is the same in both files.
+    // The bytes that decide where a piece ends are equal in both files.
     while let Some(piece) =
         pieces.next_if(|piece| at + piece.length as usize + Splitter::AHEAD <= prefix)
     {
@@ -123,11 +124,11 @@ fn middle(old: &Table, splitter: &Splitter, before: &str, after: &str) -> Option
     }
     let mut middle =
         Middle { first, last: first, at, line, ends: [at, at], old: Vec::new(), new: Vec::new() };
-    // Where the new file stands, and the old one.
+    // The positions in the new file and in the old one.
     let (mut here, mut there) = (at, at);
     loop {
         middle.ends = [there, here];
-        // What is left is the same, and so is what the splitter makes of it.
+        // The rest is equal, so the splitter cuts it the same way.
         let is_rest_same = before.len() - there <= suffix;
         let is_even = before.len() - there == after.len() - here;
         if is_rest_same && is_even && pieces.peek().is_some() {
@@ -164,8 +165,8 @@ fn old_cut(splitter: &Splitter, old: &Table, before: &str, at: usize) -> Option<
     splitter.piece(before, old.begin, at).ok()?
 }
 
-/// Returns how the records are named after `gone` became `come`; `None` where it takes a look at the
-/// others to say it.
+/// Returns how the records are named after `gone` is replaced by `come`, or `None` if that depends
+/// on the other records.
 fn renamed(naming: &Naming, gone: &[Row], come: &[Row]) -> Option<Naming> {
     let Naming::Found { field, mut lacking } = naming.clone() else {
         return Some(Naming::Declared);
@@ -183,15 +184,15 @@ fn renamed(naming: &Naming, gone: &[Row], come: &[Row]) -> Option<Naming> {
             *count += usize::from(lacks);
         }
     }
-    // One that no record lacks is better if no two share it.
+    // A field that no record lacks is better if its values are unique.
     let may_be_better = lacking[..field.unwrap_or(FIELDS.len())].contains(&0);
     let is_lost = field.is_some_and(|at| lacking[at] > 0);
-    // The names of those behind would be others.
+    // Later records would get other positions.
     let is_moved = field.is_none() && gone.len() != come.len();
     (!may_be_better && !is_lost && !is_moved).then_some(Naming::Found { field, lacking })
 }
 
-/// Names the rows that came; `None` where two of them share a name.
+/// Returns the keys of the new rows, or `None` if two of them share a name.
 fn keys(
     source: &Source<'_>,
     naming: &Naming,
@@ -228,8 +229,8 @@ fn keys(
     Some(keys)
 }
 
-/// Puts the rows that came in the place of those that went; `None` where another record has the name
-/// of one of them.
+/// Replaces the old rows by the new ones. Returns `None` if another record has the name of one of
+/// them.
 fn replaced(
     source: &Source<'_>,
     old: &Table,
@@ -278,7 +279,7 @@ fn replaced(
         unread.push(Unread { piece: piece - middle.last + middle.first + count, problem });
     }
     pieces.append(behind);
-    // A list of nothing has no name for anything.
+    // A list without records has no naming.
     if naming != Naming::Declared && !pieces.iter().any(|piece| piece.key.is_some()) {
         return None;
     }
@@ -294,14 +295,14 @@ fn replaced(
     (!table.is_too_much()).then_some(TableChange { table, records: changed })
 }
 
-/// Returns how many bytes are the same at the beginning.
+/// Returns the length in bytes of the common beginning.
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let chunks = a.chunks(CHUNK).zip(b.chunks(CHUNK));
     let whole = chunks.take_while(|(a, b)| a == b).map(|(a, _)| a.len()).sum::<usize>();
     whole + a[whole..].iter().zip(&b[whole..]).take_while(|(a, b)| a == b).count()
 }
 
-/// Returns how many bytes are the same at the end, of at most `most`.
+/// Returns the length in bytes of the common end, which is at most `most`.
 fn common_suffix(a: &[u8], b: &[u8], most: usize) -> usize {
     let (a, b) = (&a[a.len() - most..], &b[b.len() - most..]);
     let chunks = a.rchunks(CHUNK).zip(b.rchunks(CHUNK));
@@ -310,5 +311,5 @@ fn common_suffix(a: &[u8], b: &[u8], most: usize) -> usize {
     whole + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
 }
 
-/// So many bytes are compared at a time.
+/// The number of bytes that are compared at a time.
 const CHUNK: usize = 4_096;

@@ -1,8 +1,9 @@
-//! What the records of a list are called.
+//! The names of the records in a list.
 //!
-//! Where nothing is declared it is the first of a few fields that every record has as a short text or
-//! number, and no two share; else the position. That is a function of the file alone, and a change
-//! of a few records mostly leaves it as it was, which the counts of [`Naming`] show.
+//! If nothing is declared, records are named by the first of a few fields that every record has as
+//! a short string or number and no two share, or else by position. This is a function of the file
+//! alone. A change of a few records usually leaves it unchanged, which the counts of [`Naming`]
+//! show.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,7 +16,7 @@ use crate::problem::Rule;
 use crate::split::Records;
 use crate::value::{Kind, Value};
 
-/// The fields that may name records, the best first.
+/// The fields that may name records, in order of preference.
 pub(super) const FIELDS: [&str; 5] = ["id", "slug", "key", "code", "name"];
 
 /// The longest name, in bytes.
@@ -24,19 +25,19 @@ const LONGEST: usize = 255;
 /// How the records of a file are named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Naming {
-    /// As the definition says, or by the names that a map has.
+    /// By the definition, or by the names in a map.
     Declared,
-    /// By what was found.
+    /// By a field that was found, or by position.
     Found {
-        /// Which of [`FIELDS`] it is; `None` for the position.
+        /// The index in [`FIELDS`], or `None` for the position.
         field: Option<usize>,
-        /// How many records lack each of them.
+        /// The number of records that lack each field.
         lacking: [usize; FIELDS.len()],
     },
 }
 
 impl Naming {
-    /// Says whether the names of the records are their positions.
+    /// Returns whether the names of the records are their positions.
     pub(super) fn is_position(&self) -> bool {
         matches!(self, Self::Found { field: None, .. })
     }
@@ -54,7 +55,7 @@ impl Naming {
     ///
     /// # Errors
     ///
-    /// Says what is wrong where it has none.
+    /// Returns a message if it has no name.
     pub(super) fn name<'v>(
         &self,
         spec: &SheetSpec,
@@ -74,13 +75,14 @@ impl Naming {
         }
     }
 
-    /// Returns how these counts change when `row` comes or goes, or is taken for another.
+    /// Returns which of [`FIELDS`] the record cannot be named by.
     pub(super) fn lacks(value: &Value) -> [bool; FIELDS.len()] {
         std::array::from_fn(|at| field(value, at).is_none())
     }
 }
 
-/// Names the rows, and marks those without a name of their own as unread. Returns how, and the keys.
+/// Names the rows, and marks those without a unique name as unread. Returns the naming and the
+/// keys.
 pub(super) fn name_all(source: &Source<'_>, rows: &mut [Row]) -> (Naming, Vec<Option<Key>>) {
     let is_map = match source.spec.listing.records {
         Records::Map => true,
@@ -104,7 +106,7 @@ pub(super) fn name_all(source: &Source<'_>, rows: &mut [Row]) -> (Naming, Vec<Op
             false => naming.name(source.spec, row.name.as_deref(), value),
         };
         let key = name.map(|name| Key::new(source.spec.element_key(source.list.as_str(), &name)));
-        // What was found is in no two rows.
+        // A field that was found is unique in all rows.
         let is_declared = naming == Naming::Declared;
         let wrong = match &key {
             Err(message) => Some((Rule::Malformed, (*message).to_owned())),
@@ -141,7 +143,7 @@ pub(super) fn choose(values: &[&Value]) -> Naming {
     Naming::Found { field: complete.find(is_unique), lacking }
 }
 
-/// Returns what a record has in one of [`FIELDS`], where it may be a name.
+/// Returns the value of a record in one of [`FIELDS`], if it may be a name.
 fn field(value: &Value, at: usize) -> Option<Cow<'_, str>> {
     let json = value.json().member(FIELDS[at])?;
     let text = match json.kind() {
@@ -152,7 +154,7 @@ fn field(value: &Value, at: usize) -> Option<Cow<'_, str>> {
     is_usable(&text).then_some(text)
 }
 
-/// Says whether a text may be a part of a key: it can be asked for by its address.
+/// Returns whether a text may be part of a key, so that it can be requested by its address.
 fn is_usable(text: &str) -> bool {
     let is_short = !text.is_empty() && text.len() <= LONGEST;
     let is_bare = text.trim() == text && !text.contains(char::is_control);

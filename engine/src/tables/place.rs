@@ -1,4 +1,4 @@
-//! Where the records of a file stand, and what a new one is called.
+//! The positions of the records in a file, and the name of a new one.
 
 use super::naming::{Naming, choose};
 use super::source::Source;
@@ -35,13 +35,13 @@ impl Table {
         self.pieces.iter().map(|piece| piece.key.as_ref())
     }
 
-    /// Returns how the file is cut, where that is done by a scan.
+    /// Returns how the file is cut, if a scan cuts it.
     pub(crate) fn splitter(&self) -> Option<&Splitter> {
         self.splitter.as_ref()
     }
 
-    /// Returns where each piece begins and where the last one ends, in bytes behind a byte order mark.
-    /// It is known where the file is cut by a scan.
+    /// Returns where each piece begins and where the last one ends, in bytes after any byte order
+    /// mark. This is known if a scan cuts the file.
     pub(crate) fn begins(&self) -> Vec<usize> {
         let mut at = self.begin;
         let ends = self.pieces.iter().map(|piece| {
@@ -51,7 +51,7 @@ impl Table {
         [self.begin].into_iter().chain(ends).collect()
     }
 
-    /// Says whether the keys of the records are their positions.
+    /// Returns whether the keys of the records are their positions.
     pub(crate) fn is_by_position(&self) -> bool {
         self.naming.is_position() && !self.pieces.is_empty()
     }
@@ -68,7 +68,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// Says what is wrong where it would have none.
+    /// Returns a message if it would have no key.
     pub(crate) fn key_of(
         &self,
         source: &Source<'_>,

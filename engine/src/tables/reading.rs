@@ -1,4 +1,4 @@
-//! A file of many records, read from nothing.
+//! Reads a file of many records from scratch.
 
 use std::sync::Arc;
 
@@ -16,30 +16,30 @@ use crate::record::{Frame, Record};
 use crate::split::{self, Cut, Splitter};
 use crate::value::Value;
 
-/// What a file turned out to be.
+/// The outcome of reading a file.
 #[derive(Debug)]
 pub(crate) enum Reading {
-    /// One record, which is still to be decoded.
+    /// One record, which is yet to be decoded.
     Record,
-    /// Nothing that can be cut.
+    /// A file that cannot be cut.
     Broken(Vec<Problem>),
     /// A list of records.
     List(Box<List>),
 }
 
-/// A list of records that was read from nothing.
+/// A list of records that was read from scratch.
 #[derive(Debug)]
 pub(crate) struct List {
     table: Table,
     records: Vec<Arc<Record>>,
 }
 
-/// Reads the file that is `source`, a list of records or one that may be. Linear in its bytes.
+/// Reads the file `source`, which is or may be a list of records. Linear in its bytes.
 pub(crate) fn read(source: &Source<'_>, blob: BlobId, bytes: &[u8]) -> Reading {
     let is_list = source.spec.shape_of(source.path) == Shape::List;
     let text = match decode::text(bytes) {
         Ok(text) => text,
-        // Whatever it is, it cannot be read; who decodes it says so.
+        // Either way the file is unreadable, which decoding it will report.
         Err(_) if !is_list => return Reading::Record,
         Err(flaw) => return Reading::Broken(source.broken(flaw)),
     };
@@ -80,19 +80,19 @@ pub(crate) fn read(source: &Source<'_>, blob: BlobId, bytes: &[u8]) -> Reading {
     }
 }
 
-/// What a file holds under one key.
+/// What a file holds under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sought {
     /// Nothing.
     Nothing,
-    /// The file cannot be read, or a part of it that may be the record.
+    /// The file is unreadable, or a part of it that may be the record is.
     Unread,
     /// The value.
     Value(Value),
 }
 
-/// Looks in the file at `path`, which claims the key `list`, for the record called `key`. Linear in
-/// the bytes.
+/// Searches the file at `path`, which claims the key `list`, for the record `key`. Linear in the
+/// bytes.
 pub fn seek(
     (spec, path): (&SheetSpec, &str),
     (list, key): (&Key, &str),
@@ -136,7 +136,7 @@ fn cut(splitter: &Splitter, text: &str, begin: usize) -> Result<Vec<Cut>, Flaw> 
     Ok(cuts)
 }
 
-/// Returns what the parser says of a text that cannot be cut: it has better words.
+/// Returns the parser's error for a text that cannot be cut, since it is clearer.
 fn better(flaw: Flaw, splitter: &Splitter, text: &str) -> Flaw {
     match splitter {
         Splitter::Elements => decode::json(text.as_bytes()).err().unwrap_or(flaw),
@@ -176,7 +176,7 @@ fn listed(
     Ok(List { table, records })
 }
 
-/// Returns the one problem of a file with more problems than are kept, at the place of the first.
+/// Returns the single problem of a file with too many problems, at the position of the first.
 fn too_many_problems(rows: &[Row]) -> Option<Problem> {
     let problems = || rows.iter().filter_map(|row| row.value.as_ref().err()).flatten();
     let first = problems().next()?;
@@ -189,7 +189,7 @@ fn too_many_problems(rows: &[Row]) -> Option<Problem> {
 }
 
 impl List {
-    /// Returns what changes where the file was cut as `old` says before.
+    /// Returns the changes relative to `old`, the previous cut of the file.
     pub(crate) fn replacing(self, old: Option<&Table>, held: Held<'_>) -> TableChange {
         let Self { table, records } = self;
         let mut changed = Vec::with_capacity(records.len());

@@ -1,4 +1,4 @@
-//! The pieces of a file, each read by itself.
+//! The pieces of a file, each read separately.
 
 use std::sync::Arc;
 
@@ -10,30 +10,31 @@ use crate::record::{Frame, Record};
 use crate::split::{Cut, Element, Records, Splitter};
 use crate::value::Value;
 
-/// The most pieces that a file may have.
+/// The maximum number of pieces in a file.
 pub(super) const MOST_PIECES: usize = 2_000_000;
 
-/// The most problems of pieces of one file; with more, the file as a whole is one.
+/// The maximum number of problems for the pieces of one file; beyond that, the file as a whole is
+/// one problem.
 pub(super) const MOST_PROBLEMS: usize = 10_000;
 
-/// A piece as it was read.
+/// A piece as read.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// The name by which a map has it.
+    /// Its name in a map.
     pub(super) name: Option<String>,
     pub(super) length: u32,
     pub(super) lines: u32,
-    /// Where it begins, where the file is cut by a scan: places of problems are counted from there
-    /// until they are [settled](settle).
+    /// Where it begins, if a scan cuts the file: positions of problems are relative to it until
+    /// they are [settled](settle).
     start: Option<usize>,
-    /// Where it begins, line and column, where the file is parsed whole and that is known.
+    /// The line and column where it begins, if the file is parsed whole and they are known.
     place: Option<(usize, usize)>,
     /// Its value, or what is wrong with it.
     pub(super) value: Result<Value, Vec<Problem>>,
 }
 
 impl Row {
-    /// Makes it one that is no record.
+    /// Marks the row as not a record.
     pub(super) fn spoil(&mut self, source: &Source<'_>, rule: Rule, message: String) {
         self.value = Err(vec![source.problem(self.place, rule, message)]);
     }
@@ -81,7 +82,7 @@ impl Source<'_> {
         until_too_broken(cuts.iter().map(row))
     }
 
-    /// Reads the value of a piece; a problem has its place from the beginning of the piece.
+    /// Reads the value of a piece; the position of a problem is relative to the piece.
     fn value(&self, splitter: &Splitter, body: &str) -> Result<Value, Vec<Problem>> {
         if body.len() as u64 > self.record_limit {
             return Err(vec![self.too_large(body.len())]);
@@ -116,7 +117,7 @@ impl Source<'_> {
         until_too_broken(elements.into_iter().map(row))
     }
 
-    /// Makes the record of a value.
+    /// Makes a record from a value.
     pub(super) fn record(&self, frame: &Arc<Frame>, key: &Key, value: Value) -> Arc<Record> {
         let hash = blake3::hash(value.as_str().as_bytes());
         let mut blob = [0; 20];
@@ -126,7 +127,7 @@ impl Source<'_> {
     }
 }
 
-/// Takes rows until they have more problems than a file may have: what is behind them is told by none.
+/// Takes rows until they have more problems than a file may have; later problems are not reported.
 fn until_too_broken(rows: impl Iterator<Item = Row>) -> Vec<Row> {
     let mut problems = 0;
     let mut taken = Vec::new();
@@ -140,8 +141,8 @@ fn until_too_broken(rows: impl Iterator<Item = Row>) -> Vec<Row> {
     taken
 }
 
-/// Counts the places of all problems from the beginning of the file: the rows are pieces of `text`
-/// from byte `at` on, which is in line `line`.
+/// Makes the positions of all problems relative to the file: the rows are pieces of `text` from
+/// byte `at` on, which is in line `line`.
 pub(super) fn settle(rows: &mut [Row], text: &str, (at, line): (usize, usize)) {
     let mut position = None;
     for row in rows {
@@ -153,7 +154,7 @@ pub(super) fn settle(rows: &mut [Row], text: &str, (at, line): (usize, usize)) {
     }
 }
 
-/// Moves the place of a problem from the beginning of a piece to that of its file.
+/// Converts the position of a problem from relative to its piece to relative to its file.
 fn place_below(problem: &mut Problem, line: usize, column: usize) {
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let (line, column) = (number(line), number(column));

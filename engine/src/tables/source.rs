@@ -1,9 +1,9 @@
-//! The file that is read.
+//! The file to read.
 
 use crate::id::Key;
 use crate::layout::SheetSpec;
 
-/// The file that is read, and by which rules.
+/// The file to read, and the rules for reading it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
     /// The sheet.
@@ -12,6 +12,6 @@ pub(crate) struct Source<'a> {
     pub(crate) path: &'a str,
     /// The key that the path claims.
     pub(crate) list: &'a Key,
-    /// The most bytes of one record.
+    /// The maximum number of bytes of one record.
     pub(crate) record_limit: u64,
 }

@@ -11,14 +11,14 @@ use crate::problem::Problem;
 use crate::record::{Frame, Record};
 use crate::split::Splitter;
 
-/// A file of many records, as it was cut. Cloning it costs a few pointers.
+/// The cut of a file of many records. Cloning it costs a few pointers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// The file.
+    /// The file's blob.
     pub(super) blob: BlobId,
     /// Its path, which its records share.
     pub(super) frame: Arc<Frame>,
-    /// How it is cut by a scan; `None` where it is parsed whole.
+    /// How a scan cuts it, or `None` if it is parsed whole.
     pub(super) splitter: Option<Splitter>,
     /// How many bytes the file has, behind a byte order mark.
     pub(super) size: usize,
@@ -27,48 +27,48 @@ pub struct Table {
     pub(super) above: u32,
     pub(super) pieces: Vector<Piece>,
     pub(super) naming: Naming,
-    /// The pieces that are no records, in order, each with what is wrong with it.
+    /// The pieces that are not records, in order, each with its problem.
     pub(super) unread: Arc<[Unread]>,
 }
 
-/// A piece of the file, from where it begins to where the next one does.
+/// A piece of the file, up to where the next one begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// What the record is called; `None` where the piece is none.
+    /// The key of the record, or `None` if the piece is not a record.
     pub(super) key: Option<Key>,
-    /// Its length in bytes; zero where the file is parsed whole.
+    /// Its length in bytes, or zero if the file is parsed whole.
     pub(super) length: u32,
     /// How many lines end in it.
     pub(super) lines: u32,
 }
 
-/// What is wrong with a piece.
+/// A problem of a piece.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unread {
-    /// Its place among the pieces.
+    /// The index of the piece.
     pub(super) piece: usize,
     pub(super) problem: Problem,
 }
 
-/// What a new content of a file changes.
+/// The effect of new content of a file.
 #[derive(Debug)]
 pub(crate) struct TableChange {
-    /// How it is cut now.
+    /// The new cut of the file.
     pub(crate) table: Table,
-    /// The records that are others now, or gone.
+    /// The records that changed or disappeared.
     pub(crate) records: Vec<(Key, Option<Arc<Record>>)>,
 }
 
-/// Finds the record that the file holds under a key in the state before.
+/// Finds the record that the file held under a key in the previous state.
 pub(crate) type Held<'a> = &'a dyn Fn(&Key) -> Option<Arc<Record>>;
 
 impl Table {
-    /// Says whether the file has more pieces or problems than it may.
+    /// Returns whether the file has more pieces or problems than allowed.
     pub(super) fn is_too_much(&self) -> bool {
         self.pieces.len() > MOST_PIECES || self.unread.len() > MOST_PROBLEMS
     }
 
-    /// Returns the id of the file.
+    /// Returns the id of the file's blob.
     pub fn blob(&self) -> BlobId {
         self.blob
     }
@@ -93,17 +93,17 @@ impl Table {
         self.unread.iter().map(|unread| &unread.problem)
     }
 
-    /// Says whether there is nothing in the file, neither a record nor anything else.
+    /// Returns whether the file has no pieces at all.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// Returns how many of its pieces are no records. Linear in their problems.
+    /// Returns how many of its pieces are not records. Linear in their problems.
     pub fn unread(&self) -> usize {
         self.unread.chunk_by(|a, b| a.piece == b.piece).count()
     }
 
-    /// Returns the keys of its records with the lines in which these begin; nothing where the file is
+    /// Returns the keys of its records with the lines where they begin, or nothing if the file is
     /// not cut by a scan.
     pub fn lines(&self) -> impl Iterator<Item = (&Key, u32)> {
         let mut line = 1 + self.above;

@@ -11,7 +11,8 @@ use crate::problem::Problem;
 use crate::record::Record;
 use crate::value::Value;
 
-/// The layout of a repository with these definitions; nothing is declared where there are none.
+/// Returns the layout of a repository with these definitions; if there are none, nothing is
+/// declared.
 fn layout(definitions: &str) -> Layout {
     let file = DefinitionFile { path: "headwater.toml".into(), bytes: definitions.into() };
     Layout::read(&DefinitionFiles {
@@ -21,10 +22,10 @@ fn layout(definitions: &str) -> Layout {
     })
 }
 
-/// What one file holds: the records by their keys, and how it was cut.
+/// The contents of one file: the records by key, and how it was cut.
 type Content = (BTreeMap<Key, Arc<Record>>, Option<Table>);
 
-/// Reads a file from nothing.
+/// Reads a file from scratch.
 fn content(layout: &Layout, path: &str, text: &str) -> Content {
     let claim = layout.claims(path.as_bytes()).into_iter().next().unwrap();
     let source = Source { spec: &claim.sheet, path, list: &claim.key, record_limit: 100 };
@@ -38,7 +39,7 @@ fn content(layout: &Layout, path: &str, text: &str) -> Content {
     }
 }
 
-/// Writes what a file holds: keys with values, and what is wrong with the rest.
+/// Lists the contents of a file: keys with values, and the problems of the rest.
 fn told(definitions: &str, path: &str, text: &str) -> Vec<String> {
     let layout = layout(definitions);
     assert_eq!(layout.problems().count(), 0, "{:?}", layout.problems().next());
@@ -172,8 +173,8 @@ fn a_file_that_is_no_list_is_one_record_where_nothing_is_declared() {
     assert!(told("", "d/f.csv", pointer)[0].contains("LFS"));
 }
 
-/// Says what a change of a file changes, and checks that it is what a reader from nothing finds.
-/// Returns whether it could be told from the part that differs.
+/// Checks that a change of a file leads to the same result as reading it from scratch. Returns
+/// whether the change could be determined from the differing part.
 fn follow(definitions: &str, path: &str, [old, new]: [&str; 2]) -> Result<bool, TestCaseError> {
     let layout = layout(definitions);
     let claim = layout.claims(path.as_bytes()).into_iter().next().unwrap();
@@ -200,7 +201,7 @@ fn follow(definitions: &str, path: &str, [old, new]: [&str; 2]) -> Result<bool, 
     Ok(true)
 }
 
-/// The rows of a file, and how they are written.
+/// The rows of a file, and how they are formatted.
 #[derive(Debug, Clone)]
 struct Rows {
     rows: Vec<(u8, Option<u8>, u8)>,
@@ -266,7 +267,7 @@ fn rows() -> impl Strategy<Value = Rows> {
         .prop_map(|(rows, ends, wide)| Rows { rows, ends, wide })
 }
 
-/// What happens to the rows of a file.
+/// A change to the rows of a file.
 #[derive(Debug, Clone)]
 enum Edit {
     Insert(usize, (u8, Option<u8>, u8)),
@@ -364,7 +365,7 @@ fn a_row_that_changes_is_told_without_a_look_at_the_others() {
     ] {
         assert!(follow("", "d/f.csv", [&old, &new]).unwrap(), "{new}");
     }
-    // What is wrong with a row that stays is told where it stands then.
+    // The problem of an unchanged row is reported at its new position.
     let wrong = text(3, "") + "100,name,,,\n";
     let above = "new,name,\nnewer,name,\n";
     let moved = wrong.replace("5,name 5,\n", above);

@@ -1,19 +1,19 @@
-//! Fields of a record that only its path has: `lang`, where a file is stored by
-//! `${{ lang }}/${{ slug }}` and does not say its language itself.
+//! Fields that a record has only from its path: `lang`, if a file is stored at `${{ lang }}/${{
+//! slug }}` and does not itself contain its language.
 //!
-//! They can be asked for as any field, and are not in the value that is served. They stand behind
-//! its text, so that a value without such fields takes no room for them.
+//! Requests can use them like any field, but they are not part of the value that is served. They
+//! are stored after its text, so that a value without such fields needs no extra space.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Json, Value};
 
-/// Begins and ends what stands behind the text. JSON writes this character as an escape.
+/// Begins and ends the part after the text. JSON writes this character as an escape.
 const MARK: char = '\u{1f}';
 
 impl Value {
-    /// Returns the value with these fields from its path. It has none of them itself.
+    /// Returns the value with these fields from its path. The value itself must have none of them.
     pub(crate) fn with_path_fields(
         self,
         fields: &serde_json::Map<String, serde_json::Value>,
@@ -22,27 +22,27 @@ impl Value {
         Self(format!("{}{MARK}{fields}{MARK}", self.as_str()).into())
     }
 
-    /// Returns the text of the value, and behind it that of the fields from its path.
+    /// Returns the text of the value, and the text of the fields from its path that follows it.
     pub(super) fn texts(&self) -> (&str, Option<&str>) {
         let marked = self.0.strip_suffix(MARK).and_then(|text| text.rsplit_once(MARK));
         marked.map_or((&*self.0, None), |(own, fields)| (own, Some(fields)))
     }
 
-    /// Returns the fields that the record has from its path alone, as an object.
+    /// Returns the fields that the record has only from its path, as an object.
     pub fn path_fields(&self) -> Option<Json<'_>> {
         self.texts().1.map(Json)
     }
 
-    /// Returns the value itself and, where it has some, the fields from its path.
+    /// Returns the value itself and, if there are any, the fields from its path.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Json<'_>> {
         let (own, fields) = self.texts();
         [own].into_iter().chain(fields).map(Json)
     }
 
-    /// Returns the value with the fields from its path among its own, as if it had them.
+    /// Returns the value with the fields from its path merged into it.
     pub(crate) fn whole(&self) -> Cow<'_, Self> {
         let (own, Some(fields)) = self.texts() else { return Cow::Borrowed(self) };
-        // An own member that is null gives way.
+        // A field from the path replaces a member that is null.
         let members = [own, fields].into_iter().flat_map(|text| Json(text).members());
         let members: BTreeMap<_, _> = members.collect();
         let members = members
@@ -51,7 +51,7 @@ impl Value {
         Cow::Owned(Self(format!("{{{}}}", members.collect::<Vec<_>>().join(",")).into()))
     }
 
-    /// Returns everything as one text, from which [`Value::from_stored`] makes the value again.
+    /// Returns everything as one text, from which [`Value::from_stored`] restores the value.
     pub(crate) fn stored(&self) -> &str {
         &self.0
     }

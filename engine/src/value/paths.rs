@@ -4,25 +4,26 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::value::{FieldPath, Json, Kind, Value};
 
-/// A set of fields that are looked for together: a value is scanned once, however many they are.
+/// A set of fields that are searched for together. A value is scanned once, however many fields
+/// there are.
 ///
-/// A dotted name is every way in which it can be cut into names. Whichever way leads somewhere, what
-/// is left of the name depends on nothing but how much of it was used; so there is one node for each
-/// beginning of a name, and not for each way.
+/// A dotted name stands for every way of splitting it into names. The rest of a name depends only
+/// on how much of it was used, not on how that part was split. So there is one node for each prefix
+/// of a name, rather than one for each way of splitting it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// The first is where a search begins.
+    /// The first node is where a search begins.
     nodes: Vec<Node>,
 }
 
-/// What is looked for behind some beginning of a name.
+/// What is searched for after some prefix of a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Node {
-    /// The places in the set of the fields that end here.
+    /// The indices in the set of the fields that end here.
     here: Vec<usize>,
     /// The names of members, in order, and the nodes that they lead to.
     members: Vec<(Box<str>, usize)>,
-    /// The positions of elements of a list, and the nodes that they lead to.
+    /// The positions of list elements, and the nodes that they lead to.
     positions: Vec<(i64, usize)>,
 }
 
@@ -33,13 +34,13 @@ impl Default for Paths {
 }
 
 impl Paths {
-    /// Returns the set of these fields, each with its place among them.
+    /// Returns the set of these fields, each with its index among them.
     pub fn new<'p>(paths: impl IntoIterator<Item = &'p FieldPath>) -> Self {
         Self::behind(0, paths)
     }
 
-    /// Returns the set of what these fields are within the values of `outer`, each with its place
-    /// among them. All of them are `outer` or in it.
+    /// Returns the set of these fields relative to the values of `outer`, each with its index. Each
+    /// must be `outer` or inside it.
     pub(crate) fn within<'p>(
         outer: &FieldPath,
         paths: impl IntoIterator<Item = &'p FieldPath>,
@@ -47,14 +48,15 @@ impl Paths {
         Self::behind(outer.segments().count(), paths)
     }
 
-    /// Returns the set of what these fields are behind so many of their names.
+    /// Returns the set of these fields without the first `skipped` names of each.
     fn behind<'p>(skipped: usize, paths: impl IntoIterator<Item = &'p FieldPath>) -> Self {
         let mut nodes = vec![Node::default()];
         let mut known: HashMap<&'p str, usize> = HashMap::new();
         let mut edges: Vec<BTreeMap<&'p str, usize>> = vec![BTreeMap::new()];
         for (place, path) in paths.into_iter().enumerate() {
             let mut end = 0;
-            // Where names may begin: the nodes, and the bytes of the name that lead there.
+            // Where names may begin: the nodes, and the number of bytes of the name that lead
+            // there.
             let mut begins = vec![(0, 0)];
             for (segment, used) in path.outermost().enumerate() {
                 let behind = used.len() + 1;
@@ -78,7 +80,7 @@ impl Paths {
                     {
                         nodes[from].positions.push((position, to));
                     }
-                    // No name goes across a position.
+                    // A name cannot extend across a position.
                     begins = vec![(to, behind)];
                 } else {
                     for (from, begin) in &begins {
@@ -96,8 +98,8 @@ impl Paths {
         Self { nodes }
     }
 
-    /// Calls `found` with each value of each field and the field's place in the set, as
-    /// [`Value::visit`] does for one. Linear in the text, which is read no further than it must.
+    /// Calls `found` with each value of each field and the index of the field, as [`Value::visit`]
+    /// does for one field. Linear in the text, which is read only as far as necessary.
     pub fn visit<'a>(&self, value: &'a Value, found: &mut dyn FnMut(usize, Json<'a>)) {
         value.parts().for_each(|part| visit(self.start(), part, found));
     }
@@ -107,12 +109,12 @@ impl Paths {
         visit(self.start(), json, found);
     }
 
-    /// Returns where a search begins.
+    /// Returns the position where a search begins.
     pub(crate) fn start(&self) -> Beginning<'_> {
         Beginning { paths: self, number: 0 }
     }
 
-    /// Returns every beginning of a field, by number.
+    /// Returns every prefix of a field, by number.
     pub(crate) fn beginnings(&self) -> impl Iterator<Item = Beginning<'_>> {
         (0..self.nodes.len()).map(|number| Beginning { paths: self, number })
     }
@@ -138,7 +140,7 @@ fn open<'a>(at: Beginning<'_>, list: Json<'a>, found: &mut dyn FnMut(usize, Json
     }
 }
 
-/// How much of some fields was found: the names that lead to a value.
+/// A prefix of some fields: the names that lead to a value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Beginning<'p> {
     paths: &'p Paths,
@@ -146,7 +148,7 @@ pub(crate) struct Beginning<'p> {
 }
 
 impl<'p> Beginning<'p> {
-    /// Returns its number among those of its paths, from 0.
+    /// Returns its number among the prefixes of its paths, from 0.
     pub(crate) fn number(self) -> usize {
         self.number
     }
@@ -155,12 +157,12 @@ impl<'p> Beginning<'p> {
         &self.paths.nodes[self.number]
     }
 
-    /// Returns the places of the fields that are found here.
+    /// Returns the indices of the fields that end here.
     pub(crate) fn fields(self) -> &'p [usize] {
         &self.node().here
     }
 
-    /// Returns the places of the fields that go on from here by the name of a member, in order.
+    /// Returns the indices of the fields that continue from here with a member, in order.
     pub(crate) fn onward(self) -> BTreeSet<usize> {
         let (mut places, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut ahead: Vec<usize> = self.node().members.iter().map(|(_, to)| *to).collect();
@@ -175,7 +177,7 @@ impl<'p> Beginning<'p> {
         places
     }
 
-    /// Calls `found` with each element of a list that stands at a position in a field.
+    /// Calls `found` with each element of a list whose position continues a field.
     pub(crate) fn for_each_position<'a>(
         self,
         list: Json<'a>,
@@ -188,8 +190,8 @@ impl<'p> Beginning<'p> {
         }
     }
 
-    /// Calls `found` with each member of `json` in which a field goes on. The members of a value and
-    /// those that are looked for are in the order of their names.
+    /// Calls `found` with each member of `json` that continues a field. The members of a value and
+    /// the wanted names are both sorted.
     pub(crate) fn for_each_member<'a>(self, json: Json<'a>, mut found: impl FnMut(Self, Json<'a>)) {
         let mut wanted = self.node().members.iter().peekable();
         if wanted.peek().is_none() {
@@ -211,7 +213,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value as Tree, json};
 
-    /// Compares with looking for one field after the other.
+    /// Checks against searching for one field after another.
     fn assert_finds(tree: &Tree, names: &[&str]) {
         let value = Value::new(tree);
         let paths: Vec<_> = names.iter().map(|name| FieldPath::new(*name)).collect();

@@ -1,4 +1,4 @@
-//! One batch on top of a state: the commit it makes, and the state that comes of it.
+//! Applies one batch to a state: the commit it makes, and the resulting state.
 
 use std::sync::Arc;
 
@@ -14,27 +14,27 @@ use crate::options::LoadOptions;
 use crate::problem::{Problem, Rule};
 use crate::snapshot::Snapshot;
 
-/// The trailer that names who asked.
+/// The trailer with the name of the requester.
 const ACTOR: &str = "Actor-Slug";
-/// The trailer that keeps the key of a request.
+/// The trailer with the key of a request.
 const KEY: &str = "Idempotency-Key";
-/// The trailer that keeps what the request asked for.
+/// The trailer with the digest of a request.
 const DIGEST: &str = "Request-Digest";
 
-/// Where the next batch goes: a commit with its tree and its records.
+/// What the next batch is applied to: a commit with its tree and its records.
 #[derive(Debug, Clone)]
 pub struct CommitState {
     /// The commit; zero in an empty repository.
     pub commit: CommitId,
-    /// Its tree; `None` where it has no entries.
+    /// Its tree, or `None` if it has no entries.
     pub tree: Option<TreeId>,
-    /// When it was made, in seconds since 1970.
+    /// Its time, in seconds since the Unix epoch.
     pub seconds: i64,
     /// Its records. Their text index is that of an earlier state.
     pub records: Snapshot,
 }
 
-/// What a batch comes to.
+/// The result of a batch.
 #[derive(Debug)]
 pub struct BatchResult {
     /// The state behind it; `None` where it changes nothing, so that there is no commit.
@@ -45,14 +45,14 @@ pub struct BatchResult {
 
 /// Makes the commit of `batch` on top of `state`, in the stage.
 ///
-/// Costs a copy of each folder that is written to, and what the changed records cost. Nothing that
-/// cannot be read back gets through: the new files are read as a push of them would be, and a
-/// problem that was not there before is an error. No path changes that is not held by the sheets of
-/// the batch's scope alone, and files are read as before.
+/// Costs a copy of each folder that is written to, and the work for the changed records. Everything
+/// written must be readable: the new files are read as those of a push would be, and a new problem
+/// is an error. Only paths held exclusively by sheets in the batch's scope may change, and all
+/// other files must be read as before.
 ///
 /// # Errors
 ///
-/// See [`WriteError`]; nothing is left in the stage then.
+/// See [`WriteError`]; the stage is then left empty.
 pub fn commit(
     stage: &mut Stage,
     state: &CommitState,
@@ -94,7 +94,7 @@ fn make(
     let paths = stage.objects().diff(state.tree, tree)?;
     bounds.allow_all(&paths)?;
     let layout = layout_of(stage.objects(), Some((bounds.layout, state.tree)), tree, options)?;
-    // A tree without files says nothing, and loses no definition.
+    // An empty tree defines nothing, and no write removes a definition.
     if tree.is_some() && !bounds.layout.reads_alike(&layout) {
         return Err(WriteError::ChangesDefinitions);
     }
@@ -122,8 +122,8 @@ fn make(
     Ok(BatchResult { next: Some(next), written })
 }
 
-/// Tells a change that is wrong in itself from one that other records stand in the way of;
-/// `problems` are those that the author may be told of.
+/// Distinguishes a change that is wrong in itself from one that conflicts with other records;
+/// `problems` are those that the author may see.
 fn invalid(problems: Vec<Problem>, writers: &Writers, after: &Snapshot) -> WriteError {
     if problems.is_empty() {
         return WriteError::BreaksOthers;
@@ -143,7 +143,7 @@ fn invalid(problems: Vec<Problem>, writers: &Writers, after: &Snapshot) -> Write
     WriteError::Invalid { broken: broken.collect() }
 }
 
-/// Returns the trailers, with those by which the request is known again.
+/// Returns the trailers, with those that identify a repeated request.
 fn trailers(batch: &Batch) -> Result<Vec<Trailer>, WriteError> {
     let mut trailers = batch.trailers.clone();
     if let Some(Repeat { actor, key, digest }) = &batch.repeat {
@@ -157,7 +157,7 @@ fn trailers(batch: &Batch) -> Result<Vec<Trailer>, WriteError> {
     Ok(trailers)
 }
 
-/// Returns by what the request that made a commit is known again, if its trailers tell.
+/// Returns the identity of the request that made a commit, if its trailers contain it.
 pub fn repeat_of(trailers: &[Trailer]) -> Option<Repeat> {
     let value = |key| trailers.iter().find(|trailer| trailer.key() == key).map(Trailer::value);
     let value = |key| value(key).map(str::to_owned);

@@ -1,4 +1,4 @@
-//! Why a batch is not written.
+//! The reasons why a batch is not written.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::mirror::{self, CommitFlaw, EditError, ObjectError, RefError};
 use crate::problem::{Problem, Rule};
 use crate::report::ReloadId;
 
-/// The weight up to which a record is written. It is what 26,000 objects or half a million numbers
-/// come to, which take the writer a moment.
+/// The maximum weight of a record. It allows 26,000 objects or half a million numbers, which take
+/// the writer a moment.
 pub const HEAVIEST: usize = 16 << 20;
 
-/// A batch that is not written: nothing of it is.
+/// An error that prevents a batch, with all its operations, from being written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// There is no such sheet.
@@ -34,7 +34,7 @@ pub enum WriteError {
         /// The key.
         key: Key,
     },
-    /// The record is there and was not to be, or another one is where it should go.
+    /// The record exists but must not, or another record exists where it should go.
     #[error("{sheet} already has a record {key}")]
     Exists {
         /// The sheet.
@@ -42,55 +42,56 @@ pub enum WriteError {
         /// The key.
         key: Key,
     },
-    /// The record is not in the version that was expected.
+    /// The record is not in the expected version.
     #[error("{sheet}/{key} has changed")]
     Stale {
         /// The sheet.
         sheet: SheetName,
         /// The key.
         key: Key,
-        /// Its version now; `None` where it is not there.
+        /// Its current version, or `None` if it does not exist.
         version: Option<Version>,
     },
-    /// The fields belong under another key than the one that is named.
+    /// The fields belong to a different key than the given one.
     #[error("the fields belong to the key {rendered:?}, not to {key}")]
     OtherKey {
-        /// The key that is named.
+        /// The given key.
         key: Key,
-        /// The path that the fields say.
+        /// The path that follows from the fields.
         rendered: String,
     },
-    /// The sheet cannot take the record at all.
+    /// The sheet cannot hold the record at all.
     #[error("{path} cannot be a record of {sheet}")]
     NotOfSheet {
         /// The sheet.
         sheet: SheetName,
-        /// The path it would have.
+        /// The path that it would have.
         path: String,
     },
-    /// The sheet has no files beside its records, or none of this name.
-    #[error("a record of {sheet} cannot have the file {name:?} beside it")]
+    /// The sheet has no attachments, or none with this name.
+    #[error("a record of {sheet} cannot have an attachment named {name:?}")]
     NotAttachable {
         /// The sheet.
         sheet: SheetName,
         /// The name of the file.
         name: String,
     },
-    /// Beside the record are files of another sheet, or of none, which it would take with it.
-    #[error("a record of {sheet} has {path} beside it, which does not belong to it")]
+    /// The folder of the record contains files of another sheet, or of none, which it would take
+    /// along.
+    #[error("the folder of a record of {sheet} contains {path}, which does not belong to it")]
     HoldsOthers {
         /// The sheet.
         sheet: SheetName,
         /// One of these files.
         path: String,
     },
-    /// There are files already where the attachments of the record would go.
+    /// Files already exist where the attachments of the record would go.
     #[error("files already exist at {path}, where the attachments of the record would go")]
     Occupied {
         /// The folder, or the file in its place.
         path: String,
     },
-    /// No write touches the path: it says how files are read, or is for other programs.
+    /// Writes cannot change the path: it decides how files are read, or belongs to other programs.
     #[error(
         "writes cannot change {path}: paths that begin with a dot and headwater.toml change only by a push"
     )]
@@ -98,15 +99,15 @@ pub enum WriteError {
         /// The path.
         path: String,
     },
-    /// The path lies below the root of a sheet whose definition cannot be used, so that nobody knows
-    /// whose it is.
+    /// The path is below the root of a sheet whose definition is unusable, so that its owner is
+    /// unknown.
     #[error("{path} belongs to, or contains files of, a sheet whose definition cannot be used")]
     Unsettled {
         /// The path.
         path: String,
     },
-    /// The path is of a sheet that the author may not change. It is told in the same way whether
-    /// there is something or not.
+    /// The path belongs to a sheet that the author may not change. The error is the same whether
+    /// the path exists or not.
     #[error(
         "{path} belongs to, or contains files of, another sheet, which the author may not change"
     )]
@@ -114,7 +115,7 @@ pub enum WriteError {
         /// The path.
         path: String,
     },
-    /// The result would be read by other rules than what is there.
+    /// The result would be read by other rules than the current files.
     #[error("the change would change which files are records")]
     ChangesDefinitions,
     /// The record has too many values to be written.
@@ -123,12 +124,12 @@ pub enum WriteError {
     /// The operations of a batch write too much.
     #[error("the operations read and write more bytes of files than one request may: send several")]
     BatchTooLarge,
-    /// The path cannot be told from the fields.
+    /// The path cannot be derived from the fields.
     #[error("cannot determine the path of a record of {sheet}")]
     Path {
         /// The sheet.
         sheet: SheetName,
-        /// Why.
+        /// The reason.
         #[source]
         source: RenderError,
     },
@@ -137,32 +138,32 @@ pub enum WriteError {
     Encode {
         /// The sheet.
         sheet: SheetName,
-        /// Why.
+        /// The reason.
         #[source]
         source: EncodeError,
     },
-    /// The result has problems that were not there before.
+    /// The result has new problems.
     #[error("the change is not valid: {}", broken.first().map_or("", |first| &first.problem.message))]
     Invalid {
-        /// All of them; never empty.
+        /// All of these problems; never empty.
         broken: Vec<Broken>,
     },
-    /// One of several operations cannot be done.
+    /// One of several operations cannot be carried out.
     #[error("operation {index}")]
     Operation {
-        /// Its place in the batch, from 0.
+        /// Its index in the batch, from 0.
         index: usize,
-        /// Why.
+        /// The reason.
         #[source]
         source: Box<WriteError>,
     },
-    /// The file of a record would take the place of a file of many.
-    #[error("{path} is a file of many records, whose place no other file takes")]
+    /// The file of a record would replace a file of many records.
+    #[error("{path} is a file of many records, which no other file can replace")]
     InList {
         /// The path.
         path: String,
     },
-    /// The records of the sheet are in files of many, and there is none that the record goes into.
+    /// The records of the sheet are in files of many, and the record fits into none of them.
     #[error("{sheet} has no file of many records that the record could go into")]
     NoList {
         /// The sheet.
@@ -178,46 +179,47 @@ pub enum WriteError {
         sheet: SheetName,
     },
     /// Two sheets of a batch would write to one file of many records.
-    #[error("{path} is written to as a file of {sheet} already: send another request")]
+    #[error("the request already writes to {path} as a file of {sheet}: send a separate request")]
     SharedList {
         /// The path.
         path: String,
         /// The sheet.
         sheet: SheetName,
     },
-    /// Records that stay as they are refer to one that would be gone.
+    /// Unchanged records refer to a record that would be deleted.
     #[error("{path} refers to a record that would be removed: {message}")]
     Referenced {
         /// The file of one of them.
         path: String,
-        /// What would be wrong with it.
+        /// What would be wrong with that file.
         message: String,
     },
-    /// Records that the author may not be told of would be wrong.
+    /// The change would break records that the author may not see.
     #[error("records of another sheet would have problems")]
     BreaksOthers,
-    /// Files and folders are in each other's place.
+    /// A file is where a folder is needed, or the reverse.
     #[error("the change does not fit into the tree")]
     Tree(#[source] EditError),
-    /// What a request is known by cannot stand in a commit.
+    /// The identity of a request cannot be written to a commit.
     #[error("the idempotency key cannot be stored")]
     Trailer(#[source] CommitFlaw),
-    /// The key of a request was used for another one.
+    /// The key of the request was already used for a different one.
     #[error("the idempotency key {key:?} was used for another request")]
     KeyReused {
         /// The key.
         key: String,
     },
-    /// The repository does not give what it should.
+    /// The repository does not return an object that it should have.
     #[error("cannot read the repository")]
     Repository(#[from] ObjectError),
     /// The definitions of the result cannot be read.
     #[error("cannot read the definitions")]
     Definitions(#[from] DefinitionError),
-    /// What was made cannot be read again.
+    /// The result cannot be read back.
     #[error("cannot read the change")]
     Read(#[from] ReadError),
-    /// The write is not taken now; it says why, and whether it may be later.
+    /// Writes are not accepted now; the gate gives the reason, and whether a later attempt may
+    /// succeed.
     #[error(transparent)]
     Closed(#[from] WritesClosed),
     /// The change could not be made durable or published, with every other of its group.
@@ -225,54 +227,54 @@ pub enum WriteError {
     Store(#[source] Arc<StoreError>),
 }
 
-/// A problem that a batch would bring.
+/// A problem that a batch would cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
     /// What is wrong.
     pub problem: Problem,
-    /// The place in the batch, from 0, of the operation that writes the file; `None` for the file of
-    /// a record that the batch leaves alone.
+    /// The index in the batch, from 0, of the operation that writes the file, or `None` if the
+    /// batch leaves the record alone.
     pub operation: Option<usize>,
 }
 
-/// A reason for which no write is taken.
+/// The reason why writes are not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WritesClosed {
     /// Writes are not turned on, or the repository is somebody's work tree.
     #[error("this repository is read-only")]
     ReadOnly,
-    /// Too many writes wait already.
+    /// Too many writes are already waiting.
     #[error("too many writes are waiting")]
     Full,
     /// The engine is shut down.
     #[error("the engine is shut down")]
     ShutDown,
-    /// A commit is pinned, and stays what is served.
+    /// A commit is pinned and stays served.
     #[error("commit {commit} is pinned")]
     Pinned {
         /// The commit.
         commit: CommitId,
     },
-    /// A push is held back: what comes behind it is not decided.
+    /// A push is held back, so what follows it is undecided.
     #[error("the push {id} is held; writes are blocked until it is decided")]
     Held {
         /// The reload that holds it.
         id: ReloadId,
-        /// Whether it diverged from what is served.
+        /// Whether it diverged from the served commit.
         diverged: bool,
     },
-    /// Too many commits wait to be pushed.
+    /// Too many commits are waiting to be pushed.
     #[error("{commits} commits wait to be pushed; no more writes are accepted until they are")]
     Unpushed {
-        /// How many.
+        /// Their number.
         commits: u64,
     },
-    /// The branch is not where what is served came from. A reload mends it.
+    /// The branch is not at the commit that the served state came from. A reload repairs this.
     #[error("the branch was moved by another process")]
     OutOfStep,
 }
 
-/// A group of commits that was made and is not stored.
+/// The reason why a finished group of commits is not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The repository cannot be opened.
@@ -290,17 +292,16 @@ pub enum StoreError {
     /// The objects cannot be stored.
     #[error("cannot store the objects")]
     Objects(#[source] std::io::Error),
-    /// A step panicked, which is a mistake in Headwater.
+    /// A step panicked, which is a bug in Headwater.
     #[error("writing panicked: {message}")]
     Panic {
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
 }
 
 impl WriteError {
-    /// Says whether another record stands in the way, as opposed to the change being wrong in
-    /// itself.
+    /// Returns whether the change conflicts with another record, rather than being wrong in itself.
     pub fn is_conflict(&self) -> bool {
         let clash =
             |broken: &Broken| matches!(broken.problem.rule, Rule::NotUnique | Rule::KeyTaken);
@@ -322,12 +323,12 @@ impl WriteError {
 }
 
 impl StoreError {
-    /// Says whether the disk is full.
+    /// Returns whether the disk is full.
     pub fn is_disk_full(&self) -> bool {
         mirror::is_disk_full(self)
     }
 
-    /// Says whether somebody else holds the lock of the branch, or has moved it.
+    /// Returns whether another process holds the lock of the branch, or has moved it.
     pub fn is_contention(&self) -> bool {
         matches!(self, Self::Reference(RefError::Locked { .. } | RefError::Moved { .. }))
     }

@@ -1,4 +1,4 @@
-//! What the operations of a batch make of the files, one after the other.
+//! Applies the operations of a batch to files, one after another.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::sheet::spellings;
 use crate::snapshot::Snapshot;
 use crate::value::Value;
 
-/// The largest file that is read for the sake of its style.
+/// The largest file that is read to preserve its style.
 const LARGEST: u64 = 64 << 20;
 
-/// The files of a batch as far as it has come.
+/// The files of a batch, as changed by the operations so far.
 pub(super) struct Files<'a> {
     pub(super) stage: &'a mut Stage,
     pub(super) before: &'a Snapshot,
@@ -34,10 +34,10 @@ pub(super) struct Files<'a> {
     pub(super) operation: usize,
     pub(super) bounds: Bounds<'a>,
     tree: Option<TreeId>,
-    /// What operations made of records, which those behind them see.
+    /// The records as changed by operations, which later operations see.
     pub(super) records: HashMap<(SheetName, Key), Option<File>>,
     pub(super) edits: Edits,
-    /// The files of many records that are written to, by their paths.
+    /// The files of many records that are written to, by path.
     pub(super) lists: BTreeMap<String, OpenList>,
     /// How many more bytes of files may be read and written.
     pub(super) left: usize,
@@ -46,12 +46,12 @@ pub(super) struct Files<'a> {
     pub(super) record_limit: u64,
 }
 
-/// A record as a file, or in one.
+/// A record as a file, or within one.
 #[derive(Clone)]
 pub(super) struct File {
     pub(super) path: String,
     pub(super) value: Value,
-    /// The content of the file; `None` where it is one of many records.
+    /// The content of the file, or `None` if the file holds many records.
     pub(super) blob: Option<BlobId>,
 }
 
@@ -63,8 +63,8 @@ pub(super) struct StagedEntry {
 }
 
 impl<'a> Files<'a> {
-    /// Begins with the records of `before`, whose files are in `tree`, for somebody who may change
-    /// the sheets of the batch's scope.
+    /// Starts from the records of `before`, whose files are in `tree`. The author may change the
+    /// sheets in the batch's scope.
     pub(super) fn new(
         stage: &'a mut Stage,
         before: &'a Snapshot,
@@ -129,7 +129,7 @@ impl<'a> Files<'a> {
                 self.put(&spec, None, path, record)
             }
             Action::Put(key, record) => {
-                // A file that cannot be read has the key it claims.
+                // An unreadable file has the key that it claims.
                 let key = &match self.broken_at(sheet, key) {
                     None => self.meant(&spec, key)?,
                     Some(_) => key.clone(),
@@ -207,7 +207,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Returns which operation wrote each record; `written` is what became of each.
+    /// Returns which operation wrote each record; `written` has the outcome of each.
     pub(super) fn writers(&self, written: &[Written]) -> Writers {
         let mut writers = Writers::default();
         for (index, one) in written.iter().enumerate() {
@@ -219,7 +219,7 @@ impl<'a> Files<'a> {
         writers
     }
 
-    /// Stores a record, in the place of `old` if there is one.
+    /// Stores a record, replacing `old` if there is one.
     fn put(
         &mut self,
         spec: &Arc<SheetSpec>,
@@ -228,10 +228,10 @@ impl<'a> Files<'a> {
         record: &Json,
     ) -> Result<Written, WriteError> {
         let sheet = &spec.name;
-        // What a patch came to may be heavier than what was judged when it was taken.
+        // The result of a patch may be heavier than the estimate when the request was accepted.
         weighed(record)?;
         let key = self.key(spec, &path)?;
-        // A file stays where it is as long as it has the key.
+        // A file keeps its path as long as its key stays the same.
         let path = match &old {
             Some((old, file)) if *old == key => file.path.clone(),
             _ => path,
@@ -264,7 +264,7 @@ impl<'a> Files<'a> {
         Ok(Written { sheet, key, moved_from, existed, value, attachment: None })
     }
 
-    /// Returns the record that is there, if the condition is met.
+    /// Returns the existing record, if the condition is met.
     fn met(
         &self,
         spec: &SheetSpec,
@@ -282,10 +282,10 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Returns the key of the record that is meant by `key`, as readers find it: where none has that
-    /// key, the only one that has it in another normalization of Unicode.
+    /// Returns the key of the record that `key` means to readers: if no record has that key, the
+    /// only one that has it in another Unicode normalization.
     fn meant(&self, spec: &SheetSpec, key: &Key) -> Result<Key, WriteError> {
-        // Before anything tells whether there is such a record.
+        // This comes first, so that the answer does not reveal whether the record exists.
         self.bounds.allow_key(spec, key)?;
         let is_there = |key: &Key| self.find(&spec.name, key).is_some();
         if is_there(key) {
@@ -308,8 +308,8 @@ impl<'a> Files<'a> {
         Some(File { path, value, blob })
     }
 
-    /// Returns the path of a file that claims the key and cannot be read. It is what a record is put
-    /// in the place of; beside it, the record would be in its way once it is mended.
+    /// Returns the path of an unreadable file that claims the key. A record is written over it,
+    /// since a record next to it would conflict with it once it is repaired.
     pub(super) fn broken_at(&self, sheet: &SheetName, key: &Key) -> Option<String> {
         let slot = self.before.sheet(sheet.as_str())?.slot(key.as_str())?;
         slot.broken_at().map(str::to_owned)
@@ -351,7 +351,7 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Lets the file `name` beside a record be this blob, or be gone.
+    /// Sets the attachment `name` of a record to this blob, or removes it.
     fn attach(
         &mut self,
         spec: &Arc<SheetSpec>,
@@ -366,7 +366,7 @@ impl<'a> Files<'a> {
         self.bounds.allow_key(spec, key)?;
         let record = self.find(sheet, key).ok_or_else(missing)?;
         let path = self.before.layout().attachment_of(spec, &record.path, name);
-        // What is there already may go, whatever its name.
+        // An existing attachment may be removed, whatever its name.
         let path = path.filter(|_| blob.is_none() || unstorable(name).is_none());
         let path = path.ok_or_else(|| WriteError::NotAttachable {
             sheet: sheet.clone(),
@@ -394,11 +394,11 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Lets the attachments of a record that moves go with it.
+    /// Moves the attachments of a record that moves.
     ///
     /// # Errors
     ///
-    /// Where there is something already, it stays, and the record does not move.
+    /// Fails if something is already there; then the record does not move.
     fn move_attachments(
         &mut self,
         spec: &SheetSpec,
@@ -427,7 +427,7 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// Lets one file be what it should. A list stays one.
+    /// Sets one file to its new content. A list stays a list.
     fn edit_file(&mut self, spec: &SheetSpec, path: &str, edit: Edit) -> Result<(), WriteError> {
         self.bounds.allow(&spec.name, path.as_bytes())?;
         let is_list = |path| self.before.sheets().any(|sheet| sheet.table(path).is_some());
@@ -438,7 +438,7 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// Lets a folder of attachments be gone. Returns what was to change in it, by the names below.
+    /// Removes a folder of attachments. Returns the pending changes in it, by the names below it.
     fn remove_folder(
         &mut self,
         spec: &SheetSpec,
@@ -447,7 +447,7 @@ impl<'a> Files<'a> {
         self.bounds.allow_below(folder)?;
         self.allow_folder(spec, folder, folder)?;
         let below = format!("{folder}/");
-        // What comes behind the slash.
+        // `0` is the character after the slash.
         let end = format!("{folder}0");
         let bounds = self.bounds;
         let changed = self.edits.extract_if(below.clone()..end, |path, _| {
@@ -460,12 +460,12 @@ impl<'a> Files<'a> {
         Ok(changed)
     }
 
-    /// Lets an operation touch every file in the folder `from` as if it lay in `to`.
+    /// Allows an operation to touch every file in the folder `from` as if it were in `to`.
     ///
     /// # Errors
     ///
-    /// Where one is not of the sheet: it does not go where a record of the sheet goes. Its name is
-    /// told only to those who may change it.
+    /// Fails if a file does not belong to the sheet, since it cannot move with a record of the
+    /// sheet. Its name is reported only to authors who may change it.
     fn allow_folder(&self, spec: &SheetSpec, from: &str, to: &str) -> Result<(), WriteError> {
         let Some(folder) = self.folder_at(from)? else { return Ok(()) };
         for file in self.stage.objects().diff(None, Some(folder))? {
@@ -479,7 +479,7 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// Returns the folder at `path`, if one is there.
+    /// Returns the folder at `path`, if there is one.
     fn folder_at(&self, path: &str) -> Result<Option<TreeId>, WriteError> {
         let folder = self.entry_at(path)?.filter(|entry| entry.mode == EntryMode::Folder);
         Ok(folder.map(|entry| TreeId::from_bytes(entry.id)))

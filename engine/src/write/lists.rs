@@ -1,4 +1,4 @@
-//! What operations make of files of many records.
+//! Applies operations to files of many records.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Files<'_> {
                 None => Holder::List(old.path.clone()),
             });
         }
-        // A file of its own that cannot be read is what it is put in the place of.
+        // An unreadable file of its own is replaced by the record.
         if !spec.is_listed() && self.broken_at(&spec.name, key).is_some() {
             return Ok(Holder::Itself);
         }
@@ -72,13 +72,13 @@ impl Files<'_> {
         }
     }
 
-    /// Says whether the file at `path` is a list now.
+    /// Returns whether the file at `path` is now a list.
     fn is_list(&mut self, spec: &Arc<SheetSpec>, path: &str) -> Result<bool, WriteError> {
         let sheet = self.before.sheet(spec.name.as_str());
         if self.lists.contains_key(path) || sheet.is_some_and(|sheet| sheet.table(path).is_some()) {
             return Ok(true);
         }
-        // One of nothing is in no sheet.
+        // An empty list is in no sheet.
         let is_there = spec.shape_of(path) != Shape::Record && self.entry_at(path)?.is_some();
         if !is_there {
             return Ok(false);
@@ -90,7 +90,7 @@ impl Files<'_> {
         }
     }
 
-    /// Takes up the list at `path`, if the batch has not done so before.
+    /// Opens the list at `path`, unless the batch has already done so.
     fn open_list(&mut self, spec: &Arc<SheetSpec>, path: &str) -> Result<(), WriteError> {
         let sheet = &spec.name;
         self.bounds.allow(sheet, path.as_bytes())?;
@@ -264,7 +264,7 @@ impl Files<'_> {
         Ok(Written { sheet, key, moved_from, existed, value, attachment: None })
     }
 
-    /// Takes a record out of the list at `path`.
+    /// Removes a record from the list at `path`.
     pub(super) fn remove_from_list(
         &mut self,
         spec: &Arc<SheetSpec>,

@@ -1,4 +1,4 @@
-//! A file of many records in the middle of a batch.
+//! A file of many records while a batch changes it.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::mirror::EntryMode;
 
 /// A file of many records that a batch writes to.
 pub(super) struct OpenList {
-    /// The sheet whose operations do so.
+    /// The sheet whose operations write to it.
     pub(super) sheet: SheetName,
     /// The key that the file itself claims.
     pub(super) key: Key,

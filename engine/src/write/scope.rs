@@ -1,4 +1,5 @@
-//! How far a batch reaches: the sheets its author may change, and the paths each operation may.
+//! The reach of a batch: the sheets that its author may change, and the paths that each operation
+//! may touch.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +13,14 @@ use crate::snapshot::Snapshot;
 /// The sheets that a batch may change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// All of them.
+    /// All sheets.
     Every,
-    /// These.
+    /// Only these sheets.
     Only(BTreeSet<SheetName>),
 }
 
 impl Scope {
-    /// Says whether `sheet` is one of them.
+    /// Returns whether `sheet` is in scope.
     pub fn opens(&self, sheet: &SheetName) -> bool {
         match self {
             Self::Every => true,
@@ -28,10 +29,10 @@ impl Scope {
     }
 }
 
-/// What an operation may touch under a layout, and what its author may be told.
+/// What an operation may touch under a layout, and what its author may see.
 ///
-/// An operation touches only paths that its sheet holds, and of these only those whose other
-/// holders, where sheets overlap, are in the scope too.
+/// An operation may touch only paths that its sheet holds and, where sheets overlap, only if the
+/// other holders are in scope too.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds<'a> {
     pub(super) layout: &'a Layout,
@@ -39,7 +40,7 @@ pub(super) struct Bounds<'a> {
 }
 
 impl Bounds<'_> {
-    /// Lets an operation on `sheet` touch `path`.
+    /// Allows an operation on `sheet` to touch `path`.
     pub(super) fn allow(&self, sheet: &SheetName, path: &[u8]) -> Result<(), WriteError> {
         let told = || String::from_utf8_lossy(path).into_owned();
         if is_reserved(path) {
@@ -58,8 +59,8 @@ impl Bounds<'_> {
         Err(WriteError::NotOfSheet { sheet: sheet.clone(), path: told() })
     }
 
-    /// Lets an operation take the folder `folder` along, or away. The layout alone decides, so that an
-    /// answer does not tell what lies there.
+    /// Allows an operation to move or remove the folder `folder`. Only the layout decides, so that
+    /// the answer does not reveal what is there.
     pub(super) fn allow_below(&self, folder: &str) -> Result<(), WriteError> {
         if self.layout.is_unsettled_below(folder) {
             return Err(WriteError::Unsettled { path: folder.to_owned() });
@@ -71,8 +72,8 @@ impl Bounds<'_> {
         Err(WriteError::OutOfScope { path: folder.to_owned() })
     }
 
-    /// Lets an operation look for the record `key` of a sheet. Asked before anything is looked up, so
-    /// that an answer does not tell what is there.
+    /// Allows an operation to look up the record `key` of a sheet. This is checked before any
+    /// lookup, so that the answer does not reveal what exists.
     pub(super) fn allow_key(&self, spec: &SheetSpec, key: &Key) -> Result<(), WriteError> {
         let closed = spec.paths_of(key.as_str()).into_iter().find(|path| {
             let claims = self.layout.claims(path.as_bytes());
@@ -81,8 +82,8 @@ impl Bounds<'_> {
         closed.map_or(Ok(()), |path| Err(WriteError::OutOfScope { path }))
     }
 
-    /// Lets a batch change these paths: each is held, and by sheets of the scope alone. It holds
-    /// whatever the operations made of the files.
+    /// Allows a batch to change these paths: each must be held, and only by sheets in scope. This
+    /// applies whatever the operations did to the files.
     pub(super) fn allow_all(&self, changes: &[PathChange]) -> Result<(), WriteError> {
         let is_open = |change: &&PathChange| {
             let holders = self.layout.holders(&change.path);
@@ -97,8 +98,8 @@ impl Bounds<'_> {
         }
     }
 
-    /// Says whether the author may be told of a problem of `state`: it is of a sheet in the scope, or
-    /// the public sees it.
+    /// Returns whether the author may see a problem of `state`: it is of a sheet in scope, or
+    /// public.
     pub(super) fn may_tell(&self, state: &Snapshot) -> impl Fn(&Problem) -> bool {
         let is_public = |sheet: &SheetName, problem: &Problem| {
             let sheet = state.sheet(sheet.as_str());

@@ -1,4 +1,4 @@
-//! What a value costs in memory while it is written: a text of one megabyte may be a hundred.
+//! The memory that a value takes while it is written: a text of one megabyte may take a hundred.
 
 use serde_json::Value as Json;
 
@@ -6,16 +6,16 @@ use super::error::HEAVIEST;
 use super::{Action, Batch, WriteError};
 use crate::snapshot::Snapshot;
 
-/// How many bytes the files of one batch may come to, those that a later operation of it replaces
-/// included. A patch of a few bytes writes a file of a megabyte anew.
+/// The maximum number of bytes of files that one batch may write, including those that a later
+/// operation replaces. A patch of a few bytes rewrites a file of a megabyte.
 pub const MOST_WRITTEN: usize = 32 << 20;
 
-/// The bytes of a value, its place in a list included.
+/// The bytes of a value, including its entry in a list.
 const VALUE: usize = 32;
-/// The bytes of an object, however few members it has: they have a block of memory with room.
+/// The bytes of an object, however few members it has: it allocates a block with spare room.
 const OBJECT: usize = 632;
 
-/// Returns about how many bytes `value` takes in memory.
+/// Returns the approximate number of bytes that `value` takes in memory.
 pub fn weight(value: &Json) -> usize {
     VALUE
         + match value {
@@ -29,8 +29,8 @@ pub fn weight(value: &Json) -> usize {
         }
 }
 
-/// Returns about how many bytes a JSON text takes as a value, without making it. What is no JSON has
-/// a weight too.
+/// Returns the approximate number of bytes that a JSON text takes as a value, without parsing it.
+/// Text that is not JSON has a weight too.
 pub fn weight_of_text(text: &[u8]) -> usize {
     let (mut weight, mut in_string, mut is_escaped) = (VALUE, false, false);
     for byte in text {
@@ -47,19 +47,19 @@ pub fn weight_of_text(text: &[u8]) -> usize {
     weight
 }
 
-/// Returns the weight of a record; refuses one that is too heavy.
+/// Returns the weight of a record, or an error if it is too heavy.
 pub(super) fn weighed(record: &Json) -> Result<usize, WriteError> {
     let weight = weight(record);
     if weight <= HEAVIEST { Ok(weight) } else { Err(WriteError::TooHeavy) }
 }
 
 impl Batch {
-    /// Returns about how many bytes the batch takes while it waits, and writes of `records` where it
-    /// patches them: a patch of a few bytes writes a file of a megabyte anew.
+    /// Returns the approximate number of bytes that the batch takes while it waits, plus what it
+    /// rewrites of `records`: a patch of a few bytes rewrites a file of a megabyte.
     ///
     /// # Errors
     ///
-    /// When a record in it is too heavy to be written.
+    /// Fails if a record in it is too heavy to be written.
     pub(crate) fn weighed(&self, records: &Snapshot) -> Result<usize, WriteError> {
         let mut sum = size_of::<Self>() + self.message.len();
         let mut rewritten = 0;
@@ -78,7 +78,7 @@ impl Batch {
                 rewritten += record.map_or(0, |record| record.value.as_str().len());
             }
         }
-        // One that comes to more is given up there.
+        // A batch that exceeds its limit is aborted there.
         Ok(sum + rewritten.min(self.limit))
     }
 }

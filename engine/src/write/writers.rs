@@ -1,4 +1,4 @@
-//! Which operation of a batch wrote which record.
+//! Tracks which operation of a batch wrote which record.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ pub(super) struct Writers(HashMap<String, HashMap<Key, usize>>);
 type Lines<'s> = HashMap<u32, &'s Key>;
 
 impl Writers {
-    /// Notes that the operation wrote the record `key`, which the file at `path` is or holds.
+    /// Records that the operation wrote the record `key`, which is the file at `path` or in it.
     pub(super) fn note(&mut self, path: &str, key: &Key, operation: usize) {
         self.0.entry(path.to_owned()).or_default().insert(key.clone(), operation);
     }

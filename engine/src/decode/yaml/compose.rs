@@ -1,4 +1,4 @@
-//! From the events of a YAML document to its value.
+//! Builds the value of a YAML document from its events.
 
 use std::collections::HashMap;
 
@@ -10,25 +10,25 @@ use super::{margin, schema};
 use crate::decode::Flaw;
 use crate::problem::Rule;
 
-/// How deep a document may be nested, aliases expanded.
+/// The maximum nesting depth of a document with aliases expanded.
 const DEPTH: usize = 64;
-/// How much aliases may copy in a short document; in a long one, as much as it has bytes. A node
-/// weighs one, and a text one more for each of these bytes.
+/// How much aliases may copy in a short document; a long document may copy as much as it has bytes.
+/// A node weighs one, and a text one more for every `TEXT_BYTES`.
 const COPIES: usize = 50_000;
 const TEXT_BYTES: usize = 32;
 
-/// A document of a text of several.
+/// One document of a text that may have several.
 #[derive(Debug)]
 pub(crate) struct Document {
-    /// Its value; null where it is empty.
+    /// Its value, or null if it is empty.
     pub(crate) value: Value,
-    /// Where it begins: line and column.
+    /// The line and column where it begins.
     pub(crate) place: (usize, usize),
-    /// Where each element of its list begins, or each member of its table.
+    /// Where each element of its list, or each member of its table, begins.
     pub(crate) parts: Vec<(usize, usize)>,
 }
 
-/// Returns the value of the only document in `text`; null where there is none.
+/// Returns the value of the only document in `text`, or null if there is none.
 pub(super) fn document(text: &str) -> Result<Value, Flaw> {
     let mut documents = Composer::of(text).documents(Some(1))?;
     Ok(documents.pop().map(|document| document.value).unwrap_or_default())
@@ -50,20 +50,20 @@ struct Composer<'t> {
     parts: Vec<(usize, usize)>,
 }
 
-/// A node that aliases stand for.
+/// A node that aliases refer to.
 struct Anchored {
     value: Value,
     weight: usize,
     height: usize,
 }
 
-/// Where a node stands.
+/// The position of a node.
 #[derive(Clone, Copy)]
 struct NodeContext {
     depth: usize,
-    /// Where the entry of the innermost block begins that the node belongs to.
+    /// Where the entry of the innermost block that contains the node begins.
     entry: Option<usize>,
-    /// Whether the node stands in brackets.
+    /// Whether the node is inside brackets.
     in_flow: bool,
 }
 
@@ -71,14 +71,14 @@ struct NodeContext {
 enum Key {
     /// Its name.
     Name(String),
-    /// `<<`, which brings in other tables.
+    /// `<<`, which merges other tables.
     Merge,
 }
 
 impl<'t> Composer<'t> {
     fn of(text: &'t str) -> Self {
         let options = granit_parser::options! {
-            // The first level that is too deep is told here.
+            // The first level that is too deep is reported here.
             flow_nesting_limit: DEPTH + 1,
             block_nesting_limit: DEPTH + 1,
         };
@@ -97,7 +97,7 @@ impl<'t> Composer<'t> {
         next.ok_or_else(|| Flaw::new(Rule::Malformed, "the document ends too early"))
     }
 
-    /// Returns the documents, of which there may be at most `most`.
+    /// Returns the documents, at most `most` of them.
     fn documents(&mut self, most: Option<usize>) -> Result<Vec<Document>, Flaw> {
         let mut documents = Vec::new();
         loop {
@@ -221,7 +221,8 @@ impl<'t> Composer<'t> {
                 Key::Merge => merged.extend(tables(value, &value_span)?),
             }
         };
-        // What is nearer wins: the table's own members, then the first table that has one.
+        // The nearest value wins: the table's own member, then that of the first table that has
+        // one.
         for (name, value) in merged.into_iter().flatten() {
             members.entry(name).or_insert(value);
         }
@@ -292,7 +293,7 @@ impl<'t> Composer<'t> {
         }
     }
 
-    /// Keeps what aliases may stand for.
+    /// Keeps a node that aliases may refer to.
     fn keep(&mut self, anchor: usize, value: &Value, span: &Span) -> Result<(), Flaw> {
         if anchor == 0 || !self.has_aliases {
             return Ok(());
@@ -324,7 +325,7 @@ impl<'t> Composer<'t> {
     }
 }
 
-/// Refuses one of YAML's own tags that is none of `names` before a collection.
+/// Rejects a standard YAML tag on a collection unless it is one of `names`.
 fn takes(tag: Option<&Tag>, names: &[&str], span: &Span) -> Result<(), Flaw> {
     const OWN: [&str; 10] =
         ["map", "set", "seq", "omap", "pairs", "str", "int", "float", "bool", "null"];
@@ -338,7 +339,7 @@ fn takes(tag: Option<&Tag>, names: &[&str], span: &Span) -> Result<(), Flaw> {
     }
 }
 
-/// Returns the tables that `<<` brings in.
+/// Returns the tables that `<<` merges.
 fn tables(value: Value, span: &Span) -> Result<Vec<Map<String, Value>>, Flaw> {
     let values = match value {
         Value::Array(values) => values,
@@ -384,7 +385,7 @@ fn flaw(rule: Rule, span: &Span, message: impl Into<String>) -> Flaw {
     Flaw::new(rule, message).at(line, column)
 }
 
-/// Returns the line and the column at which something begins.
+/// Returns the line and column where `span` begins.
 fn begin(span: &Span) -> (usize, usize) {
     (span.start.line(), span.start.col() + 1)
 }

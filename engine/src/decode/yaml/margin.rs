@@ -1,12 +1,12 @@
-//! How far the lines of a value are indented that goes on over several of them.
+//! The indentation of values that span several lines.
 
 use std::ops::Range;
 
 /// Finds the first line of a value in brackets or quotes that is not indented deeper than the line
-/// `entry` is on, and returns where it begins.
+/// of `entry`, and returns where it begins.
 ///
-/// A member or element owns what is deeper than itself, and nothing else. A bracket that closes may
-/// stand as far left as the entry: most people write it there, and it closes nothing else.
+/// A member or element contains exactly what is indented deeper than itself. A closing bracket may
+/// be as far left as the entry: most people write it there, and it cannot be misread.
 pub(super) fn outdented(text: &str, entry: usize, value: Range<usize>) -> Option<usize> {
     let line = text.get(..entry)?.rfind('\n').map_or(0, |newline| newline + 1);
     let margin = spaces(&text[line..]);

@@ -5,24 +5,24 @@ use std::borrow::Cow;
 use granit_parser::Tag;
 use serde_json::{Number, Value};
 
-/// Where the tags of YAML itself are.
+/// The namespace of the standard YAML tags.
 const YAML: &str = "tag:yaml.org,2002:";
 
-/// Returns the name of one of YAML's own tags: `int` for `!!int`.
+/// Returns the name of a standard YAML tag: `int` for `!!int`.
 pub(super) fn name(tag: &Tag) -> Option<Cow<'_, str>> {
     tag.suffix_in_namespace(YAML)
 }
 
-/// Says whether a plain scalar is null.
+/// Returns whether a plain scalar is null.
 pub(super) fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// Returns the value of a scalar; `is_plain` is one without quotes.
+/// Returns the value of a scalar; `is_plain` means that it has no quotes.
 ///
 /// # Errors
 ///
-/// Returns what is wrong with it, in one line.
+/// Returns a one-line description of what is wrong.
 pub(super) fn scalar(text: &str, is_plain: bool, tag: Option<&Tag>) -> Result<Value, String> {
     let string = || Ok(Value::from(text));
     let Some(tag) = tag else { return if is_plain { plain(text) } else { string() } };
@@ -37,7 +37,7 @@ pub(super) fn scalar(text: &str, is_plain: bool, tag: Option<&Tag>) -> Result<Va
         Some("float") => wanted(float(text)?),
         Some("binary") => Err("`!!binary` is not supported in a record: write a string".into()),
         Some("map" | "seq" | "set" | "omap" | "pairs") => wanted(None),
-        // What has no tag but `!` is not looked at.
+        // A scalar with the bare tag `!` is not interpreted.
         None if tag.handle().is_empty() && tag.suffix() == "!" => string(),
         None if tag.handle() == "!" && tag.suffix().is_empty() => string(),
         _ if is_plain => plain(text),
@@ -49,13 +49,13 @@ fn plain(text: &str) -> Result<Value, String> {
     if is_null(text) {
         return Ok(Value::Null);
     }
-    // Only these begin a value that is no text.
+    // Every value other than a string begins with one of these.
     let may_be_more = text.starts_with(|c: char| c.is_ascii_digit() || "+-.tTfF".contains(c));
     if may_be_more {
         if let Some(value) = boolean(text) {
             return Ok(value);
         }
-        // A code or a postcode must not become 2134.
+        // A code or postcode such as `02134` must not become 2134.
         if let Some(value) = integer(text)?.filter(|_| !has_leading_zero(text)) {
             return Ok(value);
         }
@@ -87,7 +87,7 @@ fn boolean(text: &str) -> Option<Value> {
     }
 }
 
-/// Reads `-1`, `+1`, `0o17` or `0x1F`; another text is none.
+/// Reads `-1`, `+1`, `0o17` or `0x1F`; returns `None` for any other text.
 fn integer(text: &str) -> Result<Option<Value>, String> {
     let based = |digits: &str, radix: u32| {
         let are_digits = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
@@ -110,8 +110,8 @@ fn integer(text: &str) -> Result<Option<Value>, String> {
     }
 }
 
-/// Reads a number with a fraction or an exponent, an integer in decimal, `.inf` or `.nan`; the last
-/// two are null, as in every format.
+/// Reads a number with a fraction or an exponent, a decimal integer, `.inf` or `.nan`. The last two
+/// become null, as in every format.
 fn float(text: &str) -> Result<Option<Value>, String> {
     let digits = unsigned(text);
     if matches!(digits, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {

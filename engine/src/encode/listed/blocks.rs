@@ -1,7 +1,7 @@
-//! Records that are blocks of lines, each with what stands above it: blank lines and comments.
+//! Records that are blocks of lines, each with the blank lines and comments above it.
 //!
-//! The comments right above a record are about it, and go with it. What stands above the first record
-//! is about the file.
+//! The comments directly above a record belong to it and move with it. Comments above the first
+//! record belong to the file.
 
 use std::ops::Range;
 
@@ -10,11 +10,11 @@ use super::splice::Splice;
 /// The lines of a record.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
-    /// What the file calls it, where it does.
+    /// Its name in the file, if it has one.
     pub(super) name: Option<String>,
     /// Blank lines and comments above it.
     pub(super) lead: Range<usize>,
-    /// Its own.
+    /// Its own lines.
     pub(super) lines: Range<usize>,
 }
 
@@ -73,7 +73,7 @@ impl Blocks<'_> {
     /// Inserts a new block before the one at `at`, or behind the last.
     pub(super) fn inserted(&self, at: usize, fresh: &str) -> Splice {
         let count = self.blocks.len();
-        // Blocks stand as far apart as those beside them.
+        // The spacing between blocks is copied from their neighbours.
         let apart = match at.clamp(1, count.max(2) - 1) {
             next if next < count => {
                 let about = self.about(next);
@@ -110,14 +110,14 @@ impl Blocks<'_> {
         self.lines.replaced(range, "")
     }
 
-    /// Returns where the comments begin that are about a block.
+    /// Returns where the comments that belong to a block begin.
     fn about(&self, at: usize) -> usize {
         let Block { lead, lines, .. } = &self.blocks[at];
         let above = lead.clone().rev().take_while(|line| !is_blank(self.lines.all[*line]));
         lines.start - above.count()
     }
 
-    /// Returns where the blank lines begin that stand above line `line` in the lead of a block.
+    /// Returns where the blank lines above line `line` in the lead of a block begin.
     fn blank_above(&self, at: usize, line: usize) -> usize {
         let lead = self.blocks[at].lead.start..line;
         line - lead.rev().take_while(|line| is_blank(self.lines.all[*line])).count()

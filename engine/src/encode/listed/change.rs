@@ -1,17 +1,17 @@
-//! What becomes of one record of a list.
+//! The change of one record of a list.
 
 use serde_json::Value as Json;
 
 use crate::value::Value;
 
-/// What becomes of a record of a list.
+/// The change of a record of a list.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Change<'a> {
-    /// It is this, and was that.
+    /// The record is changed from `was` to `is`.
     Replace { was: &'a Value, is: &'a Json },
-    /// It is new.
+    /// The record is new.
     Insert(&'a Json),
-    /// It is gone.
+    /// The record is removed.
     Remove,
 }
 
@@ -20,6 +20,6 @@ pub(super) enum Change<'a> {
 pub(super) struct Place<'a> {
     /// Its place among the parts of the list as they stand there; of a new one, what it comes before.
     pub(super) at: usize,
-    /// What the list calls it.
+    /// Its name in the list.
     pub(super) name: &'a str,
 }

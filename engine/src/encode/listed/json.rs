@@ -10,21 +10,21 @@ use super::change::{Change, Place};
 use super::splice::Splice;
 use crate::split::Records;
 
-/// A list or a table as it is written.
+/// A list or a table as written.
 struct Container {
-    /// Behind its opening bracket.
+    /// The offset after its opening bracket.
     open: usize,
-    /// Where its closing bracket is.
+    /// The offset of its closing bracket.
     close: usize,
     is_table: bool,
     items: Vec<Item>,
 }
 
-/// An element or a member as it is written.
+/// An element or a member as written.
 struct Item {
-    /// What a table calls it.
+    /// Its name in a table.
     name: Option<String>,
-    /// Where it begins, with its name.
+    /// Where it begins, including its name.
     start: usize,
     value: Range<usize>,
 }
@@ -83,12 +83,12 @@ impl<'t> File<'t> {
 }
 
 impl Container {
-    /// Returns the list that a file is, from where its elements begin and the last one ends.
+    /// Returns the list that a file is, given where its elements begin and the last one ends.
     fn of_pieces(text: &str, begins: &[usize]) -> Self {
         let last = begins.len() - 1;
         let item = |at: usize| {
             let piece = text[begins[at]..begins[at + 1]].trim_end();
-            // Between it and the next one is a comma.
+            // A comma separates it from the next one.
             let value =
                 if at + 1 < last { piece.strip_suffix(',').unwrap_or(piece) } else { piece };
             let (start, end) = (begins[at], begins[at] + value.trim_end().len());
@@ -99,7 +99,7 @@ impl Container {
         Self { open, close: begins[last], is_table: false, items }
     }
 
-    /// Finds the list or table that a JSON Pointer leads to, in a text that is JSON.
+    /// Finds the list or table that a JSON Pointer refers to, in a valid JSON text.
     fn at(text: &str, pointer: &[String]) -> Option<Self> {
         let mut container = Self::read(text, space(text, 0))?;
         for name in pointer {
@@ -145,7 +145,7 @@ impl Container {
         self.items.iter().position(|item| item.name.as_deref() == Some(name))
     }
 
-    /// Returns the bytes of an item, with the comma and the space that go with it.
+    /// Returns the range of an item, including its comma and space.
     fn extent(&self, at: usize) -> Range<usize> {
         match &self.items[..] {
             [_] => self.open..self.close,
@@ -173,7 +173,7 @@ impl Container {
             next if next < count => {
                 text[self.items[next - 1].value.end..self.items[next].start].to_owned()
             }
-            // The only one there is tells how far they are indented.
+            // A single item shows only how far items are indented.
             _ => match &text[self.open..self.items[0].start] {
                 lead if lead.contains('\n') => format!(",{lead}"),
                 _ if text.contains(", ") || !text.contains(',') => ", ".to_owned(),
@@ -208,7 +208,7 @@ impl Container {
     }
 }
 
-/// Returns the place of the next byte that is no white space.
+/// Returns the offset of the next byte that is not white space.
 fn space(text: &str, at: usize) -> usize {
     text.len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n']).len()
 }

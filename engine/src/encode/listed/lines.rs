@@ -60,7 +60,7 @@ impl File<'_> {
         Some(cut.body)
     }
 
-    /// Writes a line in the place of `before`, or in the style of `like`.
+    /// Formats a line that replaces `before`, or is in the style of `like`.
     fn line(
         &self,
         record: &Json,
@@ -78,7 +78,7 @@ impl File<'_> {
         }
     }
 
-    /// Returns how lines end around `at`.
+    /// Returns the line ending used around `at`.
     fn line_end(&self, at: usize) -> &'static str {
         let behind = self.text[at..].find('\n').map(|end| at + end);
         let newline = behind.or_else(|| self.text[..at].rfind('\n'));
@@ -102,8 +102,8 @@ impl File<'_> {
         }
     }
 
-    /// Returns the whole line of a value, with an end: its own or, if it is the last and has none, that
-    /// of the line before.
+    /// Returns the whole line of a value with a line ending: its own or, if it is the last line and
+    /// has none, that of the previous line.
     fn whole(&self, body: Range<usize>) -> Range<usize> {
         let before = &self.text[..body.start];
         let start = before.trim_end_matches([' ', '\t']).len();

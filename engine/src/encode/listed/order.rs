@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value as Json};
 
-/// The orders in which people keep files: by number, by bytes, and by letters of either case.
+/// The orders in which people keep files: by number, by bytes, and by letters regardless of case.
 const ORDERS: [fn(&str, &str) -> Option<Ordering>; 3] = [
     |a, b| Some(a.parse::<i64>().ok()?.cmp(&b.parse().ok()?)),
     |a, b| Some(a.cmp(b)),

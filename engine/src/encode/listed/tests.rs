@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 use super::*;
 use crate::layout::{DefinitionFile, DefinitionFiles, Layout, PathClaim, RootEntry};
 
-/// The records of a file by their keys.
+/// The records of a file by key.
 type Held = BTreeMap<Key, Arc<Record>>;
 
 const RECORD_LIMIT: u64 = 1 << 20;
@@ -129,7 +129,7 @@ fn remove(name: &str) -> Edit {
     Edit::Remove(name.to_owned())
 }
 
-/// Checks what edits of one file make of it.
+/// Checks the results of edits of one file.
 fn edited(definitions: &str, path: &str, before: &str, cases: &[(Edit, &str)]) {
     for (edit, expected) in cases {
         let mut shelf = Shelf::of(definitions, path, before);
@@ -486,7 +486,7 @@ struct Sample {
     records: Vec<(String, Range<usize>)>,
 }
 
-/// How a file is laid out, by throws of dice.
+/// Random choices for the layout of a file.
 #[derive(Debug, Clone)]
 struct Dice(Vec<u8>);
 
@@ -579,7 +579,7 @@ fn sample(format: &str, rows: &[(String, Map<String, Json>)], dice: &Dice) -> Sa
             }
             text += ["", "# end\n", "\n"][dice.at(8, 3) as usize];
             if dice.at(0, 3) == 0 {
-                // Both ends of a record move as far as lines before them end.
+                // The range of a record shifts by the number of line endings before it.
                 let moved = |at: usize| at + text[..at].matches('\n').count();
                 records = records
                     .iter()
@@ -618,7 +618,7 @@ fn sample(format: &str, rows: &[(String, Map<String, Json>)], dice: &Dice) -> Sa
     Sample { text, records }
 }
 
-/// Writes a record in lines of its own.
+/// Formats a record on separate lines.
 fn block(format: &str, name: &str, row: &Map<String, Json>, dice: &Dice, at: usize) -> String {
     let is_toml = format.starts_with("toml");
     let between = if is_toml { " = " } else { ": " };
@@ -645,7 +645,7 @@ fn block(format: &str, name: &str, row: &Map<String, Json>, dice: &Dice, at: usi
     }
 }
 
-/// Writes a record on one line.
+/// Formats a record on one line.
 fn compact(row: &Map<String, Json>, dice: &Dice, at: usize) -> String {
     let (colon, comma) = [(":", ","), (": ", ", "), (" : ", " ,")][dice.at(at + 2, 3) as usize];
     let mut members: Vec<String> = row
@@ -676,7 +676,7 @@ fn fields() -> impl Strategy<Value = Map<String, Json>> {
     })
 }
 
-/// The fields of a new record, and what more they may be where the format can say it.
+/// The fields of a new record, and further values for formats that can express them.
 fn more() -> impl Strategy<Value = Json> {
     prop_oneof![
         Just(Json::Null),
@@ -689,7 +689,7 @@ fn number(name: usize) -> String {
     format!("k{name:02}")
 }
 
-/// Writes to random files of one format and compares all that stands around.
+/// Writes to random files of one format and compares everything around the change.
 fn written(format: &'static str, cases: u32) {
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let rows = prop::collection::btree_map(0..30_usize, fields(), 1..6);
@@ -720,7 +720,7 @@ fn written(format: &'static str, cases: u32) {
                 rows.iter().map(|(name, row)| (name.clone(), Json::Object(row.clone()))).collect();
             let mut done = Vec::new();
             for (first, (name, put)) in edits.into_iter().enumerate() {
-                // Half of the names are those of records.
+                // Half of the names are names of existing records.
                 let name = match name % 2 {
                     0 => {
                         model.keys().nth(name % model.len().max(1)).cloned().unwrap_or(number(name))
@@ -743,14 +743,14 @@ fn written(format: &'static str, cases: u32) {
                 prop_assert!(written.is_ok(), "{:?} of {:?}: {:?}", edit, before, written);
                 done.push(edit.clone());
                 let after = String::from_utf8(shelf.list.bytes()).unwrap();
-                // Of an empty list the brackets go where it has some.
+                // The brackets of an empty list may change, so such a change is not compared.
                 let is_new = !model.contains_key(&name);
                 let is_first = model.is_empty();
                 match edit {
                     Edit::Put(name, row) => drop(model.insert(name, row)),
                     Edit::Remove(name) => drop(model.remove(&name)),
                 }
-                // A reader from nothing finds it, and all others.
+                // A fresh read finds it, and all others.
                 let again = Shelf::of(&definitions, &path, &after);
                 let found: BTreeMap<String, Json> = again
                     .keys()
@@ -869,7 +869,7 @@ fn around(
     if is_new {
         prop_assert!(front + back >= before.len(), "{:?} {:?}", before, after);
     } else if after.len() < before.len() && front + back >= after.len() {
-        // It is gone, with what stood between it and another one.
+        // It is gone, with the separator between it and another one.
     } else if let Some(range) = range {
         prop_assert!(front >= range.start.min(after.len()), "{:?} {:?}", before, after);
         prop_assert!(back >= before.len() - range.end, "{:?} {:?}", before, after);

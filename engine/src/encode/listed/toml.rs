@@ -1,4 +1,4 @@
-//! Records that are tables of a TOML file with headers of their own: `[[list]]`, or `[name]` in a map.
+//! Records that are tables of a TOML file with headers: `[[list]]`, or `[name]` in a map.
 
 use std::collections::HashSet;
 
@@ -175,13 +175,13 @@ impl<'t> File<'t> {
         }
     }
 
-    /// Wraps a record as a file has it that holds nothing else.
+    /// Wraps a record as in a file that contains nothing else.
     fn wrapped(&self, name: &str, record: &Json) -> Json {
         let inner = if self.is_list { json!([record]) } else { json!({ name: record }) };
         self.above.iter().rev().fold(inner, |inner, name| json!({ name: inner }))
     }
 
-    /// Returns the lines of a table with `record` in the place of what they say.
+    /// Returns the lines of a table with `record` replacing their values.
     fn said(&self, own: &str, name: &str, record: &Json) -> Option<String> {
         let wanted = self.wrapped(name, record);
         let says = |text: &String| decode::toml_1_1(text.as_bytes()).as_ref() == Ok(&wanted);
@@ -189,7 +189,7 @@ impl<'t> File<'t> {
         text.or_else(|| self.fresh(name, record, &[]))
     }
 
-    /// Writes a new table, whose keys stand in this order, and others behind.
+    /// Formats a new table, with its keys in this order and further keys after them.
     fn fresh(&self, name: &str, record: &Json, order: &[String]) -> Option<String> {
         let table = fresh_table(order::members(record.as_object()?, order))?;
         let above = |item: Item, name: &str| {
@@ -207,7 +207,7 @@ impl<'t> File<'t> {
         Some(printed(DocumentMut::from(root), self.lines.newline))
     }
 
-    /// Returns the keys of a table in the order in which it has them.
+    /// Returns the keys of a table in the order in which they are written.
     fn keys(&self, own: &str, name: &str) -> Vec<String> {
         let Ok(document) = own.parse::<DocumentMut>() else { return Vec::new() };
         let mut item: Option<&Item> = Some(document.as_item());
@@ -223,7 +223,7 @@ impl<'t> File<'t> {
     }
 }
 
-/// Refuses null, but where it stands for something that TOML has and JSON has not.
+/// Rejects null, unless it stands for a value that TOML has and JSON lacks.
 fn without_nulls(is: &Json, was: &Json, path: &mut Vec<String>) -> Result<(), EncodeError> {
     let parts: Vec<(String, &Json)> = match is {
         Json::Null if was.is_null() && path.is_empty() => return Ok(()),
@@ -249,12 +249,12 @@ fn without_nulls(is: &Json, was: &Json, path: &mut Vec<String>) -> Result<(), En
     Ok(())
 }
 
-/// Writes a key, in quotes where it needs them.
+/// Formats a key, quoted if necessary.
 fn key(name: &str) -> String {
     toml_edit::Key::new(name).display_repr().into_owned()
 }
 
-/// Finds the line of a list of nothing, and its name.
+/// Finds the line of an empty list, and its name.
 fn empty(lines: &[&str], name: Option<&str>) -> Option<(usize, String)> {
     lines.iter().enumerate().find_map(|(at, line)| {
         let said = decode::toml_1_1(line.as_bytes()).ok()?;
@@ -298,7 +298,7 @@ fn headers(text: &str) -> Vec<Header> {
     headers
 }
 
-/// Reads a header.
+/// Parses a header.
 fn header(text: &str, line: usize) -> Option<Header> {
     let mut value = decode::toml_1_1(text.as_bytes()).ok()?;
     let mut names = Vec::new();
@@ -317,7 +317,7 @@ fn header(text: &str, line: usize) -> Option<Header> {
     }
 }
 
-/// Says whether a line is blank or a comment.
+/// Returns whether a line is blank or a comment.
 fn is_between(line: &str) -> bool {
     let text = line.trim();
     text.is_empty() || text.starts_with('#')

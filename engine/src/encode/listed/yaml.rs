@@ -1,6 +1,6 @@
 //! Records that are elements of a YAML list, members of a YAML table, or documents.
 //!
-//! It knows lists and tables in block style, whose parts begin on lines of their own.
+//! It supports lists and tables in block style, whose parts begin on separate lines.
 
 use serde_json::{Map, Value as Json};
 
@@ -27,9 +27,9 @@ struct Container {
     last: usize,
     indent: usize,
     is_table: bool,
-    /// The line of the key that it stands below, and by how much that is indented.
+    /// The line of the key above it, and the indentation of that line.
     key: Option<(usize, usize)>,
-    /// Whether it is a pair of brackets with nothing in it.
+    /// Whether it is an empty pair of brackets.
     is_empty: bool,
 }
 
@@ -49,7 +49,7 @@ enum Parts<'t> {
     Nothing(Container),
 }
 
-/// A document of several.
+/// One of several documents.
 struct Document {
     /// The line that begins it.
     marker: Option<usize>,
@@ -121,7 +121,7 @@ impl<'t> File<'t> {
         Some(Container { first, last, indent, is_table, key: None, is_empty })
     }
 
-    /// Finds the list or table that a JSON Pointer leads to.
+    /// Finds the list or table that a JSON Pointer refers to.
     fn below(&self, pointer: &[String]) -> Option<Container> {
         let mut container = self.root(true)?;
         for name in pointer {
@@ -270,7 +270,7 @@ impl<'t> File<'t> {
         Ok(self.lines.replaced(first..last, &(head + &fresh)))
     }
 
-    /// Writes a new element, or a new member with this name, in the way of the lines `like`.
+    /// Formats a new element, or a new member with this name, in the style of the lines `like`.
     fn fresh(&self, name: Option<&str>, record: &Json, indent: usize, like: &[&str]) -> String {
         let style = &self.editor.style;
         let space = " ".repeat(indent);
@@ -284,7 +284,7 @@ impl<'t> File<'t> {
                 let inner = inner.map_or(indent + style.step, |line| indentation(line));
                 let inner = if inner > indent { inner } else { indent + style.step };
                 let keys = keys(like.iter().skip(1).copied().collect(), inner);
-                // The key as `style` writes it, without its value.
+                // The key as `style` formats it, without its value.
                 let key = style.member(name, &Json::Object(Map::new()), indent);
                 let key = key.trim_end().trim_end_matches("{}").trim_end();
                 format!("{space}{key}\n{}", table(style, members, &keys, inner))
@@ -308,7 +308,7 @@ impl<'t> File<'t> {
         self.editor.in_lines(&text)
     }
 
-    /// Takes the file apart into its documents.
+    /// Splits the file into its documents.
     fn documents(&self) -> Vec<Document> {
         let mut documents: Vec<Document> = Vec::new();
         let mut is_open = false;
@@ -321,7 +321,7 @@ impl<'t> File<'t> {
             } else if line.starts_with("...") {
                 is_open = false;
             } else if let Some(document) = documents.last_mut().filter(|_| is_open) {
-                // What stands behind its last line is about the file.
+                // Comments after its last line belong to the file.
                 if indentation(line) > 0 || !is_between(line) {
                     document.last = at + 1;
                 }
@@ -397,7 +397,7 @@ impl<'t> File<'t> {
             (Change::Remove, Some(document)) => {
                 let Document { marker: line, first, last, .. } = *document;
                 Ok(match line {
-                    // Two documents are a list, and one is a record: an empty one is left.
+                    // Two documents are a list, but one is a record, so an empty document is left.
                     Some(_) if documents.len() <= 2 => file.replaced(first..last, ""),
                     None if documents.len() <= 2 => file.replaced(first..last, &marker),
                     line => file.replaced(line.unwrap_or(first)..last, ""),
@@ -414,13 +414,13 @@ fn table(style: &Style, members: &Map<String, Json>, order: &[String], indent: u
     order::members(members, order).map(member).collect()
 }
 
-/// Returns the keys of a table that is written in these lines, in their order.
+/// Returns the keys of the table in these lines, in order.
 fn keys(lines: Vec<&str>, indent: usize) -> Vec<String> {
     let members = members(&lines, indent).map(|(members, _)| members).unwrap_or_default();
     members.into_iter().map(|member| member.key).collect()
 }
 
-/// Says whether a line begins a document.
+/// Returns whether a line begins a document.
 fn is_marker(line: &str) -> bool {
     let rest = line.strip_prefix("---");
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))

@@ -1,12 +1,12 @@
-//! Changes to a TOML file, value by value: comments, order and layout stay.
+//! Changes a TOML file value by value: comments, order and layout stay.
 
 use serde_json::{Map, Number, Value as Json};
 use toml_edit::{
     Array, ArrayOfTables, DocumentMut, InlineTable, Item, RawString, Table, TableLike, Value,
 };
 
-/// Returns the text with the members of `record` in the place of its own; `None` where that cannot
-/// be said. What is returned has to be read before it is believed.
+/// Returns the text with its members replaced by those of `record`, or `None` if that cannot be
+/// expressed. The result must be read back before it is trusted.
 pub(in crate::encode) fn edited(text: &str, record: &Json) -> Option<String> {
     let members = record.as_object()?;
     let (mark, body) = match text.strip_prefix('\u{feff}') {
@@ -48,7 +48,7 @@ fn item_on_one_line(item: &mut Item) {
 fn on_one_line(value: &mut Value) {
     match value {
         Value::String(text) if text.as_repr().is_none() && text.value().contains('\n') => {
-            // What JSON escapes, TOML does in the same way.
+            // JSON escapes are also valid in TOML.
             let written = Json::from(text.value().as_str()).to_string();
             if let Ok(mut written) = written.parse::<Value>() {
                 *written.decor_mut() = value.decor().clone();
@@ -97,7 +97,7 @@ fn item(item: &mut Item, new: &Json) -> Option<()> {
     match (&mut *item, new) {
         (Item::Table(old), Json::Object(members)) => {
             table(old, members)?;
-            // Only the tables in it named it, and they are gone.
+            // Only its subtables named it, and they are gone.
             if old.is_implicit() && old.is_empty() {
                 old.set_implicit(false);
             }
@@ -130,8 +130,8 @@ fn value(old: &mut Value, new: &Json) -> Option<()> {
     }
 }
 
-/// Returns a text in the notation of the value in whose place it comes: a date or time without
-/// quotes, another text in the quotes that were there.
+/// Returns a string in the notation of the value that it replaces: a date or time without quotes,
+/// other text in the same quotes.
 fn alike(old: &Value, new: &Json) -> Option<Value> {
     let text = new.as_str()?;
     match old {
@@ -146,16 +146,16 @@ fn alike(old: &Value, new: &Json) -> Option<Value> {
     }
 }
 
-/// An element of an array, as it is written.
+/// An element of an array, as written.
 struct Element {
     /// The lines before it, and its indentation.
     lead: String,
     value: Value,
-    /// What stands behind its comma, up to the end of the line.
+    /// What follows its comma, up to the end of the line.
     behind: String,
 }
 
-/// Changes what is between the elements that are the same at the beginning and at the end.
+/// Changes the elements between the common beginning and the common end.
 fn array(array: &mut Array, new: &[Json]) -> Option<()> {
     // The last one goes first, so that none is moved.
     let mut values: Vec<Value> = (0..array.len()).rev().map(|at| array.remove(at)).collect();
@@ -164,7 +164,7 @@ fn array(array: &mut Array, new: &[Json]) -> Option<()> {
     let mut gaps: Vec<String> = values.iter().map(|value| raw(value.decor().prefix())).collect();
     let mut trailing = array.trailing().as_str().unwrap_or_default().to_owned();
     if let Some(last) = values.last_mut().filter(|_| !array.trailing_comma()) {
-        // A comment behind the last element comes behind its comma, should it get one.
+        // A comment after the last element goes after its comma, if it gets one.
         trailing.insert_str(0, &raw(last.decor().suffix()));
         last.decor_mut().set_suffix("");
     }
@@ -236,9 +236,9 @@ fn array_of_tables(tables: &mut ArrayOfTables, new: &[Json]) -> Option<()> {
 
 /// How many elements of two lists are the same.
 struct Same {
-    /// From the first on.
+    /// The number of equal elements at the beginning.
     begin: usize,
-    /// Behind those, up to the last.
+    /// The number of equal elements at the end, after those.
     end: usize,
 }
 
@@ -258,7 +258,7 @@ fn is_tables(elements: &[Json]) -> bool {
     !elements.is_empty() && elements.iter().all(Json::is_object)
 }
 
-/// Returns what is written for a new member of a table.
+/// Returns the item for a new member of a table.
 fn fresh_item(json: &Json) -> Option<Item> {
     match json {
         Json::Object(members) => fresh_table(members).map(Item::Table),

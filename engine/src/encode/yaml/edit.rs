@@ -1,7 +1,7 @@
-//! Changes to a YAML file, member by member.
+//! Changes a YAML file member by member.
 //!
-//! It knows tables in block style, whose members begin on lines of their own; that is nearly all
-//! YAML that people write. Anything else is left to be written afresh.
+//! It supports tables in block style, whose members begin on separate lines, which is nearly all
+//! YAML that people write. Anything else is rewritten from scratch.
 
 use serde_json::{Map, Value as Json};
 
@@ -9,8 +9,8 @@ use super::style::{Style, quoted};
 use crate::decode;
 use crate::scalar::Moment;
 
-/// Returns the text with the members of the record in the place of its own; `None` where the file
-/// is not understood. What is returned has to be read before it is believed.
+/// Returns the text with its members replaced by those of the record, or `None` if the file is not
+/// understood. The result must be read back before it is trusted.
 pub(super) fn edited(text: &str, record: &Json) -> Option<String> {
     let old = decode::yaml(text.as_bytes()).ok()?;
     let (old, new) = (old.as_object()?, record.as_object()?);
@@ -21,7 +21,7 @@ pub(super) fn edited(text: &str, record: &Json) -> Option<String> {
 }
 
 impl Style {
-    /// Reads off a file by how much tables and lists are indented.
+    /// Detects how far tables and lists are indented in a file.
     pub(in crate::encode) fn of(lines: &[&str]) -> Self {
         let mut style = Self::default();
         let content = lines.iter().filter(|line| !is_between(line));
@@ -42,18 +42,18 @@ impl Style {
     }
 }
 
-/// What a file is changed by.
+/// The style in which a file is changed.
 pub(in crate::encode) struct Editor {
     pub(in crate::encode) style: Style,
     pub(in crate::encode) newline: &'static str,
 }
 
-/// A member of a table, as it is written.
+/// A member of a table, as written.
 pub(in crate::encode) struct Member<'t> {
     /// Blank lines and comments before it.
     pub(in crate::encode) lead: Vec<&'t str>,
     pub(in crate::encode) key: String,
-    /// The key as it is written, without indentation and colon.
+    /// The key as written, without indentation and colon.
     name: &'t str,
     /// The line of the key and those that belong to its value.
     pub(in crate::encode) lines: Vec<&'t str>,
@@ -94,7 +94,7 @@ impl Editor {
         Some(text)
     }
 
-    /// Returns the lines of a member whose value was one thing and is another.
+    /// Returns the lines of a member whose value changes.
     pub(in crate::encode) fn member(
         &self,
         member: &Member<'_>,
@@ -116,7 +116,7 @@ impl Editor {
         format!("{space}{}:{value}", member.name)
     }
 
-    /// Changes a table or a list that stands below its key.
+    /// Changes a table or a list below its key.
     fn inside(
         &self,
         lines: &[&str],
@@ -134,8 +134,8 @@ impl Editor {
         }
     }
 
-    /// Returns the lines of a list: what is the same at its beginning and at its end stays, and
-    /// what is in between is changed element by element.
+    /// Returns the lines of a list: the common beginning and end stay, and the elements in between
+    /// are changed one by one.
     fn list(&self, lines: &[&str], indent: usize, was: &[Json], is: &[Json]) -> Option<String> {
         let (elements, tail) = elements(lines, indent)?;
         if elements.len() != was.len() || is.is_empty() {
@@ -147,7 +147,7 @@ impl Editor {
         let (old, new) = (begin..was.len() - end, begin..is.len() - end);
         let mut text = String::new();
         for (at, element) in elements.iter().enumerate() {
-            // Where there are more than there were, they come before what is the same at the end.
+            // Additional elements go before the common end.
             if at == old.end {
                 self.fresh(&is[new.start + old.len().min(new.len())..new.end], indent, &mut text);
             }
@@ -174,7 +174,7 @@ impl Editor {
         text.push_str(&self.in_lines(&lines));
     }
 
-    /// Returns the lines of an element whose value was one thing and is another.
+    /// Returns the lines of an element whose value changes.
     pub(in crate::encode) fn element(
         &self,
         element: &Element<'_>,
@@ -188,7 +188,7 @@ impl Editor {
         if let (Json::Object(was), Json::Object(is)) = (was, is)
             && !content.trim_end().is_empty()
         {
-            // The first member stands behind the dash, and the others below it.
+            // The first member follows the dash, and the others are below it.
             let undashed = format!("{}{content}", " ".repeat(inner));
             let lines: Vec<&str> = [&*undashed].into_iter().chain(rest.iter().copied()).collect();
             let table = self.table(&lines, inner, was, is);
@@ -208,8 +208,8 @@ impl Editor {
         format!("{}-{}", &first[..indent], self.value(&old, rest.is_empty(), is, indent))
     }
 
-    /// Returns what stands behind a colon or a dash, in the style of what stood there: quotes and
-    /// brackets stay, a date stays plain, and so does a comment.
+    /// Returns the text after a colon or a dash, in the style of the old text: quotes, brackets and
+    /// comments stay, and a date stays plain.
     pub(in crate::encode) fn value(
         &self,
         old: &Behind<'_>,
@@ -246,7 +246,7 @@ impl Editor {
     }
 }
 
-/// An element of a list, as it is written.
+/// An element of a list, as written.
 pub(in crate::encode) struct Element<'t> {
     /// Blank lines and comments before it.
     pub(in crate::encode) lead: Vec<&'t str>,
@@ -254,10 +254,10 @@ pub(in crate::encode) struct Element<'t> {
     pub(in crate::encode) lines: Vec<&'t str>,
 }
 
-/// What stands behind a colon or a dash in its line.
+/// The text after a colon or a dash in its line.
 pub(in crate::encode) struct Behind<'t> {
     pub(in crate::encode) value: &'t str,
-    /// With the space before it.
+    /// The comment, with the space before it.
     pub(in crate::encode) comment: &'t str,
 }
 
@@ -266,14 +266,14 @@ impl<'t> Behind<'t> {
         let content = text.trim_start();
         let end = end_of_value(content).min(content.trim_end().len());
         let value = content[..end].trim_end();
-        // A comment alone has the space before it, too.
+        // A comment by itself has the space before it too.
         let rest = if value.is_empty() { text } else { &content[value.len()..] };
         let is_comment = rest.trim_start().starts_with('#');
         Self { value, comment: if is_comment { rest.trim_end() } else { "" } }
     }
 }
 
-/// Returns where the value ends that a line begins with.
+/// Returns where the value at the beginning of a line ends.
 fn end_of_value(text: &str) -> usize {
     let comment = || {
         let hashes = text.match_indices('#').map(|(at, _)| at);
@@ -295,7 +295,7 @@ fn end_of_value(text: &str) -> usize {
             (None, ']' | '}') => depth = depth.saturating_sub(1),
             (None, _) => continue,
         }
-        // Two quotes within single ones are one.
+        // Inside single quotes, two quotes stand for one.
         let doubled = character == '\'' && text[at + 1..].starts_with('\'') && depth == 0;
         if quote.is_none() && depth == 0 && !doubled {
             return at + character.len_utf8();
@@ -304,7 +304,7 @@ fn end_of_value(text: &str) -> usize {
     text.len()
 }
 
-/// Takes a list apart whose dashes are indented by `indent`: its elements, and the lines behind the
+/// Splits a list whose dashes are indented by `indent` into its elements and the lines after the
 /// last one.
 pub(in crate::encode) fn elements<'t>(
     lines: &[&'t str],
@@ -330,8 +330,8 @@ pub(in crate::encode) fn elements<'t>(
     Some((elements, lead))
 }
 
-/// Takes a table apart whose keys are indented by `indent`: its members, and the lines behind the
-/// last one.
+/// Splits a table whose keys are indented by `indent` into its members and the lines after the last
+/// one.
 pub(in crate::encode) fn members<'t>(
     lines: &[&'t str],
     indent: usize,
@@ -344,7 +344,7 @@ pub(in crate::encode) fn members<'t>(
         if let Some(member) = members.last_mut()
             && (deeper || (indentation(line) == indent && is_element(line)))
         {
-            // Blank lines and comments inside of a value are its own.
+            // Blank lines and comments inside a value belong to it.
             member.lines.append(&mut lead);
             member.lines.push(line);
         } else if is_between(line) || (members.is_empty() && line.starts_with(['-', '%'])) {
@@ -363,7 +363,7 @@ pub(in crate::encode) fn members<'t>(
     Some((members, lead))
 }
 
-/// Returns the key that a line begins with, as it is written and as it is meant.
+/// Returns the key that a line begins with, as written and as decoded.
 fn key(line: &str) -> Option<(&str, String)> {
     if line.starts_with(['&', '*', '!', '|', '>', '@', '`', '?', '[', '{', ',']) {
         return None;
@@ -377,12 +377,12 @@ fn key(line: &str) -> Option<(&str, String)> {
     Some((name, meant.as_object()?.keys().next()?.clone()))
 }
 
-/// Returns by how many spaces a line is indented.
+/// Returns how many spaces a line is indented by.
 pub(in crate::encode) fn indentation(line: &str) -> usize {
     line.len() - line.trim_start_matches(' ').len()
 }
 
-/// Says whether a line is blank or a comment.
+/// Returns whether a line is blank or a comment.
 pub(in crate::encode) fn is_between(line: &str) -> bool {
     let text = line.trim();
     text.is_empty() || text.starts_with('#')

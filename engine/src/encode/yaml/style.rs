@@ -1,15 +1,15 @@
-//! How YAML is laid out, and how a value is written in it.
+//! The layout of YAML, and the formatting of values in it.
 
 use serde_json::{Map, Value as Json};
 
-/// How YAML is laid out.
+/// The layout of YAML.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::encode) struct Style {
-    /// By how much a table inside of a table is indented.
+    /// The indentation of a table inside a table.
     pub(in crate::encode) step: usize,
-    /// By how much a list inside of a table is indented.
+    /// The indentation of a list inside a table.
     pub(in crate::encode) list: usize,
-    /// Whether every text is in quotes, which is always right.
+    /// Whether every string is quoted, which is always valid.
     pub(in crate::encode) quoted: bool,
 }
 
@@ -48,7 +48,7 @@ impl Style {
         if self.is_plain(key) { key.to_owned() } else { quoted(key) }
     }
 
-    /// Returns what stands behind a colon: one line, or several that are indented.
+    /// Returns the text after a colon: one line, or several indented ones.
     pub(in crate::encode) fn value(&self, value: &Json, indent: usize) -> String {
         match value {
             Json::Object(members) if !members.is_empty() => {
@@ -69,7 +69,7 @@ impl Style {
         let space = " ".repeat(indent);
         for element in elements {
             text.push_str(&space);
-            // What is inside stands behind the dash, indented by two.
+            // The contents follow the dash, indented by two.
             let mut inside = String::new();
             match element {
                 Json::Object(members) if !members.is_empty() => {
@@ -85,7 +85,7 @@ impl Style {
         }
     }
 
-    /// Returns a value on one line, in brackets where it has parts.
+    /// Returns a value on one line, in brackets if it has parts.
     pub(in crate::encode) fn flow(&self, value: &Json) -> String {
         let list = |items: Vec<String>, open, close| format!("{open}{}{close}", items.join(", "));
         match value {
@@ -117,8 +117,9 @@ impl Style {
         }
     }
 
-    /// Says whether a text can stand without quotes: it begins like a word, has nothing in it that
-    /// YAML may take for its own, and is no word for something else, in this version or an older.
+    /// Returns whether a text can be written without quotes: it begins like a word, contains
+    /// nothing that is special in YAML, and is not a word with another meaning in this version or
+    /// an older one.
     fn is_plain(&self, text: &str) -> bool {
         const WORDS: [&str; 11] =
             ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "inf", "nan"];
@@ -134,12 +135,12 @@ impl Style {
     }
 }
 
-/// Returns a text of several lines as a block, if it can be one.
+/// Returns a text of several lines as a block, if possible.
 fn literal(text: &str, indent: usize) -> Option<String> {
     let odd = |c: char| {
         (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
     };
-    // What begins with white space would need to say how far it is indented.
+    // Leading white space would require an indentation indicator.
     if !text.contains('\n') || text.starts_with(char::is_whitespace) || text.contains(odd) {
         return None;
     }
@@ -160,7 +161,7 @@ fn literal(text: &str, indent: usize) -> Option<String> {
     Some(block)
 }
 
-/// Returns a text in quotes, in which everything can be said.
+/// Returns a text in quotes, which can express any text.
 pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {

@@ -1,8 +1,8 @@
-//! Which kinds of scalars a schema lets a field hold.
+//! The kinds of scalars that a schema allows in a field.
 
 use serde_json::Value;
 
-/// A set of kinds of scalars; those of a list are those of its elements.
+/// A set of kinds of scalars; for a list, those of its elements.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::layout) struct Kinds(u8);
 
@@ -12,7 +12,7 @@ impl Kinds {
     /// Strings.
     pub(in crate::layout) const STRING: Self = Self(0b0100);
 
-    /// Reads the kinds of a property from its schema; whatever it does not say may be any.
+    /// Reads the kinds of a property from its schema; without a restriction, all are allowed.
     pub(super) fn of(property: &Value) -> Self {
         match &property["type"] {
             Value::String(name) => Self::named(name, property),
@@ -39,12 +39,12 @@ impl Kinds {
         }
     }
 
-    /// Adds the kinds of another place where the schema names the field.
+    /// Adds the kinds from another place where the schema names the field.
     pub(super) fn extend(&mut self, more: Self) {
         self.0 |= more.0;
     }
 
-    /// Says whether some scalar is of a kind of both.
+    /// Returns whether both sets have a kind in common.
     pub(in crate::layout) fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }

@@ -16,7 +16,7 @@ pub(super) struct Bucket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Year,
-    /// The year that an ISO week belongs to, which differs around New Year.
+    /// The year of an ISO week, which differs from the calendar year around New Year.
     WeekYear,
     Month,
     Day,
@@ -24,7 +24,7 @@ enum Unit {
 }
 
 impl Bucket {
-    /// Returns the components that `format` stands for, or `None` where it is not known.
+    /// Returns the components that `format` stands for, or `None` if it is unknown.
     pub(super) fn parse(field: &str, format: &str) -> Option<Vec<Self>> {
         let units: &[Unit] = match format {
             "YYYY" => &[Unit::Year],
@@ -36,13 +36,13 @@ impl Bucket {
         Some(units.iter().map(|unit| Self { field: field.to_owned(), unit: *unit }).collect())
     }
 
-    /// Says whether `name` has the digits of this component.
+    /// Returns whether `name` has the digits of this component.
     pub(super) fn matches(&self, name: &str) -> bool {
         let digits = if matches!(self.unit, Unit::Year | Unit::WeekYear) { 4 } else { 2 };
         name.len() == digits && name.bytes().all(|byte| byte.is_ascii_digit())
     }
 
-    /// Renders the component from the field's UTC date, or `None` where the field has none.
+    /// Renders the component from the field's UTC date, or returns `None` if it has none.
     pub(super) fn render(&self, value: &Value) -> Option<String> {
         let json = value.at(&FieldPath::new(self.field.as_str()))?;
         let date = utc_date(&json.as_string()?)?;
@@ -56,17 +56,17 @@ impl Bucket {
     }
 }
 
-/// Reads a date, a date and time, or one with an offset, which is taken to UTC first.
+/// Parses a date, a date and time, or one with an offset, which is first converted to UTC.
 ///
-/// Nothing else that ISO 8601 has is a date to gitsheets: no week, no time without seconds, no
-/// date without hyphens.
+/// gitsheets accepts no other ISO 8601 dates: no weeks, no times without seconds, no dates without
+/// hyphens.
 fn utc_date(text: &str) -> Option<Date> {
     let read: Datetime = text.parse().ok()?;
     let date = read.date?;
     let month = Month::try_from(date.month).ok()?;
     let date = Date::from_calendar_date(date.year.into(), month, date.day).ok()?;
     let (Some(time), Some(offset)) = (read.time, read.offset) else {
-        // Only beside an offset the time may be behind a space or a small letter.
+        // Only with an offset may a space or a lower-case letter precede the time.
         return (read.time.is_none() || text.contains('T')).then_some(date);
     };
     let offset = match offset {
@@ -76,7 +76,7 @@ fn utc_date(text: &str) -> Option<Date> {
     match i16::from(time.hour) * 60 + i16::from(time.minute) - offset {
         ..0 => date.previous_day(),
         0..1440 => Some(date),
-        // Near the last day of the calendar UTC can be outside of it, as near the first.
+        // Near the first and last day of the calendar, UTC can be outside it.
         1440.. => date.next_day(),
     }
 }

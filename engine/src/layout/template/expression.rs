@@ -1,16 +1,16 @@
-//! The part of JavaScript that is evaluated in path templates: members of the record, `||`, texts,
-//! and `toLowerCase()`.
+//! The subset of JavaScript that is evaluated in path templates: members of the record, `||`,
+//! strings, and `toLowerCase()`.
 //!
-//! A wrong path would store a record twice. So whatever is not certain to be what gitsheets makes of
-//! an expression is no path at all.
+//! A wrong path would store a record twice. So unless it is certain that gitsheets gives an
+//! expression the same result, it yields no path.
 //!
-//! `date.getUTCFullYear()` and its like are among that. gitsheets has a `Date` for a date of TOML and a
-//! text for a text, of which the call throws; a value here is JSON, in which both are the same text. A
-//! date bucket, `${{ date: YYYY }}`, takes both.
+//! This includes `date.getUTCFullYear()` and the like. gitsheets has a `Date` for a TOML date and a
+//! string for a string, on which the call throws; here a value is JSON, in which both are the same
+//! string. A date bucket, `${{ date: YYYY }}`, accepts both.
 
 use crate::value::{Json, Kind, Value};
 
-/// Names that JavaScript has a meaning for of its own, as a word or as a member of every object.
+/// Names that already have a meaning in JavaScript, as a word or as a member of every object.
 const TAKEN: &[&str] = &[
     "undefined",
     "NaN",
@@ -88,27 +88,27 @@ const TAKEN: &[&str] = &[
 /// An expression of a path template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Expression {
-    /// As it is written.
+    /// The source text.
     pub(super) source: String,
-    /// What it is `||` of; `None` where it is beyond what is evaluated.
+    /// The operands of `||`, or `None` if the expression is outside the evaluated subset.
     terms: Option<Vec<Term>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Term {
     Text(String),
-    /// A field, members inside of each other, and whether `toLowerCase()` is called at the end.
+    /// A field, nested members, and whether `toLowerCase()` is called at the end.
     Member {
         names: Vec<String>,
         is_lowered: bool,
     },
 }
 
-/// What an expression may come to.
+/// The result of an expression.
 enum Outcome {
     Undefined,
     Text(String),
-    /// A value that is no text. It counts as `true` where it is one of the truthy.
+    /// A value that is not a string. As a truthy value it counts as `true`.
     Other {
         text: Option<String>,
         is_truthy: bool,
@@ -121,12 +121,12 @@ impl Expression {
         Self { source: source.to_owned(), terms }
     }
 
-    /// Says whether it is beyond what is evaluated.
+    /// Returns whether it is outside the evaluated subset.
     pub(super) fn is_foreign(&self) -> bool {
         self.terms.is_none()
     }
 
-    /// Returns what it renders as; `None` where it has no text form, or is an error.
+    /// Returns what it renders as, or `None` if it has no text form or is an error.
     pub(super) fn render(&self, value: &Value) -> Option<String> {
         let terms = self.terms.as_deref()?;
         let (last, first) = terms.split_last()?;
@@ -145,7 +145,7 @@ impl Expression {
     }
 }
 
-/// Cuts an expression at each `||` that is not in quotes.
+/// Splits an expression at each `||` outside quotes.
 fn cut(source: &str) -> Vec<&str> {
     let (mut terms, mut begin, mut quote) = (Vec::new(), 0, None);
     for (at, character) in source.char_indices() {
@@ -179,14 +179,14 @@ impl Term {
         Some(Self::Member { names: names.collect::<Option<_>>()?, is_lowered })
     }
 
-    /// Returns what it comes to, or `None` where JavaScript throws.
+    /// Returns the result, or `None` if JavaScript throws.
     fn evaluate(&self, value: &Value) -> Option<Outcome> {
         let (names, is_lowered) = match self {
             Self::Text(text) => return Some(Outcome::Text(text.clone())),
             Self::Member { names, is_lowered } => (names, *is_lowered),
         };
         let (field, names) = names.split_first()?;
-        // A field that the record has not is a name that nothing has.
+        // A field that the record lacks is an undefined name.
         let mut json = Some(value.json().member(field)?);
         for name in names {
             json = json.filter(|json| json.kind() == Kind::Object)?.member(name);
@@ -216,7 +216,7 @@ impl Outcome {
             Kind::Bool => other(Some(json.text().to_owned()), json.text() == "true"),
             Kind::Number => {
                 let number = json.text().parse::<f64>().unwrap_or(f64::NAN);
-                // Outside of these JavaScript rounds, or writes an exponent.
+                // Outside this range, JavaScript rounds or writes an exponent.
                 let is_plain = if number.fract() == 0.0 {
                     number.abs() <= 9_007_199_254_740_991.0
                 } else {

@@ -1,24 +1,24 @@
-//! From the fields of a record to its path.
+//! Renders the path of a record from its fields.
 
 use crate::value::{Json, Kind, Value};
 
 use super::super::name::{UNSTORABLE, fault};
 use super::{Component, Mismatch, Part, Template};
 
-/// A record whose path cannot be told from its fields.
+/// The reason why the path of a record cannot be derived from its fields.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// The sheet has no template: a record is where its file is, whatever it holds.
+    /// The sheet has no template: the place of a record does not depend on its contents.
     #[error("the sheet has no path template")]
     NoTemplate,
-    /// A field is missing or has no text form: a table, a list, a date that is none.
+    /// A field is missing or has no text form, as a table, a list or an invalid date.
     #[error("the path needs the field {field:?}, which is missing or has no text form")]
     Field {
         /// The field.
         field: String,
     },
-    /// An expression stands in the template that is more than `a.b`, `a || b`, texts and
-    /// `toLowerCase()`. It is read as anything and never evaluated.
+    /// The template has an expression other than `a.b`, `a || b`, strings and `toLowerCase()`. When
+    /// paths are read it matches anything, and it is never evaluated.
     #[error(
         "the path template has the expression {expression:?}, which Headwater does not evaluate"
     )]
@@ -26,7 +26,7 @@ pub enum RenderError {
         /// The expression.
         expression: String,
     },
-    /// A component of the path has a character that gitsheets refuses.
+    /// A component of the path has a character that gitsheets rejects.
     #[error("the path component {component:?} has the character {character:?}")]
     Character {
         /// The component as rendered.
@@ -34,7 +34,7 @@ pub enum RenderError {
         /// The character.
         character: char,
     },
-    /// A component is empty, `.` or `..`, stands for `.git` or a device, or is too long; or a file
+    /// A component is empty, `.` or `..`, denotes `.git` or a device, or is too long; or a file
     /// there would define sheets.
     #[error("a record cannot be at {path:?}: {message}")]
     Hostile {
@@ -48,8 +48,8 @@ pub enum RenderError {
 impl Template {
     /// Returns the first component that the record's own fields render differently.
     ///
-    /// A field that is missing or has no text form is passed over: gitsheets does not check paths
-    /// on reading, and an incomplete record is for the schema to tell.
+    /// Skips a field that is missing or has no text form: gitsheets does not check paths on
+    /// reading, and an incomplete record is reported by the schema.
     pub fn mismatch(&self, path: &[&str], value: &Value) -> Option<Mismatch> {
         self.components.iter().enumerate().find_map(|(at, component)| {
             let name = path.get(at)?;
@@ -71,7 +71,7 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// See [`RenderError`]. Beyond what gitsheets refuses, so are names that could do harm when
+    /// See [`RenderError`]. Rejects what gitsheets rejects and also names that could do harm when
     /// they are checked out.
     pub fn render(&self, value: &Value) -> Result<String, RenderError> {
         let mut path: Vec<String> = Vec::with_capacity(self.components.len());
@@ -104,12 +104,12 @@ impl Template {
 }
 
 impl Template {
-    /// Renders the text that the fields of a record make, which names no file: it may have any
-    /// character.
+    /// Renders the text that the fields of a record make. It is not a file name, so it may contain
+    /// any character.
     ///
     /// # Errors
     ///
-    /// Fails where a field is missing or has no text form.
+    /// Fails if a field is missing or has no text form.
     pub(crate) fn text(&self, value: &Value) -> Result<String, RenderError> {
         let component = |component: &Component| match component {
             Component::Parts(parts) => render_parts(parts, value),
@@ -143,7 +143,8 @@ fn needed(value: &Value, field: &str) -> Result<String, RenderError> {
     rendered_field(value, field).ok_or_else(|| RenderError::Field { field: field.to_owned() })
 }
 
-/// Renders a component with the name of its last field; `None` where a part has no text form.
+/// Renders a component with the name of its last field, or returns `None` if a part has no text
+/// form.
 fn rendered_parts(parts: &[Part], value: &Value) -> Option<(String, String)> {
     let mut text = String::new();
     let mut last = None;
@@ -160,7 +161,7 @@ fn rendered_parts(parts: &[Part], value: &Value) -> Option<(String, String)> {
     Some((last?, text))
 }
 
-/// Renders a field as gitsheets names files: strings as they are, numbers in decimal.
+/// Renders a field as gitsheets does in file names: strings unchanged, numbers in decimal.
 fn rendered_field(value: &Value, field: &str) -> Option<String> {
     let json: Json<'_> = value.json().member(field)?;
     match json.kind() {

@@ -1,13 +1,13 @@
-//! From a path back to the fields that it is made of.
+//! Recovers fields from a path.
 
 use std::borrow::Cow;
 
 use super::{Component, Part, Template};
 
 impl Template {
-    /// Returns the fields that every path of this shape tells, in order: those that are a component,
-    /// or a part of one between literals. What a date bucket or an expression makes of a field does
-    /// not tell the field, and neither do two that nothing separates.
+    /// Returns the fields that every path of this shape determines, in order: those that are a
+    /// component, or a part of one between literals. A date bucket or an expression does not
+    /// determine its field, and neither do adjacent fields without a separator.
     pub(crate) fn told(&self) -> impl Iterator<Item = &str> {
         self.components.iter().flat_map(|component| match component {
             Component::Bucket(_) => Vec::new(),
@@ -16,9 +16,9 @@ impl Template {
         })
     }
 
-    /// Returns the text of a field that `path` [tells](Self::told), where it has this shape: the first
-    /// text, where the path tells it twice. Of the ways to cut a component at its literals it is the one
-    /// that ends each field as soon as it can.
+    /// Returns the text of a field that `path` [determines](Self::told), if the path has this
+    /// shape: the first text, if there are two. A component is split at its literals so that each
+    /// field ends as early as possible.
     pub(crate) fn text_in<'p>(&self, path: &[&'p str], field: &str) -> Option<Cow<'p, str>> {
         self.components.iter().enumerate().find_map(|(at, component)| match component {
             Component::Bucket(_) => None,
@@ -34,7 +34,7 @@ impl Template {
     }
 }
 
-/// Lists the fields with something else on both sides, with their places.
+/// Lists the fields without adjacent fields, with their indices.
 fn told_in(parts: &[Part]) -> impl Iterator<Item = (usize, &str)> {
     let is_literal = |at: usize| parts.get(at).is_none_or(|part| matches!(part, Part::Literal(_)));
     parts.iter().enumerate().filter_map(move |(at, part)| match part {
@@ -45,8 +45,8 @@ fn told_in(parts: &[Part]) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Cuts a name that has the shape of `parts` into what each of them is; of parts that nothing
-/// separates the first is empty.
+/// Splits a name with the shape of `parts` into the text of each part. Of adjacent fields, the
+/// first is empty.
 fn cut<'p>(parts: &[Part], name: &'p str) -> Vec<&'p str> {
     let (mut cut, mut rest) = (Vec::with_capacity(parts.len()), name);
     for (at, part) in parts.iter().enumerate() {

@@ -14,16 +14,16 @@ const LONGEST: i64 = 315_576_000_000;
 
 const NANOSECONDS: i128 = 1_000_000_000;
 
-/// The first moment that a timestamp can be: the beginning of the year 1.
+/// The first moment in the range of a timestamp: the beginning of the year 1.
 const FIRST: i64 = -62_135_596_800;
 
-/// Returns a duration that is not too long.
+/// Returns the duration, if it is not too long.
 pub(super) fn duration(duration: Option<Duration>) -> Result<Operand<'static>, Fault> {
     let duration = duration.filter(|it| it.whole_seconds().unsigned_abs() <= LONGEST as u64);
     duration.map(Operand::Duration).ok_or(Fault::RANGE)
 }
 
-/// Returns the moment so many nanoseconds after the beginning of 1970.
+/// Returns the moment `nanoseconds` after the Unix epoch.
 pub(super) fn moment(nanoseconds: Option<i128>) -> Result<Operand<'static>, Fault> {
     let nanoseconds = nanoseconds.filter(|at| *at >= i128::from(FIRST) * NANOSECONDS);
     nanoseconds.and_then(Moment::at).map(Operand::Moment).ok_or(Fault::RANGE)
@@ -70,7 +70,7 @@ pub(super) fn subtract<'a>(left: Operand<'a>, right: Operand<'a>) -> Result<Oper
         (Operand::Moment(at), Operand::Moment(from)) => {
             let between = at.nanoseconds() - from.nanoseconds();
             let seconds = i64::try_from(between.div_euclid(NANOSECONDS)).ok();
-            // Less than a second fits.
+            // Less than a second always fits.
             let rest = between.rem_euclid(NANOSECONDS) as i32;
             duration(seconds.map(|seconds| Duration::new(seconds, rest)))
         }
@@ -109,7 +109,7 @@ pub(super) fn remainder<'a>(left: Operand<'a>, right: Operand<'a>) -> Result<Ope
     }
 }
 
-/// Returns the value with the other sign.
+/// Returns the negated value.
 pub(super) fn negate(operand: Operand<'_>) -> Result<Operand<'_>, Fault> {
     match operand {
         Operand::Int(number) => number.checked_neg().map(Operand::Int).ok_or(Fault::RANGE),

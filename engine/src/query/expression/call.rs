@@ -1,4 +1,4 @@
-//! What the functions return.
+//! The implementation of the functions.
 
 use std::cmp::Ordering;
 
@@ -13,7 +13,7 @@ use super::operand::Operand;
 use super::{convert, number, text, version};
 use crate::budget::STEP;
 
-/// Applies a function to values, of which there are as many as its signature says.
+/// Applies a function to values, whose number matches its signature.
 ///
 /// # Errors
 ///
@@ -188,7 +188,7 @@ fn size<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> {
     i64::try_from(size).map(Operand::Int).map_err(|_| Fault::RANGE)
 }
 
-/// Returns the elements of a list that is not too long.
+/// Returns the elements of a list, if it is not too long.
 fn elements<'a>(list: &Operand<'a>) -> Result<Vec<Operand<'a>>, Fault> {
     let elements = list.elements().ok_or(Fault::TYPES)?;
     let elements: Vec<_> = elements.take(MAX_LIST + 1).collect();
@@ -214,7 +214,7 @@ fn is_subset(one: &Operand<'_>, other: &Operand<'_>, meter: &Meter<'_>) -> Resul
     Ok(true)
 }
 
-/// Says whether a list has an element, or a map a key.
+/// Returns whether a list has an element, or a map a key.
 ///
 /// # Errors
 ///
@@ -250,7 +250,7 @@ pub(super) fn at<'a>(
     index: &Operand<'a>,
     meter: &Meter<'_>,
 ) -> Result<Operand<'a>, Fault> {
-    // An element of a list that was made costs nothing to find.
+    // Finding an element of a computed list is free.
     let weight = if matches!(of, Operand::List(_)) { STEP } else { of.weight() };
     meter.spend(weight)?;
     if of.elements().is_none() {
@@ -261,7 +261,7 @@ pub(super) fn at<'a>(
     let position = match index {
         Operand::Int(at) => usize::try_from(*at).ok(),
         Operand::Uint(at) => usize::try_from(*at).ok(),
-        // A float that is a position is one.
+        // A float with an integral value is a valid position.
         Operand::Double(at) if at.fract() == 0.0 && (0.0..1e15).contains(at) => Some(*at as usize),
         Operand::Double(_) => None,
         _ => return Err(Fault::TYPES),

@@ -1,4 +1,4 @@
-//! What the names of an expression stand for.
+//! Resolves the names of an expression.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -26,18 +26,18 @@ use crate::value::FieldPath;
 const TYPES: [&str; 10] =
     ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
-/// What an expression can know of.
+/// The context of an expression.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ground<'a> {
     /// The sheet of the records.
     pub(super) sheet: &'a Sheet,
-    /// The state that the sheet is a part of; without it no other record is looked at.
+    /// The state that contains the sheet; without it, no other record is read.
     pub(super) snapshot: Option<&'a Snapshot>,
-    /// What `now` is.
+    /// The value of `now`.
     pub(super) now: Moment,
 }
 
-/// An expression whose names are known.
+/// An expression with resolved names.
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) term: Term,
@@ -49,12 +49,12 @@ pub(super) struct Checked {
     pub(super) reads_now: bool,
 }
 
-/// Finds out what the names of an expression are.
+/// Resolves the names of an expression.
 ///
 /// # Errors
 ///
-/// Where a name is unknown, a function has too many or too few values, or a constant is none that it
-/// takes; and where the value can be neither true nor false.
+/// Fails if a name is unknown, a function has too many or too few arguments or a constant that it
+/// does not accept, or the value cannot be true or false.
 pub(super) fn check(node: &Node, ground: Ground<'_>) -> Result<Checked, Flaw> {
     let mut fields = BTreeSet::new();
     collect(node, &mut fields);
@@ -76,7 +76,7 @@ pub(super) fn check(node: &Node, ground: Ground<'_>) -> Result<Checked, Flaw> {
     Ok(Checked { term, fields: candidates, related, reads_now })
 }
 
-/// Says whether the value of a term can be seen to be neither true nor false.
+/// Returns whether the value of a term is visibly neither true nor false.
 fn is_never_bool(term: &Term) -> bool {
     use super::syntax::Operator::{Add, Divide, Multiply, Remainder, Subtract};
     match term {
@@ -95,7 +95,7 @@ fn is_never_bool(term: &Term) -> bool {
     }
 }
 
-/// Collects the names that may be fields, with those of variables.
+/// Collects the names that may be fields, including those of variables.
 fn collect(node: &Node, names: &mut BTreeSet<String>) {
     let mut all = |nodes: &[Node]| nodes.iter().for_each(|node| collect(node, names));
     match &node.kind {
@@ -123,7 +123,7 @@ fn collect(node: &Node, names: &mut BTreeSet<String>) {
 /// The fields that a sheet knows.
 struct Names<'a> {
     sheet: &'a Sheet,
-    /// Those that its definition names, once they are needed.
+    /// The fields that its definition names, computed on first use.
     declared: OnceCell<BTreeSet<String>>,
 }
 
@@ -137,7 +137,7 @@ impl<'a> Names<'a> {
         self.sheet.fields().iter().filter(move |_| is_open).map(|(name, _)| name)
     }
 
-    /// Says whether records may have the field, or something inside of it.
+    /// Returns whether records may have the field, or something inside it.
     fn knows(&self, name: &str) -> bool {
         let inside = format!("{name}.");
         let behind = (Bound::Included(&*inside), Bound::Unbounded);
@@ -154,11 +154,11 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Where in the records of a sheet a value lies.
+/// The position of a value in the records of a sheet.
 #[derive(Clone)]
 struct Place<'a> {
     sheet: &'a Sheet,
-    /// The field; empty is the record itself.
+    /// The field; empty for the record itself.
     path: String,
 }
 
@@ -169,7 +169,7 @@ impl Place<'_> {
     }
 }
 
-/// A term, and where its value lies, if it does in a record.
+/// A term, and the position of its value, if it is in a record.
 struct Found<'a> {
     term: Term,
     place: Option<Place<'a>>,
@@ -190,7 +190,7 @@ struct Local<'a> {
 struct Checker<'a> {
     ground: Ground<'a>,
     own: Names<'a>,
-    /// Every name of the expression, in order: a field is known by its place among them.
+    /// Every name in the expression, in order; a field is identified by its index here.
     candidates: Vec<Box<str>>,
     locals: Vec<Local<'a>>,
     related: Vec<Arc<Sheet>>,
@@ -213,7 +213,7 @@ impl<'a> Checker<'a> {
             NodeKind::Index { of, index } => {
                 let (of, index) = (self.term(of)?, self.term(index)?);
                 let is_position = matches!(index.term, Term::Constant(Operand::Int(_)));
-                // An element of a list is where the list is.
+                // An element of a list has the position of the list.
                 let place = of.place.filter(|_| is_position);
                 let (of, index) = (Box::new(of.term), Box::new(index.term));
                 return Ok(Found { term: Term::Index { of, index }, place });
@@ -245,7 +245,7 @@ impl<'a> Checker<'a> {
         nodes.iter().map(|node| self.term(node).map(|found| found.term)).collect()
     }
 
-    /// Returns what a name is: a variable of a macro, the clock, a key, a field, or a type.
+    /// Resolves a name: a variable of a macro, the clock, a key, a field, or a type.
     fn name(&mut self, at: usize, name: &str) -> Result<Found<'a>, Flaw> {
         if let Some(depth) = self.locals.iter().rposition(|local| local.name == name) {
             return Ok(Found { term: Term::Local(depth), place: self.locals[depth].place.clone() });
@@ -274,7 +274,7 @@ impl<'a> Checker<'a> {
         Ok(Found { term: Term::Field(place_among), place: Some(place) })
     }
 
-    /// Returns where a member lies, if its table lies in a record.
+    /// Returns the position of a member, if its table is in a record.
     fn member(
         &self,
         at: usize,
@@ -371,7 +371,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Returns a test of texts. Patterns are read once, and bounded together.
+    /// Returns a pattern match. Patterns are compiled once, and their total size is bounded.
     fn matches(&mut self, at: usize, mut operands: Vec<Term>) -> Result<Term, Flaw> {
         let pattern = match operands.pop() {
             Some(Term::Constant(Operand::Text(pattern))) => pattern,
@@ -406,7 +406,7 @@ impl<'a> Checker<'a> {
         let step = step.map(|step| self.term(step)).transpose();
         self.locals.truncate(local);
         let (test, step) = (test?.map(|test| test.term), step?);
-        // What is chosen of a list lies where the list does.
+        // Elements selected from a list have the position of the list.
         let place = match &step {
             Some(step) => step.place.clone(),
             None => place.filter(|_| kind == FoldKind::List),
@@ -423,7 +423,7 @@ impl<'a> Checker<'a> {
                 Term::Select { of, name } => Term::Has { of, name },
                 _ => return Err(wrong()),
             },
-            // The fields of the record are variables, and it may lack each.
+            // The fields of the record are variables, any of which it may lack.
             NodeKind::Name(_) | NodeKind::Quoted(_) => match self.term(argument)?.term {
                 Term::Field(place) => Term::HasField(place),
                 _ => return Err(wrong()),
@@ -433,7 +433,7 @@ impl<'a> Checker<'a> {
         Ok(term.into())
     }
 
-    /// Returns the state, where other records can be looked at.
+    /// Returns the state, if other records can be read.
     fn snapshot(&self, at: usize, name: &str) -> Result<&'a Snapshot, Flaw> {
         let message = || format!("`{name}` looks at other records, which cannot be done here");
         self.ground.snapshot.ok_or_else(|| Flaw::new(at, message()))
@@ -495,7 +495,7 @@ impl<'a> Checker<'a> {
         Ok(Found { term: Term::Referrers(Box::new(referrers)), place })
     }
 
-    /// Returns another sheet that the expression reads from now on.
+    /// Adds another sheet that the expression reads, and returns it.
     fn relate(&mut self, sheet: &Arc<Sheet>) -> Arc<Sheet> {
         if !self.related.iter().any(|known| Arc::ptr_eq(known, sheet)) {
             self.related.push(sheet.clone());
@@ -504,7 +504,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Returns what would be understood, for the end of a message.
+/// Lists the accepted names, for the end of a message.
 fn listed(known: &[String]) -> String {
     match known {
         [] => "; there is none".to_owned(),
@@ -522,7 +522,7 @@ fn fold_kind(name: &str) -> Option<FoldKind> {
     }
 }
 
-/// Returns the function of this name, as it is called.
+/// Returns the function with this name and form.
 fn signature(at: usize, name: &str, is_method: bool) -> Result<&'static Signature, Flaw> {
     let mut named = FUNCTIONS.iter().filter(|known| known.name == name);
     let fits = |form: Form| if is_method { form.is_method() } else { form.is_function() };
@@ -543,7 +543,7 @@ fn signature(at: usize, name: &str, is_method: bool) -> Result<&'static Signatur
     Err(Flaw::new(at, message))
 }
 
-/// Evaluates a term of nothing but constants, where it has a value.
+/// Evaluates a term that consists only of constants, if it has a value.
 fn constant(term: Term) -> Term {
     let is_constant = |term: &Term| matches!(term, Term::Constant(_));
     let all = match &term {
@@ -559,8 +559,8 @@ fn constant(term: Term) -> Term {
     value.map_or(term, Term::Constant)
 }
 
-/// Returns the field that a term reads in each record, if it is one of a table of the record or of
-/// a list in it, and `locals` those that the variables around it stand for.
+/// Returns the field that a term reads in each record, if the field is in a table of the record or
+/// of a list in it; `locals` has the fields that the enclosing variables stand for.
 pub(super) fn path_of(
     term: &Term,
     fields: &[Box<str>],

@@ -6,7 +6,7 @@ use super::flaw::Fault;
 use super::function::Function;
 use super::operand::Operand;
 
-/// Returns a part of a moment where clocks are ahead of UTC as `zone` says: `+02:00`, or `UTC`.
+/// Returns a part of a moment in the zone `zone`: an offset such as `+02:00`, or `UTC`.
 pub(super) fn part_of<'a>(
     operand: &Operand<'_>,
     zone: Option<&str>,
@@ -51,8 +51,8 @@ fn part_of_duration(duration: Duration, part: Function) -> Result<i64, Fault> {
     })
 }
 
-/// Reads `UTC`, `+02:00`, `-02:00` or `02:00`. The rules of places, such as `Europe/Berlin`, change,
-/// and an answer must not with them.
+/// Parses `UTC`, `+02:00`, `-02:00` or `02:00`. Named zones such as `Europe/Berlin` are not
+/// accepted: their rules change, and answers must not.
 fn offset(zone: &str) -> Result<UtcOffset, Fault> {
     const UNKNOWN: Fault = Fault("knows UTC and offsets such as +02:00, and no other time zone");
     if zone == "UTC" {

@@ -126,8 +126,8 @@ pub(super) fn member<'a>(
     }
 }
 
-/// Compares two values of one type, or two numbers, or a moment with a text that spells one.
-/// Returns `None` where one is not a number at all.
+/// Compares two values of one type, two numbers, or a moment with a text that denotes one. Returns
+/// `None` if one of them is NaN.
 ///
 /// # Errors
 ///
@@ -154,8 +154,8 @@ pub(super) fn order(
     }))
 }
 
-/// Returns both as moments, where one is a timestamp and the other one, too, or a text that spells
-/// a moment as the query parameters read it.
+/// Returns both as moments, if one is a timestamp and the other is too, or is a text that denotes a
+/// moment as query parameters spell it.
 fn moments(one: &Operand<'_>, other: &Operand<'_>) -> Option<(Moment, Moment)> {
     match (one, other) {
         (Operand::Moment(one), Operand::Moment(other)) => Some((*one, *other)),
@@ -182,7 +182,7 @@ impl Numeric {
         }
     }
 
-    /// Compares exactly; `None` where one is not a number.
+    /// Compares exactly; returns `None` if one is NaN.
     fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Whole(one), Self::Whole(other)) => Some(one.cmp(&other)),
@@ -199,7 +199,7 @@ fn compare(whole: i128, double: f64) -> Option<Ordering> {
     if double.is_nan() {
         return None;
     }
-    // The cast saturates far outside of all integers, so the order is right there, too.
+    // The cast saturates far outside the range of integers, so the order is right there too.
     let floor = double.floor();
     let fraction = if double > floor { Ordering::Less } else { Ordering::Equal };
     Some(whole.cmp(&(floor as i128)).then(fraction))

@@ -1,4 +1,4 @@
-//! Values of one type as values of another.
+//! Converts values from one type to another.
 
 use time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) fn int<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> {
     let number = match operand {
         Operand::Int(number) => Some(*number),
         Operand::Uint(number) => i64::try_from(*number).ok(),
-        // Both ends are floats, and the upper one is one too many.
+        // Both bounds are exact floats, and the upper one is out of range.
         Operand::Double(it) => {
             (*it > -(2_f64.powi(63)) && *it < 2_f64.powi(63)).then_some(*it as i64)
         }
@@ -89,7 +89,8 @@ pub(super) fn string(operand: Operand<'_>) -> Result<Operand<'_>, Fault> {
     made(text)
 }
 
-/// Writes a float as short as it is read again, with an exponent where it would have many zeros.
+/// Formats a float as the shortest text that parses to it, with an exponent if it would have many
+/// zeros.
 fn written(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
@@ -104,7 +105,7 @@ fn written(number: f64) -> String {
     format!("{digits}e{sign}{exponent:0>2}")
 }
 
-/// Writes a duration in seconds: `90s`, `-1.5s`.
+/// Formats a duration in seconds: `90s`, `-1.5s`.
 fn seconds(duration: Duration) -> String {
     let sign = if duration.is_negative() { "-" } else { "" };
     let mut text = format!("{sign}{}", duration.whole_seconds().unsigned_abs());
@@ -116,7 +117,8 @@ fn seconds(duration: Duration) -> String {
     text
 }
 
-/// Returns the moment that a text spells, or that is so many seconds after the beginning of 1970.
+/// Returns the moment that a text denotes, or that is the given number of seconds after the Unix
+/// epoch.
 pub(super) fn timestamp<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> {
     match operand {
         Operand::Moment(moment) => Ok(Operand::Moment(*moment)),
@@ -137,7 +139,7 @@ pub(super) fn duration<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> 
         Operand::Text(text) => {
             let nanoseconds = nanoseconds(text).ok_or(NONE)?;
             let seconds = i64::try_from(nanoseconds / NANOSECONDS).map_err(|_| Fault::RANGE)?;
-            // Less than a second fits.
+            // Less than a second always fits.
             let rest = (nanoseconds % NANOSECONDS) as i32;
             arithmetic::duration(Some(Duration::new(seconds, rest)))
         }
@@ -176,7 +178,7 @@ fn nanoseconds(text: &str) -> Option<i128> {
         }
         let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
         sum = sum.checked_add(whole.checked_mul(unit)?)?;
-        // What is finer than a nanosecond is cut off.
+        // Digits beyond nanoseconds are cut off.
         let mut place = unit;
         for digit in fraction.bytes() {
             place /= 10;

@@ -14,27 +14,27 @@ use crate::record::Record;
 use crate::scalar::{Number, Scalar};
 use crate::value::{Json, Kind};
 
-/// What an expression is evaluated over.
+/// The context in which an expression is evaluated.
 pub(super) struct Scope<'a, 'b> {
     record: Option<&'a Record>,
-    /// The fields that the expression reads, as far as the record has them.
+    /// The fields that the expression reads, where the record has them.
     fields: SmallVec<[Option<Json<'a>>; 8]>,
-    /// The variables of the macros around, outermost first.
+    /// The variables of the enclosing macros, outermost first.
     locals: Vec<Operand<'a>>,
     meter: Meter<'b>,
 }
 
 impl<'a, 'b> Scope<'a, 'b> {
-    /// Returns a scope in which nothing is known but constants.
+    /// Returns a scope for constant expressions.
     pub(super) fn empty(budget: &'b Budget) -> Self {
         let meter = Meter::new(budget);
         Self { record: None, fields: SmallVec::new(), locals: Vec::new(), meter }
     }
 
-    /// Returns that of a record, of which `names` are read, in order. Linear in its text.
+    /// Returns the scope of a record, from which `names`, in order, are read. Linear in its text.
     pub(super) fn of(record: &'a Record, names: &[Box<str>], budget: &'b Budget) -> Self {
         let mut fields: SmallVec<[Option<Json<'a>>; 8]> = SmallVec::from_elem(None, names.len());
-        // A field that the path has too is that of the value, unless it is null there.
+        // A field of the value takes precedence over one from the path, unless it is null.
         for part in record.value.parts() {
             let mut wanted = names.iter().enumerate().peekable();
             // Both are in order.
@@ -59,7 +59,7 @@ impl<'a, 'b> Scope<'a, 'b> {
 ///
 /// # Errors
 ///
-/// Where it has none.
+/// Fails if it has no value.
 pub(super) fn evaluate<'a>(
     term: &'a Term,
     scope: &mut Scope<'a, '_>,
@@ -145,7 +145,7 @@ fn each<'a>(terms: &'a [Term], scope: &mut Scope<'a, '_>) -> Result<Vec<Operand<
     terms.iter().map(|term| evaluate(term, scope)).collect()
 }
 
-/// Returns a member of a map by its name, if it has that.
+/// Returns the member `name` of a map, if it exists.
 fn select<'a>(
     of: &Operand<'a>,
     name: &'a str,
@@ -218,11 +218,12 @@ fn binary<'a>(
     }
 }
 
-/// Returns `deciding` where a part has that value, whatever is wrong with others; else the opposite.
+/// Returns `deciding` if a part has that value, whatever errors other parts have; otherwise the
+/// opposite.
 ///
 /// # Errors
 ///
-/// Where a part is neither true nor false and none decides.
+/// Fails if a part is neither true nor false and none decides.
 fn decided<'a, T>(
     parts: impl Iterator<Item = T>,
     deciding: bool,
@@ -257,7 +258,7 @@ fn folded<'a>(fold: &'a Fold, scope: &mut Scope<'a, '_>) -> Result<Operand<'a>, 
     value
 }
 
-/// Returns what the test of a macro says of an item.
+/// Returns the result of a macro's test for an item.
 fn tested<'a>(
     fold: &'a Fold,
     item: Operand<'a>,
@@ -308,8 +309,8 @@ fn chosen<'a>(
     Ok(Operand::List(list.into()))
 }
 
-/// Returns the record that a value names, as far as the public sees it; of several the first by
-/// key.
+/// Returns the record that a value refers to, if the public sees it; if there are several, the
+/// first by key.
 fn referred<'a>(
     value: &Operand<'a>,
     to: &'a Target,
@@ -338,8 +339,7 @@ fn number_of(text: &str) -> Result<Scalar, Fault> {
     Number::parse(text).map(Scalar::Number).ok_or(Fault::TYPES)
 }
 
-/// Returns the records that refer to the one that is looked at, as far as the public sees them, in
-/// the order of their keys.
+/// Returns the records that refer to the current one and that the public sees, in key order.
 fn referring<'a>(referrers: &'a Referrers, scope: &Scope<'a, '_>) -> Result<Operand<'a>, Fault> {
     let record = scope.record.ok_or(Fault::ABSENT)?;
     let Some(index) = referrers.sheet.index(referrers.field.as_str()) else {

@@ -27,12 +27,12 @@ pub(super) struct Signature {
     pub(super) function: Function,
     pub(super) name: &'static str,
     pub(super) form: Form,
-    /// How many values it takes; that on which a method is called is one of them.
+    /// The number of arguments, including the value that a method is called on.
     pub(super) least: usize,
     pub(super) most: usize,
 }
 
-/// Where the first value of a function stands.
+/// Where the first argument of a function is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// `f(x)`
@@ -44,12 +44,12 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// Says whether a function of this form may be called on a value.
+    /// Returns whether a function of this form may be called on a value.
     pub(super) fn is_method(self) -> bool {
         self != Self::Function
     }
 
-    /// Says whether a function of this form may be called by itself.
+    /// Returns whether a function of this form may be called by itself.
     pub(super) fn is_function(self) -> bool {
         self != Self::Method
     }

@@ -1,4 +1,4 @@
-//! How much an expression may make on the way.
+//! Limits on intermediate values of an expression.
 
 /// The longest text, in bytes.
 pub(super) const MAX_TEXT: usize = 256 << 10;

@@ -1,8 +1,8 @@
-//! Which values of an index the records can have for which an expression holds.
+//! The index values that records must have for an expression to hold.
 //!
-//! An expression holds only where each of its conjuncts does. A conjunct that compares a field with
-//! a constant leaves the records that an index has at some values; each of them is still evaluated,
-//! so these may be too many, and never too few.
+//! An expression holds only if each of its conjuncts does. A conjunct that compares a field with a
+//! constant restricts the records to those at some values of an index. Each of them is still
+//! evaluated, so there may be too many of them, but never too few.
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
@@ -18,7 +18,7 @@ use crate::record::Record;
 use crate::scalar::{Moment, Number, Scalar};
 use crate::value::FieldPath;
 
-/// The values that a field has where an expression holds: at least one of them is in these ranges.
+/// The values that a field has if an expression holds: at least one of them is in these ranges.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Narrowing {
     pub(crate) field: FieldPath,
@@ -42,7 +42,7 @@ pub(super) fn narrowings(term: &Term, fields: &[Box<str>]) -> Vec<Narrowing> {
 
 struct Finder<'t> {
     fields: &'t [Box<str>],
-    /// The fields that the variables of the macros around stand for.
+    /// The fields that the variables of the enclosing macros stand for.
     locals: Vec<Option<FieldPath>>,
     found: Vec<Narrowing>,
 }
@@ -52,7 +52,7 @@ impl Finder<'_> {
         match term {
             Term::All(parts) => parts.iter().for_each(|part| self.collect(part)),
             Term::Fold(fold) if matches!(fold.kind, FoldKind::Exists | FoldKind::ExistsOne) => {
-                // What one element fulfils, the list holds.
+                // What holds for one element is in the index of the list.
                 let path = self.path(&fold.range);
                 self.locals.push(path);
                 fold.test.iter().for_each(|test| self.collect(test));
@@ -61,7 +61,8 @@ impl Finder<'_> {
             term => {
                 if let Some((field, ranges)) = self.path_and_ranges(term) {
                     let others = [(Included(Scalar::Other("".into())), Unbounded)];
-                    // A macro or `in` goes through the keys of a map, which an index has as a whole.
+                    // A macro or `in` iterates over the keys of a map, which an index holds as a
+                    // whole.
                     let ranges = Ranges::apart(ranges.into_iter().chain(others));
                     self.found.push(Narrowing { field, ranges });
                 }
@@ -82,7 +83,7 @@ impl Finder<'_> {
                 (Term::Constant(constant), path) => Some((self.path(path)?, equals(constant)?)),
                 (path, Term::Constant(Operand::List(list))) => {
                     let is_moment = |it: &Operand<'_>| matches!(it, Operand::Moment(_));
-                    // Its range would not be apart from that of a text.
+                    // Its range could overlap that of a text.
                     if list.iter().any(is_moment) {
                         return None;
                     }
@@ -111,7 +112,7 @@ impl Finder<'_> {
     }
 }
 
-/// Returns the operator that says the same with its sides exchanged.
+/// Returns the equivalent operator with its sides exchanged.
 fn reversed(operator: Operator) -> Operator {
     match operator {
         Operator::Below => Operator::Above,
@@ -133,7 +134,7 @@ fn compares(operator: Operator, constant: &Operand<'_>) -> Option<Vec<Range>> {
     };
     Some(match constant {
         Operand::Moment(moment) => vec![moments(side, *moment)],
-        // Here, dates are texts like others.
+        // Here, dates are texts like any others.
         Operand::Text(text) => {
             vec![side_of(side, Scalar::String((&**text).into())), all_moments()]
         }
@@ -172,7 +173,7 @@ fn all_moments() -> Range {
 fn beginning(prefix: &str) -> Range {
     let mut end = prefix.to_owned();
     while let Some(last) = end.pop() {
-        // What comes behind all of them begins with the next character, if there is one.
+        // The end is the next character, if there is one.
         if let Some(next) = (last..=char::MAX).nth(1) {
             end.push(next);
             break;

@@ -8,8 +8,7 @@ use super::flaw::Fault;
 use super::meter::Meter;
 use super::operand::Operand;
 
-/// Returns the greatest or the least of some numbers, or of those in a list: the one that is on
-/// this side of the others.
+/// Returns the greatest or the least of some numbers, or of those in a list, depending on `side`.
 pub(super) fn extreme<'a>(
     operands: Vec<Operand<'a>>,
     side: Ordering,
@@ -27,7 +26,7 @@ pub(super) fn extreme<'a>(
     best(numbers.into_iter(), side, meter)
 }
 
-/// Returns the first element that no other is before on this side.
+/// Returns the first element that no other one precedes on this side.
 pub(super) fn best<'a>(
     mut elements: impl Iterator<Item = Operand<'a>>,
     side: Ordering,

@@ -11,16 +11,16 @@ use crate::record::Record;
 use crate::scalar::Moment;
 use crate::value::{Json, Kind};
 
-/// A value: of a record as it lies in memory, or made on the way.
+/// A value: part of a record in memory, or computed.
 #[derive(Debug, Clone)]
 pub(super) enum Operand<'a> {
     /// `null`
     Null,
     /// `bool`
     Bool(bool),
-    /// `int`: what JSON writes without a fraction or an exponent.
+    /// `int`: a JSON number without a fraction or an exponent.
     Int(i64),
-    /// `uint`; of JSON, integers that are too large for an int.
+    /// `uint`; in JSON, an integer that is too large for an int.
     Uint(u64),
     /// `double`
     Double(f64),
@@ -28,9 +28,9 @@ pub(super) enum Operand<'a> {
     Text(Text<'a>),
     /// `bytes`, which no record holds.
     Bytes(Arc<[u8]>),
-    /// `list` or `map` of a record.
+    /// A `list` or `map` of a record.
     Json(Json<'a>),
-    /// The `map` that another record is, with its key as the member `_key`.
+    /// Another record as a `map`, with its key as the member `_key`.
     Record(&'a Record),
     /// `list`
     List(Made<Operand<'a>>),
@@ -40,13 +40,13 @@ pub(super) enum Operand<'a> {
     Moment(Moment),
     /// `duration`
     Duration(Duration),
-    /// A semantic version, as Kubernetes has them.
+    /// A semantic version, as in Kubernetes.
     Version(Arc<semver::Version>),
     /// A type.
     Type(&'static str),
 }
 
-/// A member of a map that was made on the way.
+/// A member of a computed map.
 #[derive(Debug, Clone)]
 pub(super) struct Entry<'a> {
     pub(super) key: Operand<'a>,
@@ -84,7 +84,7 @@ fn marks(version: &semver::Version) -> usize {
 pub(super) const KEY: &str = "_key";
 
 impl<'a> Operand<'a> {
-    /// Returns what `json` is. Takes no memory, unless a text has escapes.
+    /// Converts `json`. Allocates only if a text has escapes.
     pub(super) fn of(json: Json<'a>) -> Self {
         match json.kind() {
             Kind::Null => Self::Null,
@@ -104,7 +104,7 @@ impl<'a> Operand<'a> {
         int.or_else(|| text.parse().ok().map(Self::Uint)).unwrap_or_else(double)
     }
 
-    /// Returns a text that is known for as long as the operand is used, without a copy.
+    /// Returns a text that borrows from this operand, without a copy.
     pub(super) fn borrowed(&'a self) -> Self {
         match self {
             Self::Text(text) => Self::Text(Text::Held(text)),
@@ -112,7 +112,8 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns what it is apart from any record; `None` where it is a part of one.
+    /// Converts the value into one that is independent of any record, or returns `None` if it is
+    /// part of one.
     pub(super) fn into_constant(self) -> Option<Operand<'static>> {
         Some(match self {
             Self::Null => Operand::Null,
@@ -170,7 +171,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns the elements of a list; `None` for another value.
+    /// Returns the elements of a list, or `None` for any other value.
     pub(super) fn elements(&self) -> Option<Box<dyn Iterator<Item = Operand<'a>> + 'a>> {
         match self {
             Self::Json(json) if json.kind() == Kind::Array => {
@@ -184,7 +185,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns the members of a map, in no particular order; `None` for another value.
+    /// Returns the members of a map, in no particular order, or `None` for any other value.
     pub(super) fn entries(&self) -> Option<Box<dyn Iterator<Item = Entry<'a>> + 'a>> {
         match self {
             Self::Map(map) => {
@@ -198,7 +199,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns what a macro goes through: the elements of a list, or the keys of a map.
+    /// Returns what a macro iterates over: the elements of a list, or the keys of a map.
     pub(super) fn items(&self) -> Option<Box<dyn Iterator<Item = Operand<'a>> + 'a>> {
         if let Some(object) = self.object() {
             return Some(Box::new(object.members().map(|(key, _)| Operand::Text(key.into()))));
@@ -209,7 +210,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns the object of a record that it is.
+    /// Returns the object of a record, if the value is one.
     pub(super) fn object(&self) -> Option<Json<'a>> {
         match self {
             Self::Json(json) if json.kind() == Kind::Object => Some(*json),

@@ -1,4 +1,4 @@
-//! Expressions whose names are known: what is evaluated.
+//! Expressions with resolved names, which can be evaluated.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::value::FieldPath;
 pub(super) enum Term {
     /// A value that is the same for every record.
     Constant(Operand<'static>),
-    /// The field of the record at this place among those that the expression reads.
+    /// The field of the record with this index among those that the expression reads.
     Field(usize),
     /// Whether the record has that field.
     HasField(usize),
     /// The key of the record.
     Key,
-    /// The variable of the macro that is nested so deep.
+    /// The variable of the macro at this nesting depth.
     Local(usize),
     /// A member of a map.
     Select { of: Box<Term>, name: Box<str> },
@@ -42,30 +42,30 @@ pub(super) enum Term {
     All(Vec<Term>),
     /// Whether one is true.
     Any(Vec<Term>),
-    /// A condition, and what is the value where it holds and where it does not.
+    /// A condition, its value if true, and its value if false.
     Choice(Box<[Term; 3]>),
-    /// What a function returns.
+    /// The result of a function.
     Call { function: Function, operands: Vec<Term> },
     /// Whether a text has a part as the pattern says.
     Matches { text: Box<Term>, pattern: Box<Pattern> },
     /// A macro that goes through a list, or the keys of a map.
     Fold(Box<Fold>),
-    /// The record that a reference names.
+    /// The record that a reference points to.
     Referred { value: Box<Term>, to: Box<Target> },
-    /// The records that refer to the one that is looked at.
+    /// The records that refer to the current one.
     Referrers(Box<Referrers>),
 }
 
-/// A macro that goes through a list.
+/// A macro that iterates over a list.
 #[derive(Debug, Clone)]
 pub(super) struct Fold {
     pub(super) kind: FoldKind,
     pub(super) range: Term,
-    /// How many macros are around it, which is where its variable is.
+    /// The number of enclosing macros, which is the index of its variable.
     pub(super) local: usize,
-    /// What each element is tested for.
+    /// The test for each element.
     pub(super) test: Option<Term>,
-    /// What is made of each, where it is a `map`.
+    /// The result for each element of a `map`.
     pub(super) step: Option<Term>,
 }
 
@@ -74,29 +74,29 @@ pub(super) struct Fold {
 pub(super) enum FoldKind {
     /// `all`: whether the test holds for all elements.
     All,
-    /// `exists`: whether it holds for one at least.
+    /// `exists`: whether the test holds for at least one.
     Exists,
     /// `exists_one`: whether it holds for exactly one.
     ExistsOne,
-    /// `filter` and `map`: the list of those for which it holds, or of what is made of these.
+    /// `filter` and `map`: the list of the elements for which it holds, or of the results for them.
     List,
 }
 
-/// The records that a reference can name.
+/// The records that a reference can point to.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) sheet: Arc<Sheet>,
-    /// The field by which they are named; `None` where that is their key.
+    /// The field that identifies them, or `None` for their key.
     pub(super) field: Option<FieldPath>,
 }
 
 /// Records that refer to one.
 #[derive(Debug, Clone)]
 pub(super) struct Referrers {
-    /// The sheet of the records that refer.
+    /// The sheet of the referring records.
     pub(super) sheet: Arc<Sheet>,
-    /// The field by which they do.
+    /// The field that refers.
     pub(super) field: FieldPath,
-    /// The field by which the one is named; `None` where that is its key.
+    /// The field that the reference matches, or `None` for the key.
     pub(super) target: Option<FieldPath>,
 }

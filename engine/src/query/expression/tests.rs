@@ -7,7 +7,7 @@ use super::*;
 use crate::query::ListQuery;
 use crate::query::tests::sheet;
 
-/// Returns the keys of a list with a filter, and how many records were skipped.
+/// Returns the keys of a list with a filter, and the number of skipped records.
 fn listed(
     (sheet, text): &(Sheet, crate::search::TextIndex),
     filter: &str,
@@ -19,7 +19,7 @@ fn listed(
     Ok((keys.collect(), page.skipped.unwrap()))
 }
 
-/// Says what an expression of constants is: true, false or nothing.
+/// Returns the verdict of a constant expression.
 fn judged(filter: &str) -> Result<Verdict, String> {
     let sheet = sheet("[sheets.s]\n", &[json!({"n": 1})]);
     let (keys, skipped) = listed(&sheet, filter)?;
@@ -157,7 +157,7 @@ fn what_can_be_seen_to_be_wrong_is_told_with_its_place() {
     assert!(judged(&patterns).unwrap_err().contains("more than 8 patterns"));
 }
 
-/// An expression of the model, which shares nothing with what is tested: it is written as CEL, and
+/// An expression of the model, which shares no code with the tested one: it is written as CEL, and
 /// evaluated over trees of `serde_json`.
 #[derive(Debug, Clone)]
 enum Model {
@@ -180,7 +180,7 @@ enum Model {
 }
 
 impl Model {
-    /// Writes it; `depth` macros are around it.
+    /// Formats it inside `depth` macros.
     fn cel(&self, depth: usize) -> String {
         let all = |models: &[Self], by: &str| {
             models.iter().map(|model| model.cel(depth)).collect::<Vec<_>>().join(by)
@@ -189,7 +189,7 @@ impl Model {
             Self::Literal(json) => json.to_string(),
             Self::Field(name) => (*name).to_owned(),
             Self::HasField(name) => format!("has({name})"),
-            // Where there is no macro, a field.
+            // Outside any macro, use a field.
             Self::Variable(_) if depth == 0 => "a".to_owned(),
             Self::Variable(up) => format!("v{}", depth - 1 - up % depth),
             Self::Select(of, name) => format!("{}.{name}", of.cel(depth)),
@@ -341,7 +341,7 @@ fn binary(sign: &str, one: &Json, other: &Json) -> Option<Json> {
                 (Json::String(one), Json::String(other)) => one.cmp(other),
                 (Json::Number(_), Json::Number(_)) => match ints {
                     Some((one, other)) => one.cmp(&other),
-                    // The numbers of the model are small where their types differ.
+                    // Numbers of different types are small in the model.
                     None => one.as_f64()?.partial_cmp(&other.as_f64()?)?,
                 },
                 _ => return None,
@@ -420,7 +420,7 @@ fn any_record() -> impl Strategy<Value = Json> {
     record.prop_map(|map| map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
-/// What names every field that an expression of the model can name.
+/// Returns a record with every field that an expression of the model can name.
 fn all_fields() -> Json {
     let leaf = json!({"x": {"x": {"x": 1, "y": 1}, "y": 1}, "y": {"x": 1, "y": {"x": 1, "y": 1}}});
     json!({"a": leaf, "b": leaf, "l": [leaf], "x": leaf})
@@ -466,7 +466,7 @@ fn any_model() -> impl Strategy<Value = Model> {
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: std::env::var("HEADWATER_EXPRESSIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(400),
-        // As many cases as that are evaluated, however many are refused.
+        // This many cases are evaluated, however many are rejected.
         max_global_rejects: u32::MAX,
         ..ProptestConfig::default()
     })]
@@ -480,7 +480,7 @@ proptest! {
         let filter = model.cel(0);
         let without = sheet("[sheets.s]\n", &records);
         let listed_without = listed(&without, &filter);
-        // What names no field, or is no condition.
+        // Skips expressions that name no field, or are not conditions.
         prop_assume!(listed_without.is_ok());
         let (keys, skipped) = listed_without.unwrap();
         let values: Vec<_> =
@@ -489,7 +489,7 @@ proptest! {
         prop_assert_eq!(&keys, &holding.map(|(at, _)| at).collect::<Vec<_>>(), "{}", filter);
         let undecided = values.iter().filter(|value| !matches!(value, Some(Json::Bool(_))));
         prop_assert_eq!(skipped, undecided.count(), "{}", filter);
-        // An index leaves out only what is not true.
+        // An index excludes only records for which the filter is not true.
         let with = sheet("[sheets.s]\nindex = ['a', 'b', 'l', 'l.x', 'a.x', 'x.y', 'l.y']\n", &records);
         let (narrowed, fewer) = listed(&with, &filter).unwrap();
         prop_assert_eq!(&narrowed, &keys, "{}", filter);

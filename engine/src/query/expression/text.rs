@@ -1,4 +1,4 @@
-//! Functions on texts. Positions count characters, from 0.
+//! Functions on strings. Positions count characters, from 0.
 
 use super::flaw::Fault;
 use super::limits::MAX_TEXT;
@@ -6,12 +6,12 @@ use super::made::{self, Text};
 use super::meter::Meter;
 use super::operand::Operand;
 
-/// Returns a text that was made, if it is short enough.
+/// Returns a computed text, if it is short enough.
 pub(super) fn made<'a>(text: String) -> Result<Operand<'a>, Fault> {
     if text.len() <= MAX_TEXT { Ok(Operand::Text(text.into())) } else { Err(Fault::LONG) }
 }
 
-/// Returns where the character at a position begins; the end is one, too.
+/// Returns the byte offset of the character at a position, which may be the end.
 fn byte_at(text: &str, position: i64) -> Result<usize, Fault> {
     let position = usize::try_from(position).map_err(|_| Fault::RANGE)?;
     let mut places = text.char_indices().map(|(at, _)| at).chain([text.len()]);
@@ -27,14 +27,14 @@ pub(super) fn char_at<'a>(text: &str, at: i64) -> Result<Operand<'a>, Fault> {
     made(character.map(String::from).unwrap_or_default())
 }
 
-/// Returns the position of the first `part` at or behind a position; -1 where there is none.
+/// Returns the position of the first `part` at or after a position, or -1 if there is none.
 pub(super) fn index_of<'a>(text: &str, part: &str, from: i64) -> Result<Operand<'a>, Fault> {
     let from = byte_at(text, from)?;
     let found = memchr::memmem::find(&text.as_bytes()[from..], part.as_bytes());
     Ok(found.map_or(Operand::Int(-1), |at| position(text, from + at)))
 }
 
-/// Returns the position of the last `part` at or before a position; -1 where there is none.
+/// Returns the position of the last `part` at or before a position, or -1 if there is none.
 pub(super) fn last_index_of<'a>(
     text: &str,
     part: &str,
@@ -46,8 +46,8 @@ pub(super) fn last_index_of<'a>(
     Ok(found.map_or(Operand::Int(-1), |at| position(text, at)))
 }
 
-/// Returns the text with `part` replaced, from the front on and at most so often; a negative number
-/// is always.
+/// Returns the text with the first `most` occurrences of `part` replaced, or all if `most` is
+/// negative.
 pub(super) fn replace<'a>(
     text: &str,
     part: &str,
@@ -59,7 +59,7 @@ pub(super) fn replace<'a>(
         0 => text.chars().count() + 1,
         _ => text.matches(part).count(),
     };
-    // Before it is made: many long ones would not fit anywhere.
+    // Checked before the text is built, since many long ones would not fit in memory.
     if text.len() + count.min(most).saturating_mul(other.len()) > 2 * MAX_TEXT {
         return Err(Fault::LONG);
     }
@@ -114,7 +114,7 @@ pub(super) fn substring<'a>(
     if is_short { Ok(Operand::Text(part)) } else { Err(Fault::LONG) }
 }
 
-/// Returns the texts of a list with a separator between them.
+/// Joins the texts of a list with a separator.
 pub(super) fn join<'a>(list: &Operand<'_>, separator: &str) -> Result<Operand<'a>, Fault> {
     let mut joined = String::new();
     for (at, element) in list.elements().ok_or(Fault::TYPES)?.enumerate() {

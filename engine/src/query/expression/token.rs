@@ -1,13 +1,13 @@
-//! The words of an expression.
+//! The tokens of an expression.
 
 use super::flaw::Flaw;
 
-/// A word.
+/// A token.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Word {
     /// A name, or a keyword such as `in`.
     Name(String),
-    /// A name in backticks, which may have any characters.
+    /// A name in backticks, which may contain any characters.
     Quoted(String),
     /// `5`, without a sign.
     Int(u64),
@@ -25,24 +25,24 @@ pub(super) enum Word {
     End,
 }
 
-/// A word and where it begins.
+/// A token and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Token {
     pub(super) at: usize,
     pub(super) word: Word,
 }
 
-/// What begins another sign comes behind it.
+/// A sign must come before its own prefixes.
 const SIGNS: [&str; 24] = [
     "&&", "||", "==", "!=", "<=", ">=", "[", "]", "{", "}", "(", ")", ".", ",", ":", "?", "+", "-",
     "*", "/", "%", "!", "<", ">",
 ];
 
-/// Cuts an expression into its words; the last is the end.
+/// Splits an expression into tokens, of which the last is the end.
 ///
 /// # Errors
 ///
-/// Where a character begins no word, or a text or number is not written as it has to be.
+/// Fails if a character begins no token, or a text or number is malformed.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Flaw> {
     let mut reader = Reader { text, at: 0 };
     let mut tokens = Vec::new();
@@ -141,7 +141,7 @@ impl<'t> Reader<'t> {
         }
         self.take_while(|c| c.is_ascii_digit());
         let mut is_whole = true;
-        // The dot of a member is followed by no digit.
+        // The dot of a member is not followed by a digit.
         if self.rest().starts_with('.')
             && self.rest()[1..].starts_with(|c: char| c.is_ascii_digit())
         {
@@ -179,7 +179,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Reads a text, if one begins here: with `r` as it is written, with `b` as bytes.
+    /// Parses a text, if one begins here: raw with `r`, as bytes with `b`.
     fn quoted(&mut self) -> Result<Option<Word>, Flaw> {
         let at = self.at;
         let prefix = self.rest().find(['"', '\'']).map_or("", |quote| &self.rest()[..quote]);
@@ -207,7 +207,7 @@ impl<'t> Reader<'t> {
             self.at += next.len_utf8();
             match next {
                 '\\' if is_raw => {
-                    // What follows does not end the text, and both stay.
+                    // The next character does not end the text, and both are kept.
                     bytes.push(b'\\');
                     if let Some(next) = self.peek() {
                         self.at += next.len_utf8();
@@ -228,7 +228,7 @@ impl<'t> Reader<'t> {
         text.map(|text| Some(Word::Text(text))).map_err(|_| Flaw::new(at, "is no text"))
     }
 
-    /// Reads what stands behind a backslash at `at`.
+    /// Parses the escape after a backslash at `at`.
     fn escape(&mut self, at: usize, is_bytes: bool, bytes: &mut Vec<u8>) -> Result<(), Flaw> {
         let wrong = || Flaw::new(at, "is no escape that a text can have");
         let kind = self.peek().ok_or_else(wrong)?;

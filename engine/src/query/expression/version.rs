@@ -1,4 +1,4 @@
-//! Semantic versions, and scores of vulnerabilities.
+//! Semantic versions and vulnerability scores.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use semver::Version;
 use super::flaw::Fault;
 use super::operand::Operand;
 
-/// Reads a version; with `is_lenient` also with a `v` before it, with fewer than three numbers, and
-/// with zeros before these.
+/// Parses a version. With `is_lenient`, also accepts a leading `v`, fewer than three numbers, and
+/// leading zeros.
 pub(super) fn semver(text: &str, is_lenient: bool) -> Option<Arc<Version>> {
     let version = match is_lenient {
         true => Version::parse(&normalized(text)),
@@ -32,12 +32,12 @@ fn normalized(text: &str) -> String {
     format!("{}{rest}", numbers.join("."))
 }
 
-/// Returns the number of a version as an int.
+/// Returns a number of a version as an int.
 pub(super) fn number<'a>(number: u64) -> Result<Operand<'a>, Fault> {
     i64::try_from(number).map(Operand::Int).map_err(|_| Fault::RANGE)
 }
 
-/// Returns the score of a CVSS vector of version 2, 3.0, 3.1 or 4.0, or of a score that is a number.
+/// Returns the score of a CVSS vector of version 2, 3.0, 3.1 or 4.0, or of a numeric score.
 pub(super) fn cvss<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> {
     match operand {
         Operand::Double(score) => Ok(Operand::Double(*score)),

@@ -1,4 +1,4 @@
-//! What is counted: `facets`, `stats` and `groupBy`.
+//! Parses what is counted: `facets`, `stats` and `groupBy`.
 
 use super::Parser;
 use crate::query::counts::{Counts, FacetMode};
@@ -10,14 +10,14 @@ use crate::query::parse::Given;
 use crate::query::{ListParameter, MAX_FACET_LIMIT, MAX_PAGE};
 use crate::scalar::Number;
 
-/// How many values a facet tells where nobody says.
+/// The default number of values of a facet.
 const FACET_LIMIT: usize = 100;
 
-/// The most values that all facets of a list tell.
+/// The maximum number of values in all facets of a list.
 const MAX_COUNTED: usize = FACET_LIMIT * MAX_FIELDS;
 
-/// The most fields of which figures are told: those of a page of groups take no more than its records
-/// would.
+/// The maximum number of fields with statistics. It keeps those of a page of groups no larger than
+/// its records would be.
 const MAX_STATS: usize = 8;
 
 const _: () = assert!(MAX_PAGE * (2 * MAX_STATS + MAX_GROUPED) * MAX_FACET_VALUE <= 16 << 20);
@@ -78,8 +78,8 @@ impl Parser<'_> {
         Counts { facets, told: Told { limit, order }, mode, stats, group_by }
     }
 
-    /// Reads fields, each with what its values are counted as. Numbers behind a range are its further
-    /// bounds: `cvss:0,4,7,9`.
+    /// Parses fields, each with how its values are counted. The numbers after a range are its
+    /// further bounds: `cvss:0,4,7,9`.
     fn groupings(&mut self, parameter: ListParameter, given: &Given<'_>) -> Vec<Grouping> {
         let mut groupings: Vec<Grouping> = Vec::new();
         for list in given.all(parameter) {
@@ -144,7 +144,7 @@ impl Parser<'_> {
     }
 }
 
-/// Reads a number as JSON writes it.
+/// Parses a JSON number.
 fn number(text: &str) -> Option<Number> {
     let is_number = serde_json::from_str::<serde_json::Number>(text).is_ok();
     is_number.then(|| Number::parse(text)).flatten()

@@ -1,9 +1,9 @@
-//! Moments before and behind others.
+//! Moments before and after others.
 
 use super::{DAY, Moment, date, days, last_day};
 
 impl Moment {
-    /// Returns the moment so many seconds after the beginning of 1970, if there is one.
+    /// Returns the moment `seconds` after the Unix epoch, or `None` if it is out of range.
     pub fn of_seconds(seconds: i64) -> Option<Self> {
         let moment = Self { seconds, nanoseconds: 0 };
         (Self::FIRST..Self::END).contains(&moment).then_some(moment)
@@ -14,14 +14,14 @@ impl Moment {
         Self { seconds: self.seconds - self.seconds.rem_euclid(DAY), nanoseconds: 0 }
     }
 
-    /// Returns the moment so many seconds later, if there is one.
+    /// Returns the moment `seconds` later, or `None` if it is out of range.
     pub fn later(self, seconds: i64) -> Option<Self> {
         let moment = Self { seconds: self.seconds.checked_add(seconds)?, ..self };
         (Self::FIRST..Self::END).contains(&moment).then_some(moment)
     }
 
-    /// Returns the moment so many months later, at the same time of the same day, or of the last day
-    /// of a shorter month; `None` where there is none.
+    /// Returns the moment `months` later, at the same time on the same day, or on the last day of a
+    /// shorter month. Returns `None` if it is out of range.
     pub fn months_later(self, months: i64) -> Option<Self> {
         let seconds = self.seconds;
         let (year, month, day) = date(seconds.div_euclid(DAY));

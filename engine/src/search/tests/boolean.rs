@@ -1,12 +1,13 @@
-//! Queries with operators, and those that demand less than all, against an evaluator that shares no
-//! code with the engine: it reads the tree that the query was written from, text by text.
+//! Tests queries with operators, and queries that do not require all words, against an evaluator
+//! that shares no code with the engine: it applies the tree that the query was written from to each
+//! text.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::search::Matching;
 
-/// A query, before it is written.
+/// A query before it is written as text.
 #[derive(Debug, Clone)]
 enum Asked {
     Word(&'static str),
@@ -120,7 +121,7 @@ proptest! {
                 let first: BTreeSet<String> = keys[..all.len()].iter().cloned().collect();
                 prop_assert_eq!(&first, &all, "{} holds all", written);
             }
-            // Each page is a part of the one order.
+            // Each page is a part of the same order.
             let page = index.search(&query, Scope::All, 3, 4, &Budget::unlimited()).unwrap();
             let rest = hits.hits.iter().skip(3).take(4).cloned().collect::<Vec<_>>();
             prop_assert_eq!(page.hits, rest);

@@ -1,10 +1,9 @@
-//! Sentences in ten languages of which nothing is said, and queries with their words and with parts of
-//! them.
+//! Sentences in ten languages, none declared, and queries for their words and parts of them.
 
 use super::*;
 
-/// A sentence, and what finds it: where words have spaces between them, words and how they begin;
-/// elsewhere, any part.
+/// A sentence, and queries that find it: words and their beginnings where words are separated by
+/// spaces, any part elsewhere.
 const SENTENCES: [(&str, [&str; 4]); 30] = [
     // Chinese
     ("我们在城市里种了三千棵树。", ["城市", "三千棵", "种了", "树"]),
@@ -72,7 +71,7 @@ fn words_and_parts_of_thirty_sentences_in_ten_languages_are_found() {
                 }
             }
         }
-        // A stem of Hindi that does not begin its word is not found, for one.
+        // For example, a Hindi stem that is not a prefix of its word is not found.
         assert!(missed.len() * 20 <= SENTENCES.len() * 4, "{missed:?}");
     }
 }

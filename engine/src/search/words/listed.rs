@@ -1,4 +1,4 @@
-//! Words as a sorted list, for segments of few documents.
+//! Words as a sorted list, for segments with few documents.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,17 +9,17 @@ use tantivy::tokenizer::{BoxTokenStream, TokenStream as _};
 
 use crate::search::pattern::{Pattern, PatternMatch};
 
-/// What tantivy leaves free between two texts of a document, so that no phrase spans them.
+/// The gap that tantivy leaves between two texts of a document, so that no phrase spans them.
 const GAP: u32 = 1;
 
 /// Every word with its occurrences, in order.
 pub(crate) struct Listed {
-    /// The words in order, each with the end of its occurrences; they begin where those of the
-    /// word before end.
+    /// The words in order, each with the end of its occurrences, which begin where those of the
+    /// preceding word end.
     words: Box<[(Box<[u8]>, u32)]>,
-    /// Document and position of each occurrence, word by word.
+    /// The document and position of each occurrence, word by word.
     occurrences: Box<[(DocId, u32)]>,
-    /// The class of length of each text.
+    /// The length class of each text.
     norms: Box<[u8]>,
 }
 
@@ -39,7 +39,7 @@ impl Listed {
         (first..self.words.len()).map(|at| (&*self.words[at].0, self.places(at)))
     }
 
-    /// Returns the words that match, in order. Passes over those that begin like one that cannot.
+    /// Returns the words that match, in order. Skips words that share a prefix that cannot match.
     pub(super) fn fuzzy(&self, pattern: &Pattern) -> impl Iterator<Item = (&[u8], u8, Range<u32>)> {
         let mut at = self.words.partition_point(|(word, _)| **word < *pattern.head());
         std::iter::from_fn(move || {
@@ -70,18 +70,18 @@ impl Listed {
     }
 }
 
-/// Collects the words of documents, one after the other, as tantivy counts them.
+/// Collects the words of documents, one document after another, counting as tantivy does.
 #[derive(Default)]
 pub(crate) struct Lister {
     words: HashMap<Box<str>, Vec<(DocId, u32)>>,
     norms: Vec<u8>,
-    /// Where the next text of the document begins, and how many words it had so far.
+    /// The position where the next text of the document begins, and the number of its words so far.
     next: u32,
     length: u32,
 }
 
 impl Lister {
-    /// Adds the words of a text of the document at hand.
+    /// Adds the words of a text of the current document.
     pub(crate) fn add(&mut self, mut tokens: BoxTokenStream<'_>) {
         let (doc, begin) = (self.norms.len() as DocId, self.next);
         let mut end = begin;
@@ -99,13 +99,13 @@ impl Lister {
         self.next = end + GAP;
     }
 
-    /// Ends the document at hand, which may have had no text here.
+    /// Ends the current document, which may have had no text here.
     pub(crate) fn end_document(&mut self) {
         self.norms.push(FieldNormReader::fieldnorm_to_id(self.length));
         (self.next, self.length) = (0, 0);
     }
 
-    /// Returns the list; `None` where there is no word at all.
+    /// Returns the list, or `None` if there are no words.
     pub(crate) fn finish(self) -> Option<Listed> {
         let mut all: Vec<_> = self.words.into_iter().collect();
         all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
