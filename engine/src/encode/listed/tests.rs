@@ -108,7 +108,7 @@ impl Shelf {
             spec: &self.claim.sheet,
             path: &self.path,
             list: &self.claim.key,
-            record_limit: 1_000,
+            record_limit: RECORD_LIMIT,
         };
         let held = |key: &Key| self.held.get(key).cloned();
         self.list.write(&source, &held).map_err(|unwritten| unwritten.source)
