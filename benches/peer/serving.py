@@ -189,7 +189,7 @@ def compared(row, ours, theirs):
     if row == "a facet":
         values = ours["facets"]["accountLevel"]
         left = {item["value"]: item["count"] for item in values}
-        results = theirs["facet_results"]["results"]["accountLevel"]["results"]
+        results = theirs["facet_results"]["accountLevel"]["results"]
         right = {item["value"]: item["count"] for item in results}
     elif row.startswith("a page sorted"):
         field = "createdAt" if " with an" in row else "fullName"
