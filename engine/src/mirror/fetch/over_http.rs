@@ -84,16 +84,17 @@ fn the_pack_of_an_expected_commit_is_asked_for_beside_the_references() {
 }
 
 #[test]
-fn two_connections_are_enough_for_any_number_of_pushes() {
+fn a_few_connections_are_enough_for_any_number_of_pushes() {
     let served = Served::new();
     let (mirror, remote) = (TestMirror::new(), served.remote());
     served.repository.commit_files("main", &[("a", "0")]);
     mirror.fetch(&remote).unwrap();
-    for n in 1..=10 {
+    for n in 1..=20 {
         let tip = served.repository.commit_files("main", &[("a", &n.to_string())]);
         assert!(mirror.fetch_expecting(&remote, tip).unwrap().changed);
     }
-    assert_eq!(served.server.connections(), 2);
+    // Two, and a few more if a request is sent before the last connection is known to be free.
+    assert!(served.server.connections() <= 6, "{}", served.server.connections());
 }
 
 #[test]
