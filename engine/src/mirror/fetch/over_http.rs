@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use headwater_testkit::{Answer, Fault, GitHttp, ScriptedHttp};
+use headwater_testkit::{Answer, DistantServer, Fault, GitHttp, ScriptedHttp};
 
 use super::tests::TestMirror;
 use super::*;
@@ -86,7 +86,11 @@ fn the_pack_of_an_expected_commit_is_asked_for_beside_the_references() {
 #[test]
 fn a_few_connections_are_enough_for_any_number_of_pushes() {
     let served = Served::new();
-    let (mirror, remote) = (TestMirror::new(), served.remote());
+    let distant = DistantServer::at(served.server.address(), Duration::from_millis(10));
+    let near = served.server.address().to_string();
+    let url = served.url().replace(&near, &distant.address().to_string());
+    let remote = Remote::new(&url, RemoteOptions::default()).unwrap();
+    let mirror = TestMirror::new();
     served.repository.commit_files("main", &[("a", "0")]);
     mirror.fetch(&remote).unwrap();
     for n in 1..=20 {
