@@ -31,6 +31,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How many redirects within one host are followed.
 const MAX_REDIRECTS: usize = 5;
 
+/// The most bytes to read after the meaning of an answer is complete.
+const REST: usize = 4096;
+
 /// A client with its open connections.
 #[derive(Debug, Clone)]
 pub(in crate::mirror) struct HttpClient {
@@ -397,6 +400,20 @@ impl Body {
             self.reader = Some(BufReader::with_capacity(64 << 10, body));
         }
         self.reader.as_mut().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+impl Drop for Body {
+    /// Reads to the end of an answer whose meaning is complete. A connection with an unread rest,
+    /// even the empty chunk that ends a body, is closed instead of being used again.
+    fn drop(&mut self) {
+        let Some(reader) = &mut self.reader else { return };
+        let (mut rest, mut buffer) = (REST, [0; 512]);
+        while rest > 0
+            && let Ok(read @ 1..) = reader.read(&mut buffer)
+        {
+            rest = rest.saturating_sub(read);
+        }
     }
 }
 
