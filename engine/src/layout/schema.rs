@@ -1,6 +1,7 @@
 //! JSON Schema, Draft 7, as gitsheets reads it: with a strict vocabulary, and no references that
 //! leave the document. Anything with an `$id` in the document counts as inside.
 
+mod keywords;
 mod kinds;
 mod references;
 
@@ -13,88 +14,8 @@ use serde_json::{Map, Value, json};
 use crate::pointer::Pointer;
 use crate::value::FieldPath;
 
+use keywords::{KEYWORDS, LIST, NAMED, ONE};
 pub(super) use kinds::Kinds;
-
-/// The keywords that gitsheets accepts, in Draft 7 and a few later annotations.
-const KEYWORDS: &[&str] = &[
-    "$schema",
-    "$id",
-    "$ref",
-    "$comment",
-    "$anchor",
-    "$recursiveRef",
-    "$recursiveAnchor",
-    "$dynamicRef",
-    "$dynamicAnchor",
-    "$vocabulary",
-    "title",
-    "description",
-    "default",
-    "examples",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-    "type",
-    "enum",
-    "const",
-    "multipleOf",
-    "maximum",
-    "exclusiveMaximum",
-    "minimum",
-    "exclusiveMinimum",
-    "maxLength",
-    "minLength",
-    "pattern",
-    "maxItems",
-    "minItems",
-    "uniqueItems",
-    "maxContains",
-    "minContains",
-    "maxProperties",
-    "minProperties",
-    "required",
-    "dependentRequired",
-    "format",
-    "contentMediaType",
-    "contentEncoding",
-    "additionalProperties",
-    "additionalItems",
-    "propertyNames",
-    "contains",
-    "if",
-    "then",
-    "else",
-    "not",
-    "contentSchema",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "properties",
-    "patternProperties",
-    "definitions",
-    "$defs",
-    "dependentSchemas",
-    "items",
-    "dependencies",
-];
-
-/// Keywords whose value is one schema.
-const ONE: &[&str] = &[
-    "additionalProperties",
-    "additionalItems",
-    "propertyNames",
-    "contains",
-    "if",
-    "then",
-    "else",
-    "not",
-    "contentSchema",
-];
-/// Keywords whose value is a list of schemas.
-const LIST: &[&str] = &["allOf", "anyOf", "oneOf"];
-/// Keywords whose value is a table of schemas by name.
-const NAMED: &[&str] =
-    &["properties", "patternProperties", "definitions", "$defs", "dependentSchemas"];
 
 /// The maximum nesting depth of a schema, and the maximum number of violations reported for one
 /// record.
@@ -571,6 +492,29 @@ mod tests {
         let many = schema.violations(&tree("nor", 60));
         assert_eq!((many.len(), &*many[0].pointer), (1, ""), "{many:?}");
         assert!(many[0].message.contains("too many reasons"), "{many:?}");
+    }
+
+    #[test]
+    fn a_property_with_the_name_of_a_keyword_counts_like_any_other() {
+        for name in ["default", "const", "enum", "examples", "anyOf", "of"] {
+            let kind = |op: &str| {
+                json!({
+                    "required": ["op"],
+                    "properties": {"op": {"enum": [op]}, name: {"$ref": "#/definitions/enum"}}
+                })
+            };
+            let alternatives = json!({"anyOf": [kind("not"), kind("some")]});
+            let schema =
+                json!({"definitions": {"enum": alternatives}, "$ref": "#/definitions/enum"});
+            let schema = Schema::compile(&[schema]).unwrap();
+            let node = |depth: usize| {
+                let leaf = json!({"op": "nor"});
+                (0..depth).fold(leaf, |of, _| json!({"op": "nor", name: of}))
+            };
+            assert_eq!(schema.violations(&node(2)).len(), 1, "{name}");
+            let many = schema.violations(&node(60));
+            assert!(many.len() == 1 && many[0].message.contains("too many reasons"), "{name}");
+        }
     }
 
     #[test]

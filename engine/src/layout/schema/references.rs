@@ -13,6 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use jsonschema::{Keyword, ValidationError, ValidationOptions};
 use serde_json::{Map, Value, json};
 
+use super::keywords::{LIST, NAMED, ONE};
+
 /// The keyword that counts. No schema of a user may have it.
 const STEP: &str = "x-headwater-step";
 
@@ -29,38 +31,47 @@ struct OutOfSteps;
 ///
 /// Keywords beside `$ref` mean nothing in Draft 7, but references may lead to definitions there.
 pub(super) fn counted(schema: &Value) -> Value {
-    match schema {
-        Value::Array(values) => values.iter().map(counted).collect(),
-        Value::Object(members) => {
-            let counted_members = || {
-                members.iter().map(|(name, value)| match name.as_str() {
-                    // Data, in which `$ref` is a name like others.
-                    "const" | "enum" | "default" | "examples" => (name.clone(), value.clone()),
-                    "anyOf" | "oneOf" => (name.clone(), alternatives(value)),
-                    _ => (name.clone(), counted(value)),
-                })
-            };
-            let Some(target @ Value::String(_)) = members.get("$ref") else {
-                return Value::Object(counted_members().collect());
-            };
-            let is_kept = |name: &str| matches!(name, "definitions" | "$defs");
-            let kept = counted_members().filter(|(name, _)| is_kept(name));
-            let mut members: Map<String, Value> = kept.collect();
-            members.insert("allOf".into(), json!([{ STEP: true }, { "$ref": target }]));
-            Value::Object(members)
+    let Value::Object(members) = schema else { return schema.clone() };
+    // No reference leads into a default or an example: what is there does not count.
+    let is_kept = |name: &str| !matches!(name, "default" | "examples");
+    let is_beside = |name: &str| matches!(name, "definitions" | "$defs");
+    let target = members.get("$ref").filter(|target| target.is_string());
+    let kept = members.iter().filter(|(name, _)| match target {
+        Some(_) => is_beside(name),
+        None => is_kept(name),
+    });
+    let mut counted: Map<String, Value> =
+        kept.map(|(name, value)| (name.clone(), inside(name, value))).collect();
+    if let Some(target) = target {
+        counted.insert("allOf".into(), json!([{ STEP: true }, { "$ref": target }]));
+    }
+    Value::Object(counted)
+}
+
+/// Returns the value of a keyword with the schemas in it [`counted`], and other data as it is: a
+/// property may have the name of a keyword.
+fn inside(keyword: &str, value: &Value) -> Value {
+    match value {
+        Value::Array(values) if LIST.contains(&keyword) || keyword == "items" => {
+            let alternative = matches!(keyword, "anyOf" | "oneOf");
+            values.iter().map(|schema| tried(counted(schema), alternative)).collect()
         }
+        Value::Object(members) if NAMED.contains(&keyword) || keyword == "dependencies" => {
+            members.iter().map(|(name, schema)| (name.clone(), counted(schema))).collect()
+        }
+        Value::Object(_) if ONE.contains(&keyword) || keyword == "items" => counted(value),
         other => other.clone(),
     }
 }
 
-fn alternatives(value: &Value) -> Value {
-    let mut counted = counted(value);
-    for alternative in counted.as_array_mut().into_iter().flatten() {
-        if let Value::Object(members) = alternative {
-            members.insert(STEP.into(), Value::Bool(true));
-        }
+/// Makes an alternative count after it was checked.
+fn tried(mut schema: Value, is_alternative: bool) -> Value {
+    if let Value::Object(members) = &mut schema
+        && is_alternative
+    {
+        members.insert(STEP.into(), Value::Bool(true));
     }
-    counted
+    schema
 }
 
 /// Makes a validator count the steps of a [`counted`] schema.
