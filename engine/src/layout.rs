@@ -25,6 +25,7 @@ mod sort;
 mod spec;
 mod template;
 mod territory;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use smallvec::SmallVec;
 
 use crate::id::{Key, SheetName};
 use crate::problem::{Problem, Rule};
+use crate::view::{ByView, View};
 
 pub use files::{DefinitionFile, DefinitionFiles, RootEntry};
 pub(crate) use inferred::COLLECTIONS;
@@ -72,6 +74,9 @@ struct Rules {
     folders: Inferred,
     /// The roots of the unusable definitions; empty for a definition whose root is unknown.
     unsettled: BTreeSet<String>,
+    /// The view that this is the layout of.
+    view: View,
+    by_view: ByView<Layout>,
 }
 
 impl Layout {
@@ -91,6 +96,8 @@ impl Layout {
             problems: Vec::new(),
             folders: Inferred::default(),
             unsettled: BTreeSet::new(),
+            view: View::PUBLIC,
+            by_view: ByView::default(),
         };
         if inferred {
             rules.folders = Inferred::new(files);
@@ -151,7 +158,7 @@ impl Layout {
 
     /// Returns this layout without some sheets and without the problems of their definitions.
     pub(crate) fn without(&self, dropped: &BTreeSet<SheetName>) -> Self {
-        let Rules { inferred, sheets, problems, folders, unsettled } = &*self.0;
+        let Rules { inferred, sheets, problems, folders, unsettled, view, by_view: _ } = &*self.0;
         let kept = |problem: &&Problem| {
             problem.sheet.as_ref().is_none_or(|sheet| !dropped.contains(sheet))
         };
@@ -165,6 +172,8 @@ impl Layout {
             problems: problems.iter().filter(kept).cloned().collect(),
             folders: folders.clone(),
             unsettled: unsettled.clone(),
+            view: view.clone(),
+            by_view: ByView::default(),
         }))
     }
 
@@ -197,7 +206,7 @@ impl Layout {
         let Some(place) = self.0.folders.place(text) else { return SmallVec::new() };
         // A file that is gone claims what it claimed while its folder existed.
         let known = self.0.sheets.get(&*place.name).cloned();
-        let sheet = known.unwrap_or_else(|| place.sheet());
+        let sheet = known.unwrap_or_else(|| Arc::new(place.sheet().seen_by(&self.0.view)));
         sheet.key_below(place.below).map(|key| claim(&sheet, key)).into_iter().collect()
     }
 }

@@ -18,6 +18,7 @@ mod workers;
 mod packed;
 pub mod nearest;
 pub mod id;
+pub mod view;
 pub mod language;
 pub mod pointer;
 pub mod cursor;

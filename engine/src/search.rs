@@ -60,7 +60,7 @@ pub use crate::search::query::{
     MIN_TYPO_LETTERS, Query, QueryError,
 };
 pub use crate::search::reading::Readings;
-pub use crate::search::scope::{FieldTexts, Scope, Source};
+pub use crate::search::scope::{FieldTexts, Restriction, Scope, Source};
 pub use crate::search::slots::{Slot, Slots};
 pub use crate::search::typos::{MAX_ALIKE, MAX_CORRECTED, MAX_CORRECTIONS, MIN_CORRECTED_LETTERS};
 pub use crate::search::widening::MAX_CONTINUED;

@@ -75,7 +75,10 @@ pub struct Sheet {
     tables: OrdMap<Box<str>, Arc<Table>>,
     /// How many pieces of these files are not records.
     unread: usize,
+    /// The fields of the served records that are not hidden.
     fields: FieldCounts,
+    /// The fields of the hidden ones.
+    hidden_fields: FieldCounts,
     /// The sum over the served records that are not hidden.
     shown_sum: LtHash,
     /// The sum over the served records that are hidden.
@@ -127,6 +130,7 @@ impl Sheet {
             tables: OrdMap::new(),
             unread: 0,
             fields: FieldCounts::default(),
+            hidden_fields: FieldCounts::default(),
             shown_sum: LtHash::new(),
             hidden_sum: LtHash::new(),
             problems_sum: LtHash::new(),
@@ -138,6 +142,21 @@ impl Sheet {
     pub(crate) fn follow(&mut self, spec: Arc<SheetSpec>) {
         self.spec = spec;
         self.problem_cache = ProblemCache::default();
+    }
+
+    /// Returns this sheet as the same commit would have it with the definition `spec`, which reads
+    /// every path alike but may be public or hide nothing. Linear in the fields of hidden records.
+    pub(crate) fn seen_as(&self, spec: Arc<SheetSpec>) -> Self {
+        let mut sheet = self.clone();
+        if spec.hidden.is_none() {
+            sheet.hidden = OrdSet::new();
+            sheet.shown_sum.merge(&self.hidden_sum);
+            sheet.hidden_sum = LtHash::new();
+            sheet.fields.merge(&self.hidden_fields);
+            sheet.hidden_fields = FieldCounts::default();
+        }
+        sheet.follow(spec);
+        sheet
     }
 
     /// Adds to `moved` everything by which references match records of this sheet, since the sheet
@@ -320,7 +339,8 @@ impl Sheet {
         self.indexes.iter().find(|(name, _)| name.as_str() == field).map(|(_, index)| index)
     }
 
-    /// Returns the fields of the served records, with the number of records that have each.
+    /// Returns the fields of the served records that are not hidden, with the number of records that
+    /// have each.
     pub fn fields(&self) -> &FieldCounts {
         &self.fields
     }
@@ -552,6 +572,7 @@ impl Sheet {
             tables,
             unread,
             fields,
+            hidden_fields,
             shown_sum,
             hidden_sum,
             problems_sum,
@@ -568,7 +589,7 @@ impl Sheet {
         out.extend(misnamed.values().map(|problem| format!("{name} misnamed {problem:?}")));
         out.extend(tables.iter().map(|(path, table)| format!("{name} table {path} {table:?}")));
         out.extend(indexes.iter().map(|(field, index)| format!("{name} index {field} {index:?}")));
-        out.push(format!("{name} fields {fields:?}"));
+        out.push(format!("{name} fields {fields:?} hidden {hidden_fields:?}"));
     }
 
     fn replace_problems(&mut self, key: &Key, slot: Option<&Slot>) {

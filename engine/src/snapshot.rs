@@ -4,6 +4,7 @@ mod files;
 mod problems;
 mod recall;
 mod references;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::search::{
     DocName, Hits, Query, Scope, SearchError, Slot, Slots, Source, Spelling, TextIndex,
 };
 use crate::sheet::{Moved, Served, Sheet, SlotUpdate};
+use crate::view::ByView;
 
 pub(crate) use files::{SheetFile, weight};
 
@@ -35,11 +37,16 @@ pub struct Snapshot {
     commit: CommitId,
     layout: Layout,
     sheets: OrdMap<SheetName, Arc<Sheet>>,
+    /// The texts of the records that the public sees.
     text: TextIndex,
+    /// The texts of the others. Only views that show more read it.
+    private_text: TextIndex,
     digest: Digest,
     version: [u8; 32],
     /// The files that are not records, if nothing is declared.
     passed_over: PassedOver,
+    /// This state as others than the public see it.
+    views: ByView<Arc<Snapshot>>,
 }
 
 impl Snapshot {
@@ -49,8 +56,17 @@ impl Snapshot {
         let text = TextIndex::new(Slots::new(std::iter::empty()), std::iter::empty());
         let sheets = OrdMap::new();
         let (digest, version) = (digest(&layout, &sheets), version(&sheets));
-        let passed_over = PassedOver::default();
-        Self { commit: CommitId::ZERO, layout, sheets, text, digest, version, passed_over }
+        Self {
+            commit: CommitId::ZERO,
+            layout,
+            sheets,
+            private_text: text.clone(),
+            text,
+            digest,
+            version,
+            passed_over: PassedOver::default(),
+            views: ByView::default(),
+        }
     }
 
     /// Returns the commit of the snapshot, which is all zeros for an empty repository.
@@ -119,9 +135,15 @@ impl Snapshot {
         sheet.meant(key, |record| sheet.shows(record))
     }
 
-    /// Returns the text index of the same commit.
+    /// Returns the text index of the same commit: of the records that [the public](Sheet::shows)
+    /// sees.
     pub fn text(&self) -> &TextIndex {
         &self.text
+    }
+
+    /// Returns the text index of all other records.
+    pub(crate) fn private_text(&self) -> &TextIndex {
+        &self.private_text
     }
 
     /// Returns the number of served records, including hidden ones.
@@ -214,8 +236,22 @@ impl Snapshot {
 
     /// Reports what the text index reads of a record: nothing unless the public sees it.
     pub(crate) fn searched_texts(&self, name: &DocName, emit: &mut dyn FnMut(Slot, &str)) {
+        self.texts_if(name, |sheet, record| sheet.shows(record), emit);
+    }
+
+    /// Reports what the other text index reads of a record: nothing if the public sees it.
+    pub(crate) fn private_texts(&self, name: &DocName, emit: &mut dyn FnMut(Slot, &str)) {
+        self.texts_if(name, |sheet, record| !sheet.shows(record), emit);
+    }
+
+    fn texts_if(
+        &self,
+        name: &DocName,
+        admits: fn(&Sheet, &Record) -> bool,
+        emit: &mut dyn FnMut(Slot, &str),
+    ) {
         let Some(sheet) = self.sheets.get(&name.sheet) else { return };
-        if let Some(record) = sheet.record(name.key.as_str()).filter(|record| sheet.shows(record)) {
+        if let Some(record) = sheet.record(name.key.as_str()).filter(|it| admits(sheet, it)) {
             texts(sheet.spec(), record, self.text.slots(), emit);
         }
     }
@@ -232,9 +268,18 @@ impl Snapshot {
         written.unwrap_or_else(|| spelling.stem().to_owned())
     }
 
-    /// Returns this state with another text index over the same documents.
-    pub(crate) fn with_text(&self, text: TextIndex) -> Self {
-        Self { text, ..self.clone() }
+    /// Returns this state with other text indexes over the same documents.
+    pub(crate) fn with_texts(&self, text: TextIndex, private_text: TextIndex) -> Self {
+        Self { text, private_text, ..self.clone() }
+    }
+
+    /// Returns those of `names` that the index of private texts has or needs. Nearly always none.
+    fn private_names(&self, names: &[DocName]) -> Vec<DocName> {
+        let hides = |sheet: &Arc<Sheet>| !sheet.spec().public || sheet.spec().hidden.is_some();
+        if self.private_text.documents() == 0 && !self.sheets.values().any(hides) {
+            return Vec::new();
+        }
+        names.to_vec()
     }
 
     /// Lists the served records that differ from those of `before`, by sheet and key. Walks both.
@@ -320,16 +365,14 @@ impl Snapshot {
             }
         }
         references::relate(&mut all, &layout, &moved, fresh);
-        let text = if fresh || !redefined.is_empty() {
-            let slots = slots(layout.sheets().map(Arc::as_ref));
-            let languages = layout.sheets().map(|spec| (spec.name.clone(), spec.language));
-            match slots == *self.text.slots() && !fresh {
-                true => self.text.with_languages(languages),
-                false => TextIndex::new(slots, languages),
-            }
-        } else {
-            self.text.clone()
+        let slots = slots(layout.sheets().map(Arc::as_ref));
+        let languages = || layout.sheets().map(|spec| (spec.name.clone(), spec.language));
+        let next = |index: &TextIndex| match fresh || !redefined.is_empty() {
+            false => index.clone(),
+            true if fresh || slots != *index.slots() => TextIndex::new(slots.clone(), languages()),
+            true => index.with_languages(languages()),
         };
+        let (text, private_text) = (next(&self.text), next(&self.private_text));
         let reindexed = match text.slots() == self.text.slots() {
             _ if fresh => Vec::new(),
             true => names(&self.sheets, &redefined).chain(names(&all, &redefined)).collect(),
@@ -337,7 +380,17 @@ impl Snapshot {
             false => all.values().flat_map(|sheet| sheet.doc_names()).collect(),
         };
         let (digest, version) = (digest(&layout, &all), version(&all));
-        let snapshot = Self { commit, layout, sheets: all, text, digest, version, passed_over };
+        let snapshot = Self {
+            commit,
+            layout,
+            sheets: all,
+            text,
+            private_text,
+            digest,
+            version,
+            passed_over,
+            views: ByView::default(),
+        };
         Draft { snapshot, changed: Arc::new(changed), indexed: Vec::new(), reindexed }
     }
 
@@ -346,7 +399,18 @@ impl Snapshot {
     /// This defines "equal" in the law: records, problems, indexes, text and digest. Two states
     /// with the same dump answer every request alike. Walks everything.
     pub fn dump(&self) -> Vec<String> {
-        let Self { commit, layout, sheets, text, digest, version, passed_over } = self;
+        // A new field does not compile until it is handled here.
+        let Self {
+            commit,
+            layout,
+            sheets,
+            text,
+            private_text,
+            digest,
+            version,
+            passed_over,
+            views: _,
+        } = self;
         let mut out = vec![format!("commit {commit} digest {digest} version {version:02x?}")];
         out.extend(layout.ids().map(|(name, id)| format!("definition {name} {id:02x?}")));
         out.extend(layout.skipped().iter().map(|name| format!("skipped {name}")));
@@ -354,6 +418,7 @@ impl Snapshot {
         out.extend(self.problems().iter().map(|problem| format!("problem {problem:?}")));
         sheets.values().for_each(|sheet| sheet.dump(&mut out));
         out.push(format!("text {} {:?}", text.stamp(), text.digest()));
+        out.push(format!("private text {} {:?}", private_text.stamp(), private_text.digest()));
         out
     }
 }
@@ -448,13 +513,20 @@ impl Draft {
             (!indexed).then(|| DocName { sheet: sheet.clone(), key: key.clone() })
         };
         let indexed = indexed.into_iter().chain(std::iter::repeat(false));
-        let names = changed.iter().zip(indexed).filter_map(name).chain(reindexed).collect();
+        let names: Vec<DocName> =
+            changed.iter().zip(indexed).filter_map(name).chain(reindexed).collect();
         // Dropped before the texts are indexed, since it holds the old records.
         drop(changed);
+        let private = snapshot.private_names(&names);
         let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
             snapshot.searched_texts(name, emit);
         };
-        snapshot.text = snapshot.text.apply(snapshot.commit, names, &texts)?;
+        let text = snapshot.text.apply(snapshot.commit, names, &texts)?;
+        let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
+            snapshot.private_texts(name, emit);
+        };
+        snapshot.private_text = snapshot.private_text.apply(snapshot.commit, private, &texts)?;
+        snapshot.text = text;
         Ok(snapshot)
     }
 }

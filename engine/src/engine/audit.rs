@@ -32,7 +32,9 @@ impl Reloader {
             finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
         let texts = |state: &Snapshot| {
             let unreadable = |source| ReloadError::Load(LoadError::Index { commit, source });
-            state.text().digest().map_err(unreadable)
+            let indexes = [state.text(), state.private_text()];
+            let digests = indexes.map(|index| index.digest().map_err(unreadable));
+            digests.into_iter().collect::<Result<Vec<_>, _>>()
         };
         if state.digest() == was && texts(&state)? == texts(&published)? {
             return Ok(ReloadOutcome {
@@ -151,7 +153,7 @@ mod tests {
         let (_upstream, _folder, engine) = opened();
         let audit = || audited(&engine);
         let right = engine.snapshot();
-        let lost = right.with_text(Snapshot::empty().text().clone());
+        let lost = right.with_texts(Snapshot::empty().text().clone(), right.private_text().clone());
         replace(&engine, lost);
         let outcome = audit();
         assert_eq!(

@@ -113,7 +113,7 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
     match sheet.get("schema") {
         None => {}
         Some(schema @ Value::Object(_)) => match Schema::compile(std::slice::from_ref(schema)) {
-            Ok(schema) => spec.schema = Some(schema),
+            Ok(schema) => spec.schema = Some(Arc::new(schema)),
             Err(error) => wrong.push(format!("schema: {error}").into()),
         },
         Some(_) => wrong.push("schema must be a table".into()),

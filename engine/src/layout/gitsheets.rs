@@ -77,7 +77,7 @@ fn fill(
     match schemas(sheet, contracts, hasher) {
         Ok(parts) if parts.is_empty() => {}
         Ok(parts) => match Schema::compile(&parts) {
-            Ok(schema) => spec.schema = Some(schema),
+            Ok(schema) => spec.schema = Some(Arc::new(schema)),
             Err(error) => wrong.push(format!("gitsheet.schema: {error}").into()),
         },
         Err(message) => wrong.push(message.into()),

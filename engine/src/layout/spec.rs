@@ -12,6 +12,7 @@ use crate::language::Language;
 use crate::problem::{Problem, Rule};
 use crate::record::Frame;
 use crate::value::{FieldPath, Value};
+use crate::view::{HiddenRecords, View, VisibleSheets};
 
 use super::reference::Reference;
 use super::reserved::lies_below;
@@ -31,7 +32,7 @@ pub enum Policy {
 }
 
 /// The definition of one sheet, read from a commit.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SheetSpec {
     /// The name, as the API shows it.
     pub name: SheetName,
@@ -58,7 +59,7 @@ pub struct SheetSpec {
     /// The fields whose lists are sorted when they are written, in gitsheets.
     pub sorts: Vec<(String, SortRule)>,
     /// The schema that every value must meet.
-    pub schema: Option<Schema>,
+    pub schema: Option<Arc<Schema>>,
     /// The fields that are searched, with their boosts; `None` searches every string.
     pub search: Option<Vec<(FieldPath, f32)>>,
     /// The language of the texts that are searched.
@@ -112,6 +113,26 @@ impl SheetSpec {
             problems: Vec::new(),
             frames: OnceLock::new(),
         }
+    }
+
+    /// Returns whether `view` has this sheet.
+    pub fn is_in(&self, view: &View) -> bool {
+        match &view.sheets {
+            VisibleSheets::Public => self.public,
+            VisibleSheets::All => true,
+            VisibleSheets::Named(names) => names.contains(&self.name),
+        }
+    }
+
+    /// Returns the field that hides records from `view`, if there is one.
+    pub(super) fn hidden_from(&self, view: &View) -> Option<&FieldPath> {
+        self.hidden.as_ref().filter(|_| view.hidden == HiddenRecords::Withheld)
+    }
+
+    /// Returns this definition as `view` sees it, but for its references.
+    pub(crate) fn seen_by(&self, view: &View) -> Self {
+        let hidden = self.hidden_from(view).cloned();
+        Self { public: self.is_in(view), hidden, ..self.clone() }
     }
 
     /// Returns where its files are: its one file, or the folder above them; empty for the whole

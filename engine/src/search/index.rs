@@ -8,6 +8,7 @@ use crate::id::{CommitId, SheetName};
 use crate::language::Language;
 use crate::search::doc_name::{DocName, Texts};
 use crate::search::error::SearchError;
+use crate::search::scope::Restriction;
 use crate::search::segment::Segment;
 use crate::search::shape::{Languages, Shape};
 use crate::search::slots::Slots;
@@ -107,6 +108,33 @@ impl TextIndex {
         segments.extend(build(&self.shape, &changed, texts, threads, few)?);
         fault::point("text.built")?;
         Ok(self.with_segments(segments).restamped(stamp))
+    }
+
+    /// Returns an empty index of the same shape.
+    pub(crate) fn empty(&self) -> Self {
+        self.with_segments(Vec::new())
+    }
+
+    /// Returns the documents of both indexes, which have the same shape and no document in common.
+    pub(crate) fn joined(&self, other: &Self) -> Self {
+        self.with_segments(self.segments.iter().chain(&*other.segments).cloned().collect())
+    }
+
+    /// Returns this index with those documents dead that their sheet does not let pass. Visits
+    /// these, unless all documents of a segment are.
+    pub(crate) fn restricted<'a>(
+        &self,
+        restriction: &dyn Fn(&SheetName) -> Restriction<'a>,
+    ) -> Self {
+        let left = self.segments.iter().filter_map(|segment| {
+            let docs = segment.outside(restriction);
+            match docs.len() as u64 {
+                0 => Some(segment.clone()),
+                all if all == segment.living() => None,
+                _ => Some(segment.without(&docs)),
+            }
+        });
+        self.with_segments(left.collect())
     }
 
     pub(super) fn with_segments(&self, segments: Vec<Segment>) -> Self {

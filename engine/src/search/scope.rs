@@ -1,6 +1,8 @@
 //! The scope of a search.
 
-use crate::id::SheetName;
+use im::OrdSet;
+
+use crate::id::{Key, SheetName};
 use crate::search::doc_name::DocName;
 use crate::search::slots::Slot;
 
@@ -32,4 +34,15 @@ impl Scope<'_> {
             Self::Sheets(sheets) => sheets.contains(sheet),
         }
     }
+}
+
+/// The documents of one sheet that an index is restricted to.
+#[derive(Debug, Clone, Copy)]
+pub enum Restriction<'a> {
+    /// All of them.
+    All,
+    /// None of them.
+    None,
+    /// All but these.
+    Except(&'a OrdSet<Key>),
 }

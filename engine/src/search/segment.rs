@@ -10,7 +10,7 @@ use crate::id::{Key, SheetName};
 use crate::language::Language;
 use crate::search::doc_name::{DocName, Texts};
 use crate::search::files::Files;
-use crate::search::scope::Scope;
+use crate::search::scope::{Restriction, Scope};
 use crate::search::shape::Shape;
 use crate::search::slots::Slot;
 use crate::search::totals::{Totals, TotalsByLanguage};
@@ -227,6 +227,25 @@ impl Segment {
         let keys = &self.body.keys[docs.start as usize..docs.end as usize];
         let doc = docs.start + keys.binary_search(&name.key).ok()? as DocId;
         self.is_alive(doc).then_some(doc)
+    }
+
+    /// Returns the live documents that their sheet does not let pass, in order.
+    pub(crate) fn outside<'a>(
+        &self,
+        restriction: &dyn Fn(&SheetName) -> Restriction<'a>,
+    ) -> Vec<DocId> {
+        let mut outside = Vec::new();
+        for part in self.sheets() {
+            let docs = part.docs.clone().filter(|doc| self.is_alive(*doc));
+            match restriction(&part.sheet) {
+                Restriction::All => {}
+                Restriction::None => outside.extend(docs),
+                Restriction::Except(keys) => {
+                    outside.extend(docs.filter(|doc| keys.contains(self.key(*doc))));
+                }
+            }
+        }
+        outside
     }
 
     /// Returns this segment without `docs`, which must be alive in it.

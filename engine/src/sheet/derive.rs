@@ -22,31 +22,34 @@ impl Sheet {
     /// Updates everything derived from the served records for `changed`. The parts are independent,
     /// so large changes are processed in parallel.
     pub(super) fn derive(&mut self, changed: &[(Key, Served)], moved: &mut Moved) {
-        let Self { spec, served, hidden, indexes, fields, shown_sum, hidden_sum, .. } = self;
+        let Self { spec, served, hidden, indexes, fields, hidden_fields, .. } = self;
         let mut sums = vec![Sums::default(); changed.len().div_ceil(CHUNK)];
         let mut tasks: Vec<workers::Task<'_>> = Vec::new();
         moved.watch(spec, indexes.iter().map(|(field, _)| field));
         // The longest task comes first, so that no core waits for it at the end.
         tasks.push(Box::new(|| {
-            let mut tally = Tally::default();
-            // Anyone can see the names of fields, so those of hidden records do not count.
+            // Anyone can see the names of fields, so those of hidden records count separately.
+            let (mut tally, mut hidden_tally) = (Tally::default(), Tally::default());
             for (key, Served { before, after }) in changed {
                 if let Some(before) = before {
                     *served -= 1;
-                    if hidden.remove(key).is_none() {
-                        tally.add(&before.value, -1);
+                    match hidden.remove(key) {
+                        Some(_) => hidden_tally.add(&before.value, -1),
+                        None => tally.add(&before.value, -1),
                     }
                 }
                 if let Some(after) = after {
                     *served += 1;
                     if hides(spec, &after.value) {
                         hidden.insert(key.clone());
+                        hidden_tally.add(&after.value, 1);
                     } else {
                         tally.add(&after.value, 1);
                     }
                 }
             }
             fields.settle(tally);
+            hidden_fields.settle(hidden_tally);
         }));
         for ((field, index), moved) in indexes.iter_mut().zip(&mut moved.values) {
             tasks.push(Box::new(move || reindex(index, field, changed, moved.as_mut())));
@@ -65,8 +68,8 @@ impl Sheet {
             workers::run(tasks);
         }
         for Sums { shown, hidden } in &sums {
-            shown_sum.merge(shown);
-            hidden_sum.merge(hidden);
+            self.shown_sum.merge(shown);
+            self.hidden_sum.merge(hidden);
         }
     }
 }

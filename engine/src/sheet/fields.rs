@@ -55,6 +55,23 @@ impl FieldCounts {
         there.map(|(one, _)| one).collect()
     }
 
+    /// Adds the counts of `other`. Linear in its fields.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (mine, other) in [
+            (&mut self.fields, &other.fields),
+            (&mut self.lists, &other.lists),
+            (&mut self.arrays, &other.arrays),
+        ] {
+            for (name, count) in other {
+                *mine.entry(name.clone()).or_default() += count;
+            }
+        }
+        for (name, TypeCounts(counts)) in &other.types {
+            let TypeCounts(mine) = self.types.entry(name.clone()).or_default();
+            mine.iter_mut().zip(counts).for_each(|(mine, count)| *mine += count);
+        }
+    }
+
     /// Takes what `tally` counted into account.
     pub(super) fn settle(&mut self, tally: Tally) {
         settle(&mut self.fields, tally.fields);

@@ -27,6 +27,7 @@ mod restarts;
 mod scope;
 mod storm;
 mod tables;
+mod views;
 mod wire;
 mod world;
 mod writes;

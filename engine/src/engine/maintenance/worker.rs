@@ -20,7 +20,7 @@ use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::Durability;
 use crate::report::Timings;
-use crate::search::{DocName, Slot};
+use crate::search::{Compacted, Compaction, SearchError, TextIndex, Texts};
 use crate::snapshot::Snapshot;
 
 /// Above this many packs the repository is repacked if no reload waits.
@@ -178,19 +178,31 @@ impl MaintenanceWorker {
     /// of them; search results do not change. The writer is held only for the swap.
     fn compact_text(&self) {
         let snapshot = self.states.published();
-        let Some(compaction) = snapshot.text().compaction() else { return };
+        let (public, private) = (snapshot.text(), snapshot.private_text());
+        let due = (public.compaction(), private.compaction());
+        if due.0.is_none() && due.1.is_none() {
+            return;
+        }
         fault::step("tidy.compact");
-        let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
-            snapshot.searched_texts(name, emit);
+        let run =
+            |due: Option<Compaction>, texts: &Texts<'_>| due.map(|due| due.run(texts)).transpose();
+        let compacted = || {
+            let public = run(due.0, &|name, emit| snapshot.searched_texts(name, emit))?;
+            let private = run(due.1, &|name, emit| snapshot.private_texts(name, emit))?;
+            Ok::<_, SearchError>((public, private))
         };
-        match compaction.run(&texts) {
-            Ok(compacted) => {
+        match compacted() {
+            Ok((public, private)) => {
                 fault::step("tidy.merged");
                 let turn = self.writer.turn();
                 let now = self.states.published();
-                let text = now.text().adopting(compacted);
+                let adopted = |index: &TextIndex, compacted: Option<Compacted>| {
+                    compacted.map_or_else(|| index.clone(), |compacted| index.adopting(compacted))
+                };
+                let public = adopted(now.text(), public);
+                let private = adopted(now.private_text(), private);
                 let publication = Publication {
-                    state: Arc::new(now.with_text(text)),
+                    state: Arc::new(now.with_texts(public, private)),
                     changed: Arc::default(),
                     reason: None,
                     lineage: Lineage::Same,

@@ -1,0 +1,71 @@
+//! A snapshot as a view sees it.
+
+use std::sync::Arc;
+
+use super::{Snapshot, version};
+use crate::passed_over::PassedOver;
+use crate::search::{Restriction, TextIndex};
+use crate::sheet::Sheet;
+use crate::view::{ByView, View};
+
+impl Snapshot {
+    /// Returns this state as `view` sees it: what is public there is what the view has. The records
+    /// and the indexes are shared.
+    ///
+    /// Costs nothing for the public. For another view it costs, the first time, a visit to each
+    /// sheet, and to each document of the text index that the view does not have and that shares a
+    /// part of the index with some that it has. The result is kept as long as this state.
+    #[must_use]
+    pub fn seen_by(self: &Arc<Self>, view: &View) -> Arc<Self> {
+        if view.is_public() {
+            return self.clone();
+        }
+        self.views.get_or_make(view, || Arc::new(self.made_for(view)))
+    }
+
+    fn made_for(&self, view: &View) -> Self {
+        let layout = self.layout.seen_by(view);
+        let seen = |sheet: &Arc<Sheet>| {
+            let name = &sheet.spec().name;
+            // An inferred sheet without a folder is one that is just going.
+            let spec = layout.sheet(name.as_str()).cloned();
+            let spec = spec.unwrap_or_else(|| Arc::new(sheet.spec().seen_by(view)));
+            (name.clone(), Arc::new(sheet.seen_as(spec)))
+        };
+        let sheets = self.sheets.values().map(seen).collect();
+        let version = version(&sheets);
+        let mut state = Self {
+            commit: self.commit,
+            layout,
+            sheets,
+            text: self.text.clone(),
+            private_text: self.private_text.empty(),
+            digest: self.digest,
+            version,
+            passed_over: match view.has_the_rest() {
+                true => self.passed_over.clone(),
+                false => PassedOver::default(),
+            },
+            views: ByView::default(),
+        };
+        state.text = self.text_seen_by(view, &state);
+        state
+    }
+
+    /// Returns the text index of the records that `view` has, which `seen` shows.
+    fn text_seen_by(&self, view: &View, seen: &Self) -> TextIndex {
+        let both = self.text.joined(&self.private_text);
+        if *view == View::EVERYTHING {
+            return both;
+        }
+        both.restricted(&|sheet| {
+            let Some(sheet) = seen.sheets.get(sheet).filter(|sheet| sheet.spec().public) else {
+                return Restriction::None;
+            };
+            match sheet.hidden().is_empty() {
+                true => Restriction::All,
+                false => Restriction::Except(sheet.hidden()),
+            }
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! Views: what one kind of caller sees of a state.
+//!
+//! A [snapshot](crate::snapshot::Snapshot::seen_by) of a view is the snapshot of the same commit
+//! with other definitions: a sheet is public there if the view has it, and no record is hidden if
+//! the view shows hidden records. Whatever answers the public from a snapshot therefore answers
+//! each view from its own, and cannot show more.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::id::SheetName;
+
+/// The most views of one state that are kept.
+const KEPT: usize = 32;
+
+/// What one kind of caller sees. Equal views see the same. Cloning one is cheap.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct View {
+    /// The sheets that it has. It does not know that there are others.
+    pub sheets: VisibleSheets,
+    /// Whether it has the hidden records of these sheets.
+    pub hidden: HiddenRecords,
+}
+
+/// The sheets of a view.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum VisibleSheets {
+    /// Those that are public by their definitions.
+    Public,
+    /// All, public or not.
+    All,
+    /// These, public or not.
+    Named(Arc<BTreeSet<SheetName>>),
+}
+
+/// Whether a view has the records that a sheet hides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HiddenRecords {
+    /// They do not exist.
+    Withheld,
+    /// They are records like all others.
+    Shown,
+}
+
+impl View {
+    /// The view of a caller without any grant: public sheets, without their hidden records.
+    pub const PUBLIC: Self =
+        Self { sheets: VisibleSheets::Public, hidden: HiddenRecords::Withheld };
+
+    /// The view of everything.
+    pub const EVERYTHING: Self = Self { sheets: VisibleSheets::All, hidden: HiddenRecords::Shown };
+
+    /// Returns the view of these sheets, public or not, without their hidden records.
+    pub fn of_sheets(names: impl IntoIterator<Item = SheetName>) -> Self {
+        let names = Arc::new(names.into_iter().collect());
+        Self { sheets: VisibleSheets::Named(names), hidden: HiddenRecords::Withheld }
+    }
+
+    /// Returns whether this is the view of the public.
+    pub fn is_public(&self) -> bool {
+        *self == Self::PUBLIC
+    }
+
+    /// Returns whether the view shows nothing, whatever the state is.
+    pub fn is_empty(&self) -> bool {
+        matches!(&self.sheets, VisibleSheets::Named(names) if names.is_empty())
+    }
+
+    /// Returns whether the view may know what concerns the repository and no sheet in particular:
+    /// the number of other files, and problems of definitions as a whole, which may name sheets.
+    pub fn has_the_rest(&self) -> bool {
+        !matches!(self.sheets, VisibleSheets::Named(_))
+    }
+}
+
+/// What was made from one state for each view. A clone starts empty, since it is made to be changed.
+pub(crate) struct ByView<T>(Mutex<Vec<(View, T)>>);
+
+impl<T: Clone> ByView<T> {
+    /// Returns what was made for `view`, or what `make` makes now. Others wait meanwhile, so that
+    /// it is made once. The views that were made last are kept.
+    pub(crate) fn get_or_make(&self, view: &View, make: impl FnOnce() -> T) -> T {
+        // It is changed last, so a poisoned lock holds a consistent list.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, made)) = kept.iter().find(|(other, _)| other == view) {
+            return made.clone();
+        }
+        let made = make();
+        if kept.len() == KEPT {
+            kept.remove(0);
+        }
+        kept.push((view.clone(), made.clone()));
+        made
+    }
+}
+
+impl<T> Default for ByView<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Clone for ByView<T> {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl<T> std::fmt::Debug for ByView<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ByView").finish_non_exhaustive()
+    }
+}

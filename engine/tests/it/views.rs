@@ -1,0 +1,196 @@
+//! Views: a state as a view sees it is the state of a repository that has only what the view has.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use headwater_engine::budget::Budget;
+use headwater_engine::id::{CommitId, SheetName};
+use headwater_engine::load::{advance, load};
+use headwater_engine::mirror::{Mirror, MirrorOptions};
+use headwater_engine::options::LoadOptions;
+use headwater_engine::query::ListQuery;
+use headwater_engine::search::{Query, Scope};
+use headwater_engine::snapshot::Snapshot;
+use headwater_engine::view::{HiddenRecords, View, VisibleSheets};
+use headwater_testkit::Upstream;
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+const SHEETS: [&str; 3] = ["news", "people", "staff"];
+const WORDS: [&str; 5] = ["river", "rivers", "harbour", "ferry", "rivet"];
+
+/// What a sheet declares.
+#[derive(Debug, Clone, Copy)]
+struct Rules {
+    public: bool,
+    hides: bool,
+}
+
+/// The file of one record.
+#[derive(Debug, Clone)]
+struct File {
+    words: Vec<usize>,
+    is_hidden: bool,
+    /// The key of a record of the next sheet.
+    refers: Option<u8>,
+    is_broken: bool,
+}
+
+type Files = BTreeMap<(usize, u8), File>;
+
+/// Sets or removes the file of a record.
+type Change = ((usize, u8), Option<File>);
+
+fn file() -> impl Strategy<Value = File> {
+    let words = prop::collection::vec(0..WORDS.len(), 0..4);
+    let refers = prop::option::of(0_u8..6);
+    (words, prop::bool::weighted(0.3), refers, prop::bool::weighted(0.15)).prop_map(
+        |(words, is_hidden, refers, is_broken)| File { words, is_hidden, refers, is_broken },
+    )
+}
+
+fn history() -> impl Strategy<Value = Vec<Vec<Change>>> {
+    let change = ((0..SHEETS.len(), 0_u8..6), prop::option::weighted(0.8, file()));
+    prop::collection::vec(prop::collection::vec(change, 1..8), 1..4)
+}
+
+fn view() -> impl Strategy<Value = View> {
+    let some = prop::collection::btree_set(0..SHEETS.len(), 0..=SHEETS.len());
+    let named = some.prop_map(|some| {
+        VisibleSheets::Named(Arc::new(
+            some.into_iter().map(|at| SheetName::new(SHEETS[at])).collect(),
+        ))
+    });
+    let sheets = prop_oneof![Just(VisibleSheets::Public), Just(VisibleSheets::All), named];
+    let hidden = prop_oneof![Just(HiddenRecords::Withheld), Just(HiddenRecords::Shown)];
+    (sheets, hidden).prop_map(|(sheets, hidden)| View { sheets, hidden })
+}
+
+fn text(at: usize, file: &File) -> String {
+    if file.is_broken {
+        return "= =".to_owned();
+    }
+    let words: Vec<_> = file.words.iter().map(|word| WORDS[*word]).collect();
+    let mut text = format!("title = \"{}\"\n", words.join(" "));
+    if let Some(key) = file.refers {
+        writeln!(text, "next = \"k{key}\"").unwrap();
+    }
+    if file.is_hidden {
+        text.push_str("gone = true\n");
+    }
+    writeln!(text, "number = {}", at * 10 + words.len()).unwrap();
+    text
+}
+
+fn definitions(rules: &[Rules]) -> String {
+    let mut text = String::new();
+    for (at, (name, rules)) in SHEETS.iter().zip(rules).enumerate() {
+        let next = SHEETS[(at + 1) % SHEETS.len()];
+        writeln!(text, "[sheets.{name}]\npolicy = \"quarantine\"\nunique = [\"title\"]").unwrap();
+        writeln!(text, "refs = {{ next = \"{next}\" }}\npublic = {}", rules.public).unwrap();
+        if rules.hides {
+            text.push_str("hidden = \"gone\"\n");
+        }
+    }
+    text
+}
+
+fn commit(upstream: &mut Upstream, rules: &[Rules], files: &Files) -> CommitId {
+    let mut commit = upstream.commit("a state").put("headwater.toml", definitions(rules));
+    for at in 0..SHEETS.len() {
+        for key in 0..6 {
+            let path = format!("{}/k{key}.toml", SHEETS[at]);
+            commit = match files.get(&(at, key)) {
+                Some(file) => commit.put(path, text(at, file)),
+                None => commit.delete(path),
+            };
+        }
+    }
+    commit.push().parse().unwrap()
+}
+
+const QUERIES: [&[(&str, &str)]; 5] = [
+    &[("sort", "-number")],
+    &[("filter", "has(next)"), ("sort", "title")],
+    &[("facets", "next,number")],
+    &[("stats", "number"), ("title[ne]", "river")],
+    &[("q", "river ferry"), ("match", "any")],
+];
+
+/// Returns everything that a state shows to the public.
+fn shown(state: &Snapshot) -> Vec<String> {
+    let budget = Budget::unlimited();
+    let mut shown = Vec::new();
+    for sheet in state.sheets().filter(|sheet| sheet.spec().public) {
+        let name = &sheet.spec().name;
+        shown.push(format!("{name}: {} of {:?}", sheet.shown(), sheet.public_problem_count()));
+        for pairs in QUERIES {
+            let pairs: Vec<_> = pairs.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+            let query = ListQuery::parse(&pairs, &**sheet);
+            let page = query.map(|query| format!("{:?}", query.run(sheet, state.text(), &budget)));
+            shown.push(format!("{name}: {}", page.unwrap_or_else(|error| format!("{error:?}"))));
+        }
+        for record in sheet.records().filter(|record| sheet.shows(record)) {
+            shown.push(format!("{name} {} {}", record.key, record.value.as_str()));
+        }
+    }
+    shown.extend(state.public_problems().iter().map(|problem| format!("{problem:?}")));
+    for words in ["river", "river harbour", "rivr", "feryr", "riv*", "ferry OR rivet"] {
+        let query = Query::parse(words).unwrap();
+        let found = state.search(&query, Scope::All, 0, 50, &budget).unwrap();
+        let hits = found.hits.iter().map(|hit| format!("{} {:?}", hit.name.key, hit.score));
+        let hits: Vec<_> = hits.collect();
+        shown.push(format!(
+            "{words}: {} {hits:?} {:?}",
+            found.total,
+            found.readings.into_corrections()
+        ));
+    }
+    shown
+}
+
+#[test]
+fn a_view_sees_what_the_public_would_see_of_a_repository_with_nothing_else() {
+    let cases = std::env::var("HEADWATER_VIEW_CASES").ok().and_then(|cases| cases.parse().ok());
+    let config =
+        Config { cases: cases.unwrap_or(100), failure_persistence: None, ..Config::default() };
+    let rules = (any::<bool>(), any::<bool>()).prop_map(|(public, hides)| Rules { public, hides });
+    let rules = prop::array::uniform3(rules);
+    proptest!(config, |(rules in rules, history in history(), view in view())| {
+        let options = LoadOptions::default();
+        let (mut upstream, mut files, mut state) = (Upstream::new(), Files::new(), None);
+        for changes in history {
+            for (place, file) in changes {
+                match file {
+                    Some(file) => drop(files.insert(place, file)),
+                    None => drop(files.remove(&place)),
+                }
+            }
+            let commit = commit(&mut upstream, &rules, &files);
+            let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+            let objects = mirror.objects().unwrap();
+            let next = advance(&objects, state.as_deref(), commit, &options).unwrap().0;
+            state = Some(Arc::new(next));
+        }
+        // The repository that has only what the view has.
+        let is_seen = |at: usize| match &view.sheets {
+            VisibleSheets::Public => rules[at].public,
+            VisibleSheets::All => true,
+            VisibleSheets::Named(names) => names.contains(SHEETS[at]),
+        };
+        let withholds = |at: usize| rules[at].hides && view.hidden == HiddenRecords::Withheld;
+        files.retain(|(at, _), file| {
+            is_seen(*at) && !(withholds(*at) && (file.is_hidden || file.is_broken))
+        });
+        let of_view: Vec<_> = (0..SHEETS.len())
+            .map(|at| Rules { public: is_seen(at), hides: withholds(at) })
+            .collect();
+        let mut other = Upstream::new();
+        let commit = commit(&mut other, &of_view, &files);
+        let mirror = Mirror::open(other.path(), MirrorOptions::default()).unwrap();
+        let alone = load(&mirror.objects().unwrap(), commit, &options).unwrap();
+        let seen = state.unwrap().seen_by(&view);
+        prop_assert_eq!(shown(&seen), shown(&alone), "{:?} of {:?}", view, rules);
+    });
+}
