@@ -11,6 +11,7 @@ use headwater_engine::engine::{
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{ReloadId, Trigger};
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::view::View;
 use headwater_engine::write::{Batch, Committed, WriteError, WritesClosed};
 use tokio::sync::oneshot;
 
@@ -72,6 +73,11 @@ impl Live {
     /// Returns the published snapshot, once there is one.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.engine.get().map(Engine::snapshot)
+    }
+
+    /// Returns what `view` sees of the published snapshot, once there is one.
+    pub fn seen_by(&self, view: &View) -> Option<Arc<Snapshot>> {
+        self.snapshot().map(|snapshot| snapshot.seen_by(view))
     }
 
     /// Returns the ledger of reloads.

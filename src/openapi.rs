@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::view::View;
 use serde_json::{Map, Value, json};
 
 pub use offer::Offer;
@@ -117,16 +118,21 @@ fn tags(sheets: &[described::Described], paths: &Value) -> Vec<Value> {
     sheets.iter().map(described::Described::tag).chain(shared).collect()
 }
 
+/// The number of views whose documents are kept.
+const VIEWS: usize = 8;
+
 /// The document of a server. That of the published snapshot is made once; any other is made anew
 /// for each request.
 pub struct Document {
     offer: Offer,
-    published: Mutex<Option<Made>>,
+    /// For the published snapshot as each view sees it, the newest last.
+    published: Mutex<Vec<Made>>,
 }
 
 /// A finished document. What a commit shows depends on the rules of the published one, so the key
 /// is the snapshot itself, and not its commit.
 struct Made {
+    view: View,
     of: Weak<Snapshot>,
     text: Arc<[u8]>,
 }
@@ -134,14 +140,14 @@ struct Made {
 impl Document {
     /// Returns the document of a server with this offer.
     pub fn new(offer: Offer) -> Self {
-        Self { offer, published: Mutex::new(None) }
+        Self { offer, published: Mutex::default() }
     }
 
     /// Returns its text for the published snapshot, if that exists.
     pub fn known(&self, published: &Arc<Snapshot>) -> Option<Arc<[u8]>> {
         let made = self.lock();
         // As long as this keeps the pointer, no other snapshot has its address.
-        let made = made.as_ref().filter(|made| made.of.as_ptr() == Arc::as_ptr(published));
+        let made = made.iter().find(|made| made.of.as_ptr() == Arc::as_ptr(published));
         made.map(|made| made.text.clone())
     }
 
@@ -155,7 +161,13 @@ impl Document {
         budget: &Budget,
     ) -> Result<Arc<[u8]>, TooCostly> {
         let text = self.make(published, budget)?;
-        *self.lock() = Some(Made { of: Arc::downgrade(published), text: text.clone() });
+        let view = published.layout().view().clone();
+        let mut made = self.lock();
+        made.retain(|made| made.view != view);
+        if made.len() == VIEWS {
+            made.remove(0);
+        }
+        made.push(Made { view, of: Arc::downgrade(published), text: text.clone() });
         Ok(text)
     }
 
@@ -167,8 +179,8 @@ impl Document {
         Ok(document(&self.offer, snapshot, budget)?.to_string().into_bytes().into())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Made>> {
-        // The only statement that changes it is atomic, so a poisoned lock holds a usable value.
+    fn lock(&self) -> MutexGuard<'_, Vec<Made>> {
+        // The list is consistent after every statement, so a poisoned lock holds a usable one.
         self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

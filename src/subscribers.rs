@@ -11,6 +11,7 @@ use data_encoding::BASE64;
 use headwater_engine::budget::Budget;
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
+use headwater_engine::view::View;
 use reqwest::{Client, StatusCode, Url, redirect};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -126,7 +127,7 @@ impl Subscriber {
     /// Fails if the two cannot be compared now.
     async fn write(&self, leads: Leads, when: SystemTime) -> Result<Arc<Message>, String> {
         let Leads { from, to } = leads;
-        let delta = match self.app.past.difference(Asker::Server, from, to).await {
+        let delta = match self.app.past.difference(Asker::Server, &View::PUBLIC, from, to).await {
             Ok(delta) => Some(delta),
             // The branch was rewritten.
             Err(error) if error.code() == Code::UnknownCommit => None,

@@ -89,7 +89,8 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Begins at `state`. What the present state does not disclose is not counted.
+    /// Begins at the whole `state`. What the present state does not disclose to its view is not
+    /// counted.
     pub fn from(
         objects: &'a Objects,
         state: &Snapshot,
@@ -99,7 +100,7 @@ impl<'a> Walk<'a> {
         Self { objects, state: state.clone(), disclosure, options }
     }
 
-    /// Goes back to `parent`, or to the state before the first commit, and counts what the public
+    /// Goes back to `parent`, or to the state before the first commit, and counts what the view
     /// sees changed from there on, by sheet. Costs what the difference costs, without a text index.
     ///
     /// # Errors
@@ -124,8 +125,10 @@ impl<'a> Walk<'a> {
                 }
             },
         };
-        let delta = Delta::of(after, &before, &changed).reversed();
-        let [earlier, later] = [&before, after].map(|state| self.disclosure.rules_of(state));
+        let [earlier, later] =
+            [&before, after].map(|state| state.records_seen_by(self.disclosure.view()));
+        let delta = Delta::of(&later, &earlier, &changed).reversed();
+        let [earlier, later] = [earlier, later].map(|state| self.disclosure.rules_of(&state));
         let counts = self.disclosure.mask(delta, earlier, later).counts();
         self.state = before;
         Ok(counts)

@@ -16,6 +16,7 @@ use crate::search::SearchError;
 use crate::sheet::{Served, Sheet, hides};
 use crate::snapshot::{SheetFile, Snapshot};
 use crate::value::Value;
+use crate::view::View;
 
 /// Decides, by the present state, what of earlier states may be shown.
 #[derive(Debug, Clone, Copy)]
@@ -33,9 +34,15 @@ pub enum Rules {
 }
 
 impl<'a> Disclosure<'a> {
-    /// Returns the disclosure of other states by the state `now`.
+    /// Returns the disclosure of other states by the state `now`. If that is the state that a view
+    /// sees, so are the others.
     pub fn by(now: &'a Snapshot) -> Self {
         Self { now }
+    }
+
+    /// Returns the view to which the present state discloses.
+    pub fn view(self) -> &'a View {
+        self.now.layout().view()
     }
 
     /// Compares the rules of `then` with the present ones.

@@ -68,6 +68,7 @@ use crate::layout::SheetSpec;
 use crate::mirror::Mirror;
 use crate::report::{ReloadId, Trigger};
 use crate::snapshot::Snapshot;
+use crate::view::View;
 use crate::write::{Batch, Committed, WriteError, WritesClosed};
 
 pub use config::{EngineConfig, Observer, Rewrites};
@@ -363,13 +364,13 @@ impl Engine {
         &self.ledger
     }
 
-    /// Returns the visible state of `commit` if it is already known, and keeps it for five minutes
+    /// Returns what `view` sees of the state of `commit` if it is already known, and keeps it for five minutes
     /// from now. Only searches a short list.
-    pub fn kept(&self, commit: CommitId) -> Option<Arc<Snapshot>> {
-        self.past.kept(commit)
+    pub fn kept(&self, view: &View, commit: CommitId) -> Option<Arc<Snapshot>> {
+        self.past.kept(view, commit)
     }
 
-    /// Returns the visible state of `commit`. The state is kept for five minutes after the last
+    /// Returns what `view` sees of the state of `commit`. The state is kept for five minutes after the last
     /// call for it. At most sixteen such states are kept, and of these as many as fit into the
     /// bytes of the published one.
     ///
@@ -380,8 +381,8 @@ impl Engine {
     /// # Errors
     ///
     /// [`PastError::Unknown`] if the published commit does not descend from `commit`.
-    pub fn at(&self, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
-        self.past.at(commit)
+    pub fn at(&self, view: &View, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
+        self.past.at(view, commit)
     }
 
     /// Keeps the state of `commit` as if it had just been requested, since its reader may come back
@@ -390,8 +391,8 @@ impl Engine {
         self.past.keep(commit)
     }
 
-    /// Returns what changes for the public between `from` and `to`, without anything that is
-    /// private now on either side.
+    /// Returns what changes for `view` between `from` and `to`, without anything that it does not
+    /// have now on either side.
     ///
     /// Costs as much as the difference and, if both have the same definitions, builds no text
     /// index.
@@ -399,8 +400,8 @@ impl Engine {
     /// # Errors
     ///
     /// [`PastError::Unknown`] if one of them is not in the history of the published commit.
-    pub fn delta(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
-        self.past.delta(from, to)
+    pub fn delta(&self, view: &View, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
+        self.past.delta(view, from, to)
     }
 
     /// Returns what a reader with the state of `from` needs to have the state of `to`. Whatever is
@@ -410,8 +411,8 @@ impl Engine {
     ///
     /// As [`Engine::delta`]; and [`PastError::Unknown`] if other definitions showed at `from` what
     /// is private now, so that the reader must start over.
-    pub fn caught_up(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
-        self.past.caught_up(from, to)
+    pub fn caught_up(&self, view: &View, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
+        self.past.caught_up(view, from, to)
     }
 
     /// Lists the commits in the history of `from` that touched the record, a key of a sheet of the
@@ -446,7 +447,7 @@ impl Engine {
         self.past.line(since, until)
     }
 
-    /// Lists the commits of `line`, newest first, with what the public sees that each changed: at
+    /// Lists the commits of `line`, newest first, with what `view` sees that each changed: at
     /// most `limit`, and with `sheets` those that changed one of them. See [`Log::read`].
     ///
     /// # Errors
@@ -454,12 +455,13 @@ impl Engine {
     /// [`PastError::Unknown`] for a line that is not in the history of what is published.
     pub fn commits(
         &self,
+        view: &View,
         line: Line,
         sheets: &[SheetName],
         limit: usize,
         effort: Effort<'_>,
     ) -> Result<Log, PastError> {
-        self.past.commits(line, sheets, limit, effort)
+        self.past.commits(view, line, sheets, limit, effort)
     }
 
     /// Returns the commit that a reader means by `name`: a hash or a prefix of one, a tag, or the
@@ -482,7 +484,7 @@ impl Engine {
         self.repository.branch == branch
     }
 
-    /// Returns the state that `branch` would produce, if it may be previewed. It is kept like a
+    /// Returns what `view` sees of the state that `branch` would produce, if it may be previewed. It is kept like a
     /// state of [`Engine::at`], and likewise shows nothing that is private now. Files that no sheet
     /// claims now are not shown either.
     ///
@@ -493,8 +495,8 @@ impl Engine {
     ///
     /// [`PastError::Unknown`] for a branch that does not exist or may not be previewed,
     /// [`PastError::Remote`] if the remote does not answer.
-    pub fn preview(&self, branch: &str) -> Result<Arc<Snapshot>, PastError> {
-        self.past.preview(branch)
+    pub fn preview(&self, view: &View, branch: &str) -> Result<Arc<Snapshot>, PastError> {
+        self.past.preview(view, branch)
     }
 
     /// Accepts no more requests. The running reload ends as usual; waiting requests are dropped.

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::digest::hash_part;
 use crate::id::SheetName;
 
 /// The most views of one state that are kept.
@@ -16,21 +17,23 @@ const KEPT: usize = 32;
 /// What one kind of caller sees. Equal views see the same. Cloning one is cheap.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct View {
-    /// The sheets that it has. It does not know that there are others.
-    pub sheets: VisibleSheets,
-    /// Whether it has the hidden records of these sheets.
+    /// The sheets that it has, public or not. It does not know that there are others.
+    pub any: SheetNames,
+    /// The other sheets that it has as long as their definitions make them public.
+    pub public: SheetNames,
+    /// Whether it has the hidden records of its sheets.
     pub hidden: HiddenRecords,
 }
 
-/// The sheets of a view.
+/// Some names of sheets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum VisibleSheets {
-    /// Those that are public by their definitions.
-    Public,
-    /// All, public or not.
-    All,
-    /// These, public or not.
-    Named(Arc<BTreeSet<SheetName>>),
+pub enum SheetNames {
+    /// None.
+    None,
+    /// These: at least one.
+    Only(Arc<BTreeSet<SheetName>>),
+    /// All names.
+    Every,
 }
 
 /// Whether a view has the records that a sheet hides.
@@ -42,19 +45,42 @@ pub enum HiddenRecords {
     Shown,
 }
 
+impl SheetNames {
+    /// Returns these names.
+    pub fn only(names: impl IntoIterator<Item = SheetName>) -> Self {
+        let names: BTreeSet<SheetName> = names.into_iter().collect();
+        if names.is_empty() { Self::None } else { Self::Only(Arc::new(names)) }
+    }
+
+    /// Returns whether `name` is one of them.
+    pub fn contains(&self, name: &SheetName) -> bool {
+        match self {
+            Self::None => false,
+            Self::Only(names) => names.contains(name),
+            Self::Every => true,
+        }
+    }
+
+    fn hash_into(&self, hasher: &mut blake3::Hasher) {
+        let (kind, names) = match self {
+            Self::None => (0, None),
+            Self::Only(names) => (1, Some(names)),
+            Self::Every => (2, None),
+        };
+        hasher.update(&[kind]);
+        let names = names.into_iter().flat_map(|names| names.iter());
+        names.for_each(|name| hash_part(hasher, name.as_str().as_bytes()));
+    }
+}
+
 impl View {
     /// The view of a caller without any grant: public sheets, without their hidden records.
     pub const PUBLIC: Self =
-        Self { sheets: VisibleSheets::Public, hidden: HiddenRecords::Withheld };
+        Self { any: SheetNames::None, public: SheetNames::Every, hidden: HiddenRecords::Withheld };
 
     /// The view of everything.
-    pub const EVERYTHING: Self = Self { sheets: VisibleSheets::All, hidden: HiddenRecords::Shown };
-
-    /// Returns the view of these sheets, public or not, without their hidden records.
-    pub fn of_sheets(names: impl IntoIterator<Item = SheetName>) -> Self {
-        let names = Arc::new(names.into_iter().collect());
-        Self { sheets: VisibleSheets::Named(names), hidden: HiddenRecords::Withheld }
-    }
+    pub const EVERYTHING: Self =
+        Self { any: SheetNames::Every, public: SheetNames::None, hidden: HiddenRecords::Shown };
 
     /// Returns whether this is the view of the public.
     pub fn is_public(&self) -> bool {
@@ -63,13 +89,22 @@ impl View {
 
     /// Returns whether the view shows nothing, whatever the state is.
     pub fn is_empty(&self) -> bool {
-        matches!(&self.sheets, VisibleSheets::Named(names) if names.is_empty())
+        self.any == SheetNames::None && self.public == SheetNames::None
+    }
+
+    /// Returns a hash of the view: equal for equal views only.
+    pub fn id(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        self.any.hash_into(&mut hasher);
+        self.public.hash_into(&mut hasher);
+        hasher.update(&[self.hidden as u8]);
+        *hasher.finalize().as_bytes()
     }
 
     /// Returns whether the view may know what concerns the repository and no sheet in particular:
     /// the number of other files, and problems of definitions as a whole, which may name sheets.
     pub fn has_the_rest(&self) -> bool {
-        !matches!(self.sheets, VisibleSheets::Named(_))
+        self.any == SheetNames::Every || self.public == SheetNames::Every
     }
 }
 

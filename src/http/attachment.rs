@@ -65,7 +65,7 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let path = AttachmentPath::parse(uri.path()).ok_or(Code::NotFound)?;
-    let present = app.live.snapshot().ok_or_else(not_ready)?;
+    let present = app.live.seen_by(snapshot.layout().view()).ok_or_else(not_ready)?;
     // A file that was next to a record then may belong to another sheet now, or be a record itself.
     let place = path.place(&snapshot);
     let place = place.filter(|place| Disclosure::by(&present).shows_beside(place));

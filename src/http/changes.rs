@@ -20,6 +20,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
+use headwater_engine::view::View;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -187,7 +188,7 @@ async fn caught_up(
 ) -> Result<Option<DeltaText>, ApiError> {
     let delta = match from == to {
         true => Ok(Arc::new(Delta { from, to, changes: Vec::new(), withheld: Vec::new() })),
-        false => app.past.difference(asker, from, to).await,
+        false => app.past.difference(asker, watched.view(), from, to).await,
     };
     let returning = Returning { asker, limit: app.answers.limit() };
     match delta {
@@ -202,9 +203,9 @@ pub fn pass_on(app: &App) -> JoinHandle<()> {
     // It listens from the beginning: before the first state is published.
     let (app, listener) = (app.clone(), app.feed.listen());
     tokio::spawn(async move {
-        let compare = |from, to| {
+        let compare = |view: View, from, to| {
             let app = app.clone();
-            async move { app.past.difference(Asker::Server, from, to).await.ok() }
+            async move { app.past.difference(Asker::Server, &view, from, to).await.ok() }
         };
         let each = app.answers.limit().map(|limit| limit * WORTH);
         app.audience.follow(&app.feed, listener, compare, each).await;

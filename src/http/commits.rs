@@ -6,6 +6,7 @@ use axum::response::Response;
 use headwater_engine::id::SheetName;
 
 use super::app::App;
+use super::current::Current;
 use super::json;
 use super::parameters::{KnownParameters, number, wrong};
 use super::source::Source;
@@ -38,6 +39,7 @@ struct CommitsQuery {
 /// Answers with a page of commits, newest first.
 pub(super) async fn commits(
     State(app): State<App>,
+    Current(snapshot): Current,
     source: Source,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -49,7 +51,7 @@ pub(super) async fn commits(
         Some(CommitsCursor(line)) => line,
         None => app.past.line(source, since, until).await?,
     };
-    let log = app.past.commits(source, line, sheets, limit).await;
+    let log = app.past.commits(source, snapshot.layout().view(), line, sheets, limit).await;
     let log = log.map_err(|error| match error.code() {
         Code::UnknownCommit if is_walk => Code::CursorExpired.into(),
         _ => error,

@@ -61,7 +61,8 @@ pub(super) async fn diff(
             (from, to)
         }
     };
-    let delta = app.past.difference(Asker::Reader(source), from, to).await?;
+    let delta =
+        app.past.difference(Asker::Reader(source), snapshot.layout().view(), from, to).await?;
     let list = move |budget: &Budget| wire::diff(&delta, &part, budget).map_err(too_costly);
     let text = app.answers.make(source, list).await?;
     let mut response = json::tagged(&headers, text);

@@ -20,6 +20,7 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::causes;
+use headwater_engine::view::View;
 use tower::{BoxError, Service, ServiceExt};
 
 use super::app::App;
@@ -131,7 +132,7 @@ impl Edge {
         let conditions = Conditions::of(reads && asked.is_shared, headers);
         // One state for each read: loaded once, answered from, and named in the answer.
         let selected = match asked.is_read {
-            true => Selected::of(app, asked.route, &mut request).await,
+            true => Selected::of(app, asked.route, &View::PUBLIC, &mut request).await,
             false => Ok(None),
         };
         let selected = match selected {

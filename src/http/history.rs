@@ -69,7 +69,7 @@ pub(super) async fn history(
         RecordPath::below(uri.path(), "/api/_history/").ok_or(Code::NotFound)?;
     let key = key.into_owned();
     // Whatever the commit, the present rules decide what is shown of it.
-    let present = app.live.snapshot().ok_or_else(not_ready)?;
+    let present = app.live.seen_by(snapshot.layout().view()).ok_or_else(not_ready)?;
     let sheet = public_sheet(&present, &sheet)?;
     let (place, limit) = parse(query.as_deref(), snapshot.commit())?;
     let spec = sheet.spec().clone();

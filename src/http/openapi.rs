@@ -34,7 +34,7 @@ pub(super) async fn document(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let shared = app.clone();
-    if app.live.snapshot().is_some_and(|published| Arc::ptr_eq(&published, &snapshot)) {
+    if app.live.seen_by(snapshot.layout().view()).is_some_and(|now| Arc::ptr_eq(&now, &snapshot)) {
         let text = match app.document.known(&snapshot) {
             Some(text) => text,
             None => {

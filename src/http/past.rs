@@ -16,6 +16,7 @@ use headwater_engine::history::{Effort, HistoryError, Versions};
 use headwater_engine::id::{CommitId, SheetName};
 use headwater_engine::layout::SheetSpec;
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::view::View;
 use tokio::time::Instant;
 
 use super::answers::{Answers, budget};
@@ -87,9 +88,9 @@ pub struct Past {
     streams: Lane,
     server: Lane,
     /// Differences for readers of the past.
-    compared: SingleFlight<Pair, Arc<Delta>>,
+    compared: SingleFlight<Comparison, Arc<Delta>>,
     /// Differences for everybody else.
-    told: SingleFlight<Pair, Arc<Delta>>,
+    told: SingleFlight<Comparison, Arc<Delta>>,
     /// Whether a commit is in the history of another.
     descents: SingleFlight<Pair, bool>,
     /// Callers that wait for a commit to be published.
@@ -102,6 +103,13 @@ struct Pair {
     from: CommitId,
     to: CommitId,
     published: CommitId,
+}
+
+/// What is compared, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Comparison {
+    pair: Pair,
+    view: View,
 }
 
 impl Past {
@@ -125,16 +133,19 @@ impl Past {
         }
     }
 
-    /// Returns the visible state of `commit`: at once if it is known, otherwise in its turn.
+    /// Returns what `view` sees of the state of `commit`: at once if it is known, otherwise in its
+    /// turn.
     pub(super) async fn at(
         &self,
         source: Source,
+        view: &View,
         commit: CommitId,
     ) -> Result<Arc<Snapshot>, ApiError> {
-        if let Some(kept) = self.live.engine().and_then(|engine| engine.kept(commit)) {
+        if let Some(kept) = self.live.engine().and_then(|engine| engine.kept(view, commit)) {
             return Ok(kept);
         }
-        self.run(&self.states, source, move |engine| engine.at(commit)).await
+        let view = view.clone();
+        self.run(&self.states, source, move |engine| engine.at(&view, commit)).await
     }
 
     /// Waits for a turn to describe an earlier state.
@@ -155,14 +166,15 @@ impl Past {
         self.run(&self.states, source, move |engine| engine.commit_called(&name)).await
     }
 
-    /// Returns the visible state of another branch.
+    /// Returns what `view` sees of the state of another branch.
     pub(super) async fn preview(
         &self,
         source: Source,
+        view: &View,
         branch: &str,
     ) -> Result<Arc<Snapshot>, ApiError> {
-        let branch = branch.to_owned();
-        self.run(&self.previews, source, move |engine| engine.preview(&branch)).await
+        let (view, branch) = (view.clone(), branch.to_owned());
+        self.run(&self.previews, source, move |engine| engine.preview(&view, &branch)).await
     }
 
     /// Returns a part of the history of a record; see [`Engine::history`]. It ends at its limit of
@@ -207,20 +219,21 @@ impl Past {
     pub(super) async fn commits(
         &self,
         source: Source,
+        view: &View,
         line: Line,
         sheets: Vec<SheetName>,
         limit: usize,
     ) -> Result<Log, ApiError> {
-        let (live, part) = (self.live.clone(), self.part);
+        let (live, part, view) = (self.live.clone(), self.part, view.clone());
         let read = move |awaited: &Budget| {
             let engine = live.engine().ok_or_else(not_ready)?;
             let effort = Effort { awaited, part: &budget(part) };
-            engine.commits(line, &sheets, limit, effort).map_err(refused)
+            engine.commits(&view, line, &sheets, limit, effort).map_err(refused)
         };
         self.histories.make(source, read).await
     }
 
-    /// Returns the differences between two commits of the branch's history. Everybody but a reader
+    /// Returns what `view` sees of the differences between two commits of the branch's history. Everybody but a reader
     /// gets the difference that takes a follower from one to the other.
     ///
     /// It is computed once for all who ask the same in the same way.
@@ -231,6 +244,7 @@ impl Past {
     pub async fn difference(
         &self,
         asker: Asker,
+        view: &View,
         from: CommitId,
         to: CommitId,
     ) -> Result<Arc<Delta>, ApiError> {
@@ -241,18 +255,21 @@ impl Past {
             Asker::Stream(_) => (&self.streams, &self.told),
             Asker::Server => (&self.server, &self.told),
         };
-        let live = self.live.clone();
+        let (live, view) = (self.live.clone(), view.clone());
+        let asked = Comparison { pair: Pair { from, to, published }, view: view.clone() };
         let turn = Turn { lane, source: asker.source(), until: asker.until() };
         let compare = move || {
             let engine = live.engine().ok_or_else(not_ready)?;
             let delta = match asker {
-                Asker::Reader(_) => engine.delta(from, to),
-                Asker::Poll(_) | Asker::Stream(_) | Asker::Server => engine.caught_up(from, to),
+                Asker::Reader(_) => engine.delta(&view, from, to),
+                Asker::Poll(_) | Asker::Stream(_) | Asker::Server => {
+                    engine.caught_up(&view, from, to)
+                }
             };
             delta.map(Arc::new).map_err(refused)
         };
-        known.forget(|pair| pair.published != published);
-        known.get(Pair { from, to, published }, turn, compare, |delta| delta.bytes()).await
+        known.forget(|asked| asked.pair.published != published);
+        known.get(asked, turn, compare, |delta| delta.bytes()).await
     }
 
     /// Returns whether `commit`, which was published, has `least` in its history. The answer is

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use headwater_engine::cursor::Cursor;
 use headwater_engine::id::CommitId;
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::view::View;
 use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 
@@ -49,7 +50,7 @@ struct SnapshotSelector {
 }
 
 impl Selected {
-    /// Returns the state for `request` to `route`, and removes the name of the commit from its
+    /// Returns what `view` sees of the state for `request` to `route`, and removes the name of the commit from its
     /// query. Returns `None` before the first load.
     ///
     /// # Errors
@@ -59,9 +60,10 @@ impl Selected {
     pub(super) async fn of(
         app: &App,
         route: Option<Route>,
+        view: &View,
         request: &mut Request,
     ) -> Result<Option<Self>, ApiError> {
-        let Some(snapshot) = app.live.snapshot() else { return Ok(None) };
+        let Some(snapshot) = app.live.seen_by(view) else { return Ok(None) };
         let published = Self { snapshot, is_fixed: false };
         // Nearly every request is about the present.
         let headers = request.headers();
@@ -81,19 +83,20 @@ impl Selected {
         let until = Instant::now() + Duration::from_secs(patience);
         let published = match selector.least {
             Some(least) => {
-                Self { snapshot: containing(app, source, least, until).await?, ..published }
+                let snapshot = containing(app, source, least, until).await?;
+                Self { snapshot: snapshot.seen_by(view), ..published }
             }
             None => published,
         };
         let found = match (&selector.at, selector.walked) {
             (None, None) => return Ok(Some(published)),
-            (None, Some(walked)) => app.past.at(source, walked).await,
+            (None, Some(walked)) => app.past.at(source, view, walked).await,
             (Some(name), walked) => {
                 let branch = name.strip_prefix(BRANCHES);
                 let found = match branch.filter(|branch| !engine_serves(app, branch)) {
-                    Some(branch) => app.past.preview(source, branch).await,
+                    Some(branch) => app.past.preview(source, view, branch).await,
                     None => match app.past.called(source, name).await {
-                        Ok(commit) => app.past.at(source, commit).await,
+                        Ok(commit) => app.past.at(source, view, commit).await,
                         Err(error) => Err(error),
                     },
                 };

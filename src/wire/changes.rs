@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use data_encoding::HEXLOWER;
 use headwater_engine::budget::{Budget, STEP, TooCostly};
 use headwater_engine::delta::{Delta, FieldChange, PublicChange, Withheld, changed_fields};
 use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::query::ListQuery;
 use headwater_engine::record::Record;
+use headwater_engine::view::View;
 
 use super::diff_cursor::DiffCursor;
 use super::quoted::quoted;
@@ -19,17 +21,26 @@ const MOST: usize = 10_000;
 const LONGEST: usize = 16 << 20;
 
 /// The part of all records that somebody follows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Watched {
+    view: View,
     sheets: Vec<String>,
     filter: Option<ListQuery>,
     name: String,
 }
 
+impl Default for Watched {
+    /// Returns everything that the public sees.
+    fn default() -> Self {
+        Self::new(View::PUBLIC, Vec::new(), &[], None)
+    }
+}
+
 impl Watched {
-    /// Returns the records of `sheets`, or of all sheets if that is empty. For a single sheet, only
-    /// those that `filter` admits, which was parsed from `conditions`.
+    /// Returns the records of `sheets` that `view` sees, or of all sheets if that is empty. For a
+    /// single sheet, only those that `filter` admits, which was parsed from `conditions`.
     pub fn new(
+        view: View,
         sheets: Vec<String>,
         conditions: &[(String, String)],
         filter: Option<ListQuery>,
@@ -37,13 +48,19 @@ impl Watched {
         let sheets: BTreeSet<_> = sheets.into_iter().collect();
         // All conditions must be met, so their order is irrelevant.
         let conditions: BTreeSet<_> = conditions.iter().collect();
-        let name = format!("{sheets:?}{conditions:?}");
-        Self { sheets: sheets.into_iter().collect(), filter, name }
+        let of_view = if view.is_public() { String::new() } else { HEXLOWER.encode(&view.id()) };
+        let name = format!("{of_view}{sheets:?}{conditions:?}");
+        Self { view, sheets: sheets.into_iter().collect(), filter, name }
     }
 
     /// Returns a name that is the same for all who follow the same part, however they spell it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the view of who follows.
+    pub fn view(&self) -> &View {
+        &self.view
     }
 
     /// Returns the approximate size in memory, in bytes.

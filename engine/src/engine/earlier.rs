@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::id::CommitId;
 use crate::snapshot::Snapshot;
+use crate::view::View;
 
 /// The number of superseded states that are kept.
 const KEPT: usize = 8;
@@ -80,9 +81,10 @@ pub(super) struct Visit {
     pub(super) at: Instant,
 }
 
-/// The public part of a state.
+/// The part of a state that a view has.
 struct Shown {
     reach: Reachability,
+    view: View,
     state: Arc<Snapshot>,
 }
 
@@ -162,15 +164,21 @@ impl Earlier {
         }
     }
 
-    /// Records the public part of a state, by the rules of the published one.
-    pub(super) fn show(&mut self, reach: Reachability, state: Arc<Snapshot>) {
-        self.conceal(state.commit());
-        self.shown.push(Shown { reach, state });
+    /// Records the part of a state that `view` has, by the rules of the published one.
+    pub(super) fn show(&mut self, reach: Reachability, view: &View, state: Arc<Snapshot>) {
+        self.conceal_from(|shown| shown.view == *view && shown.state.commit() == state.commit());
+        self.shown.push(Shown { reach, view: view.clone(), state });
     }
 
-    /// Returns the public part of the state of `commit`, if it is known and kept.
-    pub(super) fn shown(&self, commit: CommitId, reach: Reachability) -> Option<&Arc<Snapshot>> {
-        let shown = self.shown.iter().find(|shown| shown.state.commit() == commit)?;
+    /// Returns the part of the state of `commit` that `view` has, if it is known and kept.
+    pub(super) fn shown(
+        &self,
+        commit: CommitId,
+        reach: Reachability,
+        view: &View,
+    ) -> Option<&Arc<Snapshot>> {
+        let is_it = |shown: &&Shown| shown.state.commit() == commit && shown.view == *view;
+        let shown = self.shown.iter().find(is_it)?;
         (reach == Reachability::Preview || shown.reach == Reachability::History)
             .then_some(&shown.state)
     }
@@ -191,10 +199,12 @@ impl Earlier {
     }
 
     fn conceal(&mut self, commit: CommitId) {
-        if let Some(at) = self.shown.iter().position(|shown| shown.state.commit() == commit) {
-            let shown = self.shown.swap_remove(at);
-            self.pass_shown(shown);
-        }
+        self.conceal_from(|shown| shown.state.commit() == commit);
+    }
+
+    fn conceal_from(&mut self, concealed: impl Fn(&Shown) -> bool) {
+        let concealed: Vec<_> = self.shown.extract_if(.., |shown| concealed(shown)).collect();
+        concealed.into_iter().for_each(|shown| self.pass_shown(shown));
     }
 
     /// Drops the visited state at this index.
@@ -389,10 +399,13 @@ mod tests {
         let (mut earlier, now, other) = (Earlier::default(), Instant::now(), state(1));
         let generation = earlier.generation();
         earlier.visit(Visit { reach: Reachability::Preview, ..asked(&other, now) }, generation);
-        earlier.show(Reachability::Preview, other.clone());
+        earlier.show(Reachability::Preview, &View::PUBLIC, other.clone());
         let found = |earlier: &Earlier, reach: Reachability| {
             let commit = other.commit();
-            [earlier.find(commit, reach).is_some(), earlier.shown(commit, reach).is_some()]
+            [
+                earlier.find(commit, reach).is_some(),
+                earlier.shown(commit, reach, &View::PUBLIC).is_some(),
+            ]
         };
         assert_eq!(found(&earlier, Reachability::History), [false; 2]);
         assert_eq!(found(&earlier, Reachability::Preview), [true; 2]);
@@ -405,7 +418,7 @@ mod tests {
         let (mut earlier, now, both) = (Earlier::default(), Instant::now(), state(1));
         earlier.keep(both.clone(), now);
         earlier.visit(asked(&both, now), Generation(0));
-        earlier.show(Reachability::History, both.clone());
+        earlier.show(Reachability::History, &View::PUBLIC, both.clone());
         drop(both);
         earlier.clear();
         assert_eq!(earlier.unread().len(), 1);

@@ -2,7 +2,8 @@
 //!
 //! An earlier state is derived from a kept one by the difference, and shares with it whatever both
 //! have. Only commits in the history of the published commit are visible: a fetched but held commit
-//! is not readable by anybody. The published state decides which parts of them the public may see.
+//! is not readable by anybody. The published state decides which parts of them a
+//! view may see.
 
 pub(super) mod error;
 
@@ -27,6 +28,7 @@ use crate::options::LoadOptions;
 use crate::scalar::Moment;
 use crate::search::SearchError;
 use crate::snapshot::{Snapshot, weight};
+use crate::view::View;
 use error::PastError;
 
 /// Finds earlier states, and those of other branches, for readers.
@@ -71,13 +73,14 @@ impl Past {
 impl Past {
     /// Returns the visible state of `commit` if it is already known, and keeps it for five minutes
     /// from now. Only searches a short list.
-    pub(super) fn kept(&self, commit: CommitId) -> Option<Arc<Snapshot>> {
+    pub(super) fn kept(&self, view: &View, commit: CommitId) -> Option<Arc<Snapshot>> {
         let mut earlier = self.states.earlier();
         let published = self.states.published();
         if published.commit() == commit {
-            return Some(published);
+            drop(earlier);
+            return Some(published.seen_by(view));
         }
-        let shown = earlier.shown(commit, Reachability::History)?.clone();
+        let shown = earlier.shown(commit, Reachability::History, view)?.clone();
         earlier.touch(commit, Instant::now());
         Some(shown)
     }
@@ -93,8 +96,8 @@ impl Past {
     /// # Errors
     ///
     /// [`PastError::Unknown`] if the published commit does not descend from `commit`.
-    pub(super) fn at(&self, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
-        self.shown(commit, Reachability::History)
+    pub(super) fn at(&self, view: &View, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
+        self.shown(view, commit, Reachability::History)
     }
 
     /// Keeps the state of `commit` as if it had just been requested, since its reader may come back
@@ -120,8 +123,13 @@ impl Past {
     /// # Errors
     ///
     /// [`PastError::Unknown`] if one of them is not in the history of the published commit.
-    pub(super) fn delta(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
-        self.compared(from, to).map(|compared| compared.delta)
+    pub(super) fn delta(
+        &self,
+        view: &View,
+        from: CommitId,
+        to: CommitId,
+    ) -> Result<Delta, PastError> {
+        self.compared(view, from, to).map(|compared| compared.delta)
     }
 
     /// Returns what a reader with the state of `from` needs to have the state of `to`. Whatever is
@@ -131,8 +139,13 @@ impl Past {
     ///
     /// As [`Engine::delta`]; and [`PastError::Unknown`] if other definitions showed at `from` what
     /// is private now, so that the reader must start over.
-    pub(super) fn caught_up(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
-        let Compared { delta, rules } = self.compared(from, to)?;
+    pub(super) fn caught_up(
+        &self,
+        view: &View,
+        from: CommitId,
+        to: CommitId,
+    ) -> Result<Delta, PastError> {
+        let Compared { delta, rules } = self.compared(view, from, to)?;
         match rules {
             Rules::Other if !delta.withheld.is_empty() => {
                 Err(PastError::Unknown { name: from.to_string() })
@@ -221,6 +234,7 @@ impl Past {
     /// [`PastError::Unknown`] for a line that is not in the history of what is published.
     pub(super) fn commits(
         &self,
+        view: &View,
         line: Line,
         sheets: &[SheetName],
         limit: usize,
@@ -233,8 +247,8 @@ impl Past {
             let present = self.states.present();
             let objects = self.objects_with(&present.state, line.from)?;
             let state = self.state_of(&present, line.from, Reachability::History)?;
-            let disclosure = Disclosure::by(&present.state);
-            let options = self.spare();
+            let now = present.state.seen_by(view);
+            let (disclosure, options) = (Disclosure::by(&now), self.spare());
             let walk = Walk::from(&objects, &state, disclosure, &options);
             let log = Log::read(walk, line, sheets, limit, effort)?;
             // As for a single state: what was dropped meanwhile is not returned.
@@ -283,19 +297,24 @@ impl Past {
     }
 
     /// Returns the state that `branch` would produce, if it may be previewed.
-    pub(super) fn preview(&self, branch: &str) -> Result<Arc<Snapshot>, PastError> {
+    pub(super) fn preview(&self, view: &View, branch: &str) -> Result<Arc<Snapshot>, PastError> {
         let unknown = || PastError::Unknown { name: branch.to_owned() };
         if !self.previews.allow(branch) {
             return Err(unknown());
         }
         let commit = self.previews.head_of(branch, &self.repository, self.states.commit())?;
-        self.shown(commit.ok_or_else(unknown)?, Reachability::Preview)
+        self.shown(view, commit.ok_or_else(unknown)?, Reachability::Preview)
     }
 }
 
 impl Past {
     /// Returns the visible state of `commit` for a reader that comes by `reach`.
-    fn shown(&self, commit: CommitId, reach: Reachability) -> Result<Arc<Snapshot>, PastError> {
+    fn shown(
+        &self,
+        view: &View,
+        commit: CommitId,
+        reach: Reachability,
+    ) -> Result<Arc<Snapshot>, PastError> {
         loop {
             let present = self.states.present();
             let state = self.state_of(&present, commit, reach)?;
@@ -303,13 +322,14 @@ impl Past {
                 let source = LoadError::Index { commit, source };
                 PastError::Load { commit, source: Box::new(source) }
             };
-            let shown = Disclosure::by(&present.state).of(&state).map_err(refused)?;
+            let now = present.state.seen_by(view);
+            let shown = Disclosure::by(&now).of(&state.seen_by(view)).map_err(refused)?;
             let mut earlier = self.states.earlier();
             // A state that was dropped meanwhile may no longer be readable by anybody: then
             // everything is checked again.
             if earlier.generation() == present.generation {
                 if self.states.commit() == present.state.commit() {
-                    earlier.show(reach, shown.clone());
+                    earlier.show(reach, view, shown.clone());
                 }
                 return Ok(shown);
             }
@@ -398,10 +418,10 @@ impl Past {
     }
 
     /// Compares two states in the history of the published commit.
-    fn compared(&self, from: CommitId, to: CommitId) -> Result<Compared, PastError> {
+    fn compared(&self, view: &View, from: CommitId, to: CommitId) -> Result<Compared, PastError> {
         loop {
             let present = self.states.present();
-            let compared = self.compared_by(&present, from, to)?;
+            let compared = self.compared_by(&present, view, from, to)?;
             // As for a single state: what was dropped meanwhile is not returned.
             if self.states.earlier().generation() == present.generation {
                 return Ok(compared);
@@ -412,16 +432,19 @@ impl Past {
     fn compared_by(
         &self,
         present: &Present,
+        view: &View,
         from: CommitId,
         to: CommitId,
     ) -> Result<Compared, PastError> {
-        let disclosure = Disclosure::by(&present.state);
+        let now = present.state.seen_by(view);
+        let disclosure = Disclosure::by(&now);
         let failed = |source| PastError::Load { commit: from, source: Box::new(source) };
         let objects = self.objects_with(&present.state, from)?;
         let later = self.state_of(present, to, Reachability::History)?;
-        let after = disclosure.rules_of(&later);
+        let seen = later.seen_by(view);
+        let after = disclosure.rules_of(&seen);
         if from == to {
-            return Ok(Compared { delta: Delta::of(&later, &later, &[]), rules: after });
+            return Ok(Compared { delta: Delta::of(&seen, &seen, &[]), rules: after });
         }
         let options = self.spare();
         let layout = layout_at(&objects, from, &options).map_err(failed)?;
@@ -429,14 +452,15 @@ impl Past {
             let prepared = prepare(&objects, Some(&later), from, None, &options).map_err(failed)?;
             let back = prepared.map(|prepared| {
                 let changed = prepared.changed_from(&later);
-                Delta::of(&later, prepared.draft.state(), &changed)
+                Delta::of(&seen, &prepared.draft.state().records_seen_by(view), &changed)
             });
-            let back = back.unwrap_or_else(|| Delta::of(&later, &later, &[]));
+            let back = back.unwrap_or_else(|| Delta::of(&seen, &seen, &[]));
             (back.reversed(), after)
         } else {
             let earlier = self.state_of(present, from, Reachability::History)?;
             let changed = later.differences(&earlier);
-            (Delta::of(&earlier, &later, &changed), disclosure.rules_of(&earlier))
+            let earlier = earlier.seen_by(view);
+            (Delta::of(&earlier, &seen, &changed), disclosure.rules_of(&earlier))
         };
         Ok(Compared { delta: disclosure.mask(delta, rules, after), rules })
     }

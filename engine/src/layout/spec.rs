@@ -12,7 +12,7 @@ use crate::language::Language;
 use crate::problem::{Problem, Rule};
 use crate::record::Frame;
 use crate::value::{FieldPath, Value};
-use crate::view::{HiddenRecords, View, VisibleSheets};
+use crate::view::{HiddenRecords, View};
 
 use super::reference::Reference;
 use super::reserved::lies_below;
@@ -117,11 +117,7 @@ impl SheetSpec {
 
     /// Returns whether `view` has this sheet.
     pub fn is_in(&self, view: &View) -> bool {
-        match &view.sheets {
-            VisibleSheets::Public => self.public,
-            VisibleSheets::All => true,
-            VisibleSheets::Named(names) => names.contains(&self.name),
-        }
+        view.any.contains(&self.name) || self.public && view.public.contains(&self.name)
     }
 
     /// Returns the field that hides records from `view`, if there is one.
@@ -129,10 +125,15 @@ impl SheetSpec {
         self.hidden.as_ref().filter(|_| view.hidden == HiddenRecords::Withheld)
     }
 
-    /// Returns this definition as `view` sees it, but for its references.
+    /// Returns this definition as `view` sees it, but for its references. Its id is the view's own,
+    /// and so is whatever is derived from that, such as the tags of answers.
     pub(crate) fn seen_by(&self, view: &View) -> Self {
+        if view.is_public() {
+            return self.clone();
+        }
         let hidden = self.hidden_from(view).cloned();
-        Self { public: self.is_in(view), hidden, ..self.clone() }
+        let id = *blake3::Hasher::new().update(&self.id).update(&view.id()).finalize().as_bytes();
+        Self { id, public: self.is_in(view), hidden, ..self.clone() }
     }
 
     /// Returns where its files are: its one file, or the folder above them; empty for the whole

@@ -10,6 +10,11 @@ use crate::problem::Problem;
 use crate::view::{ByView, View};
 
 impl Layout {
+    /// Returns the view that this is the layout of.
+    pub fn view(&self) -> &View {
+        &self.0.view
+    }
+
     /// Returns the layout of the same definitions in which those sheets are public that `view` has,
     /// and records are hidden only if it does not show them. Every path is read as before.
     ///

@@ -24,6 +24,17 @@ impl Snapshot {
     }
 
     fn made_for(&self, view: &View) -> Self {
+        let state = self.records_seen_by(view);
+        let text = self.text_seen_by(view, &state);
+        Self { text, ..state }
+    }
+
+    /// Returns what `view` sees of this state, without its texts, which nothing may search. Visits
+    /// each sheet, unless the view is the public's.
+    pub(crate) fn records_seen_by(&self, view: &View) -> Self {
+        if view.is_public() {
+            return self.clone();
+        }
         let layout = self.layout.seen_by(view);
         let seen = |sheet: &Arc<Sheet>| {
             let name = &sheet.spec().name;
@@ -34,11 +45,11 @@ impl Snapshot {
         };
         let sheets = self.sheets.values().map(seen).collect();
         let version = version(&sheets);
-        let mut state = Self {
+        Self {
             commit: self.commit,
             layout,
             sheets,
-            text: self.text.clone(),
+            text: self.text.empty(),
             private_text: self.private_text.empty(),
             digest: self.digest,
             version,
@@ -47,9 +58,7 @@ impl Snapshot {
                 false => PassedOver::default(),
             },
             views: ByView::default(),
-        };
-        state.text = self.text_seen_by(view, &state);
-        state
+        }
     }
 
     /// Returns the text index of the records that `view` has, which `seen` shows.

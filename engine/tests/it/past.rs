@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use headwater_engine::engine::{FailureKind, PastError, RequestKind};
 use headwater_engine::id::CommitId;
+use headwater_engine::view::View;
 
 use crate::house::{DEFINITION, House, id};
 
@@ -33,16 +34,22 @@ fn what_was_purged_is_let_go_by_the_publication_that_purges_it_whoever_asks_for_
     let next = push(&mut house, "people/jane.toml", "id = 1\n");
     let engine = house.engine();
     // Kept as superseded, as visited, and by a walk.
-    assert_eq!(engine.at(leak).unwrap().commit(), leak);
+    assert_eq!(engine.at(&View::PUBLIC, leak).unwrap().commit(), leak);
     engine.keep(next);
     purge(&mut house);
     let engine = house.engine();
     for commit in [leak, next] {
-        assert!(engine.kept(commit).is_none());
-        assert!(is_unknown(engine.at(commit)) && is_unknown(engine.delta(commit, house.served())));
+        assert!(engine.kept(&View::PUBLIC, commit).is_none());
+        assert!(
+            is_unknown(engine.at(&View::PUBLIC, commit))
+                && is_unknown(engine.delta(&View::PUBLIC, commit, house.served()))
+        );
         // A reader that began before comes back late.
         engine.keep(commit);
-        assert!(engine.kept(commit).is_none() && is_unknown(engine.at(commit)));
+        assert!(
+            engine.kept(&View::PUBLIC, commit).is_none()
+                && is_unknown(engine.at(&View::PUBLIC, commit))
+        );
     }
     let status = engine.status();
     assert_eq!(status.retained, 0);
@@ -76,9 +83,9 @@ fn a_state_before_a_change_of_definitions_is_built_from_one_with_the_same() {
     let indexed = format!("{DEFINITION}index = [\"n\"]\n");
     push(&mut house, ".gitsheets/people.toml", &indexed);
     let engine = house.engine();
-    let first = engine.at(old[0]).unwrap();
+    let first = engine.at(&View::PUBLIC, old[0]).unwrap();
     for commit in &old[1..] {
-        let state = engine.at(*commit).unwrap();
+        let state = engine.at(&View::PUBLIC, *commit).unwrap();
         let joe = |state: &headwater_engine::snapshot::Snapshot| {
             state.visible("people", "joe").unwrap().clone()
         };
@@ -104,8 +111,10 @@ fn states_that_other_readers_pushed_out_are_freed_before_another_is_built() {
     let house = house.started();
     let engine = house.engine();
     engine.settle();
-    let states: Vec<_> =
-        old[..19].iter().map(|at| Arc::downgrade(&engine.at(*at).unwrap())).collect();
+    let states: Vec<_> = old[..19]
+        .iter()
+        .map(|at| Arc::downgrade(&engine.at(&View::PUBLIC, *at).unwrap()))
+        .collect();
     let alive = states.iter().filter(|state| state.strong_count() > 0).count();
     assert!(alive <= 17, "sixteen are kept, and one was pushed out last: {alive}");
 }
@@ -117,17 +126,20 @@ fn who_was_away_while_a_record_was_hidden_is_told_that_it_left_and_nothing_else(
     let shown = push(&mut house, ".gitsheets/people.toml", &hidden);
     let now = push(&mut house, "people/jane.toml", "gone = true\nid = 1\n");
     let engine = house.engine();
-    let told = engine.caught_up(shown, now).unwrap();
+    let told = engine.caught_up(&View::PUBLIC, shown, now).unwrap();
     assert!(told.changes.is_empty());
     assert_eq!(told.withheld[0].key.as_str(), "jane");
-    assert!(engine.at(shown).unwrap().visible("people", "jane").is_none());
-    assert!(engine.at(shown).unwrap().visible("people", "joe").is_some());
+    assert!(engine.at(&View::PUBLIC, shown).unwrap().visible("people", "jane").is_none());
+    assert!(engine.at(&View::PUBLIC, shown).unwrap().visible("people", "joe").is_some());
 
     // It is visible again, and so is its old version.
     push(&mut house, "people/jane.toml", "id = 1\n");
     let engine = house.engine();
-    assert!(engine.at(shown).unwrap().visible("people", "jane").is_some());
-    assert!(engine.at(now).unwrap().visible("people", "jane").is_none(), "by the rules of then");
+    assert!(engine.at(&View::PUBLIC, shown).unwrap().visible("people", "jane").is_some());
+    assert!(
+        engine.at(&View::PUBLIC, now).unwrap().visible("people", "jane").is_none(),
+        "by the rules of then"
+    );
 }
 
 #[test]

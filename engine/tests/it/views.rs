@@ -12,7 +12,7 @@ use headwater_engine::options::LoadOptions;
 use headwater_engine::query::ListQuery;
 use headwater_engine::search::{Query, Scope};
 use headwater_engine::snapshot::Snapshot;
-use headwater_engine::view::{HiddenRecords, View, VisibleSheets};
+use headwater_engine::view::{HiddenRecords, SheetNames, View};
 use headwater_testkit::Upstream;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -56,15 +56,15 @@ fn history() -> impl Strategy<Value = Vec<Vec<Change>>> {
 }
 
 fn view() -> impl Strategy<Value = View> {
-    let some = prop::collection::btree_set(0..SHEETS.len(), 0..=SHEETS.len());
-    let named = some.prop_map(|some| {
-        VisibleSheets::Named(Arc::new(
-            some.into_iter().map(|at| SheetName::new(SHEETS[at])).collect(),
-        ))
-    });
-    let sheets = prop_oneof![Just(VisibleSheets::Public), Just(VisibleSheets::All), named];
+    let names = || {
+        let some = prop::collection::btree_set(0..SHEETS.len(), 0..=SHEETS.len());
+        let some = some.prop_map(|some| {
+            SheetNames::only(some.into_iter().map(|at| SheetName::new(SHEETS[at])))
+        });
+        prop_oneof![Just(SheetNames::None), Just(SheetNames::Every), some]
+    };
     let hidden = prop_oneof![Just(HiddenRecords::Withheld), Just(HiddenRecords::Shown)];
-    (sheets, hidden).prop_map(|(sheets, hidden)| View { sheets, hidden })
+    (names(), names(), hidden).prop_map(|(any, public, hidden)| View { any, public, hidden })
 }
 
 fn text(at: usize, file: &File) -> String {
@@ -174,10 +174,9 @@ fn a_view_sees_what_the_public_would_see_of_a_repository_with_nothing_else() {
             state = Some(Arc::new(next));
         }
         // The repository that has only what the view has.
-        let is_seen = |at: usize| match &view.sheets {
-            VisibleSheets::Public => rules[at].public,
-            VisibleSheets::All => true,
-            VisibleSheets::Named(names) => names.contains(SHEETS[at]),
+        let is_seen = |at: usize| {
+            let name = SheetName::new(SHEETS[at]);
+            view.any.contains(&name) || rules[at].public && view.public.contains(&name)
         };
         let withholds = |at: usize| rules[at].hides && view.hidden == HiddenRecords::Withheld;
         files.retain(|(at, _), file| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
+use headwater_engine::view::View;
 use tokio::sync::watch;
 
 use super::allowance::{Allowance, Share};
@@ -126,7 +127,7 @@ impl Audience {
         &self,
         feed: &Feed,
         mut listener: Listener,
-        compare: impl Fn(CommitId, CommitId) -> Compared,
+        compare: impl Fn(View, CommitId, CommitId) -> Compared,
         each: Option<Duration>,
     ) {
         let compare = &compare;
@@ -157,27 +158,31 @@ impl Audience {
         line: Line,
         feed: &Feed,
         Step { to, delta, descends }: Step,
-        compare: impl Fn(CommitId, CommitId) -> Compared,
+        compare: impl Fn(View, CommitId, CommitId) -> Compared,
     ) {
         let Round { from, groups } = self.begin_round(line, feed, to);
         if groups.is_empty() {
             return;
         }
-        let delta = match delta.filter(|delta| delta.from == from) {
-            // The state was repaired; two equal commits do not show how.
-            None if from == to => None,
-            _ if !descends => None,
-            None => compare(from, to).await,
-            delta => delta,
-        };
-        let weight = delta.as_ref().map_or(0, |delta| delta.weight());
+        // The publication comes with what the public sees of it.
+        let mut deltas = HashMap::from([(View::PUBLIC, delta.filter(|delta| delta.from == from))]);
         let mut read = 0_u64;
         let mut allowance = Allowance::new(match line {
             Line::Plain => None,
             Line::Expressions(each) => each,
         });
         for group in groups {
-            read = read.saturating_add(weight);
+            let view = group.watched.view();
+            let known = deltas.remove(view).flatten();
+            let delta = match known {
+                // The state was repaired; two equal commits do not show how.
+                None if from == to => None,
+                _ if !descends => None,
+                None => compare(view.clone(), from, to).await,
+                known => known,
+            };
+            deltas.insert(view.clone(), delta.clone());
+            read = read.saturating_add(delta.as_ref().map_or(0, |delta| delta.weight()));
             let delta = delta.as_ref().filter(|_| read <= self.read);
             let share = allowance.share(group.members.iter().map(|member| member.source));
             let text = match delta.zip(share) {
@@ -331,7 +336,7 @@ pub(super) mod tests {
 
         /// Reports what `listener` receives to the audience, until the feed is closed.
         async fn run(&self, listener: Listener) {
-            self.audience.follow(&self.feed, listener, |_, _| ready(None), None).await;
+            self.audience.follow(&self.feed, listener, |_, _, _| ready(None), None).await;
         }
     }
 
@@ -391,7 +396,7 @@ pub(super) mod tests {
         hall.feed.publish(&forward(&delta(1, 9, 1, 1)));
         let asked = AtomicUsize::new(0);
         hall.feed.close();
-        let compare = |from, to| {
+        let compare = |_, from, to| {
             asked.fetch_add(1, Ordering::Relaxed);
             assert_eq!((from, to), (commit(1), commit(9)));
             ready(Some(delta(1, 9, 2, 1)))
@@ -429,7 +434,7 @@ pub(super) mod tests {
         let followers = [hall.join(&[]), hall.join(&["tags"])];
         hall.feed.publish(&Published { descends: false, ..forward(&delta(1, 2, 1, 1)) });
         hall.feed.close();
-        let differs = |_, _| ready(Some(delta(1, 2, 1, 1)));
+        let differs = |_, _, _| ready(Some(delta(1, 2, 1, 1)));
         hall.audience.follow(&hall.feed, listener, differs, None).await;
         for follower in &followers {
             assert_eq!(taken(follower).await, [resync(commit(2))]);
@@ -444,7 +449,7 @@ pub(super) mod tests {
         (0..=255).for_each(|_| hall.feed.publish(&forward(&delta(1, 2, 1, 1))));
         hall.feed.publish(&forward(&delta(1, 2, 1, 1)));
         hall.feed.close();
-        hall.audience.follow(&hall.feed, listener, |_, _| ready(None), None).await;
+        hall.audience.follow(&hall.feed, listener, |_, _, _| ready(None), None).await;
         for follower in &followers {
             assert_eq!(taken(follower).await, [resync(commit(2))]);
         }

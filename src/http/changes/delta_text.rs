@@ -263,6 +263,8 @@ pub(super) mod tests {
     use headwater_engine::record::{Frame, Record};
     use headwater_engine::value::Value;
 
+    use headwater_engine::view::View;
+
     use super::*;
 
     pub(in crate::http::changes) fn commit(digit: u8) -> CommitId {
@@ -290,7 +292,8 @@ pub(super) mod tests {
     }
 
     pub(in crate::http::changes) fn watching(sheets: &[&str]) -> Watched {
-        Watched::new(sheets.iter().map(|sheet| (*sheet).to_owned()).collect(), &[], None)
+        let sheets = sheets.iter().map(|sheet| (*sheet).to_owned()).collect();
+        Watched::new(View::PUBLIC, sheets, &[], None)
     }
 
     /// Returns a client that comes back from the address that ends with `last`.

@@ -102,6 +102,7 @@ impl ChangesQuery {
                 return Err(wrong(name, "is a parameter of changes only with exactly one sheet"));
             }
         };
-        Ok(Self { since, wait, watched: Some(Watched::new(sheets, &rest, filter)) })
+        let view = snapshot.layout().view().clone();
+        Ok(Self { since, wait, watched: Some(Watched::new(view, sheets, &rest, filter)) })
     }
 }

@@ -18,6 +18,7 @@ use crate::load::load;
 use crate::mirror::{Identity, Remote, RemoteOptions};
 use crate::plan::RebuildReason;
 use crate::report::{Counts, OutcomeKind, Timings, Trigger};
+use crate::view::View;
 use crate::write::{Action, Batch, Condition, MOST_WRITTEN, Operation, Scope};
 
 const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";
@@ -531,5 +532,8 @@ fn a_rewritten_branch_goes_on_from_the_pin_that_it_still_has() {
     served.run(RequestKind::Apply(id));
     assert_eq!(served.said(), Said { retained: 1, ..level(head) });
     assert_eq!(served.seen(), (first, head, true));
-    assert!(served.engine.kept(second).is_none() && served.engine.at(second).is_err());
+    assert!(
+        served.engine.kept(&View::PUBLIC, second).is_none()
+            && served.engine.at(&View::PUBLIC, second).is_err()
+    );
 }
