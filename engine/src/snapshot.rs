@@ -2,7 +2,7 @@
 
 mod files;
 mod problems;
-mod recall;
+mod cached_index;
 mod references;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,6 @@ use crate::digest::{Digest, hash_part};
 use crate::document::{field_texts, slots, texts};
 use crate::id::{CommitId, Key, SheetName};
 use crate::layout::Layout;
-use crate::passed_over::PassedOver;
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::report::Counts;
@@ -24,6 +23,7 @@ use crate::search::{
     DocName, Hits, Query, Scope, SearchError, Slot, Slots, Source, Spelling, TextIndex,
 };
 use crate::sheet::{Moved, Served, Sheet, SlotUpdate};
+use crate::skipped_files::PassedOver;
 
 pub(crate) use files::{SheetFile, weight};
 

@@ -9,7 +9,7 @@ use headwater_engine::query::ListQuery;
 use headwater_engine::record::Record;
 
 use super::diff_cursor::DiffCursor;
-use super::quoted::quoted;
+use super::json_string::quoted;
 
 /// The most records that are reported at once; a client that is further behind reads everything
 /// anew.

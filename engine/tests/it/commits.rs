@@ -6,7 +6,7 @@ use headwater_engine::engine::PastError;
 use headwater_engine::history::{Effort, HistoryError};
 use headwater_engine::id::{CommitId, SheetName};
 
-use crate::house::{DEFINITION, House, id};
+use crate::remote_and_engine::{DEFINITION, House, id};
 
 fn push(house: &mut House, files: &[(&str, Option<&str>)]) -> CommitId {
     let mut commit = house.upstream.commit("a change");

@@ -9,7 +9,7 @@ use headwater_engine::mirror::{Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_testkit::Upstream;
 
-use crate::house::{House, id};
+use crate::remote_and_engine::{House, id};
 
 const ICONS: &str = "slug,title\nada,Ada\nbob,Bob\ncid,Cid\n";
 
