@@ -2,13 +2,13 @@
 //! code to exit with.
 
 mod annotation;
-mod cell;
+mod csv_cell;
 pub mod check;
 pub mod completions;
 pub mod diff;
 pub mod edit;
 pub mod export;
-mod flaw;
+mod record_flaw;
 pub mod get;
 pub mod import;
 pub mod init;
@@ -16,7 +16,7 @@ mod input;
 pub mod log;
 pub mod man;
 pub mod normalize;
-pub mod operate;
+pub mod server_control;
 mod messages;
 mod progress;
 pub mod query;
@@ -31,7 +31,7 @@ use std::io::Write;
 use crate::cli::{Cli, Command};
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
-use operate::Order;
+use server_control::Order;
 
 /// Runs the command on the command line.
 ///
@@ -62,13 +62,17 @@ pub fn run(
         Command::Export(arguments) => export::export(&arguments, environment, out),
         Command::Normalize(arguments) => normalize::normalize(&arguments, environment, out),
         Command::Apply { id, server } => {
-            operate::operate(&Order::Apply(id), &server.url, environment, out)
+            server_control::operate(&Order::Apply(id), &server.url, environment, out)
         }
         Command::Pin { commit, server } => {
-            operate::operate(&Order::Pin(commit), &server.url, environment, out)
+            server_control::operate(&Order::Pin(commit), &server.url, environment, out)
         }
-        Command::Unpin { server } => operate::operate(&Order::Unpin, &server.url, environment, out),
-        Command::Audit { server } => operate::operate(&Order::Audit, &server.url, environment, out),
+        Command::Unpin { server } => {
+            server_control::operate(&Order::Unpin, &server.url, environment, out)
+        }
+        Command::Audit { server } => {
+            server_control::operate(&Order::Audit, &server.url, environment, out)
+        }
         Command::Ready { max_lag, server } => ready::ready(&server.url, max_lag, out),
         Command::Completions { shell } => completions::completions(shell, out),
         Command::Man { dir } => man::man(&dir, out),

@@ -2,21 +2,21 @@
 //!
 //! [`Config`] has no `Debug`: it holds secrets.
 
-pub mod collector;
+pub mod trace_collector;
 mod engine;
 mod error;
 pub mod keyring;
-mod keys;
+mod caller_roles;
 pub mod layers;
 pub mod secret;
-pub mod secrets;
+pub mod role_secrets;
 pub mod settings;
-mod reading;
-mod receiver;
-mod roles;
+mod read_settings;
+mod alert_receiver;
+mod distinct_secrets;
 mod values;
 pub mod tokens;
-pub mod watched;
+pub mod watched_file;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,20 +25,20 @@ use std::time::Duration;
 use headwater_engine::engine::EngineConfig;
 use reqwest::Url;
 
-pub use collector::Collector;
+pub use alert_receiver::{Receiver, Shape};
+pub use caller_roles::{Keys, Match, Role};
+use distinct_secrets::SecretsByRole;
 pub use engine::{committer, engine};
 pub use error::ConfigError;
-pub use keyring::{Given, Keyring};
-pub use keys::{Keys, Match, Role};
+pub use keyring::{Keyring, NamedValue};
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
-pub use reading::Reading;
-pub use receiver::{Receiver, Shape};
-use roles::SecretsByRole;
+pub use read_settings::ReadSettings;
+pub use role_secrets::Secrets;
 pub use secret::Secret;
-pub use secrets::Secrets;
 pub use tokens::{Token, Tokens};
+pub use trace_collector::Collector;
 pub use values::{BasePath, Cors, LogFormat, Push, TrustedProxies};
-pub use watched::Watched;
+pub use watched_file::Watched;
 
 /// The resolved settings of `serve`.
 pub struct Config {
@@ -204,7 +204,8 @@ fn subscribers(layers: &Layers<'_>) -> Result<Option<(Vec<Url>, Keyring)>, Confi
 
 /// Reads the collector of traces, if there is one.
 fn collector(layers: &Layers<'_>) -> Result<Option<Collector>, ConfigError> {
-    let headers = layers.read(&settings::OTLP_HEADERS, collector::headers)?.unwrap_or_default();
+    let headers =
+        layers.read(&settings::OTLP_HEADERS, trace_collector::headers)?.unwrap_or_default();
     let collector = layers.read(&settings::OTLP_ENDPOINT, Collector::parse)?;
     Ok(collector.map(|collector| Collector { headers, ..collector }))
 }
@@ -220,8 +221,8 @@ pub fn keyring(
 ) -> Result<Keyring, ConfigError> {
     let (name, text) = (layers.name_of(direct), layers.get(direct));
     let (file_name, path) = (layers.name_of(file), layers.read(file, values::path)?);
-    let text = text.as_deref().map(|value| Given { name: &name, value });
-    let path = path.as_deref().map(|value| Given { name: &file_name, value });
+    let text = text.as_deref().map(|value| NamedValue { name: &name, value });
+    let path = path.as_deref().map(|value| NamedValue { name: &file_name, value });
     Keyring::read(text, path)
 }
 

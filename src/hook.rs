@@ -15,7 +15,7 @@ mod signature;
 
 use std::borrow::Cow;
 
-use headwater_engine::decode::words;
+use headwater_engine::decode::parser_messages;
 use serde::Deserialize;
 
 use crate::header_fields::essence;
@@ -92,8 +92,8 @@ fn unnamed(headers: &dyn HookHeaders, body: &[u8]) -> Result<Hint, BadHook> {
     if let Some(hint) = azure::read(body) {
         return Ok(hint);
     }
-    let body: OurBody =
-        serde_json::from_slice(body).map_err(|error| BadHook::Body(words::of_json(&error)))?;
+    let body: OurBody = serde_json::from_slice(body)
+        .map_err(|error| BadHook::Body(parser_messages::of_json(&error)))?;
     let commit =
         body.commit_hash.map(|hash| hash.parse().map_err(|_| BadHook::Hash)).transpose()?;
     Ok(Hint::Ours { branch: body.branch, commit })

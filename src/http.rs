@@ -1,8 +1,8 @@
 //! The HTTP interface. [`Route`] is the list of the API.
 
-pub mod accept;
+pub mod accept_loop;
 mod access;
-mod answers;
+mod answer_scheduler;
 mod app;
 mod auth;
 mod attachment;
@@ -15,34 +15,34 @@ mod coding;
 mod commits;
 mod cors;
 mod waiter_limit;
-mod current;
+mod request_snapshot;
 mod demo;
 mod diff;
-mod edge;
+mod middleware;
 mod error;
 mod etag;
 mod explorer;
-mod form;
+mod list_format;
 mod headers;
 mod history;
 mod host;
-mod interface;
+mod service;
 mod json;
-mod lane;
-mod lines;
+mod concurrency_limit;
+mod ndjson;
 mod link;
 mod list;
 mod lookup;
-mod names;
+mod header_names;
 mod openapi;
 mod parameters;
-mod past;
+mod historical_states;
 mod wait_time;
 mod permits;
 mod pins;
 mod preface;
 mod problems;
-mod pulse;
+mod http2_write_timeout;
 mod range;
 mod record;
 mod reloads;
@@ -50,15 +50,15 @@ mod byte_quota;
 mod route;
 mod search;
 mod selector;
-mod senders;
+mod verified_senders;
 mod single_flight;
 mod source;
-mod state;
-mod table;
-mod tag;
+mod status;
+mod csv;
+mod precomputed_etag;
 mod throttle;
-mod unanswered;
-mod unsent;
+mod query_refusals;
+mod unsent_bytes;
 mod webhook;
 mod write;
 mod write_timeout;
@@ -66,19 +66,19 @@ mod write_timeout;
 use axum::Router;
 use axum::http::Uri;
 use axum::routing::{MethodRouter, any, get, post};
-use headwater_engine::nearest::{did_you_mean, nearest};
+use headwater_engine::suggestion::{did_you_mean, nearest};
 
 pub use access::{Access, AccessKeys};
-pub use answers::Answers;
+pub use answer_scheduler::Answers;
 pub use app::{App, AppState, Configured, Demo};
 pub use blocking::Blocking;
 pub use body_stream::BodyStreams;
-pub use changes::audience::Audience;
+pub use changes::followers::Audience;
 pub use changes::pass_on;
-pub use edge::Edge;
-pub use past::{Asker, Past};
+pub use historical_states::{Asker, HistoricalStates};
+pub use middleware::Middleware;
 pub use route::{Group, Route, Snapshots};
-pub use unsent::Unsent;
+pub use unsent_bytes::UnsentBytes;
 
 use crate::wire::{ApiError, Code};
 
@@ -95,7 +95,7 @@ pub enum Side {
 
 /// Returns the interface, or one side of it, under the base path of `app`. The routes do not know
 /// the base path; the layer around them strips it.
-pub fn router(app: App, side: Side) -> Edge {
+pub fn router(app: App, side: Side) -> Middleware {
     let group = |group: Group| {
         let routes = Route::ALL.iter().filter(|route| route.group() == group);
         routes.fold(Router::new(), |router, route| match methods(*route, side, &app) {
@@ -120,7 +120,7 @@ pub fn router(app: App, side: Side) -> Edge {
         Side::Whole | Side::Public => records.merge(others),
         Side::Internal => others,
     };
-    Edge::new(app.clone(), side, routes.fallback(not_found).with_state(app))
+    Middleware::new(app.clone(), side, routes.fallback(not_found).with_state(app))
 }
 
 /// Returns the handlers of a route by method, or `None` if this side of this server does not have
@@ -129,8 +129,8 @@ fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
     let writes = app.access.lets_write();
     let is_public = side == Side::Public;
     let methods = match route {
-        Route::Sheets => get(state::sheets),
-        Route::Status => get(state::status),
+        Route::Sheets => get(status::sheets),
+        Route::Status => get(status::status),
         Route::Problems => get(problems::problems),
         Route::Reloads => get(reloads::public),
         Route::Search => get(search::search),
@@ -171,12 +171,12 @@ fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
         Route::Unpin => post(pins::unpin),
         Route::Audit => post(pins::audit),
         Route::Metrics => match side {
-            Side::Whole => get(state::metrics),
+            Side::Whole => get(status::metrics),
             Side::Public => return None,
-            Side::Internal => get(state::internal_metrics),
+            Side::Internal => get(status::internal_metrics),
         },
-        Route::Live => get(state::live),
-        Route::Ready => get(state::ready),
+        Route::Live => get(status::live),
+        Route::Ready => get(status::ready),
     };
     Some(methods)
 }

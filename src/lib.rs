@@ -11,7 +11,7 @@ pub mod backoff;
 pub mod descriptors;
 pub mod exit;
 pub mod header_fields;
-pub mod mac;
+pub mod hmac;
 pub mod memory;
 pub mod random;
 pub mod redact;

@@ -8,7 +8,7 @@ mod process;
 mod pushes;
 mod reloads;
 mod requests;
-mod state;
+mod gauges;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,8 +25,8 @@ use crate::config::Match;
 use crate::hook::Ignored;
 use crate::wire::Code;
 
+pub use self::gauges::Audience;
 pub use self::requests::RouteClass;
-pub use self::state::Audience;
 
 /// Counters since the process began.
 pub struct Metrics {
@@ -96,7 +96,7 @@ impl Metrics {
         let ready = u8::from(state.is_some());
         gauge(&mut out, "headwater_ready", "Whether a snapshot is published.", ready);
         if let Some((snapshot, status)) = state {
-            state::render(&mut out, snapshot, status, audience);
+            gauges::render(&mut out, snapshot, status, audience);
         }
         out
     }

@@ -7,18 +7,18 @@
 mod attachments;
 mod changes;
 mod components;
-mod described;
-mod dialect;
+mod sheet_fields;
+mod schema_dialect;
 mod history;
 mod name;
-mod offer;
+mod options;
 mod operation;
 mod parameters;
-mod problems;
+mod error_responses;
 mod search;
 mod sheets;
-mod state;
-mod terms;
+mod status;
+mod shared_refs;
 mod writes;
 
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ use headwater_engine::snapshot::Snapshot;
 use headwater_engine::view::View;
 use serde_json::{Map, Value, json};
 
-pub use offer::Offer;
+pub use options::Offer;
 
 /// Returns the document of a server that serves `snapshot`. The cost is that of its definitions
 /// and, for sheets without a schema, of listing the names of their fields.
@@ -39,7 +39,7 @@ pub use offer::Offer;
 pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<Value, TooCostly> {
     let mut schemas = components::schemas();
     let shared = schemas.keys().cloned().chain(TAGS.map(|(tag, _)| tag.to_owned()));
-    let sheets = described::described(snapshot, shared);
+    let sheets = sheet_fields::described(snapshot, shared);
     let mut paths = Map::new();
     for sheet in &sheets {
         if !budget.spend(sheet.weight()) {
@@ -63,11 +63,11 @@ pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<V
     if offer.writes {
         add("/api/_transact", json!({ "post": writes::transact(&sheets).into_value() }));
     }
-    state::add_paths(&mut paths);
+    status::add_paths(&mut paths);
     let paths = Value::Object(paths);
     let mut all = json!({
         "schemas": schemas,
-        "responses": problems::responses(),
+        "responses": error_responses::responses(),
         "parameters": parameters::shared(),
         "headers": components::headers(),
     });
@@ -107,7 +107,7 @@ const TAGS: [(&str, &str); 6] = [
 ];
 
 /// Returns the tags of the operations, those of the sheets first.
-fn tags(sheets: &[described::Described], paths: &Value) -> Vec<Value> {
+fn tags(sheets: &[sheet_fields::Described], paths: &Value) -> Vec<Value> {
     let operations = paths.as_object().into_iter().flatten();
     let operations = operations.flat_map(|(_, item)| item.as_object().into_iter().flatten());
     let used: BTreeSet<&str> =
@@ -115,7 +115,7 @@ fn tags(sheets: &[described::Described], paths: &Value) -> Vec<Value> {
     let shared = TAGS.iter().filter(|(name, _)| used.contains(name));
     let shared =
         shared.map(|(name, description)| json!({ "name": name, "description": description }));
-    sheets.iter().map(described::Described::tag).chain(shared).collect()
+    sheets.iter().map(sheet_fields::Described::tag).chain(shared).collect()
 }
 
 /// The number of views whose documents are kept.

@@ -21,10 +21,10 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::hook::Deliveries;
-use crate::http::accept::{self, Limits};
+use crate::http::accept_loop::{self, Limits};
 use crate::http::{
-    Access, AccessKeys, Answers, App, AppState, Blocking, BodyStreams, Configured, Demo, Past,
-    Side, Unsent, pass_on, router,
+    Access, AccessKeys, Answers, App, AppState, Blocking, BodyStreams, Configured, Demo,
+    HistoricalStates, Side, UnsentBytes, pass_on, router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -101,7 +101,7 @@ impl Server {
         }
         let accept = |listener: TcpListener, side: Side| {
             let router = router(app.clone(), side);
-            tokio::spawn(accept::serve(listener, router, limits, stop.clone(), drain))
+            tokio::spawn(accept_loop::serve(listener, router, limits, stop.clone(), drain))
         };
         let accepting = match internal {
             Some((internal, _)) => {
@@ -222,7 +222,7 @@ fn app(
         writers: config.write_tokens,
     };
     Arc::new(AppState {
-        past: Past::of(live.clone(), config.http.query_budget),
+        past: HistoricalStates::of(live.clone(), config.http.query_budget),
         live,
         access: Access::new(keys, metrics.clone()),
         proxies: config.http.trusted_proxies,
@@ -231,7 +231,7 @@ fn app(
         attachment_limit: config.attachment_limit,
         attachments: BodyStreams::new(ATTACHMENTS),
         streams: BodyStreams::new(STREAMS),
-        unsent: Unsent::default(),
+        unsent: UnsentBytes::default(),
         answers: Answers::new(config.http.query_budget),
         blocking: Blocking::default(),
         audience: Arc::default(),

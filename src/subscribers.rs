@@ -243,7 +243,7 @@ impl Message {
 }
 
 /// Returns the signature of a message in the format of Standard Webhooks.
-fn sign(mut mac: crate::mac::Mac, message: &Message, seconds: u64) -> String {
+fn sign(mut mac: crate::hmac::Mac, message: &Message, seconds: u64) -> String {
     mac.update(format!("{}.{seconds}.", message.id).as_bytes());
     mac.update(message.body.as_bytes());
     format!("v1,{}", BASE64.encode(mac.finish().as_bytes()))

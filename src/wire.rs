@@ -10,7 +10,7 @@ mod included;
 mod list;
 mod problem;
 mod public_reload;
-mod quoted;
+mod json_string;
 mod reload;
 mod search;
 mod table;

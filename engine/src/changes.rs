@@ -4,8 +4,8 @@
 //! records, so is each of its records that differs.
 
 mod change;
-mod difference;
-mod found;
+mod changed_files;
+mod file_contents;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,15 +18,15 @@ use crate::id::{BlobId, Key, SheetName};
 use crate::layout::Layout;
 use crate::mirror::{EntryMode, ObjectError, Objects, PathChange};
 use crate::options::LoadOptions;
-use crate::passed_over::Shift;
 use crate::record::Record;
 use crate::sheet::{Content, Sheet, SlotUpdate};
+use crate::skipped_files::Shift;
 use crate::value::Value;
 
 pub use change::{Change, PathState};
-pub use difference::Difference;
-use difference::Differing;
-use found::ChangedList;
+pub use changed_files::Difference;
+use changed_files::Differing;
+use file_contents::ChangedList;
 
 /// The number of ignored paths that the log names.
 const NAMED: usize = 10;

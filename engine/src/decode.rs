@@ -7,20 +7,20 @@
 mod text_position;
 mod flaw;
 mod json;
-mod names;
+mod field_names;
 pub(crate) mod markdown;
 mod nesting;
-mod plain;
+mod toml_fast_path;
 pub(crate) mod toml;
-pub mod words;
+pub mod parser_messages;
 mod yaml;
 
 use crate::problem::Rule;
 use flaw::utf8;
 
+pub(crate) use field_names::check_names;
 pub use flaw::Flaw;
 pub use json::json;
-pub(crate) use names::check_names;
 pub(crate) use nesting::end_of_string;
 pub(crate) use text_position::TextPosition;
 pub(crate) use toml::places_in;

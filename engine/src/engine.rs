@@ -17,42 +17,42 @@
 mod audit;
 mod branch;
 mod config;
-mod earlier;
+mod kept_states;
 mod error;
-mod held_push;
-mod holds;
+mod hold_reason;
+mod held_pushes;
 mod ledger;
 mod locks;
 mod maintenance;
-mod movement;
+mod branch_comparison;
 mod open;
-mod past;
+mod historical_states;
 mod pin;
 mod preview;
 mod publication;
-mod publishing;
+mod publisher;
 mod push;
 mod refs;
-mod reload;
+mod reload_steps;
 mod reload_queue;
 mod reload_worker;
 mod reloader;
 mod remote_view;
-mod repeats;
+mod idempotency;
 mod replay;
 mod report;
 mod repository;
 mod schedule;
 mod states;
 mod status;
-mod target;
+mod reload_target;
 mod timeline;
-mod watch;
+mod branch_watch;
 mod write_queue;
 mod write_shares;
 mod write_turns;
-mod writer;
-mod writing;
+mod publish_turn;
+mod write_worker;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -73,10 +73,10 @@ use crate::write::{Batch, Committed, WriteError, WritesClosed};
 
 pub use config::{EngineConfig, Observer, Rewrites};
 pub use error::{FailureKind, OpenError, ReloadError};
-pub use held_push::{HeldPush, HeldReason, Pinned};
+pub use historical_states::error::PastError;
+pub use hold_reason::{HeldPush, HeldReason, Pinned};
 pub use ledger::{Ledger, LedgerEntry};
 pub use open::choose_branch;
-pub use past::error::PastError;
 pub use publication::Published;
 pub use push::report::{PushFailure, PushReport, PushStatus};
 pub use push::waiters::{OnPushOutcome, PushOutcome};
@@ -87,13 +87,15 @@ pub use schedule::RequestKind;
 pub use status::EngineStatus;
 pub use write_queue::Acknowledge;
 
-use holds::Holds;
+use branch_watch::{Watch, WatchWorker};
+use held_pushes::Holds;
+use historical_states::HistoricalStates;
 use maintenance::Maintenance;
 use maintenance::worker::MaintenanceWorker;
 use open::Opened;
-use past::Past;
 use preview::Previews;
-use publishing::Publisher;
+use publish_turn::Writer;
+use publisher::Publisher;
 use push::queue::PushQueue;
 use push::worker::PushWorker;
 use reload_queue::ReloadQueue;
@@ -104,10 +106,8 @@ use repository::Repository;
 use schedule::Intervals;
 use states::States;
 use status::StatusBoard;
-use watch::{Watch, WatchWorker};
 use write_queue::WriteQueue;
-use writer::Writer;
-use writing::WriteWorker;
+use write_worker::WriteWorker;
 
 /// A git branch as a live state: readers never wait, and every change is published whole.
 ///
@@ -124,7 +124,7 @@ pub struct Engine {
     pushes: Arc<PushQueue>,
     maintenance: Arc<Maintenance>,
     ledger: Arc<Ledger>,
-    past: Past,
+    past: HistoricalStates,
     watch: Option<Watch>,
     /// Held while the threads are joined, so that a second shutdown waits for the first.
     threads: Mutex<Threads>,
@@ -191,7 +191,12 @@ impl Engine {
             writer: Arc::new(Writer::new(committer, config.durability)),
             reloads: Arc::new(ReloadQueue::new(ledger.clone(), intervals)),
             pushes: Arc::new(PushQueue::new(pushes)),
-            past: Past::new(repository.clone(), states.clone(), previews, config.load.clone()),
+            past: HistoricalStates::new(
+                repository.clone(),
+                states.clone(),
+                previews,
+                config.load.clone(),
+            ),
             watch: None,
             threads: Mutex::default(),
             repository,

@@ -7,11 +7,11 @@ use crate::delta::changed_fields;
 use crate::id::{BlobId, CommitId, Key};
 use crate::layout::{Shape, SheetSpec};
 use crate::mirror::{
-    BlobContent, CommitFacts, File, GitError, Mirror, ObjectError, Objects, Reading, Touch,
+    BlobContent, CommitFacts, File, GitError, Mirror, ObjectError, Objects, ReadLimits, Touch,
 };
 use crate::options::LoadOptions;
 use crate::sheet::hides;
-use crate::tables::{Sought, seek};
+use crate::tables::{LookupResult, seek};
 use crate::value::Value;
 
 /// The number of bytes of file versions that one page of a history may read: a tenth of a second of
@@ -310,7 +310,8 @@ impl Contents<'_> {
         let files: Vec<File> = files.filter(|file| known.insert(*file)).collect();
         let blobs: Vec<BlobId> = files.iter().map(|file| file.blob).collect();
         let largest = self.options.record_limit;
-        let contents = mirror.files(&blobs, Reading { largest, most: MOST_READ, least: LEAST })?;
+        let contents =
+            mirror.files(&blobs, ReadLimits { largest, most: MOST_READ, least: LEAST })?;
         for (file, bytes) in files.into_iter().zip(contents) {
             if self.held.len() >= LEAST && self.effort.part.check().is_err() {
                 break;
@@ -350,13 +351,13 @@ impl Contents<'_> {
         let sought = bytes.filter(is_read);
         let sought =
             sought.map(|bytes| seek((spec, path), (list, key), bytes, options.record_limit));
-        match sought.unwrap_or(Sought::Unread) {
-            Sought::Nothing => RecordState::Nothing,
-            Sought::Value(value) if hides(spec, &value) => RecordState::Nothing,
-            Sought::Value(value) => RecordState::Record(value),
+        match sought.unwrap_or(LookupResult::Unread) {
+            LookupResult::Nothing => RecordState::Nothing,
+            LookupResult::Value(value) if hides(spec, &value) => RecordState::Nothing,
+            LookupResult::Value(value) => RecordState::Record(value),
             // If records are hidden, an unreadable one may be among them.
-            Sought::Unread if spec.hidden.is_some() => RecordState::Nothing,
-            Sought::Unread => RecordState::Broken,
+            LookupResult::Unread if spec.hidden.is_some() => RecordState::Nothing,
+            LookupResult::Unread => RecordState::Broken,
         }
     }
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use std::ops::{Bound, RangeBounds};
 
 use crate::id::Key;
-use crate::packed::packed;
+use crate::persistent_map::packed;
 use crate::scalar::Scalar;
 use crate::value::{FieldPath, Value};
 

@@ -12,20 +12,20 @@ mod declared;
 mod files;
 mod gitsheets;
 mod inferred;
-mod linking;
-mod listing;
-mod name;
+mod reference_check;
+mod records_settings;
+mod file_name;
 mod redefinition;
 mod reference;
 mod reserved;
 mod schema;
 mod settings;
-mod shape;
+mod file_shape;
 mod sort;
 mod spec;
 mod template;
-mod territory;
 mod view;
+mod writable_paths;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,11 +36,11 @@ use crate::id::{Key, SheetName};
 use crate::problem::{Problem, Rule};
 use crate::view::{ByView, View};
 
+pub(crate) use file_name::unstorable;
+pub use file_shape::{Listing, Shape};
 pub use files::{DefinitionFile, DefinitionFiles, RootEntry};
 pub(crate) use inferred::COLLECTIONS;
 use inferred::Inferred;
-pub(crate) use name::unstorable;
-pub use shape::{Listing, Shape};
 
 pub use reference::Reference;
 pub(crate) use reserved::is_reserved;
@@ -185,10 +185,10 @@ impl Layout {
             return SmallVec::new();
         }
         let escaped;
-        let (text, fault) = match (std::str::from_utf8(path), name::fault(path)) {
+        let (text, fault) = match (std::str::from_utf8(path), file_name::fault(path)) {
             (Ok(text), None) => (text, None),
             (_, fault) => {
-                escaped = name::escaped(path);
+                escaped = file_name::escaped(path);
                 (escaped.as_str(), fault)
             }
         };
@@ -225,7 +225,7 @@ impl Rules {
                 Ok(declared) => self.add(declared, &file.path, &mut specs),
             }
         }
-        linking::link(&mut specs, files);
+        reference_check::link(&mut specs, files);
         for path in &files.no_files {
             let message = match path.as_str() {
                 ".gitsheets" => "the definitions must be in a folder, which this is not",

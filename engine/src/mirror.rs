@@ -29,11 +29,11 @@ mod refusal;
 mod remote;
 mod stage;
 mod system;
-mod touched;
+mod file_history;
 mod transport;
 mod tree;
 mod tree_flaw;
-mod trees;
+mod tree_cache;
 
 pub use address::RemoteOptions;
 pub use ancestors::Ancestors;
@@ -41,6 +41,7 @@ pub use conversation::{RemoteBranch, RemoteBranches};
 pub use diff::{FileEntry, PathChange};
 pub use fetch::{FetchError, FetchErrorKind, Fetched, RemoteHead};
 pub use file::{FoundFile, OpenFile};
+pub use file_history::{File, ReadLimits, Touch};
 pub(crate) use folder::UNFINISHED;
 pub use git::{GitError, GitVersion, OLDEST_GIT};
 pub use handle::{Cause, Mirror, MirrorOptions};
@@ -59,7 +60,6 @@ pub use stage::{
     CommitFlaw, Durability, Edit, EditError, Edits, Identity, NewCommit, Signature, Stage, Trailer,
 };
 pub(crate) use system::{is_disk_full, is_of_our_side};
-pub use touched::{File, Reading, Touch};
 pub use transport::Phase;
 pub use tree::{EntryMode, TreeEntry};
 pub use tree_flaw::TreeFlaw;

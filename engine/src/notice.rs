@@ -10,9 +10,9 @@ use std::fmt;
 use crate::id::SheetName;
 use crate::layout::{Layout, SheetSpec};
 use crate::mirror::{EntryMode, ObjectError, Objects, PathChange};
-use crate::nearest::{did_you_mean, nearest};
-use crate::passed_over::{PassedOver, Reason};
+use crate::skipped_files::{PassedOver, Reason};
 use crate::snapshot::Snapshot;
+use crate::suggestion::{did_you_mean, nearest};
 
 /// The number of kinds of files that a notice names.
 const NAMED: usize = 5;

@@ -7,52 +7,52 @@
 //! once for all conditions, once for all sorts and once for all facets. Hidden records and sheets
 //! that are not public never appear in a list.
 
-mod across;
-mod clock;
+mod multi_sheet;
+mod relative_time;
 mod columns;
 mod counts;
-mod each;
+mod all_records;
 mod expression;
 mod facets;
 mod filter;
-mod filter_across;
-mod fold;
-mod found;
+mod multi_sheet_filter;
+mod case_folding;
+mod matches;
 mod grouping;
 mod groups;
 mod include;
 mod item;
 mod limits;
-mod meant;
-mod order;
+mod syntax_hints;
+mod sort_order;
 mod parameter;
 mod parse;
 mod position;
 mod projection;
-mod ranges;
-mod rows;
-mod run;
-mod sieve;
+mod index_ranges;
+mod unnest;
+mod execute;
+mod scan_filter;
 mod stats;
 mod table;
-mod types;
-mod walk;
-mod within;
+mod type_check;
+mod index_scan;
+mod context;
 
 use std::cmp::Ordering;
 use std::sync::{Arc, OnceLock};
 
-pub use crate::query::across::{Across, unsearched};
-pub use crate::query::each::Each;
-pub use crate::query::filter_across::{FilterAcross, FilterError};
+pub use crate::query::all_records::Each;
+pub use crate::query::context::Within;
 pub use crate::query::grouping::{Facet, LongValue, MAX_FACET_VALUE};
 pub use crate::query::groups::Group;
 pub use crate::query::include::Included;
 pub use crate::query::item::{Element, Item};
+pub use crate::query::multi_sheet::{Across, unsearched};
+pub use crate::query::multi_sheet_filter::{FilterAcross, FilterError};
 pub use crate::query::parameter::ListParameter;
 pub use crate::query::projection::Projection;
 pub use crate::query::stats::{Stats, Sum};
-pub use crate::query::within::Within;
 
 use crate::budget::Budget;
 use crate::layout::Reference;
@@ -62,10 +62,10 @@ use crate::query::filter::Filter;
 
 use crate::cursor::Cursor;
 use crate::query::counts::Counts;
-use crate::query::order::{Order, Position};
-use crate::query::sieve::Sieve;
+use crate::query::scan_filter::ScanFilter;
+use crate::query::sort_order::{Order, Position};
 use crate::record::Record;
-use crate::scalar::Moment;
+use crate::scalar::Timestamp;
 use crate::search;
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
@@ -98,7 +98,7 @@ pub struct ListQuery {
     /// The conditions on elements, if these are the items.
     of_elements: Vec<Filter>,
     /// All conditions on records together, built on first use.
-    sieve: OnceLock<Sieve>,
+    sieve: OnceLock<ScanFilter>,
     expression: Option<Arc<Expression>>,
     text: Option<search::Query>,
     order: Order,
@@ -109,7 +109,7 @@ pub struct ListQuery {
     fields: Option<Projection>,
     include: Vec<Reference>,
     /// The moment of `now`, if some condition depends on it.
-    now: Option<Moment>,
+    now: Option<Timestamp>,
     /// Whether the parameters specify it.
     is_now_given: bool,
 }
@@ -207,7 +207,7 @@ impl ListQuery {
     /// Linear in the text of the record, for any number of conditions, plus the cost of `filter`.
     pub fn admits(&self, record: &Record, budget: &Budget) -> bool {
         let judge = |it: &Arc<Expression>| it.judge(record, budget) == Verdict::Holds;
-        self.sieve.get_or_init(|| Sieve::new(&self.filters)).passes(&record.key, &record.value)
+        self.sieve.get_or_init(|| ScanFilter::new(&self.filters)).passes(&record.key, &record.value)
             && self.expression.as_ref().is_none_or(judge)
     }
 
@@ -288,13 +288,13 @@ impl ListQuery {
     }
 
     /// Returns the moment of `now` in the list that a cursor belongs to.
-    fn now_of(cursor: &Cursor) -> Option<Moment> {
+    fn now_of(cursor: &Cursor) -> Option<Timestamp> {
         let kind = cursor.place.get(0)?.as_str()?;
-        Moment::parse(kind.rsplit_once(NOW)?.1)
+        Timestamp::parse(kind.rsplit_once(NOW)?.1)
     }
 
     /// Returns the moment of `now`, if a condition uses it.
-    pub fn now(&self) -> Option<Moment> {
+    pub fn now(&self) -> Option<Timestamp> {
         self.now
     }
 

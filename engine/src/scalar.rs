@@ -1,20 +1,20 @@
 //! Values that can be compared, as used by indexes, filters and sorting.
 
-mod moment;
+mod timestamp;
 mod stored;
 mod types;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-pub use moment::Moment;
 pub use stored::Stored;
+pub use timestamp::Timestamp;
 pub use types::{Types, ValueType};
 
 /// A value in the order of the query API: booleans before numbers before strings before arrays and
 /// objects. Null is not a scalar, since it is the same as absent.
 ///
-/// Strings that denote a [`Moment`] sort after all other strings, by time. Two spellings of one
+/// Strings that denote a [`Timestamp`] sort after all other strings, by time. Two spellings of one
 /// moment are two values, ordered by their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scalar {
@@ -25,7 +25,7 @@ pub enum Scalar {
     /// A string that does not denote a moment; see [`Scalar::string`].
     String(Arc<str>),
     /// A string that denotes a moment, with the moment, so that comparing does not parse it.
-    Moment(Moment, Arc<str>),
+    Timestamp(Timestamp, Arc<str>),
     /// An array or object, as its canonical text.
     Other(Arc<str>),
 }
@@ -33,8 +33,8 @@ pub enum Scalar {
 impl Scalar {
     /// Returns the scalar of a string, which may denote a moment.
     pub fn string(text: &str) -> Self {
-        match Moment::parse(text) {
-            Some(moment) => Self::Moment(moment, text.into()),
+        match Timestamp::parse(text) {
+            Some(moment) => Self::Timestamp(moment, text.into()),
             None => Self::String(text.into()),
         }
     }

@@ -6,14 +6,14 @@
 mod dangling;
 mod derive;
 mod fields;
-mod listed;
-mod moved;
+mod list_membership;
+mod reference_changes;
 mod problems;
 mod references;
 mod slot;
-mod spelling;
+mod confusable_keys;
 mod problem_cache;
-mod withheld;
+mod withheld_files;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -27,23 +27,23 @@ use crate::encode::path_of;
 use crate::id::Key;
 use crate::index::FieldIndex;
 use crate::layout::{RenderError, SheetSpec};
-use crate::nearest::nearest;
-use crate::packed::packed;
+use crate::persistent_map::packed;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::scalar::Scalar;
 use crate::search::DocName;
+use crate::suggestion::nearest;
 use crate::tables::Table;
 use crate::value::{FieldPath, Kind, Value};
 
 use dangling::Dangling;
 
+pub(crate) use confusable_keys::others as spellings;
 pub use fields::FieldCounts;
-pub(crate) use moved::Moved;
 use problem_cache::ProblemCache;
+pub(crate) use reference_changes::Moved;
 pub(crate) use references::Link;
 pub use slot::{Claimant, Content, Slot, SlotUpdate};
-pub(crate) use spelling::others as spellings;
 
 /// The number of changed records from which starting more threads pays off.
 const MANY: usize = 500;
@@ -220,7 +220,7 @@ impl Sheet {
         if let Some(record) = self.record(key).filter(admits) {
             return Some(record);
         }
-        let spellings = spelling::others(key);
+        let spellings = confusable_keys::others(key);
         let mut found = spellings.iter().filter_map(|key| self.record(key)).filter(admits);
         found.next().filter(|_| found.next().is_none())
     }

@@ -2,7 +2,7 @@
 
 mod files;
 mod problems;
-mod recall;
+mod cached_index;
 mod references;
 mod view;
 
@@ -17,7 +17,6 @@ use crate::digest::{Digest, hash_part};
 use crate::document::{field_texts, slots, texts};
 use crate::id::{CommitId, Key, SheetName};
 use crate::layout::Layout;
-use crate::passed_over::PassedOver;
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::report::Counts;
@@ -25,6 +24,7 @@ use crate::search::{
     DocName, Hits, Query, Scope, SearchError, Slot, Slots, Source, Spelling, TextIndex,
 };
 use crate::sheet::{Moved, Served, Sheet, SlotUpdate};
+use crate::skipped_files::PassedOver;
 use crate::view::ByView;
 
 pub(crate) use files::{SheetFile, weight};

@@ -8,10 +8,10 @@
 
 mod cells;
 mod csv;
-mod elements;
-mod lines;
+mod json_list;
+mod json_lines;
 mod piece;
-mod whole;
+mod whole_file;
 
 use serde_json::Value as Json;
 
@@ -20,7 +20,7 @@ use crate::decode::Flaw;
 pub(crate) use cells::{CellFlaw, heading};
 pub use csv::{CellType, Header};
 pub use piece::{Cut, Records};
-pub(crate) use whole::{Element, elements, list};
+pub(crate) use whole_file::{Element, elements, list};
 
 /// How a scan separates the pieces of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +55,13 @@ impl Splitter {
 
     /// Returns the splitter of JSON Lines, and where the first line begins.
     pub fn lines(text: &str) -> (Self, usize) {
-        (Self::Lines, lines::next(text, 0))
+        (Self::Lines, json_lines::next(text, 0))
     }
 
     /// Returns the splitter of a JSON list, and where the first element begins, or `None` if the
     /// text does not begin like a list.
     pub fn list(text: &str) -> Option<(Self, usize)> {
-        elements::begin(text).map(|begin| (Self::Elements, begin))
+        json_list::begin(text).map(|begin| (Self::Elements, begin))
     }
 
     /// Returns the piece that begins at byte `at`, or `None` if there are no more; `begin` is where
@@ -74,8 +74,8 @@ impl Splitter {
     pub fn piece(&self, text: &str, begin: usize, at: usize) -> Result<Option<Cut>, Flaw> {
         match self {
             Self::Rows(header) => header.row(text, at),
-            Self::Lines => Ok(lines::line(text, at)),
-            Self::Elements => elements::element(text, begin, at),
+            Self::Lines => Ok(json_lines::line(text, at)),
+            Self::Elements => json_list::element(text, begin, at),
         }
     }
 
@@ -87,8 +87,8 @@ impl Splitter {
     pub fn read(&self, body: &str) -> Result<Json, Flaw> {
         match self {
             Self::Rows(header) => header.read_row(body),
-            Self::Lines => lines::read(body),
-            Self::Elements => elements::read(body),
+            Self::Lines => json_lines::read(body),
+            Self::Elements => json_list::read(body),
         }
     }
 }

@@ -6,19 +6,19 @@
 
 mod difference;
 mod naming;
-mod place;
-mod reading;
+mod record_position;
+mod read_file;
 mod row;
 mod source;
 mod table;
 
 pub(crate) use difference::change;
-pub(crate) use place::first_name;
-pub(crate) use reading::{Reading, read};
-pub use reading::{Sought, seek};
+pub use read_file::{LookupResult, seek};
+pub(crate) use read_file::{ReadOutcome, read};
+pub(crate) use record_position::first_name;
 pub(crate) use source::Source;
 pub use table::Table;
-pub(crate) use table::{Held, TableChange};
+pub(crate) use table::{PreviousRecords, TableChange};
 
 #[cfg(test)]
 mod tests;

@@ -8,17 +8,17 @@ mod batch;
 mod cost;
 mod error;
 mod files;
-mod holder;
+mod record_location;
 mod lists;
 mod open_list;
 mod scope;
-mod weight;
-mod writers;
+mod memory_cost;
+mod blame;
 
 pub use batch::{BatchResult, CommitState, commit, repeat_of};
 pub use error::{Broken, HEAVIEST, StoreError, WriteError, WritesClosed};
+pub use memory_cost::{MOST_WRITTEN, weight, weight_of_text};
 pub use scope::Scope;
-pub use weight::{MOST_WRITTEN, weight, weight_of_text};
 
 use std::sync::Arc;
 

@@ -4,14 +4,14 @@ use std::io::Write;
 
 use headwater_engine::encode::path_of;
 use headwater_engine::id::{Key, SheetName};
-use headwater_engine::nearest::did_you_mean;
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::suggestion::did_you_mean;
 use headwater_engine::write::{Action, WriteError, Written};
 use serde_json::{Map, Value};
 
-use super::flaw::{Flaw, refusal};
 use super::input::Input;
 use super::messages::sheet_of;
+use super::record_flaw::{Flaw, refusal};
 use super::writer::{Writer, operation};
 use crate::cli::{DeleteArgs, PatchArgs, PutArgs};
 use crate::config::Environment;

@@ -8,7 +8,7 @@ use headwater_engine::sheet::Sheet;
 use headwater_engine::value::{Kind, Value as Text};
 use serde_json::Value;
 
-use super::cell;
+use super::csv_cell;
 use super::messages::sheet_of;
 use super::query::lines;
 use super::repository::Repository;
@@ -85,9 +85,9 @@ fn table(sheet: &Sheet, key: Option<&str>, out: &mut (dyn Write + Send)) -> csv:
     let mut table = csv::Writer::from_writer(out);
     table.write_record(key.into_iter().chain(fields.iter().map(String::as_str)))?;
     for record in sheet.records() {
-        let own = key.map(|_| cell::write(Text::new(&record.key.as_str().into()).json()));
+        let own = key.map(|_| csv_cell::write(Text::new(&record.key.as_str().into()).json()));
         let json = record.value.json();
-        let cells = fields.iter().map(|name| json.member(name).map(cell::write));
+        let cells = fields.iter().map(|name| json.member(name).map(csv_cell::write));
         table.write_record(own.into_iter().chain(cells.map(Option::unwrap_or_default)))?;
     }
     table.flush()?;

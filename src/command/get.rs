@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use headwater_engine::nearest::did_you_mean;
+use headwater_engine::suggestion::did_you_mean;
 
 use super::messages::{line, sheet_of};
 use super::repository::Repository;

@@ -10,10 +10,10 @@ use std::path::Path;
 use headwater_engine::write::{Committed, WriteError};
 use serde_json::{Map, Value};
 
-use super::flaw::refusal;
 use super::input::Input;
 use super::messages::{count, sheet_of};
 use super::progress::Bar;
+use super::record_flaw::refusal;
 use super::writer::Writer;
 use crate::cli::{ImportArgs, TableFormat};
 use crate::config::Environment;

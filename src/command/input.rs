@@ -6,7 +6,7 @@ use std::path::Path;
 use headwater_engine::decode;
 use serde_json::Value;
 
-use super::flaw::Flaw;
+use super::record_flaw::Flaw;
 use crate::exit::{Exit, Failure};
 
 /// The name of the standard input, as a file and in messages.

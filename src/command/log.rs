@@ -11,9 +11,9 @@ use headwater_engine::layout::{RenderError, SheetSpec};
 use headwater_engine::mirror::{BlobContent, CommitFacts, ObjectError, TreeEntry};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::report::Counts;
-use headwater_engine::scalar::Moment;
+use headwater_engine::scalar::Timestamp;
 use headwater_engine::snapshot::Snapshot;
-use headwater_engine::tables::{Sought, seek};
+use headwater_engine::tables::{LookupResult, seek};
 use serde_json::{Map, json};
 
 use super::messages::sheet_of;
@@ -136,7 +136,7 @@ impl RecordFile {
         let Some(list) = &self.list else { return Ok(true) };
         let sought = |entry: Option<TreeEntry>| {
             let blob = entry.map(|entry| BlobId::from_bytes(entry.id));
-            blob.map_or(Ok(Sought::Nothing), |blob| self.seek(repository, list, blob))
+            blob.map_or(Ok(LookupResult::Nothing), |blob| self.seek(repository, list, blob))
         };
         Ok(sought(before)? != sought(after)?)
     }
@@ -146,12 +146,12 @@ impl RecordFile {
         repository: &Repository,
         list: &Key,
         blob: BlobId,
-    ) -> Result<Sought, ObjectError> {
+    ) -> Result<LookupResult, ObjectError> {
         let LoadOptions { record_limit, file_limit, .. } = repository.options;
         let place = (&*self.spec, self.path.as_str());
         repository.objects.read_blob(blob, file_limit, |content| match content {
             BlobContent::Bytes(bytes) => seek(place, (list, &self.key), bytes, record_limit),
-            BlobContent::TooLarge(_) => Sought::Unread,
+            BlobContent::TooLarge(_) => LookupResult::Unread,
         })
     }
 }
@@ -179,7 +179,7 @@ fn last_called(
     name: &str,
 ) -> Result<Option<CommitId>, Failure> {
     let commit = repository.resolve(name);
-    let Some(moment) = Moment::beginning(name).filter(|_| commit.is_err()) else {
+    let Some(moment) = Timestamp::beginning(name).filter(|_| commit.is_err()) else {
         return commit.map(Some);
     };
     let line = repository.objects.first_parents_above(head, None).map_err(unreadable)?;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use headwater_engine::nearest::{did_you_mean, nearest};
 use headwater_engine::pointer::Pointer;
 use headwater_engine::problem::Problem;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::suggestion::{did_you_mean, nearest};
 
 use crate::exit::{Exit, Failure};
 

@@ -10,9 +10,9 @@ use headwater_engine::sheet::Sheet;
 use headwater_engine::write::{Action, Operation};
 use serde_json::{Map, Value, json};
 
-use super::flaw::{Flaw, refusal};
 use super::messages::{count, line, sheet_of};
 use super::progress::Bar;
+use super::record_flaw::{Flaw, refusal};
 use super::writer::{Writer, operation};
 use crate::cli::NormalizeArgs;
 use crate::config::Environment;

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::operate::{address, silence};
+use super::server_control::{address, silence};
 use crate::exit::{Exit, Failure};
 
 /// How long the server may take to answer.

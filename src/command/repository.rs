@@ -9,14 +9,14 @@ use headwater_engine::options::LoadOptions;
 use headwater_engine::snapshot::Snapshot;
 
 use crate::cli::{ReadArgs, RepoArgs};
-use crate::config::{Environment, Flags, Layers, Reading};
+use crate::config::{Environment, Flags, Layers, ReadSettings};
 use crate::exit::{Exit, Failure};
 
 /// An open repository, and how its records are read.
 pub(super) struct Repository {
     pub(super) objects: Objects,
     pub(super) options: LoadOptions,
-    reading: Reading,
+    reading: ReadSettings,
 }
 
 impl Repository {
@@ -54,7 +54,7 @@ impl Repository {
         environment: &dyn Environment,
     ) -> Result<Self, Failure> {
         let layers = Layers::new(flags, environment, arguments.config.as_deref());
-        let reading = layers.and_then(|layers| Reading::resolve(&layers));
+        let reading = layers.and_then(|layers| ReadSettings::resolve(&layers));
         let reading = reading.map_err(|error| Failure::caused_by(Exit::Config, &error))?;
         let options = reading.load_options();
         let options = options.map_err(|error| Failure::caused_by(Exit::Config, &error))?;

@@ -9,7 +9,7 @@ use headwater_engine::options::LoadOptions;
 
 use super::error::ConfigError;
 use super::layers::Layers;
-use super::reading::Reading;
+use super::read_settings::ReadSettings;
 use super::{settings, values};
 use crate::memory;
 
@@ -19,11 +19,11 @@ use crate::memory;
 /// Fails at the first setting that is missing or wrong.
 pub fn engine(layers: &Layers<'_>) -> Result<EngineConfig, ConfigError> {
     use settings::*;
-    let reading = Reading::resolve(layers)?;
+    let reading = ReadSettings::resolve(layers)?;
     let remote = remote(layers, &reading.safe_directories)?;
     let timeout = layers.require(&FETCH_TIMEOUT, values::seconds)?;
     let load = reading.load_options()?;
-    let Reading { repo, branch, safe_directories, .. } = reading;
+    let ReadSettings { repo, branch, safe_directories, .. } = reading;
     Ok(EngineConfig {
         branch,
         load: LoadOptions { memory: memory::probe(), ..load },

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use headwater_engine::mirror::RemoteError;
-use headwater_engine::nearest::did_you_mean;
+use headwater_engine::suggestion::did_you_mean;
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]

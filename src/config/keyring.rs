@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::ConfigError;
+use super::role_secrets::Secrets;
 use super::secret::Secret;
-use super::secrets::Secrets;
-use super::watched::Watched;
+use super::watched_file::Watched;
 
 /// The secrets of one role: one given directly, more in a file that may change at any time.
 pub struct Keyring(Kind);
 
 /// A value with the name of its setting, for errors.
-pub struct Given<'a, T: ?Sized> {
+pub struct NamedValue<'a, T: ?Sized> {
     /// The setting, as it was given.
     pub name: &'a str,
     /// Its value.
@@ -30,11 +30,12 @@ impl Keyring {
     /// # Errors
     /// Fails if the file cannot be read or is empty, or if a secret is too short or malformed.
     pub fn read(
-        direct: Option<Given<'_, str>>,
-        file: Option<Given<'_, Path>>,
+        direct: Option<NamedValue<'_, str>>,
+        file: Option<NamedValue<'_, Path>>,
     ) -> Result<Self, ConfigError> {
-        let direct = direct.map(|Given { name, value }| Secret::new(name, value)).transpose()?;
-        let Some(Given { name, value: path }) = file else {
+        let direct =
+            direct.map(|NamedValue { name, value }| Secret::new(name, value)).transpose()?;
+        let Some(NamedValue { name, value: path }) = file else {
             return Ok(Self(Kind::Fixed(Arc::new(Secrets::default().after(direct)))));
         };
         let setting = name.to_owned();
@@ -68,8 +69,8 @@ mod tests {
     const ENVIRONMENT: &str = "the-secret-of-the-environment";
 
     fn read(direct: Option<&str>, file: Option<&Path>) -> Result<Keyring, ConfigError> {
-        let direct = direct.map(|value| Given { name: "s", value });
-        Keyring::read(direct, file.map(|value| Given { name: "f", value }))
+        let direct = direct.map(|value| NamedValue { name: "s", value });
+        Keyring::read(direct, file.map(|value| NamedValue { name: "f", value }))
     }
 
     struct House {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use headwater_engine::nearest::nearest;
+use headwater_engine::suggestion::nearest;
 
 use super::error::ConfigError;
 use super::settings::{SETTINGS, Setting};

@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use subtle::ConstantTimeEq;
 
 use super::error::ConfigError;
-use crate::mac::Mac;
+use crate::hmac::Mac;
 
 /// The fewest bytes of a secret. Shorter ones can be guessed.
 const MIN_BYTES: usize = 16;

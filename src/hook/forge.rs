@@ -1,7 +1,7 @@
 //! The push events of GitHub, Gitea and Forgejo, Gogs, GitLab, Gitee, Bitbucket Cloud and Bitbucket
 //! Server.
 
-use headwater_engine::decode::words;
+use headwater_engine::decode::parser_messages;
 use headwater_engine::id::CommitId;
 use serde::Deserialize;
 
@@ -108,7 +108,7 @@ impl Forge {
 
     /// Reads the pushes in the body of a push event.
     pub(super) fn pushes(self, json: &[u8]) -> Result<Vec<Push>, String> {
-        let told = |error: serde_json::Error| words::of_json(&error);
+        let told = |error: serde_json::Error| parser_messages::of_json(&error);
         match self {
             Self::Bitbucket => {
                 serde_json::from_slice::<Bitbucket>(json).map(Bitbucket::pushes).map_err(told)
@@ -120,7 +120,7 @@ impl Forge {
 
 /// Reads the pushes in a system hook of GitLab. Returns `None` for another event.
 pub(super) fn system_pushes(json: &[u8]) -> Result<Option<Vec<Push>>, String> {
-    let told = |error: serde_json::Error| words::of_json(&error);
+    let told = |error: serde_json::Error| parser_messages::of_json(&error);
     let hook: SystemHook = serde_json::from_slice(json).map_err(told)?;
     match hook.event_name.as_deref() {
         Some("push" | "tag_push") => Forge::GitLab.pushes(json).map(Some),

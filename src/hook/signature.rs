@@ -8,7 +8,7 @@ use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 
 use super::{HookHeaders, Media, Payload, media_type, sender};
 use crate::config::Secret;
-use crate::mac::Mac;
+use crate::hmac::Mac;
 
 /// How far the signed time of a sender may differ from ours.
 const TOLERANCE: Duration = Duration::from_secs(300);

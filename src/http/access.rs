@@ -15,9 +15,9 @@ use axum::http::{HeaderMap, header};
 
 use super::auth::{Credentials, Proof, authenticate, bearer_token};
 use super::body::{Arrived, BodyReader, Caller, Sender, Trust};
-use super::senders::Senders;
 use super::source::Source;
 use super::throttle::Throttle;
+use super::verified_senders::Senders;
 use crate::config::{Keyring, Keys, Match, Role, Token, Tokens, Watched};
 use crate::metrics::Metrics;
 use crate::wire::{ApiError, Code};
@@ -234,14 +234,14 @@ mod tests {
 
     use super::super::body::tests::Never;
     use super::*;
-    use crate::config::Given;
-    use crate::mac::Mac;
+    use crate::config::NamedValue;
+    use crate::hmac::Mac;
 
     const SECRET: &str = "the-reload-secret";
 
     fn access() -> Access {
         let ring = |secret: Option<&str>| {
-            Keyring::read(secret.map(|value| Given { name: "s", value }), None).unwrap()
+            Keyring::read(secret.map(|value| NamedValue { name: "s", value }), None).unwrap()
         };
         let (reload, operator, metrics) = (ring(Some(SECRET)), ring(None), ring(None));
         Access::new(AccessKeys { reload, operator, metrics, writers: None }, Arc::default())

@@ -7,13 +7,13 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::access::Access;
-use super::answers::Answers;
+use super::answer_scheduler::Answers;
 use super::blocking::Blocking;
 use super::body_stream::BodyStreams;
-use super::changes::audience::Audience;
-use super::past::Past;
+use super::changes::followers::Audience;
+use super::historical_states::HistoricalStates;
 use super::source::Source;
-use super::unsent::Unsent;
+use super::unsent_bytes::UnsentBytes;
 use crate::config::{BasePath, Cors, TrustedProxies};
 use crate::exit::Failure;
 use crate::feed::Feed;
@@ -45,13 +45,13 @@ pub struct AppState {
     /// Limits how many lists are streamed at once.
     pub streams: BodyStreams,
     /// Counts the answers that callers have not read yet.
-    pub unsent: Unsent,
+    pub unsent: UnsentBytes,
     /// Computes answers from a state.
     pub answers: Answers,
     /// Runs work that may take long for other reasons.
     pub blocking: Blocking,
     /// Finds earlier states.
-    pub past: Past,
+    pub past: HistoricalStates,
     /// Passes publications on.
     pub feed: Arc<Feed>,
     /// The callers that follow the feed.

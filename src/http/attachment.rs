@@ -16,10 +16,10 @@ use percent_encoding::percent_decode_str;
 use super::app::App;
 use super::body_stream::{CHUNK, StreamPermit};
 use super::caching::ASK_AGAIN;
-use super::current::{Current, not_ready};
 use super::etag;
 use super::parameters::NoParameters;
 use super::range::{self, RangeRequest};
+use super::request_snapshot::{Current, not_ready};
 use super::source::Source;
 use crate::wire::{ApiError, Code};
 

@@ -173,7 +173,7 @@ mod tests {
 
     use super::*;
     use crate::config::Secrets;
-    use crate::mac::Mac;
+    use crate::hmac::Mac;
 
     const RELOAD: &str = "the-reload-secret";
     const OPERATOR: &str = "the-operator-secret";

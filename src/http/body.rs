@@ -7,7 +7,7 @@
 //! Large ones are bounded by the memory that they take. Nobody keeps a place without sending, and
 //! nobody has more than half of the places.
 
-mod lines;
+mod queues;
 
 use std::ops::Deref;
 use std::pin::Pin;
@@ -22,8 +22,8 @@ use super::byte_quota::QuotaShare;
 use super::permits::Permit;
 use crate::hook;
 use crate::wire::{ApiError, Code};
-pub(super) use lines::{Caller, Sender, Trust};
-use lines::{Lines, SMALL};
+pub(super) use queues::{Caller, Sender, Trust};
+use queues::{Lines, SMALL};
 
 /// The largest body of a forge: the most that GitHub sends, for a push of many commits.
 const FORGE_MAX: usize = 25 << 20;
@@ -205,9 +205,9 @@ pub(super) mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio_util::sync::CancellationToken;
 
-    use super::lines::{SOON, TIMEOUT};
+    use super::queues::{SOON, TIMEOUT};
     use super::*;
-    use crate::http::accept::{self, Limits};
+    use crate::http::accept_loop::{self, Limits};
     use crate::http::byte_quota::ByteQuota;
     use crate::http::source::Source;
 
@@ -435,7 +435,7 @@ pub(super) mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, second) = (CancellationToken::new(), Duration::from_secs(1));
-        tokio::spawn(accept::serve(listener, router, Limits::default(), stop, second));
+        tokio::spawn(accept_loop::serve(listener, router, Limits::default(), stop, second));
         for head in ["Content-Length: 4\r\n\r\nfou", "Transfer-Encoding: chunked\r\n\r\n1\r\nf"] {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let request = format!("POST / HTTP/1.1\r\nHost: x\r\n{head}");

@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-use super::names::{AT, MIN_COMMIT};
+use super::header_names::{AT, MIN_COMMIT};
 
 /// No cache keeps the answer.
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

@@ -1,14 +1,14 @@
 //! `GET /api/_changes`: the differences since a commit, as an answer, a long poll, or a stream of
 //! Server-Sent Events.
 
-mod allowance;
-pub(in crate::http) mod audience;
+mod expression_quota;
+pub(in crate::http) mod followers;
 mod delta_text;
-mod driven;
-mod parts;
+mod background_task;
+mod followed_parts;
 mod query;
 mod queue;
-mod seats;
+mod follower_limit;
 mod stream;
 
 use std::sync::Arc;
@@ -25,17 +25,17 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::app::App;
-use super::current::{Current, commit_header};
+use super::header_names::COMMIT;
+use super::historical_states::Asker;
 use super::json;
-use super::names::COMMIT;
-use super::past::Asker;
+use super::request_snapshot::{Current, commit_header};
 use super::source::Source;
 use crate::feed::Heard;
 use crate::header_fields::Preferences;
 use crate::wire::{ApiError, Code, Watched, resync};
+use background_task::Driven;
 use delta_text::{DeltaText, Returning, WORTH};
-use driven::Driven;
-use parts::Part;
+use followed_parts::Part;
 use query::{ChangesQuery, Last};
 use stream::Events;
 

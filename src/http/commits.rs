@@ -6,9 +6,9 @@ use axum::response::Response;
 use headwater_engine::id::SheetName;
 
 use super::app::App;
-use super::current::Current;
 use super::json;
 use super::parameters::{KnownParameters, number, wrong};
+use super::request_snapshot::Current;
 use super::source::Source;
 use crate::wire::{ApiError, Code, CommitsCursor, CommitsView};
 

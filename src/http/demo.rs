@@ -9,9 +9,9 @@ use headwater_engine::report::Trigger;
 use serde::Serialize;
 
 use super::app::App;
-use super::current::{commit_header, not_ready};
+use super::header_names::COMMIT;
 use super::json::Json;
-use super::names::COMMIT;
+use super::request_snapshot::{commit_header, not_ready};
 use crate::wire::{ApiError, Code, PublicReload};
 
 /// A page of another origin cannot send this header: its browser asks first, and is refused.

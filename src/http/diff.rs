@@ -8,13 +8,13 @@ use headwater_engine::id::CommitId;
 
 use super::app::App;
 use super::caching::FOREVER;
-use super::current::{Current, commit_header};
+use super::header_names::COMMIT;
+use super::historical_states::Asker;
 use super::json;
-use super::names::COMMIT;
 use super::parameters::{KnownParameters, number, wrong};
-use super::past::Asker;
+use super::query_refusals::too_costly;
+use super::request_snapshot::{Current, commit_header};
 use super::source::Source;
-use super::unanswered::too_costly;
 use crate::wire::{self, ApiError, Compared, DiffCursor};
 
 /// The number of records that are listed by default.

@@ -3,7 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use super::names;
+use super::header_names;
 use crate::wire::{ApiError, Code};
 
 /// Headers with one meaning, which two of them would contradict.
@@ -12,8 +12,8 @@ const ONCE: [HeaderName; 7] = [
     header::CONTENT_ENCODING,
     header::RANGE,
     header::IF_RANGE,
-    names::AT,
-    names::MIN_COMMIT,
+    header_names::AT,
+    header_names::MIN_COMMIT,
     HeaderName::from_static("last-event-id"),
 ];
 

@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::app::App;
-use super::current::{Current, not_ready};
 use super::json;
 use super::lookup::{no_record, public_sheet};
 use super::parameters::{KnownParameters, number, wrong};
 use super::record::RecordPath;
+use super::request_snapshot::{Current, not_ready};
 use super::source::Source;
 use crate::wire;
 use crate::wire::{ApiError, Code};

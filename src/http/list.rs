@@ -12,15 +12,15 @@ use headwater_engine::query::{Included, ListQuery, Paging, Within};
 use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
-use super::current::Current;
-use super::form::Form;
+use super::list_format::Form;
 use super::lookup::public_sheet;
 use super::parameters::pairs;
+use super::precomputed_etag::Tag;
+use super::query_refusals::{list_failed, refused, too_costly};
+use super::request_snapshot::Current;
 use super::selector::At;
 use super::source::Source;
-use super::tag::Tag;
-use super::unanswered::{list_failed, refused, too_costly};
-use super::{caching, etag, json, lines, link, table};
+use super::{caching, csv, etag, json, link, ndjson};
 use crate::wire::{ApiError, Code, page};
 
 /// Answers with the part of the list that the parameters ask for, or with all of it as lines.
@@ -40,9 +40,9 @@ pub(super) async fn list(
     let query = ListQuery::parse(&pairs, Within::of(&snapshot, &sheet)).map_err(refused)?;
     let form = Form::of(&headers, &pairs)?;
     if form == Form::Lines {
-        lines::answer(&app, source, &headers, snapshot, sheet, &pairs, query).await
+        ndjson::answer(&app, source, &headers, snapshot, sheet, &pairs, query).await
     } else if form == Form::Table {
-        table::answer(&app, source, &headers, (snapshot, sheet), &pairs, query).await
+        csv::answer(&app, source, &headers, (snapshot, sheet), &pairs, query).await
     } else {
         let tag = Tag::new("list").asked(&pairs).list(&snapshot, &sheet, &query).finish();
         let depends_on_clock = query.depends_on_clock();

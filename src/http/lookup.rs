@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use headwater_engine::nearest::{did_you_mean, nearest};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::suggestion::{did_you_mean, nearest};
 
 use super::route::Route;
 use crate::wire::{ApiError, Code};

@@ -8,11 +8,11 @@ use axum::response::Response;
 use headwater_engine::budget::Budget;
 
 use super::app::App;
-use super::current::Current;
 use super::json::tagged;
 use super::parameters::NoParameters;
+use super::query_refusals::too_costly;
+use super::request_snapshot::Current;
 use super::source::Source;
-use super::unanswered::too_costly;
 use crate::wire::ApiError;
 
 const PAGE: &str = include_str!("../openapi/page/page.html");

@@ -11,7 +11,7 @@ use headwater_engine::report::Trigger;
 use serde::Deserialize;
 
 use super::app::App;
-use super::current::not_ready;
+use super::request_snapshot::not_ready;
 use super::source::Source;
 use super::webhook::answer;
 use crate::wire::{ApiError, Code};

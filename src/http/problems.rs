@@ -9,11 +9,11 @@ use headwater_engine::id::CommitId;
 use serde_json::json;
 
 use super::app::App;
-use super::current::Current;
 use super::json;
 use super::parameters::{KnownParameters, number, wrong};
+use super::query_refusals::too_costly;
+use super::request_snapshot::Current;
 use super::source::Source;
-use super::unanswered::too_costly;
 use crate::wire::{ApiError, Code, ProblemsView};
 
 /// The default and largest number of problems on a page.

@@ -13,12 +13,12 @@ use headwater_engine::snapshot::Snapshot;
 use percent_encoding::percent_decode_str;
 
 use super::app::App;
-use super::current::Current;
 use super::json::tagged;
 use super::lookup::{no_record, public_sheet};
 use super::parameters::KnownParameters;
+use super::query_refusals::{refused, too_costly};
+use super::request_snapshot::Current;
 use super::source::Source;
-use super::unanswered::{refused, too_costly};
 use crate::wire::{ApiError, Code, record_with};
 
 /// The sheet and the key that a path names, its segments percent-decoded and joined by `/`.

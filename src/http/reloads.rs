@@ -8,9 +8,9 @@ use headwater_engine::engine::{LedgerEntry, ReloadAnswer, ReloadError, RequestKi
 use headwater_engine::report::{ReloadId, Trigger};
 
 use super::app::App;
-use super::current::{Current, not_ready};
 use super::json::{self, Json};
 use super::parameters::{KnownParameters, number};
+use super::request_snapshot::{Current, not_ready};
 use super::source::Source;
 use super::webhook::answer;
 use crate::wire::{ApiError, Code, PublicReloads, ReloadsView, StoredReload};

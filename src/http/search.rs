@@ -12,18 +12,18 @@ use headwater_engine::query::{
     Across, DEFAULT_PAGE, FilterAcross, FilterError, MAX_PAGE, unsearched,
 };
 use headwater_engine::record::Record;
-use headwater_engine::scalar::Moment;
+use headwater_engine::scalar::Timestamp;
 use headwater_engine::search::{Hits, Matching, Query, Scope, SearchError};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
-use super::current::Current;
 use super::lookup::no_sheet;
 use super::parameters::{KnownParameters, number, wrong};
+use super::precomputed_etag::Tag;
+use super::query_refusals::{refused, search_failed, too_costly};
+use super::request_snapshot::Current;
 use super::source::Source;
-use super::tag::Tag;
-use super::unanswered::{refused, search_failed, too_costly};
 use super::{caching, etag, json};
 use crate::wire::{ApiError, Code, Filtered, hits};
 
@@ -83,7 +83,7 @@ pub(super) async fn search(
             let among = among(&snapshot, &query, &sheets, &condition, page, budget)?;
             let Among { found, filtered } = among;
             // What now is decides on the answer, and so does the present where it is not said.
-            let now = filtered.now.map(Moment::text).unwrap_or_default();
+            let now = filtered.now.map(Timestamp::text).unwrap_or_default();
             let tag = tag.with(now).finish();
             let is_of_present = filtered.now.is_some() && condition.now.is_none();
             if etag::is_known(&headers, &tag) {

@@ -15,9 +15,9 @@ use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 
 use super::app::App;
-use super::current::not_ready;
-use super::names::{AT, MIN_COMMIT};
+use super::header_names::{AT, MIN_COMMIT};
 use super::parameters::{self, wrong};
+use super::request_snapshot::not_ready;
 use super::route::{Route, Snapshots};
 use super::source::{Peer, Source};
 use super::wait_time::wait;

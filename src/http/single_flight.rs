@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::lane::Turn;
+use super::concurrency_limit::Turn;
 use crate::wire::{ApiError, Code};
 
 /// The number of remembered answers.
@@ -156,7 +156,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::super::lane::Lane;
+    use super::super::concurrency_limit::ConcurrencyLimit;
     use super::super::source::Source;
     use super::*;
 
@@ -166,7 +166,7 @@ mod tests {
 
     /// Asks in the lane; an answer of 7 is not kept.
     async fn ask<K: PartialEq + Clone>(
-        (shared, lane): (&SingleFlight<K, usize>, &Lane),
+        (shared, lane): (&SingleFlight<K, usize>, &ConcurrencyLimit),
         question: K,
         find: impl FnOnce() -> Result<usize, Code> + Send + 'static,
     ) -> Result<usize, Code> {
@@ -179,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn nine_hundred_who_ask_the_same_get_one_answer_that_is_found_out_once() {
         let (shared, found) = (Arc::new(SingleFlight::within(0)), Arc::new(AtomicUsize::new(0)));
-        let lane = Arc::new(Lane::new(2));
+        let lane = Arc::new(ConcurrencyLimit::new(2));
         let asked: Vec<_> = (0..900)
             .map(|_| {
                 let (shared, lane, found) = (shared.clone(), lane.clone(), found.clone());
@@ -195,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_the_turn_of_who_asked_first() {
-        let (shared, lane) = (SingleFlight::within(0), Lane::new(2));
+        let (shared, lane) = (SingleFlight::within(0), ConcurrencyLimit::new(2));
         let _held = lane.place(source(1), None).await.unwrap();
         // One place is left, but not for a source that has one.
         let first = ask((&shared, &lane), "a", || Ok(1));
@@ -213,7 +213,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_somebody_begins_to_find_out_and_leaves_is_found_out_by_the_next() {
-        let (shared, lane) = (SingleFlight::within(0), Lane::new(3));
+        let (shared, lane) = (SingleFlight::within(0), ConcurrencyLimit::new(3));
         let (release, is_released) = mpsc::channel::<()>();
         let (begins, has_begun) = tokio::sync::oneshot::channel();
         let begun = ask((&shared, &lane), "a", move || {
@@ -239,7 +239,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_no_room_for_an_answer_keeps_it_from_nobody() {
-        let (shared, lane) = (SingleFlight::within(0), Lane::new(3));
+        let (shared, lane) = (SingleFlight::within(0), ConcurrencyLimit::new(3));
         let (release, is_released) = mpsc::channel::<()>();
         let (begins, has_begun) = tokio::sync::oneshot::channel();
         let without_room = ask((&shared, &lane), "a", move || {
@@ -259,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_be_another_answer_later_is_not_remembered() {
-        let (shared, lane) = (SingleFlight::within(0), Lane::new(1));
+        let (shared, lane) = (SingleFlight::within(0), ConcurrencyLimit::new(1));
         let ask = |question, answer| ask((&shared, &lane), question, move || answer);
         assert_eq!(ask(1, Err(Code::MemoryShort)).await, Err(Code::MemoryShort));
         assert_eq!(ask(1, Ok(7)).await, Ok(7));
@@ -275,7 +275,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_newest_answers_are_remembered_that_there_is_room_for() {
-        let (shared, lane) = (SingleFlight::within(10), Lane::new(1));
+        let (shared, lane) = (SingleFlight::within(10), ConcurrencyLimit::new(1));
         let weighing = async |question: usize, weight: u64| {
             let turn = Turn { lane: &lane, source: source(1), until: None };
             shared.get(question, turn, move || Ok(weight), |weight| *weight).await.unwrap()

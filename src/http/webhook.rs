@@ -13,10 +13,10 @@ use headwater_engine::report::{ReloadId, Trigger};
 use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
-use super::current::{commit_header, not_ready};
 use super::error;
+use super::header_names::COMMIT;
 use super::json::Json;
-use super::names::COMMIT;
+use super::request_snapshot::{commit_header, not_ready};
 use super::source::Source;
 use super::wait_time::wait;
 use crate::hook::{self, BadHook, Delivery, Forge, Hint, Ignored, Relevance};

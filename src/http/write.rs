@@ -1,7 +1,7 @@
 //! `PUT`, `PATCH`, `DELETE /api/<sheet>/<key...>`, `POST /api/<sheet>` and `POST /api/_transact`:
 //! each request is one commit, or none.
 
-mod admitted;
+mod authorized_write;
 mod answer;
 mod attach;
 mod condition;
@@ -21,8 +21,8 @@ use super::app::App;
 use super::record::RecordPath;
 use super::source::Source;
 use crate::wire::{ApiError, Code};
-use admitted::Admitted;
 pub(super) use attach::attach;
+use authorized_write::Admitted;
 use head::WriteHead;
 use request::{Transaction, json};
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::described::Described;
-use super::offer::Offer;
+use super::error_responses::Refusals;
 use super::operation::{Answer, Operation};
-use super::problems::Refusals;
-use super::terms::parameter;
+use super::options::Offer;
+use super::shared_refs::parameter;
+use super::sheet_fields::Described;
 use super::{parameters, writes};
 
 /// Their path.

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::described::{self, Described};
+use super::error_responses::Refusals;
 use super::operation::{Answer, Operation};
 use super::parameters;
-use super::problems::Refusals;
-use super::terms::{HASH, schema};
+use super::shared_refs::{HASH, schema};
+use super::sheet_fields::{self, Described};
 
 /// Returns the schemas of the answers.
 pub(super) fn schemas() -> Value {
@@ -101,7 +101,7 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
         .headers(&["X-Headwater-Commit"]);
     Operation::new("history", "changes", "Returns the changes since a commit")
         .described("With one sheet, the filters of its list apply: records enter and leave.")
-        .takes([since, described::narrowing(sheets), wait])
+        .takes([since, sheet_fields::narrowing(sheets), wait])
         .takes(parameters::present())
         .answers(200, answer)
         .refuses(Refusals::State)

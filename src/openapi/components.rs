@@ -6,7 +6,7 @@ use headwater_engine::problem::Rule;
 use headwater_engine::query::MAX_PAGE;
 use serde_json::{Map, Value, json};
 
-use super::terms::{HASH, WRITER, schema};
+use super::shared_refs::{HASH, WRITER, schema};
 
 /// At most a hundred values, separated by commas, as in `[in]`.
 const LIST: &str = r"^(?:[^,\\]|\\[\s\S])*(?:,(?:[^,\\]|\\[\s\S])*){0,99}\\?$";

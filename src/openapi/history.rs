@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::described::Described;
+use super::error_responses::Refusals;
 use super::operation::{Answer, Operation};
 use super::parameters;
-use super::problems::Refusals;
-use super::terms::{HASH, parameter, schema};
+use super::shared_refs::{HASH, parameter, schema};
+use super::sheet_fields::Described;
 
 /// The path of the history of a record.
 pub(super) const PATH: &str = "/api/_history/{sheet}/{key}";

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::problems::Refusals;
-use super::terms::{JSON, WRITER, component, parameter};
+use super::error_responses::Refusals;
+use super::shared_refs::{JSON, WRITER, component, parameter};
 
 /// An answer: its description, its headers, which are shared ones, and its content.
 pub(super) struct Answer {

@@ -150,4 +150,4 @@ pub(super) fn shared() -> Value {
         ),
     })
 }
-use super::terms::{HASH, parameter, schema};
+use super::shared_refs::{HASH, parameter, schema};

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::described::{self, Described};
+use super::error_responses::Refusals;
 use super::operation::{Answer, Operation};
 use super::parameters;
-use super::problems::Refusals;
-use super::terms::{parameter, schema};
+use super::shared_refs::{parameter, schema};
+use super::sheet_fields::{self, Described};
 
 /// `GET /api/_search`
 pub(super) fn operation(sheets: &[Described]) -> Operation {
@@ -31,7 +31,7 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
             "The best matches first, up to match 10,000. Every searched sheet must know every name in \
              `filter`.",
         )
-        .takes([q, described::narrowing(sheets), parameter("match"), parameter("prefix")])
+        .takes([q, sheet_fields::narrowing(sheets), parameter("match"), parameter("prefix")])
         .takes([parameter("filter"), parameter("now"), fields, include])
         .takes([parameter("page"), parameter("perPage")])
         .takes(parameters::selector())

@@ -3,13 +3,13 @@
 use headwater_engine::query::{DEFAULT_PAGE, ListParameter, MAX_FACET_LIMIT, MAX_PAGE};
 use serde_json::{Map, Value, json};
 
-use super::described::Described;
+use super::error_responses::Refusals;
 use super::name::segment;
-use super::offer::Offer;
 use super::operation::{Answer, Operation};
-use super::problems::Refusals;
-use super::terms::{parameter, schema};
-use super::{dialect, parameters, writes};
+use super::options::Offer;
+use super::shared_refs::{parameter, schema};
+use super::sheet_fields::Described;
+use super::{parameters, schema_dialect, writes};
 
 impl Described {
     /// Adds the schemas of its records and of its list.
@@ -18,7 +18,7 @@ impl Described {
         let place = format!("/components/schemas/{}", self.name);
         let spec = self.sheet.spec();
         let record = match &spec.schema {
-            Some(schema) => dialect::translated(schema.source(), &place),
+            Some(schema) => schema_dialect::translated(schema.source(), &place),
             None if matches!(spec.format_name(), "toml" | "markdown" | "mdx") => {
                 json!({ "type": "object" })
             }

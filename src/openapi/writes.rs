@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::described::Described;
+use super::error_responses::Refusals;
 use super::operation::{Answer, Operation};
-use super::problems::Refusals;
-use super::terms::{JSON, parameter, schema};
+use super::shared_refs::{JSON, parameter, schema};
+use super::sheet_fields::Described;
 
 /// The headers of every answer to a write, with or without a body.
 const HEADERS: &[&str] = &["X-Headwater-Commit", "X-Headwater-Pushed", "Location"];

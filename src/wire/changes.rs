@@ -11,7 +11,7 @@ use headwater_engine::record::Record;
 use headwater_engine::view::View;
 
 use super::diff_cursor::DiffCursor;
-use super::quoted::quoted;
+use super::json_string::quoted;
 
 /// The most records that are reported at once; a client that is further behind reads everything
 /// anew.

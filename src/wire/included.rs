@@ -6,7 +6,7 @@ use headwater_engine::budget::Budget;
 use headwater_engine::query::Included;
 use headwater_engine::record::Record;
 
-use super::quoted::quoted;
+use super::json_string::quoted;
 
 /// Returns the approximate number of bytes that [`beside`] writes.
 pub(super) fn room(included: &Included) -> usize {

@@ -7,7 +7,7 @@ use headwater_engine::scalar::Scalar;
 use headwater_engine::snapshot::Snapshot;
 
 use super::included::{beside, room};
-use super::quoted::quoted;
+use super::json_string::quoted;
 use super::search::{corrected, relaxed};
 
 /// Writes the answer to a list, with the included records if the caller asks for them.
@@ -166,7 +166,7 @@ fn scalar(scalar: &Scalar) -> String {
     match scalar {
         Scalar::Bool(value) => value.to_string(),
         Scalar::Number(number) => number.to_string(),
-        Scalar::String(text) | Scalar::Moment(_, text) => quoted(text),
+        Scalar::String(text) | Scalar::Timestamp(_, text) => quoted(text),
         Scalar::Other(text) => text.to_string(),
     }
 }

@@ -8,14 +8,14 @@ use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::layout::SheetSpec;
 use headwater_engine::query::Across;
 use headwater_engine::record::Record;
-use headwater_engine::scalar::Moment;
+use headwater_engine::scalar::Timestamp;
 use headwater_engine::search::{Correction, Highlighter, Hits};
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::value::{Json, Kind};
 use serde_json::{Map, Value};
 
 use super::included::beside;
-use super::quoted::quoted;
+use super::json_string::quoted;
 
 /// The most fields of one match that are highlighted.
 const HIGHLIGHTED: usize = 8;
@@ -32,7 +32,7 @@ pub struct Filtered {
     /// For how many matches it had no value; they are left out.
     pub skipped: usize,
     /// What now was, if it was named.
-    pub now: Option<Moment>,
+    pub now: Option<Timestamp>,
 }
 
 /// Writes the answer to a search.

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use headwater_engine::admit::publicly_refusable;
 use headwater_engine::engine::{EngineStatus, Pinned};
-use headwater_engine::passed_over::{PassedOver, Reason};
 use headwater_engine::problem::Problem;
 use headwater_engine::sheet::Sheet;
+use headwater_engine::skipped_files::{PassedOver, Reason};
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use data_encoding::BASE64;
-use headwater::mac::Mac;
+use headwater::hmac::Mac;
 use headwater_testkit::GitHttp;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
 
 use data_encoding::HEXLOWER;
-use headwater::mac::Mac;
+use headwater::hmac::Mac;
 use reqwest::Method;
 
 use crate::harness::{RELOAD, RELOAD_SECRET, TestServer, people};

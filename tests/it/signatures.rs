@@ -4,7 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::{BASE64, HEXLOWER};
-use headwater::mac::Mac;
+use headwater::hmac::Mac;
 use headwater_testkit::Upstream;
 use reqwest::{Method, RequestBuilder};
 

@@ -1,7 +1,7 @@
 //! Outgoing webhooks: the messages to subscribers, and their eventual delivery.
 
 use data_encoding::BASE64;
-use headwater::mac::Mac;
+use headwater::hmac::Mac;
 use headwater_testkit::{Answer, ScriptedHttp};
 use serde_json::{Value, json};
 

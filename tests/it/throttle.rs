@@ -1,7 +1,7 @@
 //! Wrong credentials are counted against their source; a correct one is always accepted.
 
 use data_encoding::HEXLOWER;
-use headwater::mac::Mac;
+use headwater::hmac::Mac;
 use reqwest::{Method, RequestBuilder};
 
 use crate::harness::{RELOAD, RELOAD_SECRET, TestServer, people};

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Number, Value};
 
 use super::flaw::utf8;
-use super::{Flaw, words};
+use super::{Flaw, parser_messages};
 use crate::problem::Rule;
 
 /// Decodes JSON. Any value is accepted, not only an object.
@@ -22,7 +22,7 @@ pub fn json(bytes: &[u8]) -> Result<Value, Flaw> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = Tree { is_large: &is_large }.deserialize(&mut reader);
     let value = read.and_then(|value| reader.end().map(|()| value)).map_err(|error| {
-        let message = words::of_json(&error);
+        let message = parser_messages::of_json(&error);
         let deep = message.contains("recursion limit");
         let rule = if deep { Rule::TooDeep } else { Rule::Malformed };
         Flaw::new(rule, message).at_offset(text, offset(text, &error))

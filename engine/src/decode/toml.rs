@@ -3,7 +3,7 @@
 use serde_json::{Map, Number, Value};
 
 use super::flaw::utf8;
-use super::{Flaw, TextPosition, nesting, plain};
+use super::{Flaw, TextPosition, nesting, toml_fast_path};
 use crate::problem::Rule;
 
 /// Decodes TOML 1.0. The top level is a table.
@@ -13,7 +13,7 @@ use crate::problem::Rule;
 /// Returns the first flaw, with its position.
 pub fn toml_1_0(bytes: &[u8]) -> Result<Value, Flaw> {
     let text = utf8(bytes)?;
-    plain::table(text).map_or_else(|| parsed_1_0(text), |table| Ok(Value::Object(table)))
+    toml_fast_path::table(text).map_or_else(|| parsed_1_0(text), |table| Ok(Value::Object(table)))
 }
 
 /// Decodes TOML 1.0 with its parser.
@@ -39,7 +39,7 @@ pub(crate) fn shown(table: toml_v08::Table) -> Value {
 /// Returns the first flaw, with its position.
 pub fn toml_1_1(bytes: &[u8]) -> Result<Value, Flaw> {
     let text = utf8(bytes)?;
-    plain::table(text).map_or_else(|| parsed_1_1(text), |table| Ok(Value::Object(table)))
+    toml_fast_path::table(text).map_or_else(|| parsed_1_1(text), |table| Ok(Value::Object(table)))
 }
 
 /// Decodes TOML 1.1 with its parser.

@@ -1,8 +1,8 @@
 //! YAML 1.2 with the core schema: `no` is a string. Aliases are allowed within a budget.
 
 mod compose;
-mod margin;
-mod schema;
+mod indentation;
+mod core_schema;
 
 use serde_json::Value;
 

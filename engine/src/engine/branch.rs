@@ -1,8 +1,8 @@
 //! The references of the branch: its head, how much of it the remote has, and the commits it could
 //! not keep.
 
+use super::branch_comparison::BranchComparison;
 use super::error::ReloadError;
-use super::movement::BranchComparison;
 use super::refs;
 use super::reloader::Reloader;
 use crate::fault;

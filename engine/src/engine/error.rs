@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::held_push::{HeldPush, HeldReason};
+use super::hold_reason::{HeldPush, HeldReason};
 use crate::id::CommitId;
 use crate::load::LoadError;
 use crate::mirror::{self, FetchError, LockError, ObjectError, RefError};
-use crate::nearest::{did_you_mean, nearest};
 use crate::report::ReloadId;
+use crate::suggestion::{did_you_mean, nearest};
 
 /// A reason why the engine cannot serve a repository at all.
 #[derive(Debug, thiserror::Error)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::earlier::Reachability;
 use super::error::ReloadError;
-use super::held_push::Pinned;
+use super::hold_reason::Pinned;
+use super::kept_states::Reachability;
 use super::publication::{Origin, Publication};
 use super::reloader::Reloader;
 use crate::fault;

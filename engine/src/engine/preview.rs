@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::historical_states::error::PastError;
 use super::locks::{Lock, LockGuard, Rank};
 use super::maintenance::Maintenance;
-use super::past::error::PastError;
 use super::repository::Repository;
 use crate::causes::chain;
 use crate::id::CommitId;

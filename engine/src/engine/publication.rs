@@ -1,12 +1,12 @@
 //! A publication: a state that replaces the published one, and its consequences.
 //!
-//! One place publishes, [`Publisher::publish`](super::publishing::Publisher::publish), wherever a
+//! One place publishes, [`Publisher::publish`](super::publisher::Publisher::publish), wherever a
 //! state comes from: a push, a replay, a write, a pin, an audit or a compaction. Pure functions
 //! that know every origin decide the consequences: the outcome here, the status in `status.rs`.
 
 use std::sync::Arc;
 
-use super::held_push::Pinned;
+use super::hold_reason::Pinned;
 use crate::delta::Delta;
 use crate::id::CommitId;
 use crate::plan::RebuildReason;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::config::Rewrites;
-use super::holds::Holds;
-use super::publishing::Publisher;
+use super::held_pushes::Holds;
+use super::publish_turn::Writer;
+use super::publisher::Publisher;
 use super::push::queue::PushQueue;
 use super::remote_view::RemoteView;
 use super::repository::Repository;
 use super::states::States;
 use super::status::StatusBoard;
-use super::writer::Writer;
 use crate::admit::AdmissionLimits;
 use crate::options::LoadOptions;
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::branch_comparison::{BranchComparison, judge};
 use super::config::Rewrites;
 use super::error::ReloadError;
-use super::movement::{BranchComparison, judge};
 use super::repository::Repository;
 use super::schedule::RequestKind;
 use super::states::States;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use super::branch_comparison::BranchComparison;
 use super::config::Rewrites;
 use super::error::ReloadError;
-use super::held_push::HeldReason;
-use super::holds::Objection;
-use super::movement::BranchComparison;
+use super::held_pushes::Objection;
+use super::hold_reason::HeldReason;
 use super::publication::{Followed, Lineage, Origin, Publication};
+use super::publish_turn::Turn;
 use super::refs::seconds_now;
 use super::reloader::Reloader;
-use super::writer::Turn;
 use crate::admit::{Health, admit};
 use crate::fault;
 use crate::id::CommitId;

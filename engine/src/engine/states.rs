@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::earlier::{Earlier, Generation};
+use super::kept_states::{Earlier, Generation};
 use super::locks::{Lock, LockGuard, Rank};
 use super::publication::{Lineage, Publication};
 use crate::id::CommitId;
@@ -55,7 +55,7 @@ impl States {
     /// Stores the pointer, and keeps the previous state for a return to it, unless the new one
     /// shares nothing with it or does not descend from it. Returns the previous state.
     ///
-    /// The one place where the pointer is stored; only [`super::publishing`] calls it.
+    /// The one place where the pointer is stored; only [`super::publisher`] calls it.
     pub(super) fn swap(&self, publication: &Publication) -> Arc<Snapshot> {
         let Publication { state, reason, lineage, .. } = publication;
         let keeps = lineage.keeps_history() && reason.is_none();

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::held_push::{HeldPush, HeldReason, Pinned};
+use super::branch_comparison::BranchComparison;
+use super::hold_reason::{HeldPush, HeldReason, Pinned};
 use super::locks::{self, Lock, Rank};
-use super::movement::BranchComparison;
 use super::publication::Origin;
 use super::push::report::{PushFailure, PushStatus};
 use super::report::Report;

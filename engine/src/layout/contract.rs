@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::decode::toml_1_0;
 
 use super::DefinitionFile;
-use super::name::UNSTORABLE;
+use super::file_name::UNSTORABLE;
 
 const FOLDER: &str = ".gitsheets/contracts/";
 

@@ -20,12 +20,12 @@ use crate::decode::{Format, toml_1_1};
 use crate::id::SheetName;
 use crate::problem::{Problem, Rule};
 
+use super::file_shape::INFERRED;
 use super::schema::Schema;
-use super::settings::Wrong;
-use super::shape::INFERRED;
+use super::settings::SettingError;
 use super::spec::SheetSpec;
 use super::template::Template;
-use super::{DefinitionFile, listing, settings};
+use super::{DefinitionFile, records_settings, settings};
 
 /// Reads the sheets of a `headwater.toml`, or the problems that prevent it from being read at all.
 pub(super) fn read(file: &DefinitionFile) -> Result<Vec<SheetSpec>, Vec<Problem>> {
@@ -60,16 +60,17 @@ fn read_sheet(file: &DefinitionFile, name: &str, sheet: &Value) -> SheetSpec {
             vec!["a sheet must be a table".into()]
         }
     };
-    let told = |wrong: Wrong| {
+    let told = |wrong: SettingError| {
         let message = format!("sheets.{name}: {}", wrong.message);
-        Wrong { message, ..wrong }.into_problem(&spec, file, &["sheets", name])
+        SettingError { message, ..wrong }.into_problem(&spec, file, &["sheets", name])
     };
     spec.problems = wrong.into_iter().map(told).collect();
     spec
 }
 
-fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
-    let others = [&["root", "format", "path", "body", "schema"][..], &listing::KEYS].concat();
+fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<SettingError> {
+    let others =
+        [&["root", "format", "path", "body", "schema"][..], &records_settings::KEYS].concat();
     let mut wrong = settings::unknown_keys(sheet, &others);
     if spec.name.as_str().starts_with('_') || spec.name.as_str().is_empty() {
         wrong.push("the name of a sheet must not be empty or begin with `_`".into());
@@ -118,7 +119,7 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
         },
         Some(_) => wrong.push("schema must be a table".into()),
     }
-    wrong.extend(listing::fill(spec, sheet));
+    wrong.extend(records_settings::fill(spec, sheet));
     wrong.extend(settings::apply(sheet, spec).err().unwrap_or_default());
     wrong
 }

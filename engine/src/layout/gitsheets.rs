@@ -13,7 +13,7 @@ use crate::problem::{Problem, Rule};
 
 use super::contract::{Contracts, is_contract_name};
 use super::schema::Schema;
-use super::settings::Wrong;
+use super::settings::SettingError;
 use super::spec::SheetSpec;
 use super::template::Template;
 use super::{DefinitionFile, settings, sort};
@@ -49,11 +49,11 @@ fn fill(
     table: &Value,
     contracts: &Contracts<'_>,
     hasher: &mut blake3::Hasher,
-) -> Vec<Wrong> {
+) -> Vec<SettingError> {
     let Some(sheet) = table.get("gitsheet").and_then(Value::as_object) else {
         return vec!["the table [gitsheet] is missing".into()];
     };
-    let mut wrong: Vec<Wrong> = Vec::new();
+    let mut wrong: Vec<SettingError> = Vec::new();
     match sheet.get("root") {
         None => {}
         Some(Value::String(root)) => match settings::root(root) {
@@ -69,10 +69,10 @@ fn fill(
             Err(error) => wrong.push(format!("gitsheet.path: {error}").into()),
         },
     }
-    wrong.extend(format(spec, sheet).err().map(Wrong::from));
+    wrong.extend(format(spec, sheet).err().map(SettingError::from));
     match sort::rules(sheet) {
         Ok(rules) => spec.sorts = rules,
-        Err(sentences) => wrong.extend(sentences.into_iter().map(Wrong::from)),
+        Err(sentences) => wrong.extend(sentences.into_iter().map(SettingError::from)),
     }
     match schemas(sheet, contracts, hasher) {
         Ok(parts) if parts.is_empty() => {}

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::file_name;
+use super::file_shape::{INFERRED, Listing};
 use super::files::{DefinitionFiles, ROOT};
-use super::name;
-use super::shape::{INFERRED, Listing};
 use super::spec::{Policy, SheetSpec};
 use crate::id::SheetName;
 
@@ -28,7 +28,7 @@ pub(super) struct Inferred {
 
 /// The place that a path belongs to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place<'p> {
+pub(super) struct InferredPath<'p> {
     /// The name of the sheet.
     pub(super) name: Cow<'p, str>,
     /// Its folder.
@@ -79,7 +79,7 @@ impl Inferred {
     }
 
     /// Returns the place of `path`, or `None` if a folder in it is passed over.
-    pub(super) fn place<'p>(&self, path: &'p str) -> Option<Place<'p>> {
+    pub(super) fn place<'p>(&self, path: &'p str) -> Option<InferredPath<'p>> {
         let (top, below) = path.split_once('/').unwrap_or((ROOT, path));
         if is_skipped(top) {
             return None;
@@ -91,14 +91,14 @@ impl Inferred {
             }
             let name = root.replace('/', ".");
             if !self.taken.contains(&name) {
-                return Some(Place { name: name.into(), root, below });
+                return Some(InferredPath { name: name.into(), root, below });
             }
         }
-        Some(Place { name: top.into(), root: top, below })
+        Some(InferredPath { name: top.into(), root: top, below })
     }
 }
 
-impl Place<'_> {
+impl InferredPath<'_> {
     /// Returns the sheet.
     pub(super) fn sheet(&self) -> Arc<SheetSpec> {
         sheet(&self.name, self.root)
@@ -108,7 +108,7 @@ impl Place<'_> {
 /// Lists the paths of the folders that may be sheets.
 fn folders(files: &DefinitionFiles) -> impl Iterator<Item = String> {
     let top = files.root.iter().filter(|entry| entry.is_folder).map(|entry| &entry.name);
-    top.chain(&files.collections).map(|path| name::escaped(path))
+    top.chain(&files.collections).map(|path| file_name::escaped(path))
 }
 
 /// Splits a path after its collection folder, if it is in one.

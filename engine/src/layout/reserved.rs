@@ -1,6 +1,6 @@
 //! Paths that no write may touch.
 
-use super::name;
+use super::file_name;
 
 /// The file that declares sheets.
 const DECLARATIONS: &str = "headwater.toml";
@@ -11,8 +11,8 @@ const DECLARATIONS: &str = "headwater.toml";
 pub(crate) fn is_reserved(path: &[u8]) -> bool {
     let first = path.split(|byte| *byte == b'/').next().unwrap_or_default();
     let first = String::from_utf8_lossy(first);
-    let folded = name::folded(&first);
-    folded.starts_with('.') || folded == DECLARATIONS || name::is_short(&folded)
+    let folded = file_name::folded(&first);
+    folded.starts_with('.') || folded == DECLARATIONS || file_name::is_short(&folded)
 }
 
 /// Returns whether `path` is below the folder `root`; everything is below the empty one.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use crate::decode;
 use crate::id::SheetName;
 use crate::language::Language;
-use crate::nearest::{did_you_mean, nearest};
 use crate::problem::{Problem, Rule};
+use crate::suggestion::{did_you_mean, nearest};
 use crate::value::FieldPath;
 
 use super::DefinitionFile;
@@ -42,20 +42,20 @@ const SYNONYMS: [(&[&str], &str); 7] = [
 ];
 
 /// An error in a definition.
-pub(super) struct Wrong {
+pub(super) struct SettingError {
     /// The affected setting, if it is one of these.
     pub(super) setting: Option<String>,
     /// What is wrong, in a sentence without a full stop.
     pub(super) message: String,
 }
 
-impl<M: Into<String>> From<M> for Wrong {
+impl<M: Into<String>> From<M> for SettingError {
     fn from(message: M) -> Self {
         Self { setting: None, message: message.into() }
     }
 }
 
-impl Wrong {
+impl SettingError {
     pub(super) fn at(setting: &str, message: String) -> Self {
         Self { setting: Some(setting.to_owned()), message }
     }
@@ -87,13 +87,16 @@ pub(super) fn is_setting(key: &str) -> bool {
 /// # Errors
 ///
 /// Returns an error for each setting that cannot be used.
-pub(super) fn apply(table: &Map<String, Value>, spec: &mut SheetSpec) -> Result<(), Vec<Wrong>> {
+pub(super) fn apply(
+    table: &Map<String, Value>,
+    spec: &mut SheetSpec,
+) -> Result<(), Vec<SettingError>> {
     let mut wrong = Vec::new();
     for (key, takes) in KEYS {
         if let Some(value) = table.get(key)
             && set(spec, key, value).is_none()
         {
-            wrong.push(Wrong::at(key, format!("{key} takes {takes}")));
+            wrong.push(SettingError::at(key, format!("{key} takes {takes}")));
         }
     }
     if let Some(schema) = &spec.schema {
@@ -102,7 +105,7 @@ pub(super) fn apply(table: &Map<String, Value>, spec: &mut SheetSpec) -> Result<
         wrong.extend(bad.map(|field| {
             let field = field.as_str();
             let message = format!("unique: the schema makes {field:?} an array or a table");
-            Wrong::at("unique", message)
+            SettingError::at("unique", message)
         }));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
@@ -114,31 +117,31 @@ pub(super) fn apply(table: &Map<String, Value>, spec: &mut SheetSpec) -> Result<
 /// # Errors
 ///
 /// Rejects `..`, since different programs resolve it differently.
-pub(super) fn root(text: &str) -> Result<String, Wrong> {
+pub(super) fn root(text: &str) -> Result<String, SettingError> {
     let segments: Vec<&str> =
         text.split('/').filter(|segment| !segment.is_empty() && *segment != ".").collect();
     match segments.contains(&"..") {
-        true => Err(Wrong::at("root", "root must not contain `..`".into())),
+        true => Err(SettingError::at("root", "root must not contain `..`".into())),
         false => Ok(segments.join("/")),
     }
 }
 
 /// Returns the settings in a `[gitsheet]` table, where they would have no effect.
-pub(super) fn misplaced(table: &Map<String, Value>) -> Vec<Wrong> {
+pub(super) fn misplaced(table: &Map<String, Value>) -> Vec<SettingError> {
     let misplaced = table.keys().filter(|key| is_setting(key));
     let told = |key: &String| format!("{key:?} belongs into the table [headwater]").into();
     misplaced.map(told).collect()
 }
 
 /// Returns the unknown keys of a `[headwater]` table, so that a typo does not go unnoticed.
-pub(super) fn unknown_keys(table: &Map<String, Value>, others: &[&str]) -> Vec<Wrong> {
+pub(super) fn unknown_keys(table: &Map<String, Value>, others: &[&str]) -> Vec<SettingError> {
     let known = || others.iter().copied().chain(KEYS.iter().map(|(name, _)| *name));
     let unknown = table.keys().filter(|key| known().all(|name| name != *key));
     let told = |key: &String| {
         let meant = SYNONYMS.iter().find(|(names, _)| names.contains(&key.as_str()));
         let meant = meant.map(|(_, name)| *name).filter(|meant| known().any(|name| name == *meant));
         let meant = did_you_mean(meant.or_else(|| nearest(key, known())));
-        Wrong::at(key, format!("{key:?} is not a setting of a sheet{meant}"))
+        SettingError::at(key, format!("{key:?} is not a setting of a sheet{meant}"))
     };
     unknown.map(told).collect()
 }

@@ -14,13 +14,13 @@ use crate::record::Frame;
 use crate::value::{FieldPath, Value};
 use crate::view::{HiddenRecords, View};
 
+use super::file_shape::Listing;
 use super::reference::Reference;
 use super::reserved::lies_below;
 use super::schema::Schema;
-use super::shape::Listing;
 use super::sort::SortRule;
 use super::template::{RenderError, Template};
-use super::{bundle, name};
+use super::{bundle, file_name};
 
 /// What a sheet does with files that cannot be records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -354,12 +354,16 @@ impl SheetSpec {
             "" => format!("{below}.{extension}"),
             root => format!("{root}/{below}.{extension}"),
         };
-        let fault = name::fault(below.as_bytes()).or_else(|| name::fault(path.as_bytes()));
+        let fault =
+            file_name::fault(below.as_bytes()).or_else(|| file_name::fault(path.as_bytes()));
         let fault = fault.map(|(_, message)| message);
         let is_reserved = super::is_reserved(path.as_bytes());
         let fault = fault.or(is_reserved.then_some("writes cannot change such a file"));
         // The folder of the attachments has the name without the extension.
-        match fault.or_else(|| name::unstorable(below)).or_else(|| name::unstorable(&path)) {
+        match fault
+            .or_else(|| file_name::unstorable(below))
+            .or_else(|| file_name::unstorable(&path))
+        {
             Some(message) => Err(RenderError::Hostile { path, message }),
             None => Ok(path),
         }

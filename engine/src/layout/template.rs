@@ -6,7 +6,7 @@
 mod bucket;
 mod expression;
 mod render;
-mod told;
+mod fields_from_path;
 
 use crate::value::FieldPath;
 

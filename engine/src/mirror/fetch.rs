@@ -5,7 +5,7 @@
 //! A failure at any step leaves the mirror as it was. Afterwards, the tags of commits in the mirror
 //! are updated.
 
-mod early;
+mod speculative_pack;
 mod error;
 mod negotiate;
 mod tags;

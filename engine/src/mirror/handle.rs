@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::folder::OUR_FOLDER;
 use super::ownership::SafeDirectories;
-use super::trees::TreeCache;
+use super::tree_cache::TreeCache;
 use crate::id::CommitId;
 
 /// The cause of an error of this module, whichever library it came from.

@@ -10,7 +10,7 @@ use gix::objs::Kind;
 
 use super::{ObjectError, Objects, Trailer};
 use crate::id::{CommitId, TreeId};
-use crate::nearest::{did_you_mean, nearest};
+use crate::suggestion::{did_you_mean, nearest};
 
 /// The contents of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]

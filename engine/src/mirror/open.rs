@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::handle::Shared;
 use super::objects::is_partial;
 use super::ownership::LocalRepository;
-use super::trees::TreeCache;
+use super::tree_cache::TreeCache;
 use super::{Cause, Foreign, Mirror, MirrorOptions, Objects, Remote, SafeDirectories};
 
 /// The properties of a repository.

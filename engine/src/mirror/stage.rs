@@ -7,7 +7,7 @@ mod commit;
 mod delta;
 mod edit;
 mod pack;
-mod twins;
+mod case_collisions;
 
 use std::collections::HashMap;
 use std::io;

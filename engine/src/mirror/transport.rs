@@ -7,7 +7,7 @@
 pub(super) mod greeting;
 pub(super) mod http;
 pub(super) mod process;
-pub(super) mod work;
+pub(super) mod pack_limits;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use gix::protocol::transport::client::blocking_io::Transport;
 
-use self::work::Work;
+use self::pack_limits::Work;
 use super::FetchLimits;
 
 /// A gix transport of any kind.

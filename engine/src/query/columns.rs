@@ -20,13 +20,13 @@ pub(crate) fn is_key(field: &FieldPath) -> bool {
 
 /// An item of a list: a record, or an element of one.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct ItemRef<'a> {
     pub(crate) key: &'a Key,
     pub(crate) value: &'a Value,
     pub(crate) element: Option<Json<'a>>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> ItemRef<'a> {
     /// Returns a record.
     pub(crate) fn record(record: &'a Record) -> Self {
         Self { key: &record.key, value: &record.value, element: None }
@@ -41,15 +41,15 @@ impl<'a> Seen<'a> {
 /// Fields that are found in one pass over an item, each identified by its index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Columns {
-    of_record: Part,
-    of_element: Part,
+    of_record: FieldLookup,
+    of_element: FieldLookup,
     /// The indices that request the key.
     keys: Vec<usize>,
 }
 
 /// The fields that are searched for in one value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Part {
+struct FieldLookup {
     paths: Paths,
     places: Vec<usize>,
 }
@@ -83,11 +83,11 @@ impl Columns {
 
     /// Calls `found` with each value of each field and its index, as [`Paths::visit`] does. Linear
     /// in the text.
-    pub(crate) fn visit<'a>(&self, item: Seen<'a>, found: &mut dyn FnMut(usize, Stored<'a>)) {
+    pub(crate) fn visit<'a>(&self, item: ItemRef<'a>, found: &mut dyn FnMut(usize, Stored<'a>)) {
         for place in &self.keys {
             found(*place, Stored::String(Cow::Borrowed(item.key.as_str())));
         }
-        let mut told = |part: &Part, place: usize, json: Json<'a>| {
+        let mut told = |part: &FieldLookup, place: usize, json: Json<'a>| {
             if let Some(value) = Stored::read(json) {
                 found(part.places[place], value);
             }

@@ -1,13 +1,13 @@
 //! What a list is asked to count.
 
-use crate::query::grouping::{Grouping, Told};
+use crate::query::grouping::{Grouping, ReportedCounts};
 use crate::value::FieldPath;
 
 /// What a list is asked to count.
 #[derive(Debug, Clone)]
 pub(crate) struct Counts {
     pub(crate) facets: Vec<Grouping>,
-    pub(crate) told: Told,
+    pub(crate) told: ReportedCounts,
     pub(crate) mode: FacetMode,
     pub(crate) stats: Vec<FieldPath>,
     pub(crate) group_by: Vec<Grouping>,

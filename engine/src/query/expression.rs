@@ -7,16 +7,16 @@
 mod arithmetic;
 mod call;
 mod check;
-mod clock;
+mod timestamp_parts;
 mod compare;
 mod convert;
 mod evaluate;
 mod flaw;
 mod function;
 mod limits;
-mod made;
-mod meter;
-mod narrow;
+mod allocated_values;
+mod cost_meter;
+mod index_narrowing;
 mod number;
 mod operand;
 mod pattern;
@@ -29,17 +29,17 @@ mod version;
 use std::sync::Arc;
 
 use flaw::Flaw;
-pub(crate) use narrow::Narrowing;
+pub(crate) use index_narrowing::Narrowing;
 
 use self::check::{Checked, Ground, check};
 use self::evaluate::{Scope, evaluate};
-use self::narrow::narrowings;
+use self::index_narrowing::narrowings;
 use self::operand::Operand;
 use self::syntax::parse;
 use self::term::Term;
 use crate::budget::Budget;
 use crate::record::Record;
-use crate::scalar::Moment;
+use crate::scalar::Timestamp;
 use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
 
@@ -83,7 +83,7 @@ impl Expression {
         text: &str,
         sheet: &Sheet,
         snapshot: Option<&Snapshot>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Self, Flaw> {
         let Checked { term, fields, related, reads_now } =
             check(&parse(text)?, Ground { sheet, snapshot, now })?;

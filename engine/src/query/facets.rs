@@ -8,9 +8,9 @@ use smallvec::SmallVec;
 use crate::budget::{Budget, STEP};
 use crate::id::Key;
 use crate::index::{FieldIndex, Postings};
-use crate::query::columns::{Columns, Seen};
-use crate::query::grouping::{Facet, Grouping, LongValue, Told};
-use crate::query::ranges::Entry;
+use crate::query::columns::{Columns, ItemRef};
+use crate::query::grouping::{Facet, Grouping, LongValue, ReportedCounts};
+use crate::query::index_ranges::IndexEntry;
 use crate::scalar::{Scalar, Stored};
 
 /// Counts several fields by reading each item once. An item counts once for a value that it holds
@@ -18,9 +18,9 @@ use crate::scalar::{Scalar, Stored};
 pub(crate) fn of_items<'a>(
     groupings: &[&Grouping],
     columns: &Columns,
-    items: impl Iterator<Item = Seen<'a>>,
+    items: impl Iterator<Item = ItemRef<'a>>,
     budget: &Budget,
-    told: Told,
+    told: ReportedCounts,
 ) -> Result<Vec<Facet>, LongValue> {
     let mut counts: Vec<_> = groupings.iter().map(|_| HashMap::new()).collect();
     let mut held: Vec<SmallVec<[Stored<'a>; 1]>> = vec![SmallVec::new(); groupings.len()];
@@ -41,10 +41,10 @@ pub(crate) fn of_items<'a>(
 /// Takes the counts of all records from these entries of an index, and subtracts those of `hidden`.
 pub(crate) fn of_entries<'a>(
     grouping: &Grouping,
-    entries: impl Iterator<Item = Entry<'a>>,
-    hidden: impl Iterator<Item = Seen<'a>>,
+    entries: impl Iterator<Item = IndexEntry<'a>>,
+    hidden: impl Iterator<Item = ItemRef<'a>>,
     budget: &Budget,
-    told: Told,
+    told: ReportedCounts,
 ) -> Result<Facet, LongValue> {
     let columns = Columns::new([&grouping.field], None);
     let mut of_hidden: HashMap<Stored<'a>, usize> = HashMap::new();
@@ -71,7 +71,7 @@ pub(crate) fn of_rest<'a>(
     index: &'a FieldIndex,
     (commonest, total): (&'a Scalar, usize),
     admits: impl Fn(&Key) -> bool,
-    told: Told,
+    told: ReportedCounts,
 ) -> Result<Facet, LongValue> {
     let mut rest = total;
     let others = index.values().filter(|(scalar, _)| *scalar != commonest);
@@ -91,7 +91,7 @@ pub(crate) fn of_keys(
     index: &FieldIndex,
     keys: &HashSet<&Key>,
     budget: &Budget,
-    told: Told,
+    told: ReportedCounts,
 ) -> Result<Facet, LongValue> {
     let common = |holders: &Postings| {
         let holders = holders.iter().take_while(|_| budget.spend(STEP));

@@ -2,9 +2,9 @@
 
 use std::ops::Bound;
 
-use crate::query::fold::folded;
-use crate::query::ranges::{Range, Ranges};
-use crate::scalar::{Moment, Number, Scalar, Types, ValueType};
+use crate::query::case_folding::folded;
+use crate::query::index_ranges::{Range, Ranges};
+use crate::scalar::{Number, Scalar, Timestamp, Types, ValueType};
 use crate::value::FieldPath;
 
 /// The overhead of an allocation and its pointer, in bytes.
@@ -30,7 +30,7 @@ pub(crate) enum Test {
     /// It holds a value of the literal's kind on the given side of it.
     Side(Side, Literal),
     /// It holds a text that contains this part.
-    Text(Part),
+    Text(TextPart),
     /// It exists or does not, as given. Null and an empty array do not exist.
     Exists(bool),
     /// It is a list with a number of elements in this range.
@@ -91,7 +91,7 @@ impl Test {
 
 /// A part of a text, compared without regard to case and accents.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Part {
+pub(crate) struct TextPart {
     folded: Box<str>,
     place: PartPlace,
 }
@@ -105,7 +105,7 @@ pub(crate) enum PartPlace {
     Anywhere,
 }
 
-impl Part {
+impl TextPart {
     pub(crate) fn new(text: &str, place: PartPlace) -> Self {
         Self { folded: folded(text).into(), place }
     }
@@ -143,7 +143,7 @@ pub(crate) enum Side {
 pub(crate) struct Literal {
     text: Box<str>,
     /// The moment it stands for, if it is relative to now.
-    moment: Option<Moment>,
+    moment: Option<Timestamp>,
 }
 
 impl Literal {
@@ -152,7 +152,7 @@ impl Literal {
     }
 
     /// Returns a literal such as `now-90d`, with the moment that it stands for.
-    pub(crate) fn relative(text: &str, moment: Moment) -> Self {
+    pub(crate) fn relative(text: &str, moment: Timestamp) -> Self {
         Self { text: text.into(), moment: Some(moment) }
     }
 
@@ -178,14 +178,14 @@ impl Literal {
     /// Returns the types of the values that it may be equal to.
     pub(crate) fn equal_types(&self) -> Types {
         // Any literal may be a text, of whatever it spells.
-        let texts = [ValueType::Text, ValueType::Moment];
+        let texts = [ValueType::Text, ValueType::Timestamp];
         self.plain_types().chain(texts).collect()
     }
 
     /// Returns the types of the values that may be on a side of it.
     pub(crate) fn side_types(&self) -> Types {
         let text = self.is_text().then_some(ValueType::Text);
-        let moment = self.beginning().map(|_| ValueType::Moment);
+        let moment = self.beginning().map(|_| ValueType::Timestamp);
         self.plain_types().chain(text).chain(moment).collect()
     }
 
@@ -196,19 +196,19 @@ impl Literal {
 
     /// Says whether it is compared with texts that spell no moment.
     fn is_text(&self) -> bool {
-        self.moment.is_none() && Moment::parse(&self.text).is_none()
+        self.moment.is_none() && Timestamp::parse(&self.text).is_none()
     }
 
     /// Returns the moment that it is, or that a year or a month begins with.
-    fn beginning(&self) -> Option<Moment> {
-        self.moment.or_else(|| Moment::beginning(&self.text))
+    fn beginning(&self) -> Option<Timestamp> {
+        self.moment.or_else(|| Timestamp::beginning(&self.text))
     }
 
     /// Returns the ranges of the values that it is equal to.
     fn equals(&self) -> impl Iterator<Item = Range> {
         let point = |scalar: Scalar| (Bound::Included(scalar.clone()), Bound::Included(scalar));
         let spellings = |moment| (Bound::Included(first_of(moment)), behind(moment));
-        let text = match Moment::parse(&self.text) {
+        let text = match Timestamp::parse(&self.text) {
             None => point(Scalar::string(&self.text)),
             Some(moment) => spellings(moment),
         };
@@ -242,7 +242,7 @@ impl Filter {
     }
 
     /// Returns its approximate size in bytes, including its share of a
-    /// [`Sieve`](super::sieve::Sieve).
+    /// [`ScanFilter`](super::scan_filter::ScanFilter).
     pub(crate) fn weight(&self) -> usize {
         let texts = match &self.test {
             Test::Any(literals) | Test::Not(literals) => {
@@ -276,18 +276,18 @@ impl Literal {
 }
 
 /// Returns the lower bound of all spellings of a moment: an empty one.
-pub(crate) fn first_of(moment: Moment) -> Scalar {
-    Scalar::Moment(moment, "".into())
+pub(crate) fn first_of(moment: Timestamp) -> Scalar {
+    Scalar::Timestamp(moment, "".into())
 }
 
 /// Returns the upper bound of all spellings of a moment.
-pub(crate) fn behind(moment: Moment) -> Bound<Scalar> {
+pub(crate) fn behind(moment: Timestamp) -> Bound<Scalar> {
     Bound::Excluded(moment.next().map_or_else(|| Scalar::Other("".into()), first_of))
 }
 
 /// Returns the range of the moments on that side of `pivot`.
-pub(crate) fn moments(side: Side, pivot: Moment) -> Range {
-    let least = Bound::Included(first_of(Moment::FIRST));
+pub(crate) fn moments(side: Side, pivot: Timestamp) -> Range {
+    let least = Bound::Included(first_of(Timestamp::FIRST));
     let most = Bound::Excluded(Scalar::Other("".into()));
     match side {
         Side::From => (Bound::Included(first_of(pivot)), most),
@@ -308,8 +308,8 @@ pub(crate) fn side_of(side: Side, pivot: Scalar) -> Range {
     let (least, most) = match &pivot {
         Scalar::Bool(_) => (Bound::Unbounded, Bound::Included(Scalar::Bool(true))),
         Scalar::Number(_) => (Bound::Excluded(Scalar::Bool(true)), Bound::Excluded(least_string())),
-        Scalar::String(_) | Scalar::Moment(..) | Scalar::Other(_) => {
-            (Bound::Included(least_string()), Bound::Excluded(first_of(Moment::FIRST)))
+        Scalar::String(_) | Scalar::Timestamp(..) | Scalar::Other(_) => {
+            (Bound::Included(least_string()), Bound::Excluded(first_of(Timestamp::FIRST)))
         }
     };
     match side {

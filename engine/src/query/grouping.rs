@@ -75,7 +75,7 @@ impl By {
     pub(crate) fn group<'a>(&self, value: Stored<'a>) -> Stored<'a> {
         match (self, value) {
             (Self::Value, value) => value,
-            (Self::Period(length), Stored::Moment(moment, _)) => {
+            (Self::Period(length), Stored::Timestamp(moment, _)) => {
                 let mut text = moment.text();
                 text.truncate(*length);
                 Stored::String(Cow::Owned(text))
@@ -104,7 +104,7 @@ impl By {
 
 /// Which of the counted values are reported, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct ReportedCounts {
     pub(crate) limit: usize,
     pub(crate) order: CountOrder,
 }
@@ -124,7 +124,7 @@ impl Grouping {
     pub(crate) fn facet<'a>(
         &self,
         counts: impl IntoIterator<Item = (Stored<'a>, usize)>,
-        told: Told,
+        told: ReportedCounts,
     ) -> Result<Facet, LongValue> {
         let mut groups: HashMap<Stored<'a>, usize> = HashMap::new();
         for (value, count) in counts {
@@ -137,7 +137,7 @@ impl Grouping {
     pub(crate) fn facet_of_groups<'a>(
         &self,
         counts: HashMap<Stored<'a>, usize>,
-        told: Told,
+        told: ReportedCounts,
     ) -> Result<Facet, LongValue> {
         let mut counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
         let more = counts.len().saturating_sub(told.limit);
@@ -166,7 +166,7 @@ pub(crate) fn json_len(scalar: &Scalar) -> usize {
     };
     match scalar {
         Scalar::Bool(_) | Scalar::Number(_) => size_of::<Scalar>(),
-        Scalar::String(text) | Scalar::Moment(_, text) => text.bytes().map(escaped).sum(),
+        Scalar::String(text) | Scalar::Timestamp(_, text) => text.bytes().map(escaped).sum(),
         Scalar::Other(text) => text.len(),
     }
 }

@@ -6,7 +6,7 @@ use foldhash::HashMap;
 use smallvec::SmallVec;
 
 use crate::budget::{Budget, STEP};
-use crate::query::columns::{Columns, Seen};
+use crate::query::columns::{Columns, ItemRef};
 use crate::query::first;
 use crate::query::grouping::{CountOrder, Grouping, NOTHING, json_len};
 use crate::query::grouping::{LongValue, MAX_FACET_VALUE};
@@ -44,7 +44,7 @@ pub(crate) struct By<'q> {
 }
 
 /// A part of the groups.
-pub(crate) struct Part {
+pub(crate) struct GroupPage {
     pub(crate) groups: Vec<Group>,
     pub(crate) total: usize,
 }
@@ -72,10 +72,10 @@ impl By<'_> {
     /// Returns the groups from `offset` on, at most `limit`. Reads each item once.
     pub(crate) fn of_items<'a>(
         &self,
-        items: impl Iterator<Item = Seen<'a>>,
+        items: impl Iterator<Item = ItemRef<'a>>,
         (offset, limit): (usize, usize),
         budget: &Budget,
-    ) -> Result<Part, LongValue> {
+    ) -> Result<GroupPage, LongValue> {
         let grouped = self.groupings.len();
         let fields = self.groupings.iter().map(|grouping| &grouping.field).chain(self.stats);
         let columns = Columns::new(fields, self.unnest);
@@ -132,7 +132,7 @@ impl By<'_> {
             }
             part.push(group);
         }
-        Ok(Part { groups: part, total })
+        Ok(GroupPage { groups: part, total })
     }
 
     /// Returns about how many bytes a group of these values takes before anything is counted in it.

@@ -9,23 +9,23 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use crate::cursor::Cursor;
-use crate::nearest::{did_you_mean, nearest};
-use crate::query::across::unsearched;
-use crate::query::clock::{Clock, Reading};
 use crate::query::columns::{KEY, is_key};
 use crate::query::expression::Expression;
-use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Size, Test};
+use crate::query::filter::{Filter, Literal, PartPlace, Side, Size, Test, TextPart};
 use crate::query::limits::{MAX_FIELDS, MAX_FILTERS};
-use crate::query::meant;
-use crate::query::order::{Order, SortField, SortFields};
-use crate::query::types::mistyped;
+use crate::query::multi_sheet::unsearched;
+use crate::query::relative_time::{Clock, Reading};
+use crate::query::sort_order::{Order, SortField, SortFields};
+use crate::query::syntax_hints;
+use crate::query::type_check::mistyped;
 use crate::query::{
     DEFAULT_PAGE, Included, ListParameter, ListQuery, MAX_PAGE, Paging, Projection, QueryProblem,
     Within,
 };
-use crate::scalar::Moment;
+use crate::scalar::Timestamp;
 use crate::search;
 use crate::sheet::{FieldCounts, Sheet};
+use crate::suggestion::{did_you_mean, nearest};
 use crate::value::FieldPath;
 
 /// The maximum number of alternatives in one condition.
@@ -57,7 +57,7 @@ impl ListQuery {
         let within = within.into();
         let sheet = within.sheet;
         let standing = pairs.iter().find_map(|(name, value)| match ListParameter::of(name)? {
-            ListParameter::Now => Some(Moment::beginning(value)),
+            ListParameter::Now => Some(Timestamp::beginning(value)),
             _ => None,
         });
         let of_cursor = || {
@@ -77,7 +77,7 @@ impl ListQuery {
         if standing == Some(None) {
             parser.problem("now", "must be a date, or a date and a time");
         }
-        let mut given = Given::default();
+        let mut given = ParameterValues::default();
         let mut filters: Vec<Filter> = Vec::new();
         // The parts of a list given more than once form one list.
         let mut lists: BTreeMap<&str, usize> = BTreeMap::new();
@@ -214,9 +214,9 @@ fn each_once(filters: Vec<Filter>) -> Vec<Filter> {
 
 /// The values of the parameters other than filters.
 #[derive(Default)]
-struct Given<'a>([Vec<&'a str>; ListParameter::ALL.len()]);
+struct ParameterValues<'a>([Vec<&'a str>; ListParameter::ALL.len()]);
 
-impl<'a> Given<'a> {
+impl<'a> ParameterValues<'a> {
     fn get(&self, parameter: ListParameter) -> Option<&'a str> {
         self.all(parameter).first().copied()
     }
@@ -287,8 +287,8 @@ impl Parser<'_> {
             "lte" => Test::Side(Side::UpTo, self.literal(name, value)),
             "in" => Test::Any(self.alternatives(name, value)),
             "nin" => Test::Not(self.alternatives(name, value)),
-            "prefix" => Test::Text(Part::new(value, PartPlace::Beginning)),
-            "contains" => Test::Text(Part::new(value, PartPlace::Anywhere)),
+            "prefix" => Test::Text(TextPart::new(value, PartPlace::Beginning)),
+            "contains" => Test::Text(TextPart::new(value, PartPlace::Anywhere)),
             "exists" => match value {
                 "true" => Test::Exists(true),
                 "false" => Test::Exists(false),
@@ -299,7 +299,7 @@ impl Parser<'_> {
             },
             _ => {
                 let known = "eq, ne, gt, gte, lt, lte, in, nin, prefix, contains, exists and size";
-                let meant = meant::operator(field.as_str(), operator).unwrap_or_default();
+                let meant = syntax_hints::operator(field.as_str(), operator).unwrap_or_default();
                 self.problem(
                     name,
                     format!("`{operator}` is not an operator; the operators are {known}{meant}"),
@@ -319,7 +319,7 @@ impl Parser<'_> {
     /// Parses a value.
     fn literal(&mut self, parameter: &str, text: &str) -> Literal {
         match self.clock.read(text) {
-            Reading::Moment(moment) => Literal::relative(text, moment),
+            Reading::Timestamp(moment) => Literal::relative(text, moment),
             Reading::Text => Literal::new(text),
             Reading::Wrong => {
                 let message = format!(
@@ -423,9 +423,10 @@ impl Parser<'_> {
                 declared.contains(name) || spec.is_open() && self.sheet.fields().contains(name)
             };
             let told = |told: String| format!(": {told}");
-            let meant = meant::rewritten(parameter, name, is_field).map(told);
+            let meant = syntax_hints::rewritten(parameter, name, is_field).map(told);
             let meant = meant.or_else(|| nearest(name, known).map(|near| did_you_mean(Some(near))));
-            let elsewhere = || meant::elsewhere(parameter, name).map(|text| told(text.to_owned()));
+            let elsewhere =
+                || syntax_hints::elsewhere(parameter, name).map(|text| told(text.to_owned()));
             let meant = meant.or_else(elsewhere);
             let parameters = ListParameter::ALL.map(ListParameter::name);
             message.push_str(&meant.unwrap_or_else(|| did_you_mean(nearest(name, parameters))));
@@ -440,7 +441,11 @@ impl Parser<'_> {
     }
 
     /// Parses the expression.
-    fn expression(&mut self, given: &Given<'_>, within: Within<'_>) -> Option<Arc<Expression>> {
+    fn expression(
+        &mut self,
+        given: &ParameterValues<'_>,
+        within: Within<'_>,
+    ) -> Option<Arc<Expression>> {
         let text = given.get(ListParameter::Filter)?;
         let Within { sheet, snapshot } = within;
         let read = Expression::new(text, sheet, snapshot, self.clock.moment());
@@ -535,7 +540,7 @@ impl Parser<'_> {
         Order::Fields(SortFields::new(fields, unnest))
     }
 
-    fn paging(&mut self, given: &Given<'_>, query: &ListQuery) -> Paging {
+    fn paging(&mut self, given: &ParameterValues<'_>, query: &ListQuery) -> Paging {
         use ListParameter::{Limit, Page, PerPage};
         let (cursor, limit) = (given.get(ListParameter::Cursor), given.get(Limit));
         if cursor.is_none() && limit.is_none() {
@@ -565,7 +570,7 @@ impl Parser<'_> {
     fn number(
         &mut self,
         parameter: ListParameter,
-        given: &Given<'_>,
+        given: &ParameterValues<'_>,
         default: usize,
         range: RangeInclusive<usize>,
     ) -> usize {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cursor::Cursor;
 use crate::id::{CommitId, Key};
 use crate::query::columns::is_key;
-use crate::query::order::{Order, Position, SortValues};
+use crate::query::sort_order::{Order, Position, SortValues};
 use crate::scalar::{Number, Scalar};
 
 /// Returns the cursor of a position in a list of `commit` of the kind `list`.
@@ -22,7 +22,7 @@ pub(crate) fn cursor_of(commit: CommitId, list: &str, position: &Position) -> Cu
         Some(Scalar::Number(Number::Float(float))) => json!(float),
         Some(Scalar::Number(Number::Negative(integer))) => json!(integer),
         Some(Scalar::Number(Number::Natural(integer))) => json!(integer),
-        Some(Scalar::String(text) | Scalar::Moment(_, text)) => json!(**text),
+        Some(Scalar::String(text) | Scalar::Timestamp(_, text)) => json!(**text),
         Some(Scalar::Other(text)) => json!([**text]),
     }));
     Cursor { commit, place: Value::Array(parts) }
@@ -78,7 +78,7 @@ pub(crate) fn read(list: &str, order: &Order, cursor: &Cursor) -> Option<Positio
     if let Order::Fields(fields) = order {
         // A key is a string, whatever it spells.
         for (value, _) in values.iter_mut().zip(fields.iter()).filter(|(_, it)| is_key(&it.field)) {
-            if let Some(Scalar::Moment(_, text)) = value {
+            if let Some(Scalar::Timestamp(_, text)) = value {
                 *value = Some(Scalar::String(text.clone()));
             }
         }
@@ -89,7 +89,7 @@ pub(crate) fn read(list: &str, order: &Order, cursor: &Cursor) -> Option<Positio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::order::{SortField, SortFields};
+    use crate::query::sort_order::{SortField, SortFields};
     use crate::value::FieldPath;
     use proptest::prelude::*;
 

@@ -15,7 +15,7 @@ use crate::search::{DocName, SearchError, Slot, Slots, TextIndex};
 use crate::sheet::{Content, Sheet, SlotUpdate};
 use crate::value::Value;
 
-mod unseen;
+mod hidden_records;
 
 const DEFINITION: &str = "[sheets.s]\nindex = ['a', 't', 'n.x', 'l.x']\nhidden = 'h'\n";
 
@@ -599,13 +599,13 @@ fn conditions_are_counted_from_one_now_that_the_list_tells_and_its_cursors_carry
             let page = page(&sheet, &format!("{query}&{now}"));
             assert_eq!(keys(&page), expected, "{query}");
             let query = ListQuery::parse(&pairs(&format!("{query}&{now}")), &sheet.0).unwrap();
-            assert_eq!(query.now(), Moment::parse("2024-03-31T10:00:00Z"));
+            assert_eq!(query.now(), Timestamp::parse("2024-03-31T10:00:00Z"));
             assert!(!query.depends_on_clock());
         }
     }
     let parse = |query: &str| ListQuery::parse(&pairs(query), &sheet.0).unwrap();
     let query = parse("a[lt]=now&limit=2&sort=a");
-    assert!(query.depends_on_clock() && query.now() > Moment::parse("2026-01-01"));
+    assert!(query.depends_on_clock() && query.now() > Timestamp::parse("2026-01-01"));
     let first = query.run(&sheet.0, &sheet.1, &Budget::unlimited()).unwrap();
     let next = format!("a[lt]=now&limit=2&sort=a&cursor={}", first.next.unwrap());
     let second = parse(&next);
@@ -1050,7 +1050,7 @@ fn shown(scalar: &crate::scalar::Scalar) -> String {
         Scalar::Number(Number::Negative(integer)) => integer.to_string(),
         Scalar::Number(Number::Natural(integer)) => integer.to_string(),
         Scalar::Number(Number::Float(float)) => float.to_string(),
-        Scalar::String(text) | Scalar::Moment(_, text) => json!(**text).to_string(),
+        Scalar::String(text) | Scalar::Timestamp(_, text) => json!(**text).to_string(),
         Scalar::Other(text) => text.to_string(),
     }
 }

@@ -11,7 +11,7 @@ use crate::encode::List;
 use crate::id::{BlobId, Key};
 use crate::pointer::Pointer;
 use crate::record::Record;
-use crate::tables::{self, Reading, Source, Table};
+use crate::tables::{self, ReadOutcome, Source, Table};
 
 /// The most new records of theirs among which a missing one is looked for. With more, it counts as
 /// found.
@@ -115,7 +115,9 @@ pub(super) fn merged(
 
 impl Side {
     fn read(source: &Source<'_>, bytes: &[u8]) -> Option<Self> {
-        let Reading::List(list) = tables::read(source, BlobId::ZERO, bytes) else { return None };
+        let ReadOutcome::List(list) = tables::read(source, BlobId::ZERO, bytes) else {
+            return None;
+        };
         let change = list.replacing(None, &|_| None);
         let records = change.records.into_iter();
         let records = records.filter_map(|(key, record)| Some((key, record?))).collect();

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::scalar::{Moment, Number, Scalar};
+use crate::scalar::{Number, Scalar, Timestamp};
 use crate::value::{Json, Kind};
 
 /// A [`Scalar`] without a copy of its text. Both compare and hash alike.
@@ -15,7 +15,7 @@ pub enum Stored<'a> {
     /// A string that does not denote a moment.
     String(Cow<'a, str>),
     /// A string that denotes a moment, with the moment.
-    Moment(Moment, Cow<'a, str>),
+    Timestamp(Timestamp, Cow<'a, str>),
     /// An array or object, as its canonical text.
     Other(&'a str),
 }
@@ -25,7 +25,7 @@ impl<'a> Stored<'a> {
     pub fn weight(&self) -> usize {
         match self {
             Self::Bool(_) | Self::Number(_) => 0,
-            Self::String(text) | Self::Moment(_, text) => text.len(),
+            Self::String(text) | Self::Timestamp(_, text) => text.len(),
             Self::Other(text) => text.len(),
         }
     }
@@ -33,7 +33,7 @@ impl<'a> Stored<'a> {
     /// Returns how many bytes it takes, with its text where that is its own.
     pub fn size(&self) -> usize {
         let own = match self {
-            Self::String(Cow::Owned(text)) | Self::Moment(_, Cow::Owned(text)) => text.len(),
+            Self::String(Cow::Owned(text)) | Self::Timestamp(_, Cow::Owned(text)) => text.len(),
             _ => 0,
         };
         size_of::<Self>() + own
@@ -45,8 +45,8 @@ impl<'a> Stored<'a> {
             Kind::Null => None,
             Kind::Bool => Some(Self::Bool(json.text() == "true")),
             Kind::Number => Number::parse(json.text()).map(Self::Number),
-            Kind::String => json.as_string().map(|text| match Moment::parse(&text) {
-                Some(moment) => Self::Moment(moment, text),
+            Kind::String => json.as_string().map(|text| match Timestamp::parse(&text) {
+                Some(moment) => Self::Timestamp(moment, text),
                 None => Self::String(text),
             }),
             Kind::Array | Kind::Object => Some(Self::Other(json.text())),
@@ -59,7 +59,7 @@ impl<'a> Stored<'a> {
             Self::Bool(boolean) => Scalar::Bool(*boolean),
             Self::Number(number) => Scalar::Number(*number),
             Self::String(text) => Scalar::String((**text).into()),
-            Self::Moment(moment, text) => Scalar::Moment(*moment, (**text).into()),
+            Self::Timestamp(moment, text) => Scalar::Timestamp(*moment, (**text).into()),
             Self::Other(text) => Scalar::Other((*text).into()),
         }
     }
@@ -78,7 +78,7 @@ impl<'a> From<&'a Scalar> for Stored<'a> {
             Scalar::Bool(boolean) => Self::Bool(*boolean),
             Scalar::Number(number) => Self::Number(*number),
             Scalar::String(text) => Self::String(Cow::Borrowed(text)),
-            Scalar::Moment(moment, text) => Self::Moment(*moment, Cow::Borrowed(text)),
+            Scalar::Timestamp(moment, text) => Self::Timestamp(*moment, Cow::Borrowed(text)),
             Scalar::Other(text) => Self::Other(text),
         }
     }

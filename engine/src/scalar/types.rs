@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Moment;
+use super::Timestamp;
 use crate::value::{Json, Kind};
 
 /// What a value is, so far as values are compared with others.
@@ -15,14 +15,15 @@ pub enum ValueType {
     /// A string that spells no moment.
     Text,
     /// A string that spells a moment.
-    Moment,
+    Timestamp,
     /// An object.
     Table,
 }
 
 impl ValueType {
     /// Every type.
-    pub const ALL: [Self; 5] = [Self::Boolean, Self::Number, Self::Text, Self::Moment, Self::Table];
+    pub const ALL: [Self; 5] =
+        [Self::Boolean, Self::Number, Self::Text, Self::Timestamp, Self::Table];
 
     /// Returns the type of a value, or `None` for null and for a list, which is its elements.
     pub fn of(json: Json<'_>) -> Option<Self> {
@@ -30,8 +31,8 @@ impl ValueType {
             Kind::Null | Kind::Array => None,
             Kind::Bool => Some(Self::Boolean),
             Kind::Number => Some(Self::Number),
-            Kind::String => json.as_string().map(|text| match Moment::parse(&text) {
-                Some(_) => Self::Moment,
+            Kind::String => json.as_string().map(|text| match Timestamp::parse(&text) {
+                Some(_) => Self::Timestamp,
                 None => Self::Text,
             }),
             Kind::Object => Some(Self::Table),
@@ -44,7 +45,7 @@ impl ValueType {
             Self::Boolean => "booleans",
             Self::Number => "numbers",
             Self::Text => "texts",
-            Self::Moment => "dates",
+            Self::Timestamp => "dates",
             Self::Table => "tables",
         }
     }
@@ -56,7 +57,7 @@ pub struct Types(u8);
 
 impl Types {
     /// The types of strings.
-    pub const STRINGS: Self = Self(1 << ValueType::Text as u8 | 1 << ValueType::Moment as u8);
+    pub const STRINGS: Self = Self(1 << ValueType::Text as u8 | 1 << ValueType::Timestamp as u8);
 
     /// Says whether no type is in it.
     pub fn is_empty(self) -> bool {
@@ -101,7 +102,7 @@ mod tests {
             ("1.5", Some(ValueType::Number)),
             ("\"a\"", Some(ValueType::Text)),
             ("\"2024\"", Some(ValueType::Text)),
-            ("\"2024-05-01\"", Some(ValueType::Moment)),
+            ("\"2024-05-01\"", Some(ValueType::Timestamp)),
             ("{}", Some(ValueType::Table)),
             ("[1]", None),
             ("null", None),
@@ -114,7 +115,7 @@ mod tests {
     fn a_set_names_its_types() {
         let told = |types: &[ValueType]| types.iter().copied().collect::<Types>().to_string();
         assert_eq!(told(&[]), "");
-        assert_eq!(told(&[ValueType::Moment]), "dates");
+        assert_eq!(told(&[ValueType::Timestamp]), "dates");
         assert_eq!(told(&[ValueType::Text, ValueType::Number]), "numbers and texts");
         assert_eq!(told(&ValueType::ALL), "booleans, numbers, texts, dates and tables");
         assert!(!Types::STRINGS.meets([ValueType::Number].into_iter().collect()));

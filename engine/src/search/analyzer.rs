@@ -12,7 +12,7 @@ use tantivy::tokenizer::{
 
 use crate::language::Language;
 use crate::search::diacritics::Unpointed;
-use crate::search::mark::mark;
+use crate::search::language_mark::mark;
 use crate::search::segmentation::{Segmenter, is_unspaced, normal};
 use crate::search::stem::Stems;
 
@@ -207,7 +207,7 @@ impl Tokenizer for Polyglot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::mark::unmarked;
+    use crate::search::language_mark::unmarked;
 
     /// Caches hold the words that this hash covers.
     #[test]

@@ -2,7 +2,7 @@
 
 use tantivy::fieldnorm::FieldNormReader;
 
-use crate::search::totals::Totals;
+use crate::search::collection_statistics::Totals;
 
 /// How much further occurrences add. The usual value, 1.2, ranks a record about a word hardly above
 /// one that merely mentions it, so this is higher.

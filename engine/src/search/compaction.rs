@@ -5,12 +5,12 @@
 //! due, [`Compaction::run`] does the work on any thread, and [`TextIndex::adopting`] replaces the
 //! sources with the result, whatever has been published in the meantime.
 
+use crate::search::collection_statistics::TotalsByLanguage;
 use crate::search::doc_name::{DocName, Texts};
 use crate::search::error::SearchError;
 use crate::search::index::{FEW, TextIndex, build, without};
 use crate::search::segment::Segment;
 use crate::search::shape::Shape;
-use crate::search::totals::TotalsByLanguage;
 
 /// The number of segments of one class that are merged, and the ratio between adjacent size
 /// classes.

@@ -2,7 +2,7 @@
 
 use crate::language::Language;
 use crate::search::doc_name::DocName;
-use crate::search::{analyzer, mark};
+use crate::search::{analyzer, language_mark};
 
 /// A word of a query that occurs nowhere in the scope, and the words used instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,6 @@ impl Spelling {
 
     /// Returns the stem, to use where the word is not found.
     pub fn stem(&self) -> &str {
-        mark::unmarked(&self.stem)
+        language_mark::unmarked(&self.stem)
     }
 }

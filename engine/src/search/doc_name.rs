@@ -1,7 +1,7 @@
 //! The names of documents, and where their texts come from.
 
 use crate::id::{Key, SheetName};
-use crate::search::slots::Slot;
+use crate::search::boosts::Slot;
 
 /// The name of a document: the sheet and key of its record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -16,8 +16,8 @@ use crate::search::analyzer;
 use crate::search::doc_name::DocName;
 use crate::search::error::SearchError;
 use crate::search::index::TextIndex;
-use crate::search::mark;
-use crate::search::pattern::Pattern;
+use crate::search::language_mark;
+use crate::search::levenshtein::Pattern;
 use crate::search::scope::Scope;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
@@ -104,7 +104,7 @@ const MAX_NEIGHBOUR_LETTERS: usize = 24;
 impl<'a> Spellings<'a> {
     fn new(language: Language, typed: &str, stem: &'a str, edits: u8) -> Self {
         let mut patterns = vec![Pattern::new(stem, edits)];
-        let mut whole: String = mark::mark(language).into_iter().collect();
+        let mut whole: String = language_mark::mark(language).into_iter().collect();
         whole.push_str(&analyzer::analyzed(&mut analyzer::word_folding(), typed));
         if whole != stem {
             patterns.push(Pattern::new(&whole, edits));
@@ -189,7 +189,7 @@ pub(crate) fn live(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::pattern::tests::distance;
+    use crate::search::levenshtein::tests::distance;
 
     #[test]
     fn the_neighbours_of_a_word_are_those_one_letter_away() {

@@ -1,7 +1,7 @@
 //! The parser of queries.
 
 use crate::search::analyzer;
-use crate::search::matching::Matching;
+use crate::search::minimum_match::Matching;
 use crate::search::node::Node;
 use crate::search::query::{
     Clause, Ending, MAX_CLAUSES, MAX_DEPTH, MAX_OPEN_WORDS, MAX_PHRASES, MAX_QUERY_BYTES,

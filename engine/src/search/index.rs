@@ -6,13 +6,13 @@ use std::sync::Arc;
 use crate::fault;
 use crate::id::{CommitId, SheetName};
 use crate::language::Language;
+use crate::search::boosts::Slots;
+use crate::search::collection_statistics::TotalsByLanguage;
 use crate::search::doc_name::{DocName, Texts};
 use crate::search::error::SearchError;
 use crate::search::scope::Restriction;
 use crate::search::segment::Segment;
 use crate::search::shape::{Languages, Shape};
-use crate::search::slots::Slots;
-use crate::search::totals::TotalsByLanguage;
 
 /// The full-text index of one commit. Cloning it is cheap.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! How the clauses of a query are combined.
 
-use crate::search::matching::Demand;
+use crate::search::minimum_match::Demand;
 
 /// A query, or a part of it, as a tree over its clauses.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! that the analyzer splits (`rust-lang`) is a phrase. The limits below bound the cost.
 
 use crate::search::analyzer;
-use crate::search::matching::Matching;
+use crate::search::minimum_match::Matching;
 use crate::search::node::Node;
 
 /// The maximum length of a query in bytes.

@@ -15,15 +15,15 @@ use tantivy::{DocId, TERMINATED};
 
 use crate::budget::{Budget, STEP};
 use crate::search::bm25::{bm25, tf_norms};
+use crate::search::clause_scan::Tally;
 use crate::search::error::SearchError;
 use crate::search::hits::Collector;
 use crate::search::index::TextIndex;
-use crate::search::matching::Demand;
+use crate::search::minimum_match::Demand;
 use crate::search::occurrences::{Found, Occurrences};
 use crate::search::reading::Reading;
 use crate::search::scope::Source;
 use crate::search::segment::Segment;
-use crate::search::tally::Tally;
 use crate::search::term_scan::TermScan;
 use crate::search::terms::Terms;
 use crate::search::weights::{Weights, weights};

@@ -8,8 +8,8 @@ use tantivy::tokenizer::TextAnalyzer;
 use crate::language::Language;
 use crate::search::analyzer::{self, analyzed};
 use crate::search::correction::Correction;
-use crate::search::mark;
-use crate::search::matching::Matching;
+use crate::search::language_mark;
+use crate::search::minimum_match::Matching;
 use crate::search::node::Node;
 use crate::search::query::{self, Ending, Query};
 use crate::search::stop_words::StopWords;
@@ -104,8 +104,9 @@ impl Word {
     /// Returns whether a word that begins like this may match: words and stems share their first
     /// byte.
     pub(crate) fn may_match(&self, unstemmed: &str) -> bool {
-        let begins =
-            |stem: &str| mark::unmarked(stem).as_bytes().first() == unstemmed.as_bytes().first();
+        let begins = |stem: &str| {
+            language_mark::unmarked(stem).as_bytes().first() == unstemmed.as_bytes().first()
+        };
         match self {
             Self::Stem(start) | Self::Prefix { start, .. } => begins(start),
             Self::Fuzzy(stems) => stems.iter().any(|stem| begins(stem)),
@@ -259,7 +260,7 @@ impl Reader {
 
 /// Returns the common prefix of all words of a language that continue the typed one.
 pub(crate) fn beginning(language: Language, folding: &mut TextAnalyzer, typed: &str) -> String {
-    let mut start: String = mark::mark(language).into_iter().collect();
+    let mut start: String = language_mark::mark(language).into_iter().collect();
     start.push_str(&analyzed(folding, typed));
     start
 }
@@ -271,7 +272,7 @@ mod tests {
     /// Formats a query as read, in a normal form: `+`/`-`, phrases in brackets.
     fn normal(language: Language, text: &str) -> String {
         let reading = Reading::of(&Query::parse(text).unwrap(), language);
-        let bare = |stem: &str| mark::unmarked(stem).to_owned();
+        let bare = |stem: &str| language_mark::unmarked(stem).to_owned();
         let clauses = reading.clauses.iter().map(|clause| {
             let words = clause.variants[0].elements.iter().map(|element| {
                 let word = match &element.word {

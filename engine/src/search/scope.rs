@@ -3,8 +3,8 @@
 use im::OrdSet;
 
 use crate::id::{Key, SheetName};
+use crate::search::boosts::Slot;
 use crate::search::doc_name::DocName;
-use crate::search::slots::Slot;
 
 /// Passes each text of one field of a document, with its slot, to the given function.
 pub type FieldTexts<'a> = dyn Fn(&DocName, &str, &mut dyn FnMut(Slot, &str)) + 'a;

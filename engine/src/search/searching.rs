@@ -6,11 +6,11 @@ use crate::search::doc_name::DocName;
 use crate::search::error::SearchError;
 use crate::search::hits::{All, Best, Collector, Hits, Matches};
 use crate::search::index::TextIndex;
-use crate::search::matching::{Demand, ENOUGH, Matching};
+use crate::search::minimum_match::{Demand, ENOUGH, Matching};
 use crate::search::query::Query;
 use crate::search::reading::{Reading, Readings};
 use crate::search::scope::{FieldTexts, Scope, Source};
-use crate::search::{ranking, typos, widening};
+use crate::search::{query_expansion, ranking, typos};
 
 impl TextIndex {
     /// Returns the page of best matches that begins at `offset`.
@@ -143,7 +143,7 @@ impl TextIndex {
         let (mut corrections, mut relaxed) = (Vec::new(), false);
         let mut total = rank(&by_language, demand)?;
         if total < ENOUGH {
-            let mut is_wider = widening::widen(self, query, &mut by_language, budget)?;
+            let mut is_wider = query_expansion::widen(self, query, &mut by_language, budget)?;
             // A required word that occurs nowhere leaves no match, so corrections are sought only
             // then.
             if total == 0 || query.matching == Matching::Auto {

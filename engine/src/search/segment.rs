@@ -8,12 +8,12 @@ use tantivy::{DocId, TantivyError};
 
 use crate::id::{Key, SheetName};
 use crate::language::Language;
+use crate::search::boosts::Slot;
+use crate::search::collection_statistics::{Totals, TotalsByLanguage};
 use crate::search::doc_name::{DocName, Texts};
-use crate::search::files::Files;
+use crate::search::memory_directory::Files;
 use crate::search::scope::{Restriction, Scope};
 use crate::search::shape::Shape;
-use crate::search::slots::Slot;
-use crate::search::totals::{Totals, TotalsByLanguage};
 use crate::search::words::{SlotWords, Words};
 use crate::search::writer::{ListWriter, StoreWriter, Writer};
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::SheetName;
 use crate::language::Language;
+use crate::search::boosts::Slots;
 use crate::search::scope::Scope;
-use crate::search::slots::Slots;
 
 /// The part of the layout that an index depends on.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use tantivy::tokenizer::{
 };
 
 use crate::language::Language;
-use crate::search::mark;
+use crate::search::language_mark;
 
 /// The number of words in the cache, which covers most words of a language in use.
 const WORDS: usize = 16_384;
@@ -50,7 +50,7 @@ impl TokenFilter for Stems {
             let word = TextAnalyzer::builder(RawTokenizer::default());
             word.filter(Stemmer::new(language)).build()
         });
-        let mark = mark::mark(self.0);
+        let mark = language_mark::mark(self.0);
         Stemming { words, memory: Memory { stems: HashMap::new(), stemmer, mark } }
     }
 }

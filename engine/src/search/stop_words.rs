@@ -3,7 +3,7 @@
 use tantivy::tokenizer::{LowerCaser, RawTokenizer, StopWordFilter, TextAnalyzer};
 
 use crate::language::Language;
-use crate::search::matching::Matching;
+use crate::search::minimum_match::Matching;
 use crate::search::stem;
 
 /// Words that form a question or sentence in English without saying what it is about.

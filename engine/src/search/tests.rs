@@ -10,7 +10,7 @@ use super::*;
 use crate::budget::Budget;
 use crate::id::{CommitId, Key, SheetName};
 use crate::language::Language;
-use crate::search::pattern::tests::distance;
+use crate::search::levenshtein::tests::distance;
 
 /// The texts of an index: sheet and key, then the texts of the two slots.
 type Corpus = BTreeMap<DocName, [Vec<String>; 2]>;

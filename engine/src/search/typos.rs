@@ -12,8 +12,8 @@ use crate::search::correction::{Correction, Spelling};
 use crate::search::error::SearchError;
 use crate::search::fuzzy::{FuzzyTerm, fuzzy_terms, live};
 use crate::search::index::TextIndex;
-use crate::search::mark;
-use crate::search::matching::Matching;
+use crate::search::language_mark;
+use crate::search::minimum_match::Matching;
 use crate::search::query::Query;
 use crate::search::reading::{Clause, Reading, Variant, Word, beginning};
 use crate::search::scope::Scope;
@@ -177,7 +177,7 @@ fn nearest(
         }
     }
     nearest.sort_by(|(a_language, a), (b_language, b)| {
-        let bare = |fuzzy: &FuzzyTerm| mark::unmarked(&fuzzy.stem).to_owned();
+        let bare = |fuzzy: &FuzzyTerm| language_mark::unmarked(&fuzzy.stem).to_owned();
         let by_frequency = b.frequency.cmp(&a.frequency);
         by_frequency.then_with(|| bare(a).cmp(&bare(b))).then_with(|| a_language.cmp(b_language))
     });

@@ -18,7 +18,7 @@ use tantivy::{DocId, DocSet as _, TERMINATED};
 
 pub(crate) use listed::{Listed, Lister};
 
-use crate::search::pattern::{Pattern, PatternMatch};
+use crate::search::levenshtein::{Pattern, PatternMatch};
 
 /// The words, their postings, and the lengths of the texts.
 pub(crate) enum Words {

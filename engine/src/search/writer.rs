@@ -8,9 +8,9 @@ use tantivy::{Index, IndexSettings, SingleSegmentIndexWriter, TantivyDocument, T
 
 use crate::language::Language;
 use crate::search::analyzer::{self, Polyglot};
-use crate::search::files::{self, Files};
+use crate::search::boosts::Slot;
+use crate::search::memory_directory::{self, Files};
 use crate::search::shape::Shape;
-use crate::search::slots::Slot;
 use crate::search::words::{Lister, SlotWords, Words};
 
 /// Accepts documents in the order of their ids, text by text.
@@ -122,7 +122,7 @@ impl Writer for StoreWriter {
 
     fn finish(self: Box<Self>) -> Result<Written, TantivyError> {
         let index = self.writer.finalize()?;
-        let (_, words) = files::open(&index)?;
+        let (_, words) = memory_directory::open(&index)?;
         Ok((words, Some(Files::of(&index, self.directory))))
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::fields::Tally;
-use super::moved::Moved;
+use super::reference_changes::Moved;
 use super::{MANY, Served, Sheet, hides};
 use crate::digest::LtHash;
 use crate::id::Key;

@@ -38,7 +38,7 @@ impl Sheet {
         value: &Scalar,
     ) -> impl Iterator<Item = &'a Arc<Record>> + use<'a> {
         let by_key = match (target, value) {
-            (None, Scalar::String(key) | Scalar::Moment(_, key)) => self.record(key),
+            (None, Scalar::String(key) | Scalar::Timestamp(_, key)) => self.record(key),
             _ => None,
         };
         let by_field = target.and_then(|field| self.index(field.as_str())?.get(value));

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::{Draft, Snapshot, digest};
 use crate::changes::{Change, ChangeSet, PathState};
 use crate::id::{Key, SheetName};
-use crate::passed_over::PassedOver;
 use crate::record::Record;
 use crate::sheet::{Claimant, Content, Sheet, Slot, SlotUpdate};
+use crate::skipped_files::PassedOver;
 
 /// A file that a sheet claims.
 #[derive(Debug)]

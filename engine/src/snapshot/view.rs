@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Snapshot, version};
-use crate::passed_over::PassedOver;
 use crate::search::{Restriction, TextIndex};
 use crate::sheet::Sheet;
+use crate::skipped_files::PassedOver;
 use crate::view::{ByView, View};
 
 impl Snapshot {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::naming::{FIELDS, Naming};
 use super::row::{Row, settle};
 use super::source::Source;
-use super::table::{Held, Piece, Table, TableChange, Unread};
+use super::table::{Piece, PreviousRecords, Table, TableChange, Unread};
 use crate::decode::{self, TextPosition};
 use crate::id::{BlobId, Key};
 use crate::layout::Shape;
@@ -40,7 +40,7 @@ struct Middle {
 pub(crate) fn change(
     source: &Source<'_>,
     old: &Table,
-    held: Held<'_>,
+    held: PreviousRecords<'_>,
     [before, after]: [&[u8]; 2],
     blob: BlobId,
 ) -> Option<TableChange> {
@@ -234,7 +234,7 @@ fn keys(
 fn replaced(
     source: &Source<'_>,
     old: &Table,
-    held: Held<'_>,
+    held: PreviousRecords<'_>,
     (blob, size): (BlobId, usize),
     (naming, moved): (Naming, Moved),
     (middle, come, keys): (&Middle, Vec<Row>, Vec<Option<Key>>),

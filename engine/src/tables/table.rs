@@ -60,7 +60,7 @@ pub(crate) struct TableChange {
 }
 
 /// Finds the record that the file held under a key in the previous state.
-pub(crate) type Held<'a> = &'a dyn Fn(&Key) -> Option<Arc<Record>>;
+pub(crate) type PreviousRecords<'a> = &'a dyn Fn(&Key) -> Option<Arc<Record>>;
 
 impl Table {
     /// Returns whether the file has more pieces or problems than allowed.

@@ -30,12 +30,12 @@ fn content(layout: &Layout, path: &str, text: &str) -> Content {
     let claim = layout.claims(path.as_bytes()).into_iter().next().unwrap();
     let source = Source { spec: &claim.sheet, path, list: &claim.key, record_limit: 100 };
     match read(&source, BlobId::ZERO, text.as_bytes()) {
-        Reading::List(list) => {
+        ReadOutcome::List(list) => {
             let TableChange { table, records } = list.replacing(None, &|_| None);
             let records = records.into_iter().map(|(key, record)| (key, record.unwrap()));
             (records.collect(), Some(table))
         }
-        Reading::Record | Reading::Broken(_) => (BTreeMap::new(), None),
+        ReadOutcome::Record | ReadOutcome::Broken(_) => (BTreeMap::new(), None),
     }
 }
 
@@ -46,11 +46,11 @@ fn told(definitions: &str, path: &str, text: &str) -> Vec<String> {
     let claim = layout.claims(path.as_bytes()).into_iter().next().unwrap();
     let source = Source { spec: &claim.sheet, path, list: &claim.key, record_limit: 100 };
     match read(&source, BlobId::ZERO, text.as_bytes()) {
-        Reading::Record => vec!["one record".into()],
-        Reading::Broken(problems) => {
+        ReadOutcome::Record => vec!["one record".into()],
+        ReadOutcome::Broken(problems) => {
             problems.iter().map(|p| format!("broken: {}", p.message)).collect()
         }
-        Reading::List(list) => {
+        ReadOutcome::List(list) => {
             let TableChange { table, records } = list.replacing(None, &|_| None);
             let record = |(key, record): &(Key, Option<Arc<Record>>)| {
                 format!("{key} {}", record.as_ref().unwrap().value.as_str())

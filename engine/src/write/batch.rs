@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::blame::Writers;
 use super::files::Files;
 use super::scope::Bounds;
-use super::writers::Writers;
 use super::{Batch, Broken, Repeat, WriteError, Written};
 use crate::changes::ChangeSet;
 use crate::id::{CommitId, SheetName, TreeId};

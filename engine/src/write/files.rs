@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::blame::Writers;
 use super::cost::{self, Costs};
-use super::holder::Holder;
+use super::memory_cost::weighed;
 use super::open_list::OpenList;
+use super::record_location::Holder;
 use super::scope::Bounds;
-use super::weight::weighed;
-use super::writers::Writers;
 use super::{
     Action, Batch, Broken, Condition, Operation, WriteError, Written, attachment_version, version,
 };

@@ -7,9 +7,9 @@ use serde_json::Value as Json;
 
 use super::cost;
 use super::files::{File, Files};
-use super::holder::Holder;
+use super::memory_cost::weighed;
 use super::open_list::OpenList;
-use super::weight::weighed;
+use super::record_location::Holder;
 use super::{WriteError, Written};
 use crate::encode::{EncodeError, List};
 use crate::id::{BlobId, Key};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::twins::{PEOPLE, PEOPLE_FILE, Step, Twins, case_with, no_person, person};
+use crate::two_branches::{PEOPLE, PEOPLE_FILE, Step, Twins, case_with, no_person, person};
 
 /// Begins a case with Jane and another file.
 fn jane_with(number: u8, path: &str, content: &str) -> Option<Twins> {

@@ -3,7 +3,7 @@
 use headwater_engine::mirror::{Identity, Mirror, MirrorOptions, NewCommit, Signature, Trailer};
 use serde_json::json;
 
-use crate::twins::{case, person};
+use crate::two_branches::{case, person};
 
 #[test]
 fn a_commit_of_both_has_one_id() {

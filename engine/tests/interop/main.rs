@@ -8,7 +8,7 @@
 
 mod attachments;
 mod commits;
-mod dice;
+mod random_records;
 mod markdown;
 mod oracle;
 mod paths;
@@ -17,4 +17,4 @@ mod rewriting;
 mod schema;
 mod sorting;
 mod toml;
-mod twins;
+mod two_branches;

@@ -4,7 +4,7 @@ use headwater_engine::id::{Key, SheetName};
 use headwater_engine::write::{Action, Condition, Operation};
 use serde_json::{Value as Json, json};
 
-use crate::twins::{Step, Twins, batch, case_with};
+use crate::two_branches::{Step, Twins, batch, case_with};
 
 const FILE: &str = ".gitsheets/posts.toml";
 

@@ -4,9 +4,9 @@ use headwater_engine::problem::Rule;
 use headwater_testkit::Upstream;
 use serde_json::{Value as Json, json};
 
-use crate::dice::{Dice, records, seed};
 use crate::oracle::tell;
-use crate::twins::{PEOPLE_FILE, Step, Twins, case, case_with, no_person, person};
+use crate::random_records::{Dice, records, seed};
+use crate::two_branches::{PEOPLE_FILE, Step, Twins, case, case_with, no_person, person};
 
 /// Begins a case of people with another path template.
 fn with_path(number: u8, template: &str) -> Option<Twins> {

@@ -3,10 +3,10 @@
 use headwater_testkit::Upstream;
 use serde_json::{Map, Value as Json, json};
 
-use crate::dice::{Dice, records, seed};
 use crate::oracle::tell;
+use crate::random_records::{Dice, records, seed};
 use crate::rewriting::{stays_in_gitsheets, stays_in_headwater};
-use crate::twins::{PEOPLE, PEOPLE_FILE, Step, Twins, person};
+use crate::two_branches::{PEOPLE, PEOPLE_FILE, Step, Twins, person};
 
 /// The sheets with bodies.
 const BODIES: [&str; 3] = ["posts", "pages", "raw"];

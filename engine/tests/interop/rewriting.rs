@@ -6,7 +6,7 @@ use headwater_testkit::{Upstream, corpus, fixtures, git};
 use serde_json::json;
 
 use crate::oracle::{Oracle, tell};
-use crate::twins::{Step, Twins, batch, engine};
+use crate::two_branches::{Step, Twins, batch, engine};
 
 /// The number of records written as one commit.
 const GROUP: usize = 500;

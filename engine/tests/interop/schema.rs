@@ -5,7 +5,7 @@ use headwater_engine::problem::Rule;
 use headwater_testkit::Upstream;
 use serde_json::{Value as Json, json};
 
-use crate::twins::{PEOPLE, PEOPLE_FILE, Twins, case_with, person};
+use crate::two_branches::{PEOPLE, PEOPLE_FILE, Twins, case_with, person};
 
 const SCHEMA: &str = "\n[gitsheet.schema]\nrequired = [\"slug\", \"email\"]\n\n\
                       [gitsheet.schema.properties.slug]\npattern = \"^[a-z0-9-]+$\"\n\n\

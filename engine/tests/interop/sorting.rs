@@ -3,9 +3,9 @@
 use headwater_testkit::Upstream;
 use serde_json::{Value as Json, json};
 
-use crate::dice::{Dice, records, seed};
 use crate::oracle::tell;
-use crate::twins::{PEOPLE, PEOPLE_FILE, Step, Twins, case_with, person};
+use crate::random_records::{Dice, records, seed};
+use crate::two_branches::{PEOPLE, PEOPLE_FILE, Step, Twins, case_with, person};
 
 /// Writes a list in a sheet with a sorting rule, and compares the result.
 #[track_caller]

@@ -3,7 +3,7 @@
 use headwater_engine::encode::toml;
 use serde_json::json;
 
-use crate::twins::{PEOPLE, PEOPLE_FILE, Twins, case, case_with, person};
+use crate::two_branches::{PEOPLE, PEOPLE_FILE, Twins, case, case_with, person};
 
 /// Writes a text as the field `bio` of a record, and compares its line.
 #[track_caller]

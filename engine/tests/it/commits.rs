@@ -5,8 +5,9 @@ use headwater_engine::commits::{Line, Log};
 use headwater_engine::engine::PastError;
 use headwater_engine::history::{Effort, HistoryError};
 use headwater_engine::id::{CommitId, SheetName};
+use headwater_engine::view::View;
 
-use crate::house::{DEFINITION, House, id};
+use crate::remote_and_engine::{DEFINITION, House, id};
 
 fn push(house: &mut House, files: &[(&str, Option<&str>)]) -> CommitId {
     let mut commit = house.upstream.commit("a change");
@@ -46,7 +47,7 @@ fn house() -> (House, Vec<CommitId>) {
 
 fn read(house: &House, line: Line, limit: usize, part: &Budget) -> Result<Log, PastError> {
     let any = Budget::unlimited();
-    house.engine().commits(line, &[], limit, Effort { awaited: &any, part })
+    house.engine().commits(&View::PUBLIC, line, &[], limit, Effort { awaited: &any, part })
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn each_commit_changed_what_a_comparison_with_its_parent_says() {
     assert_eq!(log.entries.iter().map(|it| it.commit).collect::<Vec<_>>(), commits);
     assert_eq!(log.next, None);
     for (entry, parent) in log.entries.iter().zip(commits[1..].iter().chain([&CommitId::ZERO])) {
-        let delta = house.engine().delta(*parent, entry.commit).unwrap();
+        let delta = house.engine().delta(&View::PUBLIC, *parent, entry.commit).unwrap();
         assert_eq!(entry.changed, delta.counts(), "{} above {parent}", entry.commit);
     }
     let changed = log.entries.iter().filter(|entry| !entry.changed.is_empty()).count();
@@ -89,7 +90,7 @@ fn a_part_ends_when_it_has_cost_enough_and_goes_on_from_there() {
     // Nobody waits any more.
     let gone = Budget::while_true(|| false);
     let effort = Effort { awaited: &gone, part: &any };
-    let given_up = house.engine().commits(line, &[], 1, effort);
+    let given_up = house.engine().commits(&View::PUBLIC, line, &[], 1, effort);
     let Err(PastError::History(error)) = given_up else { panic!("{given_up:?}") };
     assert!(matches!(*error, HistoryError::Unawaited(_)), "{error}");
 }
@@ -105,7 +106,10 @@ fn the_commits_of_a_sheet_are_those_that_changed_it() {
     let any = Budget::unlimited();
     let line = house.engine().line(None, None).unwrap();
     let effort = Effort { awaited: &any, part: &any };
-    let log = house.engine().commits(line, std::slice::from_ref(&notes), 1, effort).unwrap();
+    let log = house
+        .engine()
+        .commits(&View::PUBLIC, line, std::slice::from_ref(&notes), 1, effort)
+        .unwrap();
     let told: Vec<_> = log.entries.iter().map(|entry| entry.commit).collect();
     assert_eq!(told, [note]);
     assert!(log.entries[0].changed.keys().eq([&notes]));

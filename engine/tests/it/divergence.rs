@@ -10,7 +10,7 @@ use headwater_engine::report::{OutcomeKind, Trigger};
 use headwater_testkit::{Upstream, git};
 use tempfile::TempDir;
 
-use crate::house::{DEFINITION, House, config, held, id, open, remote};
+use crate::remote_and_engine::{DEFINITION, House, config, held, id, open, remote};
 
 #[test]
 fn a_rewritten_branch_is_held_until_the_operator_lets_it_through() {

@@ -7,7 +7,7 @@ use headwater_engine::mirror::{FetchLimits, Mirror, MirrorOptions, Remote, Remot
 use headwater_testkit::Upstream;
 use tempfile::TempDir;
 
-use crate::calls::{attach_to, may_trace};
+use crate::failing_syscalls::{attach_to, may_trace};
 
 /// The parameters for the child: its mirror and its remote.
 const CHILD: [&str; 2] = ["HEADWATER_FETCH_MIRROR", "HEADWATER_FETCH_URL"];

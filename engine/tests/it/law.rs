@@ -22,7 +22,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
 
 use crate::model::{Expected, expected};
-use crate::world::{Definitions, Op, WORDS, World, history};
+use crate::random_histories::{Definitions, Op, WORDS, World, history};
 
 /// Returns the number of histories to try; more on demand.
 pub(crate) fn cases() -> u32 {
@@ -251,7 +251,9 @@ fn json_text(scalar: &headwater_engine::scalar::Scalar) -> String {
         Scalar::Number(Number::Negative(integer)) => integer.to_string(),
         Scalar::Number(Number::Natural(integer)) => integer.to_string(),
         Scalar::Number(Number::Float(float)) => float.to_string(),
-        Scalar::String(text) | Scalar::Moment(_, text) => serde_json::to_string(&**text).unwrap(),
+        Scalar::String(text) | Scalar::Timestamp(_, text) => {
+            serde_json::to_string(&**text).unwrap()
+        }
         Scalar::Other(text) => text.to_string(),
     }
 }

@@ -10,7 +10,7 @@ use headwater_engine::report::Trigger;
 use headwater_testkit::Upstream;
 use tempfile::TempDir;
 
-use crate::house::{DEFINITION, config, held, remote};
+use crate::remote_and_engine::{DEFINITION, config, held, remote};
 
 /// Returns a remote with 100 people and an engine on it with the limits `push`.
 fn hundred(push: PushLimits) -> (Upstream, TempDir, Engine) {

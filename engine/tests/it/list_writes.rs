@@ -10,8 +10,8 @@ use headwater_engine::write::{
 };
 use serde_json::{Value, json};
 
-use crate::house::{House, config, remote};
 use crate::lists::house;
+use crate::remote_and_engine::{House, config, remote};
 
 const ICONS: &str = "slug,title\nada,Ada\nbob,Bob\ndan,Dan\n";
 const PATH: &str = "icons/all.csv";

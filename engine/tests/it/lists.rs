@@ -7,9 +7,10 @@ use headwater_engine::id::CommitId;
 use headwater_engine::load::load;
 use headwater_engine::mirror::{Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
+use headwater_engine::view::View;
 use headwater_testkit::Upstream;
 
-use crate::house::{House, id};
+use crate::remote_and_engine::{House, id};
 
 const ICONS: &str = "slug,title\nada,Ada\nbob,Bob\ncid,Cid\n";
 
@@ -163,7 +164,7 @@ fn what_a_table_hides_is_nobodys_to_read_in_earlier_states() {
     let mut house = house(definition, &[("people/all.csv", people)]);
     let first = house.served();
     let seen = |house: &House| -> Vec<String> {
-        let state = house.engine().at(first).unwrap();
+        let state = house.engine().at(&View::PUBLIC, first).unwrap();
         let sheet = state.sheet("people").unwrap();
         let shown = sheet.records().filter(|record| sheet.shows(record));
         shown.map(|record| record.key.to_string()).collect()

@@ -12,7 +12,7 @@ use headwater_engine::write::{Action, Batch, Condition, MOST_WRITTEN, Operation,
 use headwater_testkit::{Upstream, git};
 use serde_json::json;
 
-use crate::house::{DEFINITION, config};
+use crate::remote_and_engine::{DEFINITION, config};
 
 /// Returns the number of records to write; more on demand.
 fn writes() -> u64 {

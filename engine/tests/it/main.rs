@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
-mod calls;
+mod failing_syscalls;
 mod commits;
 mod divergence;
 mod fetched;
-mod house;
+mod remote_and_engine;
 mod law;
 mod layers;
 mod limits;
@@ -14,13 +14,13 @@ mod list_writes;
 mod lists;
 mod local;
 mod model;
-mod past;
+mod historical_states;
 mod names;
 mod pins;
-mod power;
+mod power_loss;
 mod problems;
 mod pushes;
-mod recall;
+mod cached_index;
 mod references;
 mod reloads;
 mod restarts;
@@ -28,6 +28,6 @@ mod scope;
 mod storm;
 mod tables;
 mod views;
-mod wire;
-mod world;
+mod cut_connections;
+mod random_histories;
 mod writes;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::world::{Definitions, Doc, File, INDEX_FILES, World, value};
+use crate::random_histories::{Definitions, Doc, File, INDEX_FILES, World, value};
 
 /// The searched texts of a record: each with its boost, as words.
 type Texts = Vec<(f64, Vec<String>)>;

@@ -7,7 +7,7 @@ use headwater_engine::id::CommitId;
 use headwater_engine::report::OutcomeKind;
 use headwater_testkit::git;
 
-use crate::house::{House, config, id, open, remote};
+use crate::remote_and_engine::{House, config, id, open, remote};
 
 fn push(house: &mut House, name: &str) -> CommitId {
     let text = format!("id = 1\nname = \"{name}\"\n");

@@ -13,7 +13,7 @@ use headwater_engine::write::{
 use headwater_testkit::git;
 use serde_json::{Value, json};
 
-use crate::house::{DEFINITION, House, config, id, remote};
+use crate::remote_and_engine::{DEFINITION, House, config, id, remote};
 
 /// Returns a house whose engine pushes.
 fn pushing(rewrites: Rewrites) -> House {
@@ -219,7 +219,7 @@ fn a_remote_that_moved_on_is_held_and_nothing_is_overwritten() {
     house.engine().settle_pushes();
     // The push requested a reload, which holds the remote's head.
     let (_, report) = house.failure(RequestKind::Reload);
-    assert_eq!(crate::house::held(&report).0.commit, id(&theirs));
+    assert_eq!(crate::remote_and_engine::held(&report).0.commit, id(&theirs));
     assert_eq!((remote_head(&house), house.served()), (id(&theirs), ours));
     let error = house.engine().commit(batch("joe", json!({ "n": 1 }))).unwrap_err();
     assert!(
@@ -227,7 +227,7 @@ fn a_remote_that_moved_on_is_held_and_nothing_is_overwritten() {
         "{error}"
     );
     // Once let through, the local commits are on a separate branch, here and on the remote.
-    let held = crate::house::held(&report).0.id;
+    let held = crate::remote_and_engine::held(&report).0.id;
     assert_eq!(house.run(RequestKind::Apply(held)).result.as_ref().unwrap().new, id(&theirs));
     house.engine().settle_pushes();
     assert_eq!(conflicts(&house.mirror()), [ours]);
@@ -404,7 +404,7 @@ fn what_is_written_on_a_rewritten_branch_that_was_let_through_is_pushed() {
     let other = other.put(".gitsheets/people.toml", DEFINITION);
     other.put("people/zoe.toml", "id = 9\n").push();
     let (_, report) = house.failure(RequestKind::Reload);
-    let held = crate::house::held(&report).0.id;
+    let held = crate::remote_and_engine::held(&report).0.id;
     house.run(RequestKind::Apply(held)).result.as_ref().unwrap();
     let commit = write(&house, "zoe", json!({ "n": 1 }));
     is_pushed(&house, commit);
@@ -421,7 +421,7 @@ fn what_the_remote_has_purged_is_written_anew_when_its_request_comes_again() {
     is_pushed(&house, purged);
     house.upstream.reset_to(&before.to_string());
     let (_, report) = house.failure(RequestKind::Reload);
-    let held = crate::house::held(&report).0.id;
+    let held = crate::remote_and_engine::held(&report).0.id;
     house.run(RequestKind::Apply(held)).result.as_ref().unwrap();
     assert_eq!(house.served(), before);
     let again = house.engine().commit(request.clone()).unwrap();
@@ -441,7 +441,7 @@ fn a_remote_that_takes_no_branches_of_conflicts_takes_the_branch_all_the_same() 
     let ours = house.engine().commit(request.clone()).unwrap().commit;
     house.engine().settle_pushes();
     let (_, report) = house.failure(RequestKind::Reload);
-    let held = crate::house::held(&report).0.id;
+    let held = crate::remote_and_engine::held(&report).0.id;
     let outcome = house.run(RequestKind::Apply(held));
     let kept = outcome.result.as_ref().unwrap().replayed.clone().unwrap().kept.unwrap();
     assert_eq!((kept.commit, conflicts(&house.mirror())), (ours, vec![ours]));

@@ -15,7 +15,7 @@ use headwater_engine::report::{OutcomeKind, Trigger};
 use headwater_testkit::{Upstream, git};
 use tempfile::TempDir;
 
-use crate::house::{DEFINITION, House, config, held, id, open, remote};
+use crate::remote_and_engine::{DEFINITION, House, config, held, id, open, remote};
 
 #[test]
 fn a_push_of_one_record_goes_live_and_nothing_else_changes() {

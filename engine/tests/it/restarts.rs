@@ -13,7 +13,7 @@ use headwater_engine::report::Trigger;
 use headwater_testkit::git;
 use headwater_testkit::git::git_with_input;
 
-use crate::house::{House, config, remote};
+use crate::remote_and_engine::{House, config, remote};
 
 /// Returns a house whose engine has written its cache and ended, and the cache.
 fn rested() -> (House, Cache) {

@@ -21,7 +21,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
 use serde_json::{Map, Value, json};
 
-use crate::house::House;
+use crate::remote_and_engine::House;
 
 /// Returns the number of cases to try; more on demand.
 fn cases() -> u32 {

@@ -14,7 +14,7 @@ use headwater_engine::options::LoadOptions;
 use headwater_engine::report::Trigger;
 use headwater_engine::search::{Query, Scope};
 
-use crate::house::{House, id};
+use crate::remote_and_engine::{House, id};
 
 /// Returns how long the storm lasts; longer on demand.
 fn duration() -> Duration {

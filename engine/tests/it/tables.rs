@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, TestCaseError};
 use serde_json::{Map, Value, json};
 
 use crate::law::{cases, open, same_pages, same_verdict, tells_what_is_seen};
-use crate::world::WORDS;
+use crate::random_histories::WORDS;
 
 /// A row before it is written in some format.
 #[derive(Debug, Clone, PartialEq)]

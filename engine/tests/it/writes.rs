@@ -9,7 +9,7 @@ use headwater_engine::write::{
 };
 use serde_json::{Value, json};
 
-use crate::house::{DEFINITION, House, held, id};
+use crate::remote_and_engine::{DEFINITION, House, held, id};
 
 fn batch(actions: impl IntoIterator<Item = Action>) -> Batch {
     let operation =

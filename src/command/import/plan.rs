@@ -16,8 +16,8 @@ use serde_json::Value;
 use super::rows::Row;
 use super::unique::{self, Clash, Unique};
 use crate::command::edit::placed;
-use crate::command::flaw::{Flaw, NO_PATH};
 use crate::command::progress::Bar;
+use crate::command::record_flaw::{Flaw, NO_PATH};
 use crate::command::writer::operation;
 
 /// The number of rows between two moves of the bar.

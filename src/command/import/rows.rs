@@ -6,8 +6,8 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::cli::TableFormat;
-use crate::command::cell;
-use crate::command::flaw::Flaw;
+use crate::command::csv_cell;
+use crate::command::record_flaw::Flaw;
 
 /// One row: the line where it begins, and its record or its flaw.
 #[derive(Debug, PartialEq, Eq)]
@@ -151,7 +151,7 @@ fn misquoted(bytes: &[u8]) -> Option<(usize, &'static str)> {
 fn fields(columns: &[(&str, bool)], record: &csv::StringRecord) -> Value {
     let cells = columns.iter().zip(record).filter(|(_, cell)| !cell.is_empty());
     let fields =
-        cells.map(|((name, is_text), cell)| ((*name).to_owned(), cell::read(cell, *is_text)));
+        cells.map(|((name, is_text), cell)| ((*name).to_owned(), csv_cell::read(cell, *is_text)));
     Value::Object(fields.collect::<Map<_, _>>())
 }
 

@@ -11,10 +11,10 @@ use headwater_engine::budget::Budget;
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 
-use crate::http::answers;
+use crate::http::answer_scheduler;
 use crate::http::byte_quota::{ByteQuota, QuotaShare};
-use crate::http::lane::{Lane, Turn};
-use crate::http::past::Asker;
+use crate::http::concurrency_limit::{ConcurrencyLimit, Turn};
+use crate::http::historical_states::Asker;
 use crate::http::single_flight::SingleFlight;
 use crate::http::source::Source;
 use crate::wire::{ApiError, Code, Watched, changes};
@@ -83,7 +83,7 @@ pub(super) struct Returning {
 /// Writes texts off the threads that answer, each once. Followers never wait for returning clients,
 /// which wait in a lane.
 pub(super) struct Writer {
-    returning: Lane,
+    returning: ConcurrencyLimit,
     /// The texts in progress for returning clients.
     writing: SingleFlight<TextName, Option<DeltaText>>,
     desk: Desk,
@@ -100,7 +100,7 @@ struct Desk {
 }
 
 /// What is reported of a publication.
-pub(super) struct Told {
+pub(super) struct RenderedDelta {
     /// `None` if the followers must start anew.
     pub(super) text: Option<DeltaText>,
     /// The processor time that it took.
@@ -138,7 +138,7 @@ impl Writer {
         let (following, returning) =
             (ByteQuota::new(bytes, bytes), ByteQuota::new(bytes, bytes / 4));
         let desk = Desk { following, returning, known: Arc::new(Mutex::new(known)) };
-        Self { returning: Lane::new(PLACES), writing: SingleFlight::within(0), desk }
+        Self { returning: ConcurrencyLimit::new(PLACES), writing: SingleFlight::within(0), desk }
     }
 
     /// Returns the part of `delta`, which is published, that concerns `watched`: an existing text
@@ -149,17 +149,19 @@ impl Writer {
         delta: &Arc<Delta>,
         watched: &Arc<Watched>,
         limit: Option<Duration>,
-    ) -> Told {
+    ) -> RenderedDelta {
         let (desk, delta, watched) = (self.desk.clone(), delta.clone(), watched.clone());
         let write = move || {
-            let begun = answers::processor_time();
+            let begun = answer_scheduler::processor_time();
             let room = desk.following.enter(Source::OURS);
-            let text = desk.write(&delta, &watched, &answers::budget(limit), room).unwrap_or(None);
-            Told { text, cost: answers::processor_time().saturating_sub(begun) }
+            let text = desk
+                .write(&delta, &watched, &answer_scheduler::budget(limit), room)
+                .unwrap_or(None);
+            RenderedDelta { text, cost: answer_scheduler::processor_time().saturating_sub(begun) }
         };
         tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| {
             tracing::error!(%error, "writing the changes panicked");
-            Told { text: None, cost: Duration::ZERO }
+            RenderedDelta { text: None, cost: Duration::ZERO }
         })
     }
 
@@ -193,7 +195,7 @@ impl Writer {
         let limit = limit.map(|limit| limit * WORTH);
         let write = move || {
             let room = desk.returning.enter(source);
-            desk.write(&delta, &watched, &answers::budget(limit), room).map_err(no_room)
+            desk.write(&delta, &watched, &answer_scheduler::budget(limit), room).map_err(no_room)
         };
         // A text lives as long as somebody holds it; nothing else is remembered.
         self.writing.get(name, turn, write, |_| 1).await

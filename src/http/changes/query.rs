@@ -7,7 +7,7 @@ use headwater_engine::snapshot::Snapshot;
 
 use crate::http::lookup::{no_sheet, public_sheet};
 use crate::http::parameters::{pairs, wrong};
-use crate::http::unanswered::refused;
+use crate::http::query_refusals::refused;
 use crate::wire::{ApiError, Watched};
 
 /// The longest that a long poll waits, in seconds.

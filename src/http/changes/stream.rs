@@ -12,7 +12,7 @@ use axum::body::{Bytes, HttpBody};
 use hyper::body::Frame;
 use tokio::time::{Instant, Sleep};
 
-use super::audience::Follower;
+use super::followers::Follower;
 use crate::wire::ApiError;
 
 /// How long the stream is silent before it sends a sign of life.
@@ -121,8 +121,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Wake, Waker};
 
-    use super::super::audience::tests::Hall;
     use super::super::delta_text::tests::commit;
+    use super::super::followers::tests::Hall;
     use super::*;
     use crate::wire::Code;
 

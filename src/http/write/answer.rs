@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 use super::head::WriteHead;
 use crate::hook;
 use crate::http::app::App;
-use crate::http::current::commit_header;
 use crate::http::etag;
+use crate::http::header_names::COMMIT;
 use crate::http::json::Json;
-use crate::http::names::COMMIT;
+use crate::http::request_snapshot::commit_header;
 use crate::wire::{ApiError, Code, FieldError};
 
 /// Whether the remote has the commit, for answers without a body too.

@@ -7,7 +7,7 @@ use axum::response::Response;
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::write::{Action, Operation};
 
-use super::admitted::Admitted;
+use super::authorized_write::Admitted;
 use super::condition;
 use super::head::WriteHead;
 use crate::http::app::App;

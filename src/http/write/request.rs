@@ -1,7 +1,7 @@
 //! The operations of a write request, and the message of their commit.
 
 use axum::http::{HeaderMap, HeaderName};
-use headwater_engine::decode::{self, Flaw, words};
+use headwater_engine::decode::{self, Flaw, parser_messages};
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::{Identity, Trailer};
 use headwater_engine::write::{Action, Batch, Condition, MOST_WRITTEN, Operation, Repeat};
@@ -126,7 +126,10 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let value = decode::json(body);
     let value = value.map_err(|flaw| ApiError::explained(Code::InvalidBody, malformed(&flaw)))?;
     serde_json::from_value(value).map_err(|error| {
-        ApiError::explained(Code::InvalidBody, format!("the body: {}", words::of_json(&error)))
+        ApiError::explained(
+            Code::InvalidBody,
+            format!("the body: {}", parser_messages::of_json(&error)),
+        )
     })
 }
 

@@ -6,7 +6,7 @@ use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, St
 use granit_parser::{Span, StrInput, Tag};
 use serde_json::{Map, Value};
 
-use super::{margin, schema};
+use super::{core_schema, indentation};
 use crate::decode::Flaw;
 use crate::problem::Rule;
 
@@ -127,7 +127,7 @@ impl<'t> Composer<'t> {
                     self.check_margin(&span, span.end, place)?;
                 }
                 let is_plain = style == ScalarStyle::Plain;
-                let value = schema::scalar(&text, is_plain, tag.as_deref());
+                let value = core_schema::scalar(&text, is_plain, tag.as_deref());
                 let value = value.map_err(|message| malformed(&span, message))?;
                 self.keep(anchor, &value, &span)?;
                 Ok(value)
@@ -233,9 +233,9 @@ impl<'t> Composer<'t> {
         let value = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let is_plain = style == ScalarStyle::Plain;
-                let name = tag.as_deref().map(schema::name);
+                let name = tag.as_deref().map(core_schema::name);
                 let is_null = match &name {
-                    None => is_plain && schema::is_null(&text),
+                    None => is_plain && core_schema::is_null(&text),
                     Some(name) => name.as_deref() == Some("null"),
                 };
                 let is_merge = match &name {
@@ -243,7 +243,7 @@ impl<'t> Composer<'t> {
                     Some(name) => name.as_deref() == Some("merge"),
                 };
                 if anchor != 0 {
-                    let value = schema::scalar(&text, is_plain, tag.as_deref());
+                    let value = core_schema::scalar(&text, is_plain, tag.as_deref());
                     let value = value.map_err(|message| malformed(span, message))?;
                     self.keep(anchor, &value, span)?;
                 }
@@ -284,7 +284,7 @@ impl<'t> Composer<'t> {
     /// Refuses a value in brackets or quotes that goes on to the left of the entry that it is in.
     fn check_margin(&self, span: &Span, end: Marker, place: NodeContext) -> Result<(), Flaw> {
         let Some(entry) = place.entry.filter(|_| !place.in_flow) else { return Ok(()) };
-        match margin::outdented(self.text, entry, byte(span.start)..byte(end)) {
+        match indentation::outdented(self.text, entry, byte(span.start)..byte(end)) {
             None => Ok(()),
             Some(at) => {
                 let message = "a line is indented less than the value it belongs to";
@@ -330,7 +330,7 @@ fn takes(tag: Option<&Tag>, names: &[&str], span: &Span) -> Result<(), Flaw> {
     const OWN: [&str; 10] =
         ["map", "set", "seq", "omap", "pairs", "str", "int", "float", "bool", "null"];
     let Some(tag) = tag else { return Ok(()) };
-    match schema::name(tag).as_deref() {
+    match core_schema::name(tag).as_deref() {
         Some(name) if OWN.contains(&name) && !names.contains(&name) => {
             let message = format!("the value after `{}` is not of this type", tag.original());
             Err(malformed(span, message))

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::style::{Style, quoted};
 use crate::decode;
-use crate::scalar::Moment;
+use crate::scalar::Timestamp;
 
 /// Returns the text with its members replaced by those of the record, or `None` if the file is not
 /// understood. The result must be read back before it is trusted.
@@ -104,7 +104,7 @@ impl Editor {
     ) -> String {
         let (first, rest) = member.lines.split_first().map_or(("", &[][..]), |(f, r)| (*f, r));
         let behind = first[indent + member.name.len()..].trim_start();
-        let old = Behind::of(behind.strip_prefix(':').unwrap_or(behind));
+        let old = AfterColon::of(behind.strip_prefix(':').unwrap_or(behind));
         if old.value.is_empty()
             && let Some(inner) = rest.iter().find(|line| !is_between(line))
             && let Some(inside) = self.inside(rest, indentation(inner), indent, was, is)
@@ -199,7 +199,7 @@ impl Editor {
                 return table;
             }
         }
-        let old = Behind::of(&first[indent + 1..]);
+        let old = AfterColon::of(&first[indent + 1..]);
         if is.is_array() || is.is_object() {
             let mut fresh = String::new();
             self.fresh(std::slice::from_ref(is), indent, &mut fresh);
@@ -212,12 +212,12 @@ impl Editor {
     /// comments stay, and a date stays plain.
     pub(in crate::encode) fn value(
         &self,
-        old: &Behind<'_>,
+        old: &AfterColon<'_>,
         is_one_line: bool,
         is: &Json,
         indent: usize,
     ) -> String {
-        let is_date = |text: &str| Moment::parse(text).is_some();
+        let is_date = |text: &str| Timestamp::parse(text).is_some();
         let first = old.value.chars().next().filter(|_| is_one_line);
         let value = match (first, is) {
             (Some('\''), Json::String(text)) if !text.contains(char::is_control) => {
@@ -255,13 +255,13 @@ pub(in crate::encode) struct Element<'t> {
 }
 
 /// The text after a colon or a dash in its line.
-pub(in crate::encode) struct Behind<'t> {
+pub(in crate::encode) struct AfterColon<'t> {
     pub(in crate::encode) value: &'t str,
     /// The comment, with the space before it.
     pub(in crate::encode) comment: &'t str,
 }
 
-impl<'t> Behind<'t> {
+impl<'t> AfterColon<'t> {
     pub(in crate::encode) fn of(text: &'t str) -> Self {
         let content = text.trim_start();
         let end = end_of_value(content).min(content.trim_end().len());

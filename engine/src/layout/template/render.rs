@@ -2,7 +2,7 @@
 
 use crate::value::{Json, Kind, Value};
 
-use super::super::name::{UNSTORABLE, fault};
+use super::super::file_name::{UNSTORABLE, fault};
 use super::{Component, Mismatch, Part, Template};
 
 /// The reason why the path of a record cannot be derived from its fields.

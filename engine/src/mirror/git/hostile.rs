@@ -9,7 +9,7 @@ use super::{GitCommand, GitVersion};
 use crate::id::{BlobId, CommitId};
 use crate::mirror::testing::{TestRepository, hermetic_git};
 use crate::mirror::{
-    FetchLimits, Mirror, MirrorOptions, Reading, Remote, RemoteHead, RemoteOptions,
+    FetchLimits, Mirror, MirrorOptions, ReadLimits, Remote, RemoteHead, RemoteOptions,
 };
 
 /// Settings that name a program (`$EVIL`) or that lead to one.
@@ -184,7 +184,7 @@ fn run(command: GitCommand, hostile: &Hostile) {
         GitCommand::CatFile => {
             assert_eq!(mirror.find_file(tip, "a.toml").unwrap().unwrap().size(), 1);
             let a = mirror.find_file(tip, "a.toml").unwrap().unwrap().id();
-            let reading = Reading { largest: 100, most: 100, least: 2 };
+            let reading = ReadLimits { largest: 100, most: 100, least: 2 };
             let read = mirror.files(&[hostile.missing, a], reading).unwrap();
             assert_eq!(read, [None, Some(b"3".to_vec())]);
         }

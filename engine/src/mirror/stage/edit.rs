@@ -11,7 +11,7 @@ use gix::bstr::ByteSlice as _;
 use gix::objs::Kind;
 
 use super::Stage;
-use super::twins::Twins;
+use super::case_collisions::Twins;
 use crate::id::TreeId;
 use crate::mirror::tree::{Entries, RawEntry, bad_tree};
 use crate::mirror::{EntryMode, ObjectError};

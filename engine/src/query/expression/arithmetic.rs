@@ -2,12 +2,12 @@
 
 use time::Duration;
 
+use super::allocated_values;
+use super::cost_meter::Meter;
 use super::flaw::Fault;
 use super::limits::MAX_TEXT;
-use super::made;
-use super::meter::Meter;
 use super::operand::Operand;
-use crate::scalar::Moment;
+use crate::scalar::Timestamp;
 
 /// The longest duration, in seconds: about ten thousand years.
 const LONGEST: i64 = 315_576_000_000;
@@ -26,7 +26,7 @@ pub(super) fn duration(duration: Option<Duration>) -> Result<Operand<'static>, F
 /// Returns the moment `nanoseconds` after the Unix epoch.
 pub(super) fn moment(nanoseconds: Option<i128>) -> Result<Operand<'static>, Fault> {
     let nanoseconds = nanoseconds.filter(|at| *at >= i128::from(FIRST) * NANOSECONDS);
-    nanoseconds.and_then(Moment::at).map(Operand::Moment).ok_or(Fault::RANGE)
+    nanoseconds.and_then(Timestamp::at).map(Operand::Timestamp).ok_or(Fault::RANGE)
 }
 
 pub(super) fn add<'a>(
@@ -46,13 +46,13 @@ pub(super) fn add<'a>(
         (Bytes(left), Bytes(right)) if left.len() + right.len() > MAX_TEXT => Err(Fault::LONG),
         (Bytes(left), Bytes(right)) => Ok(Bytes([&left[..], &right[..]].concat().into())),
         (Operand::Duration(left), Operand::Duration(right)) => duration(left.checked_add(right)),
-        (Operand::Moment(at), Operand::Duration(by))
-        | (Operand::Duration(by), Operand::Moment(at)) => {
+        (Operand::Timestamp(at), Operand::Duration(by))
+        | (Operand::Duration(by), Operand::Timestamp(at)) => {
             moment(at.nanoseconds().checked_add(by.whole_nanoseconds()))
         }
         (left, right) => {
             let both = left.elements().zip(right.elements()).ok_or(Fault::TYPES)?;
-            made::collect(both.0.chain(both.1), meter).map(Operand::List)
+            allocated_values::collect(both.0.chain(both.1), meter).map(Operand::List)
         }
     }
 }
@@ -64,10 +64,10 @@ pub(super) fn subtract<'a>(left: Operand<'a>, right: Operand<'a>) -> Result<Oper
         (Uint(left), Uint(right)) => left.checked_sub(right).map(Uint).ok_or(Fault::RANGE),
         (Double(left), Double(right)) => Ok(Double(left - right)),
         (Operand::Duration(left), Operand::Duration(right)) => duration(left.checked_sub(right)),
-        (Operand::Moment(at), Operand::Duration(by)) => {
+        (Operand::Timestamp(at), Operand::Duration(by)) => {
             moment(at.nanoseconds().checked_sub(by.whole_nanoseconds()))
         }
-        (Operand::Moment(at), Operand::Moment(from)) => {
+        (Operand::Timestamp(at), Operand::Timestamp(from)) => {
             let between = at.nanoseconds() - from.nanoseconds();
             let seconds = i64::try_from(between.div_euclid(NANOSECONDS)).ok();
             // Less than a second always fits.

@@ -2,14 +2,14 @@
 
 use std::cmp::Ordering;
 
-use super::clock::part_of;
+use super::allocated_values;
 use super::compare::{equal, member};
+use super::cost_meter::Meter;
 use super::flaw::Fault;
 use super::function::Function;
 use super::limits::MAX_LIST;
-use super::made;
-use super::meter::Meter;
 use super::operand::Operand;
+use super::timestamp_parts::part_of;
 use super::{convert, number, text, version};
 use crate::budget::STEP;
 
@@ -80,7 +80,7 @@ fn of_one<'a>(
         (Function::Reverse, Operand::Text(of)) => text::made(of.chars().rev().collect()),
         (Function::Join, list) => text::join(list, ""),
         (Function::Reverse, list) => {
-            made::collect(elements(list)?.into_iter().rev(), meter).map(Operand::List)
+            allocated_values::collect(elements(list)?.into_iter().rev(), meter).map(Operand::List)
         }
         (Function::Sum, list) => number::sum(list, meter),
         (Function::Min, list) => number::best(elements(list)?.into_iter(), Ordering::Less, meter),
@@ -91,7 +91,7 @@ fn of_one<'a>(
             let mut distinct: Vec<Operand<'a>> = Vec::new();
             for element in elements(list)? {
                 if !is_in(&element, &distinct, meter)? {
-                    made::add(&mut distinct, element, meter)?;
+                    allocated_values::add(&mut distinct, element, meter)?;
                 }
             }
             Ok(Operand::List(distinct.into()))

@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::allocated_values::Part as _;
 use super::evaluate::{Scope, evaluate};
 use super::flaw::{Fault, Flaw};
 use super::function::{FUNCTIONS, Form, Function, Signature};
 use super::limits::{MAX_CONSTANT, MAX_PATTERNS};
-use super::made::Part as _;
 use super::operand::{KEY, Operand};
 use super::pattern::Pattern;
 use super::syntax::{Node, NodeKind};
 use super::term::{Fold, FoldKind, Referrers, Target, Term};
 use crate::budget::Budget;
 use crate::layout::Reference;
-use crate::nearest::{did_you_mean, nearest};
-use crate::scalar::Moment;
+use crate::scalar::Timestamp;
 use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
+use crate::suggestion::{did_you_mean, nearest};
 use crate::value::FieldPath;
 
 /// The names of types, which are values.
@@ -34,7 +34,7 @@ pub(super) struct Ground<'a> {
     /// The state that contains the sheet; without it, no other record is read.
     pub(super) snapshot: Option<&'a Snapshot>,
     /// The value of `now`.
-    pub(super) now: Moment,
+    pub(super) now: Timestamp,
 }
 
 /// An expression with resolved names.
@@ -156,13 +156,13 @@ impl<'a> Names<'a> {
 
 /// The position of a value in the records of a sheet.
 #[derive(Clone)]
-struct Place<'a> {
+struct FieldPosition<'a> {
     sheet: &'a Sheet,
     /// The field; empty for the record itself.
     path: String,
 }
 
-impl Place<'_> {
+impl FieldPosition<'_> {
     fn inside(&self, name: &str) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
         Self { path: format!("{}{dot}{name}", self.path), ..self.clone() }
@@ -170,12 +170,12 @@ impl Place<'_> {
 }
 
 /// A term, and the position of its value, if it is in a record.
-struct Found<'a> {
+struct LocatedTerm<'a> {
     term: Term,
-    place: Option<Place<'a>>,
+    place: Option<FieldPosition<'a>>,
 }
 
-impl From<Term> for Found<'_> {
+impl From<Term> for LocatedTerm<'_> {
     fn from(term: Term) -> Self {
         Self { term, place: None }
     }
@@ -184,7 +184,7 @@ impl From<Term> for Found<'_> {
 /// The variable of a macro.
 struct Local<'a> {
     name: String,
-    place: Option<Place<'a>>,
+    place: Option<FieldPosition<'a>>,
 }
 
 struct Checker<'a> {
@@ -199,7 +199,7 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn term(&mut self, node: &Node) -> Result<Found<'a>, Flaw> {
+    fn term(&mut self, node: &Node) -> Result<LocatedTerm<'a>, Flaw> {
         let term = match &node.kind {
             NodeKind::Constant(constant) => Term::Constant(constant.clone()),
             NodeKind::Name(name) => return self.name(node.at, name),
@@ -208,7 +208,7 @@ impl<'a> Checker<'a> {
                 let of = self.term(of)?;
                 let place = self.member(node.at, of.place.as_ref(), name)?;
                 let term = Term::Select { of: Box::new(of.term), name: name.as_str().into() };
-                return Ok(Found { term, place });
+                return Ok(LocatedTerm { term, place });
             }
             NodeKind::Index { of, index } => {
                 let (of, index) = (self.term(of)?, self.term(index)?);
@@ -216,7 +216,7 @@ impl<'a> Checker<'a> {
                 // An element of a list has the position of the list.
                 let place = of.place.filter(|_| is_position);
                 let (of, index) = (Box::new(of.term), Box::new(index.term));
-                return Ok(Found { term: Term::Index { of, index }, place });
+                return Ok(LocatedTerm { term: Term::Index { of, index }, place });
             }
             NodeKind::Call { target, name, arguments } => {
                 return self.call(node, target.as_deref(), name, arguments);
@@ -246,14 +246,17 @@ impl<'a> Checker<'a> {
     }
 
     /// Resolves a name: a variable of a macro, the clock, a key, a field, or a type.
-    fn name(&mut self, at: usize, name: &str) -> Result<Found<'a>, Flaw> {
+    fn name(&mut self, at: usize, name: &str) -> Result<LocatedTerm<'a>, Flaw> {
         if let Some(depth) = self.locals.iter().rposition(|local| local.name == name) {
-            return Ok(Found { term: Term::Local(depth), place: self.locals[depth].place.clone() });
+            return Ok(LocatedTerm {
+                term: Term::Local(depth),
+                place: self.locals[depth].place.clone(),
+            });
         }
         match name {
             "now" => {
                 self.reads_now = true;
-                Ok(Term::Constant(Operand::Moment(self.ground.now)).into())
+                Ok(Term::Constant(Operand::Timestamp(self.ground.now)).into())
             }
             KEY => Ok(Term::Key.into()),
             _ if self.own.knows(name) => self.field(at, name),
@@ -264,23 +267,23 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn field(&self, at: usize, name: &str) -> Result<Found<'a>, Flaw> {
+    fn field(&self, at: usize, name: &str) -> Result<LocatedTerm<'a>, Flaw> {
         if !self.own.knows(name) {
             return Err(Flaw::new(at, self.own.unknown(name)));
         }
-        let place = Place { sheet: self.ground.sheet, path: name.to_owned() };
+        let place = FieldPosition { sheet: self.ground.sheet, path: name.to_owned() };
         let known = self.candidates.binary_search_by(|candidate| (**candidate).cmp(name));
         let place_among = known.map_err(|_| Flaw::new(at, self.own.unknown(name)))?;
-        Ok(Found { term: Term::Field(place_among), place: Some(place) })
+        Ok(LocatedTerm { term: Term::Field(place_among), place: Some(place) })
     }
 
     /// Returns the position of a member, if its table is in a record.
     fn member(
         &self,
         at: usize,
-        of: Option<&Place<'a>>,
+        of: Option<&FieldPosition<'a>>,
         name: &str,
-    ) -> Result<Option<Place<'a>>, Flaw> {
+    ) -> Result<Option<FieldPosition<'a>>, Flaw> {
         let Some(of) = of else { return Ok(None) };
         let place = of.inside(name);
         if of.path.is_empty() && name == KEY {
@@ -302,7 +305,7 @@ impl<'a> Checker<'a> {
         target: Option<&Node>,
         name: &str,
         arguments: &[Node],
-    ) -> Result<Found<'a>, Flaw> {
+    ) -> Result<LocatedTerm<'a>, Flaw> {
         match (target, name, arguments) {
             (None, "has", arguments) => return self.has(node.at, arguments),
             (None, "ref", arguments) => return self.referred(node.at, arguments),
@@ -351,7 +354,7 @@ impl<'a> Checker<'a> {
             return Err(Flaw::new(node.at, message));
         }
         if function == Function::Matches {
-            return self.matches(node.at, operands).map(Found::from);
+            return self.matches(node.at, operands).map(LocatedTerm::from);
         }
         let is_constant = operands.iter().all(|it| matches!(it, Term::Constant(_)));
         let term = Term::Call { function, operands };
@@ -395,11 +398,11 @@ impl<'a> Checker<'a> {
         variable: &Node,
         test: Option<&Node>,
         step: Option<&Node>,
-    ) -> Result<Found<'a>, Flaw> {
+    ) -> Result<LocatedTerm<'a>, Flaw> {
         let NodeKind::Name(name) = &variable.kind else {
             return Err(Flaw::new(variable.at, "a name is expected, which stands for an element"));
         };
-        let Found { term: range, place } = self.term(range)?;
+        let LocatedTerm { term: range, place } = self.term(range)?;
         let local = self.locals.len();
         self.locals.push(Local { name: name.clone(), place: place.clone() });
         let test = test.map(|test| self.term(test)).transpose();
@@ -412,10 +415,13 @@ impl<'a> Checker<'a> {
             None => place.filter(|_| kind == FoldKind::List),
         };
         let step = step.map(|step| step.term);
-        Ok(Found { term: Term::Fold(Box::new(Fold { kind, range, local, test, step })), place })
+        Ok(LocatedTerm {
+            term: Term::Fold(Box::new(Fold { kind, range, local, test, step })),
+            place,
+        })
     }
 
-    fn has(&mut self, at: usize, arguments: &[Node]) -> Result<Found<'a>, Flaw> {
+    fn has(&mut self, at: usize, arguments: &[Node]) -> Result<LocatedTerm<'a>, Flaw> {
         let wrong = || Flaw::new(at, "`has` takes a field, as in `has(address.city)`");
         let [argument] = arguments else { return Err(wrong()) };
         let term = match &argument.kind {
@@ -439,12 +445,12 @@ impl<'a> Checker<'a> {
         self.ground.snapshot.ok_or_else(|| Flaw::new(at, message()))
     }
 
-    fn referred(&mut self, at: usize, arguments: &[Node]) -> Result<Found<'a>, Flaw> {
+    fn referred(&mut self, at: usize, arguments: &[Node]) -> Result<LocatedTerm<'a>, Flaw> {
         let snapshot = self.snapshot(at, "ref")?;
         let [argument] = arguments else {
             return Err(Flaw::new(at, "`ref` takes a field that is a reference"));
         };
-        let Found { term: value, place } = self.term(argument)?;
+        let LocatedTerm { term: value, place } = self.term(argument)?;
         let reference = place.as_ref().and_then(|place| place.sheet.spec().reference(&place.path));
         let Some(reference) = reference.filter(|reference| reference.is_public) else {
             let sheet = place.map_or(self.ground.sheet, |place| place.sheet);
@@ -456,12 +462,12 @@ impl<'a> Checker<'a> {
         let Some(sheet) = snapshot.sheet(reference.sheet.as_str()) else {
             return Ok(Term::Constant(Operand::Null).into());
         };
-        let place = Some(Place { sheet, path: String::new() });
+        let place = Some(FieldPosition { sheet, path: String::new() });
         let to = Target { sheet: self.relate(sheet), field: reference.target.clone() };
-        Ok(Found { term: Term::Referred { value: Box::new(value), to: Box::new(to) }, place })
+        Ok(LocatedTerm { term: Term::Referred { value: Box::new(value), to: Box::new(to) }, place })
     }
 
-    fn referrers(&mut self, at: usize, arguments: &[Node]) -> Result<Found<'a>, Flaw> {
+    fn referrers(&mut self, at: usize, arguments: &[Node]) -> Result<LocatedTerm<'a>, Flaw> {
         let snapshot = self.snapshot(at, "referrers")?;
         let own = &self.ground.sheet.spec().name;
         let public = snapshot.sheets().filter(|sheet| sheet.spec().public);
@@ -490,9 +496,9 @@ impl<'a> Checker<'a> {
             return Err(Flaw::new(arguments[0].at, message));
         };
         let (field, target) = (reference.field.clone(), reference.target.clone());
-        let place = Some(Place { sheet, path: String::new() });
+        let place = Some(FieldPosition { sheet, path: String::new() });
         let referrers = Referrers { sheet: self.relate(sheet), field, target };
-        Ok(Found { term: Term::Referrers(Box::new(referrers)), place })
+        Ok(LocatedTerm { term: Term::Referrers(Box::new(referrers)), place })
     }
 
     /// Adds another sheet that the expression reads, and returns it.

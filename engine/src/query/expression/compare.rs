@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
+use super::cost_meter::Meter;
 use super::flaw::Fault;
-use super::meter::Meter;
 use super::operand::Operand;
 use crate::budget::STEP;
-use crate::scalar::Moment;
+use crate::scalar::Timestamp;
 
 /// Says whether two values are equal. Those of different types are not, but numbers are compared
 /// by their value whatever their type, and a text that spells a moment with a timestamp.
@@ -49,9 +49,9 @@ pub(super) fn equal(
 /// Returns what it costs to compare two values, without the parts of lists and maps that were made.
 /// What lies in a record is read to find its parts, each of which costs again what it is.
 fn comparing(one: &Operand<'_>, other: &Operand<'_>) -> usize {
-    use Operand::{Json, Moment, Record};
+    use Operand::{Json, Record, Timestamp};
     let (one_weight, other_weight) = (one.weight(), other.weight());
-    let reads = |it: &Operand<'_>| matches!(it, Json(_) | Record(_) | Moment(_));
+    let reads = |it: &Operand<'_>| matches!(it, Json(_) | Record(_) | Timestamp(_));
     if reads(one) || reads(other) {
         STEP + one_weight + other_weight
     } else {
@@ -156,11 +156,11 @@ pub(super) fn order(
 
 /// Returns both as moments, if one is a timestamp and the other is too, or is a text that denotes a
 /// moment as query parameters spell it.
-fn moments(one: &Operand<'_>, other: &Operand<'_>) -> Option<(Moment, Moment)> {
+fn moments(one: &Operand<'_>, other: &Operand<'_>) -> Option<(Timestamp, Timestamp)> {
     match (one, other) {
-        (Operand::Moment(one), Operand::Moment(other)) => Some((*one, *other)),
-        (Operand::Moment(one), Operand::Text(other)) => Some((*one, Moment::parse(other)?)),
-        (Operand::Text(one), Operand::Moment(other)) => Some((Moment::parse(one)?, *other)),
+        (Operand::Timestamp(one), Operand::Timestamp(other)) => Some((*one, *other)),
+        (Operand::Timestamp(one), Operand::Text(other)) => Some((*one, Timestamp::parse(other)?)),
+        (Operand::Text(one), Operand::Timestamp(other)) => Some((Timestamp::parse(one)?, *other)),
         _ => None,
     }
 }
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn a_text_that_spells_a_moment_is_compared_with_timestamps_and_no_other_is() {
         let text = |text: &'static str| Operand::Text(text.into());
-        let moment = Operand::Moment(Moment::parse("2024-05-01").unwrap());
+        let moment = Operand::Timestamp(Timestamp::parse("2024-05-01").unwrap());
         assert_eq!(order(&text("2024-04-30"), &moment), Ok(Some(Ordering::Less)));
         assert!(equal(&moment, &text("2024-05-01T02:00:00+02:00")));
         assert_eq!(order(&text("soon"), &moment), Err(Fault::TYPES));

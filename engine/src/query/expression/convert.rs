@@ -6,7 +6,7 @@ use super::arithmetic;
 use super::flaw::Fault;
 use super::operand::Operand;
 use super::text::made;
-use crate::scalar::Moment;
+use crate::scalar::Timestamp;
 
 const NANOSECONDS: i128 = 1_000_000_000;
 
@@ -21,7 +21,9 @@ pub(super) fn int<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> {
             (*it > -(2_f64.powi(63)) && *it < 2_f64.powi(63)).then_some(*it as i64)
         }
         Operand::Text(text) => return text.parse().map(Operand::Int).map_err(|_| NO_NUMBER),
-        Operand::Moment(moment) => i64::try_from(moment.nanoseconds().div_euclid(NANOSECONDS)).ok(),
+        Operand::Timestamp(moment) => {
+            i64::try_from(moment.nanoseconds().div_euclid(NANOSECONDS)).ok()
+        }
         _ => return Err(Fault::TYPES),
     };
     number.map(Operand::Int).ok_or(Fault::RANGE)
@@ -81,7 +83,7 @@ pub(super) fn string(operand: Operand<'_>) -> Result<Operand<'_>, Fault> {
             let text = std::str::from_utf8(&bytes).map_err(|_| Fault("is no text"))?;
             text.to_owned()
         }
-        Operand::Moment(moment) => moment.text(),
+        Operand::Timestamp(moment) => moment.text(),
         Operand::Duration(duration) => seconds(duration),
         Operand::Version(version) => version.to_string(),
         _ => return Err(Fault::TYPES),
@@ -121,10 +123,10 @@ fn seconds(duration: Duration) -> String {
 /// epoch.
 pub(super) fn timestamp<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> {
     match operand {
-        Operand::Moment(moment) => Ok(Operand::Moment(*moment)),
+        Operand::Timestamp(moment) => Ok(Operand::Timestamp(*moment)),
         Operand::Int(seconds) => arithmetic::moment(i128::from(*seconds).checked_mul(NANOSECONDS)),
         Operand::Text(text) => {
-            let moment = Moment::parse(text).ok_or(Fault("is no date and no time"))?;
+            let moment = Timestamp::parse(text).ok_or(Fault("is no date and no time"))?;
             arithmetic::moment(Some(moment.nanoseconds()))
         }
         _ => Err(Fault::TYPES),

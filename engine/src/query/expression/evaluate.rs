@@ -2,10 +2,10 @@
 
 use smallvec::SmallVec;
 
+use super::allocated_values::{self, Part};
+use super::cost_meter::Meter;
 use super::flaw::Fault;
-use super::made::{self, Part};
-use super::meter::Meter;
-use super::operand::{Entry, KEY, Operand};
+use super::operand::{KEY, MapEntry, Operand};
 use super::syntax::Operator;
 use super::term::{Fold, FoldKind, Referrers, Target, Term};
 use super::{arithmetic, call, compare};
@@ -172,7 +172,7 @@ fn select<'a>(
 }
 
 fn map<'a>(parts: &'a [Term], scope: &mut Scope<'a, '_>) -> Result<Operand<'a>, Fault> {
-    let mut entries: Vec<Entry<'a>> = Vec::new();
+    let mut entries: Vec<MapEntry<'a>> = Vec::new();
     for pair in parts.chunks_exact(2) {
         let (key, value) = (evaluate(&pair[0], scope)?, evaluate(&pair[1], scope)?);
         if !matches!(key, Operand::Bool(_) | Operand::Int(_) | Operand::Uint(_) | Operand::Text(_))
@@ -184,7 +184,7 @@ fn map<'a>(parts: &'a [Term], scope: &mut Scope<'a, '_>) -> Result<Operand<'a>, 
                 return Err(Fault("has a key twice"));
             }
         }
-        made::add(&mut entries, Entry { key, value }, &scope.meter)?;
+        allocated_values::add(&mut entries, MapEntry { key, value }, &scope.meter)?;
     }
     Ok(Operand::Map(entries.into()))
 }
@@ -302,7 +302,7 @@ fn chosen<'a>(
             Some(step) => evaluate(step, scope)?,
             None => item,
         };
-        made::add(&mut list, item, &scope.meter)?;
+        allocated_values::add(&mut list, item, &scope.meter)?;
         // Memory costs more than a step.
         scope.spend(4 * STEP)?;
     }
@@ -368,5 +368,6 @@ fn referring<'a>(referrers: &'a Referrers, scope: &Scope<'a, '_>) -> Result<Oper
     scope.spend(keys.len() * STEP)?;
     let records = keys.iter().filter_map(|key| referrers.sheet.record(key.as_str()));
     let shown = records.filter(|record| referrers.sheet.shows(record));
-    made::collect(shown.map(|record| Operand::Record(record)), &scope.meter).map(Operand::List)
+    allocated_values::collect(shown.map(|record| Operand::Record(record)), &scope.meter)
+        .map(Operand::List)
 }

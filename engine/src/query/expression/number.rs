@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use super::arithmetic;
 use super::compare::order;
+use super::cost_meter::Meter;
 use super::flaw::Fault;
-use super::meter::Meter;
 use super::operand::Operand;
 
 /// Returns the greatest or the least of some numbers, or of those in a list, depending on `side`.

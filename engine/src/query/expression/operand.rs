@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use time::Duration;
 
+use super::allocated_values::{ALLOCATED, Made, Part, Text};
 use super::limits::{MAX_LIST, MAX_MADE};
-use super::made::{ALLOCATED, Made, Part, Text};
 use crate::budget::STEP;
 use crate::record::Record;
-use crate::scalar::Moment;
+use crate::scalar::Timestamp;
 use crate::value::{Json, Kind};
 
 /// A value: part of a record in memory, or computed.
@@ -35,9 +35,9 @@ pub(super) enum Operand<'a> {
     /// `list`
     List(Made<Operand<'a>>),
     /// `map`
-    Map(Made<Entry<'a>>),
+    Map(Made<MapEntry<'a>>),
     /// `timestamp`
-    Moment(Moment),
+    Timestamp(Timestamp),
     /// `duration`
     Duration(Duration),
     /// A semantic version, as in Kubernetes.
@@ -48,7 +48,7 @@ pub(super) enum Operand<'a> {
 
 /// A member of a computed map.
 #[derive(Debug, Clone)]
-pub(super) struct Entry<'a> {
+pub(super) struct MapEntry<'a> {
     pub(super) key: Operand<'a>,
     pub(super) value: Operand<'a>,
 }
@@ -56,7 +56,7 @@ pub(super) struct Entry<'a> {
 // The longest list of values without parts is not too large.
 const _: () = assert!(MAX_LIST * size_of::<Operand<'_>>() + ALLOCATED <= MAX_MADE);
 
-impl Part for Entry<'_> {
+impl Part for MapEntry<'_> {
     fn size(&self) -> usize {
         self.key.size().saturating_add(self.value.size())
     }
@@ -107,7 +107,7 @@ impl<'a> Operand<'a> {
     /// Returns a text that borrows from this operand, without a copy.
     pub(super) fn borrowed(&'a self) -> Self {
         match self {
-            Self::Text(text) => Self::Text(Text::Held(text)),
+            Self::Text(text) => Self::Text(Text::Borrowed(text)),
             other => other.clone(),
         }
     }
@@ -122,9 +122,9 @@ impl<'a> Operand<'a> {
             Self::Uint(it) => Operand::Uint(it),
             Self::Double(it) => Operand::Double(it),
             Self::Text(Text::Made(it)) => Operand::Text(Text::Made(it)),
-            Self::Text(Text::Held(it)) => Operand::Text(Text::Made(it.into())),
+            Self::Text(Text::Borrowed(it)) => Operand::Text(Text::Made(it.into())),
             Self::Bytes(it) => Operand::Bytes(it),
-            Self::Moment(it) => Operand::Moment(it),
+            Self::Timestamp(it) => Operand::Timestamp(it),
             Self::Duration(it) => Operand::Duration(it),
             Self::Version(it) => Operand::Version(it),
             Self::Type(it) => Operand::Type(it),
@@ -149,7 +149,7 @@ impl<'a> Operand<'a> {
             Self::Json(json) if json.kind() == Kind::Array => "list",
             Self::List(_) => "list",
             Self::Json(_) | Self::Record(_) | Self::Map(_) => "map",
-            Self::Moment(_) => "google.protobuf.Timestamp",
+            Self::Timestamp(_) => "google.protobuf.Timestamp",
             Self::Duration(_) => "google.protobuf.Duration",
             Self::Version(_) => "kubernetes.Semver",
             Self::Type(_) => "type",
@@ -186,13 +186,13 @@ impl<'a> Operand<'a> {
     }
 
     /// Returns the members of a map, in no particular order, or `None` for any other value.
-    pub(super) fn entries(&self) -> Option<Box<dyn Iterator<Item = Entry<'a>> + 'a>> {
+    pub(super) fn entries(&self) -> Option<Box<dyn Iterator<Item = MapEntry<'a>> + 'a>> {
         match self {
             Self::Map(map) => {
                 let map = map.clone();
                 Some(Box::new((0..map.len()).map(move |at| map[at].clone())))
             }
-            _ => Some(Box::new(self.object()?.members().map(|(key, value)| Entry {
+            _ => Some(Box::new(self.object()?.members().map(|(key, value)| MapEntry {
                 key: Operand::Text(key.into()),
                 value: Operand::of(value),
             }))),

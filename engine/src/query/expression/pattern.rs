@@ -6,9 +6,9 @@ use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Config, DFA};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 
+use super::cost_meter::Meter;
 use super::flaw::Fault;
 use super::limits::MAX_PATTERN;
-use super::meter::Meter;
 use crate::budget::STEP;
 
 /// So many steps are made without asking the budget: bytes of a text times states of a pattern.

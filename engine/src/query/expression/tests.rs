@@ -650,7 +650,7 @@ fn a_large_value_of_constants_is_not_kept_with_the_expression() {
         format!("has(n) == sets.equivalent({large}, {large})"),
     ] {
         let text = vec![part; 8].join(" || ");
-        let expression = Expression::new(&text, &sheet, None, Moment::FIRST).unwrap();
+        let expression = Expression::new(&text, &sheet, None, Timestamp::FIRST).unwrap();
         let kept = format!("{expression:?}").len();
         assert!(kept < 64 * text.len(), "{text}: {kept}");
     }

@@ -1,9 +1,9 @@
 //! Functions on strings. Positions count characters, from 0.
 
+use super::allocated_values::{self, Text};
+use super::cost_meter::Meter;
 use super::flaw::Fault;
 use super::limits::MAX_TEXT;
-use super::made::{self, Text};
-use super::meter::Meter;
 use super::operand::Operand;
 
 /// Returns a computed text, if it is short enough.
@@ -75,13 +75,16 @@ pub(super) fn split<'a>(
 ) -> Result<Operand<'a>, Fault> {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let list = match text {
-        Text::Held(text) => {
+        Text::Borrowed(text) => {
             let parts = parts(text, separator, most).map(|part| Operand::Text(part.into()));
-            made::collect(parts, meter)
+            allocated_values::collect(parts, meter)
         }
         Text::Made(text) => {
             let parts = parts(text, separator, most);
-            made::collect(parts.map(|part| Operand::Text(part.to_owned().into())), meter)
+            allocated_values::collect(
+                parts.map(|part| Operand::Text(part.to_owned().into())),
+                meter,
+            )
         }
     };
     list.map(Operand::List)

@@ -3,10 +3,10 @@
 use super::Parser;
 use crate::query::counts::{Counts, FacetMode};
 use crate::query::grouping::MAX_FACET_VALUE;
-use crate::query::grouping::{By, CountOrder, Grouping, MAX_RANGES, Told};
+use crate::query::grouping::{By, CountOrder, Grouping, MAX_RANGES, ReportedCounts};
 use crate::query::groups::MAX_GROUPED;
 use crate::query::limits::MAX_FIELDS;
-use crate::query::parse::Given;
+use crate::query::parse::ParameterValues;
 use crate::query::{ListParameter, MAX_FACET_LIMIT, MAX_PAGE};
 use crate::scalar::Number;
 
@@ -23,7 +23,7 @@ const MAX_STATS: usize = 8;
 const _: () = assert!(MAX_PAGE * (2 * MAX_STATS + MAX_GROUPED) * MAX_FACET_VALUE <= 16 << 20);
 
 impl Parser<'_> {
-    pub(super) fn counts(&mut self, given: &Given<'_>) -> Counts {
+    pub(super) fn counts(&mut self, given: &ParameterValues<'_>) -> Counts {
         use ListParameter::{FacetLimit, FacetMode as Mode, FacetSort, Facets, GroupBy};
         let facets = self.groupings(Facets, given);
         let group_by = self.groupings(GroupBy, given);
@@ -75,12 +75,16 @@ impl Parser<'_> {
                 }
             }
         }
-        Counts { facets, told: Told { limit, order }, mode, stats, group_by }
+        Counts { facets, told: ReportedCounts { limit, order }, mode, stats, group_by }
     }
 
     /// Parses fields, each with how its values are counted. The numbers after a range are its
     /// further bounds: `cvss:0,4,7,9`.
-    fn groupings(&mut self, parameter: ListParameter, given: &Given<'_>) -> Vec<Grouping> {
+    fn groupings(
+        &mut self,
+        parameter: ListParameter,
+        given: &ParameterValues<'_>,
+    ) -> Vec<Grouping> {
         let mut groupings: Vec<Grouping> = Vec::new();
         for list in given.all(parameter) {
             let mut elements = list.split(',').peekable();

@@ -7,7 +7,7 @@ use tantivy::DocId;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::tokenizer::{BoxTokenStream, TokenStream as _};
 
-use crate::search::pattern::{Pattern, PatternMatch};
+use crate::search::levenshtein::{Pattern, PatternMatch};
 
 /// The gap that tantivy leaves between two texts of a document, so that no phrase spans them.
 const GAP: u32 = 1;

@@ -1,0 +1,153 @@
+//! One reload, from the fetch to the swap.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::branch_comparison::BranchComparison;
+use super::error::ReloadError;
+use super::held_pushes::Objection;
+use super::hold_reason::HeldReason;
+use super::publication::{Followed, Lineage, Origin, Publication};
+use super::reload_target::{Target, TargetFacts, target};
+use super::reloader::Reloader;
+use super::replay::Replay;
+use super::schedule::RequestKind;
+use crate::admit::{Health, admit};
+use crate::fault;
+use crate::id::CommitId;
+use crate::load::{finish, prepare};
+use crate::plan::{Movement, RebuildReason};
+use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Replayed, Timings};
+use crate::snapshot::{Snapshot, count};
+
+impl Reloader {
+    /// Goes to the remote's head, or to the target that `kind` names. `expected` is the head of the
+    /// push that a caller reported.
+    pub(super) fn reload(
+        &self,
+        id: ReloadId,
+        kind: RequestKind,
+        expected: Option<CommitId>,
+    ) -> Result<ReloadOutcome, ReloadError> {
+        let mut timings = Timings::default();
+        let begun = Instant::now();
+        let fetched = self.remote_view.look(kind, expected)?;
+        timings.fetch = begun.elapsed();
+
+        let turn = self.writer.turn();
+        let objects = self.repository.objects().map_err(ReloadError::Open)?;
+        fault::step("reload.prepare");
+        let seen = self.remote_view.judged(&objects, fetched)?;
+        let published = self.states.published();
+        let through = self.holds.let_through(kind, seen.remote)?;
+        let facts = TargetFacts {
+            movement: seen.movement,
+            remote: seen.remote,
+            local: seen.local,
+            published: published.commit(),
+            pinned: self.status.pinned(),
+            through,
+            rebuilds: kind == RequestKind::Rebuild,
+            replays: self.can_replay(&seen),
+        };
+        let target = target(&facts);
+        let (commit, moves) = match target {
+            Target::Branch(commit) => (commit, true),
+            Target::Pinned(commit) => (commit, false),
+            Target::Replay(remote) => {
+                return self
+                    .replay(&turn, Replay { id, remote, seen, published, timings, through });
+            }
+            Target::Hold(head, HeldReason::Pinned) => {
+                return Ok(self.hold_for_pin(id, head, &published, &seen));
+            }
+            Target::Hold(head, reason) => {
+                return Err(self.holds.hold(id, head, Objection::new(reason)));
+            }
+        };
+        let needs_admission = facts.needs_admission(commit);
+        if needs_admission {
+            self.holds.recall(commit)?;
+        }
+        let ahead = if seen.movement == Movement::Stay { seen.ahead } else { 0 };
+        let origin = Origin::Branch(Followed {
+            remote: seen.remote,
+            fetched: seen.reached,
+            level: facts.is_level(target).then_some(ahead),
+            through,
+        });
+        let forced = (kind == RequestKind::Rebuild).then_some(RebuildReason::Requested);
+        let prepared = prepare(&objects, Some(&published), commit, forced, &self.load)
+            .map_err(ReloadError::Load)?;
+        let Some(prepared) = prepared else {
+            if through {
+                self.unpin_for(&objects)?;
+            }
+            return Ok(ReloadOutcome { timings, ..self.publisher.stay(&origin, &published) });
+        };
+
+        let begun = Instant::now();
+        fault::step("reload.admit");
+        let changed = prepared.changed_from(&published);
+        let counts = count(&changed);
+        if needs_admission {
+            let health = Health::of(prepared.draft.state());
+            let verdict = admit(&Health::of(&published), &health, &counts, &self.limits);
+            if let Some(objection) = Objection::of(verdict) {
+                return Err(self.holds.hold(id, commit, objection));
+            }
+        }
+        fault::step("reload.admitted");
+        let admission = begun.elapsed();
+        let (snapshot, reason, stages) =
+            finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
+
+        let publication = Publication {
+            state: Arc::new(snapshot),
+            changed,
+            reason,
+            lineage: self.succession(&seen, commit),
+            timings: Timings { fetch: timings.fetch, apply: stages.apply + admission, ..stages },
+            origin,
+        };
+        let outcome = self.publisher.publish(&turn, publication, || {
+            fault::step("branch.move");
+            let kept = if moves { self.move_branch(&objects, &seen, commit)? } else { None };
+            if kept.is_some() {
+                self.forget(&objects, &seen)?;
+            }
+            fault::step("branch.moved");
+            if through {
+                self.unpin_for(&objects)?;
+            }
+            Ok(kept.map(|kept| Replayed { commits: 0, kept: Some(kept) }))
+        })?;
+        fault::step("swap.done");
+        Ok(outcome)
+    }
+
+    /// Holds the pushed head because another commit is pinned, which is not a failure.
+    fn hold_for_pin(
+        &self,
+        id: ReloadId,
+        head: CommitId,
+        published: &Snapshot,
+        seen: &BranchComparison,
+    ) -> ReloadOutcome {
+        let (held, repeated) = self.holds.note(id, head, Objection::new(HeldReason::Pinned));
+        let (remote, fetched, through) = (seen.remote, seen.reached, false);
+        let followed = Followed { remote, fetched, level: None, through };
+        let outcome = self.publisher.stay(&Origin::Branch(followed), published);
+        ReloadOutcome { kind: OutcomeKind::Held, held: Some(held.id), repeated, ..outcome }
+    }
+
+    /// Returns the relation of the branch at `target` to the published commit, which is usually
+    /// known from the check of the remote.
+    fn succession(&self, seen: &BranchComparison, target: CommitId) -> Lineage {
+        let published = self.states.commit();
+        if target == published || seen.remote != Some(target) || seen.local != Some(published) {
+            return self.publisher.lineage(target);
+        }
+        if seen.forward { Lineage::Forward } else { Lineage::Departs }
+    }
+}

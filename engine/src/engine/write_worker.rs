@@ -1,0 +1,320 @@
+//! Writes: the thread that turns waiting batches into commits.
+//!
+//! Batches that wait at the same time share one pack, one move of the branch and one publication.
+//! Each is a separate commit, and a refused one does not affect the others. Every commit is first
+//! made, read back and turned into the next state in memory. By the time a caller is told about it,
+//! it is durable and published: the objects are synced, the branch is moved and synced, and the
+//! pointer is stored, in this order.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::hold_reason::HeldReason;
+use super::idempotency::{RepeatedWrite, Repeats};
+use super::maintenance::Maintenance;
+use super::publication::{Lineage, Origin, Publication};
+use super::publish_turn::{Turn, Writer};
+use super::publisher::Publisher;
+use super::push::queue::PushQueue;
+use super::refs::seconds_now;
+use super::reload_queue::{ReloadAnswer, ReloadCaller, ReloadQueue, ReloadRequest};
+use super::repository::Repository;
+use super::schedule::RequestKind;
+use super::states::States;
+use super::status::StatusBoard;
+use super::write_queue::{Waiting, WriteQueue};
+use crate::causes::{self, chain};
+use crate::fault;
+use crate::id::CommitId;
+use crate::load::{finish, prepare};
+use crate::mirror::{Durability, Expected, RefError, Signature, Stage};
+use crate::options::LoadOptions;
+use crate::report::Trigger;
+use crate::snapshot::Snapshot;
+use crate::write::{
+    self, Batch, BatchResult, CommitState, Committed, Repeat, StoreError, WriteError, WritesClosed,
+};
+
+/// The number of bytes of new objects that ends a group. The remaining batches go first into the
+/// next group, so that neither memory nor the wait of others depends on the size of their patches.
+const STAGED: usize = 16 << 20;
+
+/// How often a group is retried because somebody else moved the branch meanwhile.
+const OVERTAKEN: usize = 4;
+
+/// Makes commits from waiting batches.
+pub(super) struct WriteWorker {
+    pub(super) repository: Arc<Repository>,
+    pub(super) states: Arc<States>,
+    pub(super) status: Arc<StatusBoard>,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) writer: Arc<Writer>,
+    pub(super) writes: Arc<WriteQueue>,
+    pub(super) reloads: Arc<ReloadQueue>,
+    pub(super) pushes: Arc<PushQueue>,
+    pub(super) maintenance: Arc<Maintenance>,
+    pub(super) load: LoadOptions,
+    /// How many commits may wait to be pushed before writes are refused; `None` for any number.
+    pub(super) unpushed_limit: Option<u64>,
+}
+
+impl WriteWorker {
+    /// Writes waiting batches until no more can come.
+    pub(super) fn run(&self) {
+        while let Some(mut group) = self.writes.next() {
+            let mut written = self.try_group(&group);
+            for _ in 0..OVERTAKEN {
+                // If the branch has no remote, others push to it as well: their commits are
+                // published first, and these go on top.
+                if self.repository.remote.is_some()
+                    || !written.as_ref().is_err_and(Failure::is_overtaken)
+                {
+                    break;
+                }
+                self.reload_and_wait();
+                written = self.try_group(&group);
+            }
+            let results = written.unwrap_or_else(|failure| failure.told(group.len()));
+            self.writes.put_back(group.split_off(results.len()));
+            let written = |Waiting { batch: Batch { actor, .. }, weight, done, .. }| {
+                // The batch is dropped before its room is given to others.
+                self.writes.leave(&actor, weight);
+                done
+            };
+            let callers: Vec<_> = group.into_iter().map(written).collect();
+            // Before the callers are told, so that they can wait for the maintenance that follows.
+            self.maintenance.wake();
+            for (done, result) in callers.into_iter().zip(results) {
+                if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
+                    tracing::error!("a caller of a write panicked");
+                }
+            }
+        }
+    }
+
+    /// Writes a group; a panic counts as a failure of it.
+    fn try_group(&self, group: &[Waiting]) -> Result<Vec<Result<Committed, WriteError>>, Failure> {
+        let written = catch_unwind(AssertUnwindSafe(|| self.write_group(group)));
+        written.unwrap_or_else(|panic| {
+            Err(Failure::Store(StoreError::Panic { message: causes::of_panic(&*panic) }))
+        })
+    }
+
+    /// Requests a reload and waits for its end; returns at once if the engine is shut down.
+    fn reload_and_wait(&self) {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let done = Box::new(move |_: ReloadAnswer| sender.send(()).unwrap_or_default());
+        let (kind, trigger) = (RequestKind::Reload, Trigger::Write);
+        let request = ReloadRequest { kind, trigger, reserved: None };
+        self.reloads.join(request, vec![ReloadCaller { commit: None, done }]);
+        // Without a sender, the request was dropped and there is nothing to wait for.
+        let _ = receiver.recv();
+    }
+
+    /// Makes a commit of each batch if possible, stores them and publishes the last. Returns the
+    /// results of the first batches, at least one: the others exceed what is written at once.
+    fn write_group(
+        &self,
+        group: &[Waiting],
+    ) -> Result<Vec<Result<Committed, WriteError>>, Failure> {
+        let Some(identity) = self.writer.committer() else {
+            return Err(WritesClosed::ReadOnly.into());
+        };
+        let turn = self.writer.turn();
+        fault::step("write.begin");
+        self.may_write()?;
+        let mut stage = self.repository.mirror.stage().map_err(StoreError::Open)?;
+        let first = self.written_upon(&stage)?;
+        let committer =
+            Signature { identity: identity.clone(), seconds: seconds_now(), offset_minutes: 0 };
+        let mut state = first.clone();
+        let mut results = Vec::with_capacity(group.len());
+        let mut commits = 0;
+        let mut known = self.writer.repeats();
+        if group.iter().any(|waiting| waiting.batch.repeat.is_some()) {
+            known.read(stage.objects(), first.commit).map_err(StoreError::Repository)?;
+        }
+        // Until they are known to be stored, only this group knows their outcomes.
+        let mut done_now: Vec<(&Repeat, RepeatedWrite)> = Vec::new();
+        for Waiting { batch, .. } in group {
+            if !results.is_empty() && stage.weight() > STAGED {
+                break;
+            }
+            let again = match &batch.repeat {
+                Some(repeat) => again(repeat, &known, &done_now),
+                None => Ok(None),
+            };
+            let written = match again {
+                Ok(Some(RepeatedWrite { commit, changed })) => {
+                    results.push(Ok(Committed {
+                        commit,
+                        changed,
+                        repeated: true,
+                        written: vec![],
+                    }));
+                    continue;
+                }
+                Ok(None) => write::commit(&mut stage, &state, batch, &committer, &self.load),
+                Err(error) => Err(error),
+            };
+            results.push(written.map(|BatchResult { next, written }| {
+                let changed = next.is_some();
+                if let Some(next) = next {
+                    commits += 1;
+                    state = next;
+                }
+                let outcome = RepeatedWrite { commit: state.commit, changed };
+                done_now.extend(batch.repeat.as_ref().map(|repeat| (repeat, outcome)));
+                Committed { commit: state.commit, changed, repeated: false, written }
+            }));
+        }
+        if state.commit != first.commit {
+            self.store(&turn, &stage, first.commit, state.commit, commits)?;
+        }
+        for (repeat, outcome) in done_now {
+            known.note(repeat.clone(), outcome);
+        }
+        Ok(results)
+    }
+
+    /// Returns why nothing can be written now, if so.
+    fn may_write(&self) -> Result<(), WritesClosed> {
+        self.status.read(|status| {
+            if let Some(pinned) = &status.pinned {
+                return Err(WritesClosed::Pinned { commit: pinned.commit });
+            }
+            if self.unpushed_limit.is_some_and(|limit| status.ahead >= limit) {
+                return Err(WritesClosed::Unpushed { commits: status.ahead });
+            }
+            match &status.held {
+                Some(held) => {
+                    let diverged = held.reason == HeldReason::Diverged;
+                    Err(WritesClosed::Held { id: held.id, diverged })
+                }
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Returns the parent of the next commit: the published commit, if the branch is there, too.
+    fn written_upon(&self, stage: &Stage) -> Result<CommitState, Failure> {
+        let published = self.states.published();
+        let head =
+            stage.objects().reference(&self.repository.refs.head).map_err(StoreError::Reference)?;
+        let commit = published.commit();
+        if head.unwrap_or(CommitId::ZERO) != commit {
+            return Err(WritesClosed::OutOfStep.into());
+        }
+        let facts = match head {
+            Some(head) => Some(stage.objects().commit(head).map_err(StoreError::Repository)?),
+            None => None,
+        };
+        let seconds = facts.as_ref().map_or(0, |facts| facts.committer_time);
+        let tree = facts.map(|facts| facts.tree);
+        Ok(CommitState { commit, tree, seconds, records: Snapshot::clone(&published) })
+    }
+
+    /// Builds the state of `target`, stores the objects, moves the branch and publishes.
+    fn store(
+        &self,
+        turn: &Turn<'_>,
+        stage: &Stage,
+        from: CommitId,
+        target: CommitId,
+        commits: u64,
+    ) -> Result<(), Failure> {
+        let published = self.states.published();
+        let objects = stage.objects();
+        let prepared = prepare(objects, Some(&published), target, None, &self.load);
+        let Some(prepared) = prepared.map_err(StoreError::Load)? else { return Ok(()) };
+        let changed = prepared.changed_from(&published);
+        let (snapshot, reason, timings) =
+            finish(objects, prepared, &self.load).map_err(StoreError::Load)?;
+        let publication = Publication {
+            state: Arc::new(snapshot),
+            changed,
+            reason,
+            lineage: if from.is_zero() { Lineage::First } else { Lineage::Forward },
+            timings,
+            origin: Origin::Write { commits },
+        };
+        self.publisher.publish(turn, publication, || {
+            let stored = stage.store(self.writer.durability()).map_err(StoreError::Objects)?;
+            fault::step("write.branch");
+            let expected = if from.is_zero() { Expected::Absent } else { Expected::Is(from) };
+            let moved = match self.writer.durability() {
+                Durability::Synced => {
+                    objects.set_reference(&self.repository.refs.head, expected, target)
+                }
+                Durability::Buffered => {
+                    self.writer.stored(stored);
+                    objects.move_reference(&self.repository.refs.head, expected, target)
+                }
+            };
+            moved.map_err(StoreError::Reference)?;
+            fault::step("write.moved");
+            Ok::<_, StoreError>(None)
+        })?;
+        fault::step("write.published");
+        self.pushes.wake();
+        Ok(())
+    }
+}
+
+/// Returns the outcome of the same request before, in this group or earlier.
+fn again(
+    repeat: &Repeat,
+    known: &Repeats,
+    done_now: &[(&Repeat, RepeatedWrite)],
+) -> Result<Option<RepeatedWrite>, WriteError> {
+    let same = |other: &Repeat| (&other.actor, &other.key) == (&repeat.actor, &repeat.key);
+    match done_now.iter().find(|(other, _)| same(other)) {
+        Some((other, outcome)) if other.digest == repeat.digest => Ok(Some(*outcome)),
+        Some(_) => Err(WriteError::KeyReused { key: repeat.key.clone() }),
+        None => known.find(repeat),
+    }
+}
+
+/// Why no batch of a group can be written.
+enum Failure {
+    WritesClosed(WritesClosed),
+    Store(StoreError),
+}
+
+impl From<WritesClosed> for Failure {
+    fn from(gate: WritesClosed) -> Self {
+        Self::WritesClosed(gate)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Failure {
+    /// Returns whether somebody else moved the branch, so that a reload must come first.
+    fn is_overtaken(&self) -> bool {
+        matches!(
+            self,
+            Self::WritesClosed(WritesClosed::OutOfStep)
+                | Self::Store(StoreError::Reference(RefError::Moved { .. }))
+        )
+    }
+
+    /// Returns the result for each of this many callers.
+    fn told(self, callers: usize) -> Vec<Result<Committed, WriteError>> {
+        match self {
+            Self::WritesClosed(gate) => (0..callers).map(|_| Err(gate.clone().into())).collect(),
+            Self::Store(error) => {
+                tracing::error!(
+                    error = chain(&error),
+                    "the write failed; the old state keeps serving"
+                );
+                let error = Arc::new(error);
+                (0..callers).map(|_| Err(WriteError::Store(error.clone()))).collect()
+            }
+        }
+    }
+}

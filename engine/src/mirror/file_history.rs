@@ -1,0 +1,285 @@
+//! Finds the commits that touched some files, and reads old versions of files.
+//!
+//! The git program walks and reads: it knows how to skip irrelevant parts of a history with merges,
+//! and a truncated pack would crash a process that has mapped it.
+
+use std::cell::Cell;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::time::Duration;
+
+use super::child::Pipes;
+use super::git::{GitCommand, GitError, GitRun};
+use super::transport::{Budget, watched};
+use super::{FetchLimits, Mirror};
+use crate::id::{BlobId, CommitId};
+
+/// How long a walk through the history may take.
+const WALK_TIME: Duration = Duration::from_secs(10);
+/// The most bytes that a walk prints. A commit takes two hundred bytes plus the length of its
+/// paths.
+const WALK_BYTES: u64 = 4 << 20;
+
+/// How long reading versions may take.
+const READ_TIME: Duration = Duration::from_secs(10);
+
+/// The limits for reading files.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadLimits {
+    /// The largest file that is read, in bytes.
+    pub largest: u64,
+    /// Once the earlier files together have this many bytes, no further one is read.
+    pub most: u64,
+    /// The number of files that are read regardless of their size.
+    pub least: usize,
+}
+
+/// A commit that touched some of the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch {
+    /// The commit.
+    pub commit: CommitId,
+    /// The content before, of the first of the files that existed.
+    pub before: Option<File>,
+    /// The content after, of the first of the files that exists.
+    pub after: Option<File>,
+}
+
+/// The content of one of several files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct File {
+    /// Which of the files, by its index in their list.
+    pub place: usize,
+    /// The content.
+    pub blob: BlobId,
+}
+
+impl Mirror {
+    /// Lists the commits in the history of `from` that touched one of `paths`, newest first: at
+    /// most `limit`, after skipping the first `skip`.
+    ///
+    /// Side branches that made no difference are skipped, as in `git log`. Walks the history until
+    /// there are enough.
+    ///
+    /// # Errors
+    ///
+    /// If the program cannot be started, fails, or takes longer than ten seconds.
+    pub fn touched(
+        &self,
+        from: CommitId,
+        paths: &[String],
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Touch>, GitError> {
+        let mut run = GitRun::on(self, GitCommand::Log)?;
+        let command = &mut run.command;
+        command.args(["-z", "--format=%H", "--raw", "--no-abbrev"]);
+        // A merge is listed if it gives the file a content that neither side had.
+        command.args(["--no-renames", "--diff-merges=combined"]);
+        command.arg(format!("--max-count={limit}")).arg(format!("--skip={skip}"));
+        command.arg(from.to_string()).arg("--").args(paths);
+        let ended = run.output(WALK_TIME, WALK_BYTES)?;
+        if !ended.succeeded {
+            return Err(GitError::Failed { command: "log".into(), message: ended.message });
+        }
+        Ok(read_log(&String::from_utf8_lossy(&ended.stdout), paths))
+    }
+
+    /// Reads files in order, as many of the first ones as `reading` allows. A file that is too
+    /// large, or that is not a file, is `None`.
+    ///
+    /// # Errors
+    ///
+    /// If the program cannot be started, does not answer, or takes longer than ten seconds.
+    pub fn files(
+        &self,
+        ids: &[BlobId],
+        reading: ReadLimits,
+    ) -> Result<Vec<Option<Vec<u8>>>, GitError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut run = GitRun::on(self, GitCommand::CatFile)?;
+        run.command.arg("--batch");
+        let (running, Pipes { mut stdin, stdout }) = run.start()?;
+        let failed = |error: io::Error| GitError::Failed {
+            command: "cat-file".into(),
+            message: error.to_string(),
+        };
+        let mut stdout = BufReader::new(stdout);
+        let told = Cell::new(0);
+        // One request and one answer in turn: neither pipe ever fills up.
+        let mut ask = |id: &BlobId| -> io::Result<Option<Vec<u8>>> {
+            stdin.write_all(format!("{id}\n").as_bytes())?;
+            let mut head = String::new();
+            stdout.read_line(&mut head)?;
+            let mut words = head.split_ascii_whitespace().skip(1);
+            let (Some(kind), Some(Ok(size))) = (words.next(), words.next().map(str::parse::<u64>))
+            else {
+                return if head.is_empty() {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                } else {
+                    Ok(None)
+                };
+            };
+            told.set(told.get() + size);
+            if kind != "blob" || size > reading.largest {
+                io::copy(&mut stdout.by_ref().take(size + 1), &mut io::sink())?;
+                return Ok(None);
+            }
+            let mut bytes = Vec::new();
+            stdout.by_ref().take(size + 1).read_to_end(&mut bytes)?;
+            // The line break after the file.
+            bytes.pop();
+            let is_whole = bytes.len() as u64 == size;
+            if is_whole { Ok(Some(bytes)) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        };
+        let limits = FetchLimits { timeout: READ_TIME, stall: READ_TIME, ..FetchLimits::default() };
+        let budget = Budget::new(&limits);
+        let read = watched(
+            &budget,
+            || running.kill(),
+            || {
+                let mut files = Vec::new();
+                for id in ids {
+                    files.push(ask(id)?);
+                    if files.len() >= reading.least && told.get() >= reading.most {
+                        break;
+                    }
+                }
+                Ok(files)
+            },
+        );
+        match budget.overrun() {
+            Some(_) => Err(GitError::Killed { command: "cat-file".into() }),
+            None => read.map_err(failed),
+        }
+    }
+}
+
+/// Parses the output of `git log -z --format=%H --raw`: a hash, followed for each file by a colon
+/// per parent, the modes in the parents and now, the ids in the parents and now, and the path.
+fn read_log(text: &str, paths: &[String]) -> Vec<Touch> {
+    let mut touches: Vec<Touch> = Vec::new();
+    let mut words = text.split('\0').map(|word| word.trim_start_matches('\n'));
+    while let Some(word) = words.next() {
+        let parents = word.bytes().take_while(|byte| *byte == b':').count();
+        if parents == 0 {
+            let commit = word.parse().ok();
+            touches.extend(commit.map(|commit| Touch { commit, before: None, after: None }));
+            continue;
+        }
+        let path = words.next().unwrap_or_default();
+        let place = paths.iter().position(|known| known == path);
+        let (Some(touch), Some(place)) = (touches.last_mut(), place) else { continue };
+        let ids: Vec<&str> = word.split(' ').skip(parents + 1).take(parents + 1).collect();
+        // An id of zeros means that there is no file.
+        let file = |text: &&str| {
+            let blob = text.parse().ok().filter(|id: &BlobId| !id.is_zero())?;
+            Some(File { place, blob })
+        };
+        let first = |known: Option<File>, told: Option<File>| known.into_iter().chain(told).min();
+        touch.before = first(touch.before, ids.first().and_then(file));
+        touch.after = first(touch.after, ids.last().and_then(file));
+    }
+    touches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::testing::TestRepository;
+
+    fn up_to(largest: u64) -> ReadLimits {
+        ReadLimits { largest, most: 1 << 20, least: 1 }
+    }
+
+    #[test]
+    fn the_commits_that_touched_a_file_are_listed_with_what_it_held() {
+        let repository = TestRepository::bare();
+        let added = repository.commit_files("main", &[("a b/[x].toml", "1"), ("c", "1")]);
+        repository.commit_files("main", &[("a b/[x].toml", "1"), ("c", "2")]);
+        let changed = repository.commit_files("main", &[("a b/[x].toml", "2"), ("c", "2")]);
+        let removed = repository.commit_files("main", &[("c", "2")]);
+        let mirror = repository.mirror();
+        let paths = ["a b/[x].toml".to_owned(), "a b/[x].yaml".to_owned()];
+        let touches = mirror.touched(removed, &paths, 0, 10).unwrap();
+        let commits: Vec<_> = touches.iter().map(|touch| touch.commit).collect();
+        assert_eq!(commits, [removed, changed, added]);
+        let read = |file: Option<File>| {
+            let id: Vec<BlobId> = file.iter().map(|file| file.blob).collect();
+            let file = mirror.files(&id, up_to(100)).unwrap().pop()?;
+            Some(String::from_utf8(file.unwrap()).unwrap())
+        };
+        let held: Vec<_> =
+            touches.iter().map(|touch| (read(touch.before), read(touch.after))).collect();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(held, [(text("2"), None), (text("1"), text("2")), (None, text("1"))]);
+        let part = mirror.touched(removed, &paths, 1, 1).unwrap();
+        assert_eq!(part, touches[1..2]);
+        let none = mirror.touched(removed, &["nothing".to_owned()], 0, 10).unwrap();
+        assert_eq!(none, []);
+
+        let moved = repository.commit_files("main", &[("a b/[x].yaml", "1"), ("c", "2")]);
+        let last = &mirror.touched(moved, &paths, 0, 1).unwrap()[0];
+        assert_eq!(last.after.map(|file| file.place), Some(1), "the file is reported");
+    }
+
+    #[test]
+    fn files_that_are_too_large_or_not_there_are_left_out() {
+        let repository = TestRepository::bare();
+        let commit = repository.commit_files("main", &[("a.x", "12345"), ("b.x", "1")]);
+        let mirror = repository.mirror();
+        let touched = |path: &str| mirror.touched(commit, &[path.to_owned()], 0, 1).unwrap();
+        let id = |path: &str| touched(path)[0].after.unwrap().blob;
+        let ids = [id("a.x"), BlobId::from_bytes([7; 20]), id("b.x")];
+        assert_eq!(mirror.files(&ids, up_to(4)).unwrap(), [None, None, Some(b"1".to_vec())]);
+    }
+
+    #[test]
+    fn files_are_read_until_they_are_so_many_bytes_and_some_in_any_case() {
+        let repository = TestRepository::bare();
+        let commit = repository.commit_files("main", &[("a.x", "12345"), ("b.x", "1")]);
+        let mirror = repository.mirror();
+        let id = |path: &str| {
+            mirror.touched(commit, &[path.to_owned()], 0, 1).unwrap()[0].after.unwrap().blob
+        };
+        let ids = [id("b.x"), id("a.x"), id("b.x"), id("b.x")];
+        let count = |most: u64, least: usize| {
+            mirror.files(&ids, ReadLimits { most, least, ..up_to(100) }).unwrap().len()
+        };
+        let told = [(0, 1), (0, 2), (2, 1), (7, 1), (100, 1), (0, 9)].map(|(m, l)| count(m, l));
+        assert_eq!(told, [1, 2, 2, 3, 4, 4]);
+        let large = mirror.files(&ids, ReadLimits { largest: 4, most: 7, least: 1 }).unwrap();
+        assert_eq!(large.len(), 3, "the program builds skipped files, too");
+    }
+
+    #[test]
+    fn what_a_merge_brings_is_told_by_the_commits_it_merges() {
+        let repository = TestRepository::bare();
+        let base = repository.commit_files("main", &[("a.x", "1"), ("b", "1")]);
+        repository.git(["branch", "side", "main"]);
+        let side = repository.commit_files("side", &[("a.x", "2"), ("b", "1")]);
+        let main = repository.commit_files("main", &[("a.x", "1"), ("b", "2")]);
+        let tree = repository.git(["merge-tree", "--write-tree", "main", "side"]);
+        let (main, side_name) = (main.to_string(), side.to_string());
+        let arguments = ["commit-tree", "-m", "merge", "-p", &main, "-p", &side_name, tree.trim()];
+        let merge: CommitId = repository.git(arguments).trim().parse().unwrap();
+        let commits = |of: CommitId| -> Vec<CommitId> {
+            let touches = repository.mirror().touched(of, &["a.x".to_owned()], 0, 10).unwrap();
+            touches.iter().map(|touch| touch.commit).collect()
+        };
+        assert_eq!(commits(merge), [side, base]);
+
+        // A merge that resolves a conflict is a change itself.
+        let other = repository.commit_files("main", &[("a.x", "3"), ("b", "2")]);
+        let settled = repository.commit_files("settled", &[("a.x", "4"), ("b", "2")]);
+        let tree = format!("{settled}^{{tree}}");
+        let other = other.to_string();
+        let arguments = ["commit-tree", "-m", "m", "-p", &other, "-p", &side_name, &tree];
+        let merge: CommitId = repository.git(arguments).trim().parse().unwrap();
+        let touches = repository.mirror().touched(merge, &["a.x".to_owned()], 0, 1).unwrap();
+        let told = &touches[0];
+        assert_eq!((told.commit, told.before.is_some()), (merge, true));
+        assert_ne!(told.before, told.after);
+    }
+}

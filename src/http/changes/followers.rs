@@ -1,0 +1,466 @@
+//! Followers of publications, in groups that receive the same events.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use headwater_engine::delta::Delta;
+use headwater_engine::id::CommitId;
+use headwater_engine::view::View;
+use tokio::sync::watch;
+
+use super::delta_text::{DeltaText, Writer};
+use super::expression_quota::{Allowance, Share};
+use super::followed_parts::{Part, Parts};
+use super::follower_limit::{Seat, Seats};
+use super::queue::{Queue, resync};
+use crate::feed::{Feed, Heard, Listener};
+use crate::http::source::Source;
+use crate::http::waiter_limit::WaiterLimit;
+use crate::wire::Watched;
+
+/// The weight of one publication that is read for all groups together, as [`Delta::weight`]
+/// measures it; some seconds of work. Groups beyond it start anew.
+const READ: u64 = 2 << 30;
+
+/// Those who follow publications, and the state that all readers of changes share.
+pub struct Audience {
+    seats: Arc<Seats>,
+    /// What all of them follow.
+    pub(super) parts: Arc<Parts>,
+    /// The callers that ask for changes, and perhaps wait for one.
+    pub(super) polls: WaiterLimit,
+    pub(super) writer: Writer,
+    plain: Mutex<AudienceState>,
+    expressions: Mutex<AudienceState>,
+    read: u64,
+}
+
+impl Default for Audience {
+    fn default() -> Self {
+        Self {
+            seats: Arc::default(),
+            parts: Arc::default(),
+            polls: WaiterLimit::default(),
+            writer: Writer::default(),
+            plain: Mutex::default(),
+            expressions: Mutex::default(),
+            read: READ,
+        }
+    }
+}
+
+/// The two lines in which an audience hears of publications. The first does not wait for the second,
+/// which hears of several publications as their net change if it falls behind.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Line {
+    /// The followers without an expression. They cost no more than what is read for them.
+    Plain,
+    /// The followers with an expression, which may cost much. Those at one address may cost this
+    /// much processor time for one publication; `None` is no limit.
+    Expressions(Option<Duration>),
+}
+
+/// What the groups of a line share.
+#[derive(Debug, Default)]
+struct AudienceState {
+    /// The commit that all groups have heard of; `None` before the first publication.
+    at: Option<CommitId>,
+    /// Groups by the name of what they follow.
+    groups: HashMap<String, Group>,
+    is_closed: bool,
+}
+
+/// Followers of the same part.
+#[derive(Debug, Clone)]
+struct Group {
+    watched: Arc<Watched>,
+    members: Vec<Member>,
+}
+
+/// A follower, as its group knows it.
+#[derive(Debug, Clone)]
+struct Member {
+    source: Source,
+    queue: Arc<Queue>,
+}
+
+/// A member of the audience, until this is dropped.
+pub(super) struct Follower {
+    audience: Arc<Audience>,
+    seat: Seat,
+    /// The part that is followed.
+    pub(super) watched: Part,
+    /// The queue receives every publication after this commit.
+    pub(super) at: CommitId,
+}
+
+impl Audience {
+    /// Returns a follower for a caller from `source`, if there is a seat, and room for the part
+    /// that it follows.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        feed: &Feed,
+        watched: Watched,
+        source: Source,
+    ) -> Option<Follower> {
+        let watched = self.parts.keep(watched, source, 0)?;
+        let seat = self.seats.take(source)?;
+        let mut state = self.state_of(&watched);
+        let at = state.at.unwrap_or_else(|| feed.first());
+        if state.is_closed {
+            seat.queue.close();
+        }
+        let name = watched.name().to_owned();
+        let new = || Group { watched: watched.clone(), members: Vec::new() };
+        let group = state.groups.entry(name).or_insert_with(new);
+        group.members.push(Member { source, queue: seat.queue.clone() });
+        drop(state);
+        Some(Follower { audience: self.clone(), seat, watched, at })
+    }
+
+    /// Reports to all followers every publication that `listener` receives, until the server stops.
+    /// `compare` returns the difference between two commits if it is not available otherwise, or
+    /// `None` if it cannot be computed. The expressions of the followers at one address may cost
+    /// `each` of processor time for one publication; `None` is no limit.
+    pub(super) async fn follow<Compared: Future<Output = Option<Arc<Delta>>>>(
+        &self,
+        feed: &Feed,
+        mut listener: Listener,
+        compare: impl Fn(View, CommitId, CommitId) -> Compared,
+        each: Option<Duration>,
+    ) {
+        let compare = &compare;
+        // A step that waits here gives way to the next one.
+        let (pass_on, mut passed_on) = watch::channel(None::<Step>);
+        let plain = async move {
+            while let Some(step) = Step::hear(feed, &mut listener).await {
+                pass_on.send_replace(Some(step.clone()));
+                self.tell(Line::Plain, feed, step, compare).await;
+            }
+            self.close(Line::Plain);
+        };
+        let expressions = async move {
+            while passed_on.changed().await.is_ok() {
+                let step = passed_on.borrow_and_update().clone();
+                if let Some(step) = step {
+                    self.tell(Line::Expressions(each), feed, step, compare).await;
+                }
+            }
+            self.close(Line::Expressions(each));
+        };
+        tokio::join!(plain, expressions);
+    }
+
+    /// Reports a step to the followers in `line`.
+    async fn tell<Compared: Future<Output = Option<Arc<Delta>>>>(
+        &self,
+        line: Line,
+        feed: &Feed,
+        Step { to, delta, descends }: Step,
+        compare: impl Fn(View, CommitId, CommitId) -> Compared,
+    ) {
+        let Round { from, groups } = self.begin_round(line, feed, to);
+        if groups.is_empty() {
+            return;
+        }
+        // The publication comes with what the public sees of it.
+        let mut deltas = HashMap::from([(View::PUBLIC, delta.filter(|delta| delta.from == from))]);
+        let mut read = 0_u64;
+        let mut allowance = Allowance::new(match line {
+            Line::Plain => None,
+            Line::Expressions(each) => each,
+        });
+        for group in groups {
+            let view = group.watched.view();
+            let known = deltas.remove(view).flatten();
+            let delta = match known {
+                // The state was repaired; two equal commits do not show how.
+                None if from == to => None,
+                _ if !descends => None,
+                None => compare(view.clone(), from, to).await,
+                known => known,
+            };
+            deltas.insert(view.clone(), delta.clone());
+            read = read.saturating_add(delta.as_ref().map_or(0, |delta| delta.weight()));
+            let delta = delta.as_ref().filter(|_| read <= self.read);
+            let share = allowance.share(group.members.iter().map(|member| member.source));
+            let text = match delta.zip(share) {
+                Some((delta, Share { source, limit })) => {
+                    let told = self.writer.tell(delta, &group.watched, limit).await;
+                    allowance.spend(source, told.cost);
+                    told.text
+                }
+                None => None,
+            };
+            group.tell(to, text.as_ref());
+        }
+    }
+
+    /// Ends the streams of the followers in `line`, and of those that join it later.
+    fn close(&self, line: Line) {
+        let mut state = self.state(line);
+        state.is_closed = true;
+        let members = state.groups.values().flat_map(|group| &group.members);
+        members.for_each(|member| member.queue.close());
+    }
+
+    /// Returns the groups in `line` that hear of the step to `to`. A follower that joins them from
+    /// now on starts at `to`.
+    fn begin_round(&self, line: Line, feed: &Feed, to: CommitId) -> Round {
+        let mut state = self.state(line);
+        let from = state.at.replace(to).unwrap_or_else(|| feed.first());
+        let mut groups: Vec<Group> = state.groups.values().cloned().collect();
+        drop(state);
+        // The text with the most receivers is written first.
+        groups.sort_by_key(|group| std::cmp::Reverse(group.members.len()));
+        Round { from, groups }
+    }
+
+    fn state(&self, line: Line) -> MutexGuard<'_, AudienceState> {
+        let state = match line {
+            Line::Plain => &self.plain,
+            Line::Expressions(_) => &self.expressions,
+        };
+        // The state is consistent after every statement, so a poisoned lock holds a usable one.
+        state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the state of the line in which those who follow this part are.
+    fn state_of(&self, watched: &Watched) -> MutexGuard<'_, AudienceState> {
+        let has_expression = watched.has_expression();
+        self.state(if has_expression { Line::Expressions(None) } else { Line::Plain })
+    }
+}
+
+/// What a publication leads to.
+#[derive(Debug, Clone)]
+struct Step {
+    to: CommitId,
+    /// The differences, if they are at hand.
+    delta: Option<Arc<Delta>>,
+    /// Whether `to` descends from the commit before.
+    descends: bool,
+}
+
+impl Step {
+    /// Waits for the next step; `None` when the server stops.
+    async fn hear(feed: &Feed, listener: &mut Listener) -> Option<Self> {
+        loop {
+            match listener.wait().await {
+                Heard::Published(publication) => {
+                    let (to, descends) = (publication.to, publication.descends);
+                    return Some(Self { to, delta: publication.take_delta(), descends });
+                }
+                Heard::Missed => {
+                    *listener = feed.listen();
+                    return Some(Self { to: listener.at, delta: None, descends: true });
+                }
+                Heard::Nothing => continue,
+                Heard::Closed => return None,
+            }
+        }
+    }
+}
+
+/// A publication, and the groups that hear of it.
+struct Round {
+    from: CommitId,
+    groups: Vec<Group>,
+}
+
+impl Group {
+    fn tell(&self, to: CommitId, told: Option<&DeltaText>) {
+        match told {
+            // A follower of everything learns of every commit.
+            Some(told) if told.is_empty() && !self.watched.is_all() => {}
+            told => {
+                let event = told.map_or_else(|| resync(to), DeltaText::event);
+                self.members.iter().for_each(|member| member.queue.push(event.clone(), to));
+            }
+        }
+    }
+}
+
+impl Follower {
+    pub(super) fn queue(&self) -> &Queue {
+        &self.seat.queue
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let mut state = self.audience.state_of(&self.watched);
+        if let Some(group) = state.groups.get_mut(self.watched.name()) {
+            group.members.retain(|member| !Arc::ptr_eq(&member.queue, &self.seat.queue));
+            if group.members.is_empty() {
+                state.groups.remove(self.watched.name());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::future::{poll_fn, ready};
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::body::Bytes;
+    use axum::http::HeaderMap;
+    use headwater_engine::engine::Published;
+
+    use super::super::delta_text::tests::{commit, delta, watching};
+    use super::*;
+    use crate::config::TrustedProxies;
+    use crate::feed::tests::forward;
+
+    /// An audience of a server that has published nothing yet.
+    pub(in crate::http::changes) struct Hall {
+        pub(in crate::http::changes) audience: Arc<Audience>,
+        pub(in crate::http::changes) feed: Feed,
+    }
+
+    impl Hall {
+        pub(in crate::http::changes) fn at(first: u8) -> Self {
+            let hall = Self { audience: Arc::default(), feed: Feed::default() };
+            hall.feed.begin(commit(first));
+            hall
+        }
+
+        pub(in crate::http::changes) fn join(&self, sheets: &[&str]) -> Follower {
+            let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let source = Source::of(address, &HeaderMap::new(), &TrustedProxies::default());
+            self.audience.join(&self.feed, watching(sheets), source).unwrap()
+        }
+
+        /// Reports what `listener` receives to the audience, until the feed is closed.
+        async fn run(&self, listener: Listener) {
+            self.audience.follow(&self.feed, listener, |_, _, _| ready(None), None).await;
+        }
+    }
+
+    async fn taken(follower: &Follower) -> Vec<Bytes> {
+        let mut taken = Vec::new();
+        while let Some(event) = poll_fn(|context| follower.queue().poll_next(context)).await {
+            taken.push(event);
+        }
+        taken
+    }
+
+    #[tokio::test]
+    async fn a_publication_is_one_text_for_all_who_follow_the_same() {
+        let hall = Hall::at(1);
+        let listener = hall.feed.listen();
+        let followers: Vec<_> = (0..900).map(|_| hall.join(&[])).collect();
+        let of_people = hall.join(&["people"]);
+        let of_tags = hall.join(&["tags"]);
+        hall.feed.publish(&forward(&delta(1, 2, 1_000, 100)));
+        hall.feed.close();
+        hall.run(listener).await;
+        let first = taken(&followers[0]).await.pop().unwrap();
+        for follower in &followers[1..] {
+            let events = taken(follower).await;
+            assert_eq!(events.len(), 1);
+            assert_eq!(events[0].as_ptr(), first.as_ptr());
+        }
+        assert_eq!(taken(&of_people).await.len(), 1);
+        assert!(taken(&of_tags).await.is_empty(), "nothing in their sheet has changed");
+    }
+
+    #[tokio::test]
+    async fn who_joins_hears_of_everything_behind_where_its_place_begins() {
+        let hall = Hall::at(1);
+        let listener = hall.feed.listen();
+        // Published, but nobody has heard of it yet.
+        hall.feed.publish(&forward(&delta(1, 2, 1, 1)));
+        let early = hall.join(&[]);
+        assert_eq!(early.at, commit(1));
+        assert_eq!(hall.audience.begin_round(Line::Plain, &hall.feed, commit(2)).groups.len(), 1);
+        let late = hall.join(&[]);
+        assert_eq!(late.at, commit(2));
+        drop(listener);
+        hall.feed.close();
+        hall.run(hall.feed.listen()).await;
+        assert_eq!(hall.join(&[]).at, commit(2));
+        assert!(taken(&hall.join(&[])).await.is_empty(), "a server that stops releases everybody");
+    }
+
+    #[tokio::test]
+    async fn publications_that_were_missed_are_told_as_their_net_change() {
+        let hall = Hall::at(1);
+        let listener = hall.feed.listen();
+        let follower = hall.join(&[]);
+        (1..=255).for_each(|n| hall.feed.publish(&forward(&delta(n, n.wrapping_add(1), 1, 1))));
+        hall.feed.publish(&forward(&delta(0, 1, 1, 1)));
+        hall.feed.publish(&forward(&delta(1, 9, 1, 1)));
+        let asked = AtomicUsize::new(0);
+        hall.feed.close();
+        let compare = |_, from, to| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            assert_eq!((from, to), (commit(1), commit(9)));
+            ready(Some(delta(1, 9, 2, 1)))
+        };
+        hall.audience.follow(&hall.feed, listener, compare, None).await;
+        let events = taken(&follower).await;
+        assert_eq!((asked.into_inner(), events.len()), (1, 1));
+        assert!(events[0].starts_with(format!("id: {}\nevent: changes\n", commit(9)).as_bytes()));
+    }
+
+    #[tokio::test]
+    async fn a_publication_is_read_for_so_many_groups_and_the_smallest_begin_anew() {
+        let publication = delta(1, 2, 10, 100);
+        let read = 2 * publication.weight();
+        let hall = Hall::at(1);
+        let audience = Arc::new(Audience { read, ..Audience::default() });
+        let hall = Hall { audience, ..hall };
+        let listener = hall.feed.listen();
+        let all = [hall.join(&[]), hall.join(&[]), hall.join(&[])];
+        let two = [hall.join(&["people"]), hall.join(&["people"])];
+        let one = hall.join(&["people", "tags"]);
+        hall.feed.publish(&forward(&publication));
+        hall.feed.close();
+        hall.run(listener).await;
+        for follower in all.iter().chain(&two) {
+            assert_ne!(taken(follower).await, [resync(commit(2))]);
+        }
+        assert_eq!(taken(&one).await, [resync(commit(2))]);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_descend_from_what_was_told_is_told_to_begin_anew() {
+        let hall = Hall::at(1);
+        let listener = hall.feed.listen();
+        let followers = [hall.join(&[]), hall.join(&["tags"])];
+        hall.feed.publish(&Published { descends: false, ..forward(&delta(1, 2, 1, 1)) });
+        hall.feed.close();
+        let differs = |_, _, _| ready(Some(delta(1, 2, 1, 1)));
+        hall.audience.follow(&hall.feed, listener, differs, None).await;
+        for follower in &followers {
+            assert_eq!(taken(follower).await, [resync(commit(2))]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_missed_and_cannot_be_compared_is_told_to_begin_anew() {
+        let hall = Hall::at(1);
+        let listener = hall.feed.listen();
+        let followers = [hall.join(&[]), hall.join(&["tags"])];
+        (0..=255).for_each(|_| hall.feed.publish(&forward(&delta(1, 2, 1, 1))));
+        hall.feed.publish(&forward(&delta(1, 2, 1, 1)));
+        hall.feed.close();
+        hall.audience.follow(&hall.feed, listener, |_, _, _| ready(None), None).await;
+        for follower in &followers {
+            assert_eq!(taken(follower).await, [resync(commit(2))]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_those_who_went() {
+        let hall = Hall::at(1);
+        for _ in 0..3 {
+            drop([hall.join(&[]), hall.join(&[]), hall.join(&["tags"])]);
+        }
+        assert!(hall.audience.state(Line::Plain).groups.is_empty());
+    }
+}

@@ -1,0 +1,115 @@
+//! A lane: a bounded number of places for work that takes long, shared fairly by the callers.
+//!
+//! No address keeps all places. Of the waiting callers, the one whose address has the fewest places
+//! is next. A caller learns that the lane is busy only when its patience ends, or when too many
+//! wait already. Joining and leaving cost the logarithm of the number that wait.
+
+use axum::http::header::RETRY_AFTER;
+use tokio::time::Instant;
+
+use super::permits::{Permit, Permits};
+use super::source::Source;
+use super::waiter_limit::WaiterLimit;
+use crate::wire::{ApiError, Code};
+
+/// Runs work on threads of its own, as many pieces at once as there are places.
+pub(super) struct ConcurrencyLimit(Permits);
+
+/// A turn in a lane.
+#[derive(Clone, Copy)]
+pub(super) struct Turn<'a> {
+    pub(super) lane: &'a ConcurrencyLimit,
+    /// The source whose turn it is.
+    pub(super) source: Source,
+    /// When the wait ends; `None` is no limit.
+    pub(super) until: Option<Instant>,
+}
+
+impl Turn<'_> {
+    /// Waits for the turn.
+    ///
+    /// # Errors
+    /// See [`ConcurrencyLimit::place`].
+    pub(super) async fn comes(self) -> Result<Permit, ApiError> {
+        self.lane.place(self.source, self.until).await
+    }
+}
+
+impl ConcurrencyLimit {
+    /// Returns a lane with the given number of places, of which one source may have all but one.
+    pub(super) fn new(places: usize) -> Self {
+        Self(Permits::new(places, places.saturating_sub(1).max(1), WaiterLimit::default()))
+    }
+
+    /// Waits for a place for `source`, no longer than `until`.
+    ///
+    /// # Errors
+    /// 503 if none gets free in time, or too many wait.
+    pub(super) async fn place(
+        &self,
+        source: Source,
+        until: Option<Instant>,
+    ) -> Result<Permit, ApiError> {
+        let place = self.0.take(source);
+        let place = match until {
+            Some(until) => tokio::time::timeout_at(until, place).await.ok().flatten(),
+            None => place.await,
+        };
+        place.ok_or_else(|| ApiError::from(Code::Busy).header(RETRY_AFTER, 1))
+    }
+}
+
+impl Permit {
+    /// Runs `work` on a thread of its own, and keeps the place until it ends.
+    ///
+    /// # Errors
+    /// 500 if `work` panics; what `work` returns.
+    pub(super) async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        // The work continues when its caller hangs up, so the work keeps the place.
+        let work = move || {
+            let _place = self;
+            work()
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|panic| Err(ApiError::caused_by(Code::Internal, &panic)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn source(last: u8) -> Source {
+        Source::at([10, 0, 0, last].into())
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_told_that_it_is_busy_when_his_patience_ends_and_not_before() {
+        let lane = Arc::new(ConcurrencyLimit::new(1));
+        let held = lane.0.take(source(1)).await;
+        let run = |until| {
+            let lane = lane.clone();
+            async move {
+                let place = lane.place(source(1), until).await.map_err(|error| error.code())?;
+                place.run(|| Ok(7)).await.map_err(|error| error.code())
+            }
+        };
+        assert_eq!(run(Some(Instant::now())).await, Err(Code::Busy));
+        let waits = tokio::spawn(run(None));
+        drop(held);
+        assert_eq!(waits.await.unwrap(), Ok(7));
+    }
+
+    #[tokio::test]
+    async fn so_many_wait_and_others_are_told_at_once_that_it_is_busy() {
+        let lane = ConcurrencyLimit(Permits::new(1, 1, WaiterLimit::new(0, 0)));
+        let _held = lane.0.take(source(1)).await;
+        let refused = lane.place(source(2), None).await;
+        assert_eq!(refused.err().map(|error| error.code()), Some(Code::Busy));
+    }
+}

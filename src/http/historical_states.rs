@@ -1,0 +1,339 @@
+//! Access to earlier states: assigns each kind of question a lane to the engine, and answers some
+//! of them once for all who ask.
+//!
+//! Followers of publications never wait for readers of the past. A follower that waits too long is
+//! not told that history was rewritten.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::header::RETRY_AFTER;
+use headwater_engine::budget::Budget;
+use headwater_engine::commits::{Line, Log};
+use headwater_engine::delta::Delta;
+use headwater_engine::engine::{Engine, PastError};
+use headwater_engine::history::{Effort, HistoryError, Versions};
+use headwater_engine::id::{CommitId, SheetName};
+use headwater_engine::layout::SheetSpec;
+use headwater_engine::snapshot::Snapshot;
+use headwater_engine::view::View;
+use tokio::time::Instant;
+
+use super::answer_scheduler::{Answers, budget};
+use super::concurrency_limit::{ConcurrencyLimit, Turn};
+use super::permits::Permit;
+use super::request_snapshot::not_ready;
+use super::single_flight::SingleFlight;
+use super::source::Source;
+use super::waiter_limit::{Waiter, WaiterLimit};
+use crate::live::Live;
+use crate::wire::{ApiError, Code};
+
+/// The number of each kind that read earlier commits at once; they must not fill all cores.
+const PLACES: usize = 2;
+
+/// How long a reader waits for its turn.
+const TURN: Duration = Duration::from_secs(2);
+
+/// How long a caller waits that waits for a publication anyway.
+const LONG_TURN: Duration = Duration::from_secs(60);
+
+/// The size of the remembered comparisons of one kind, as [`Delta::bytes`] measures it. The last
+/// ones are kept, for all who ask the same.
+const REMEMBERED: u64 = 64 << 20;
+
+/// Who asks; this decides the lane and how long the caller waits for its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A reader of the past.
+    Reader(Source),
+    /// A caller that waits for changes.
+    Poll(Source),
+    /// A follower of the events.
+    Stream(Source),
+    /// The server itself, for outgoing webhooks and for all followers.
+    Server,
+}
+
+impl Asker {
+    /// Returns where the request comes from.
+    pub(super) fn source(self) -> Source {
+        match self {
+            Self::Reader(source) | Self::Poll(source) | Self::Stream(source) => source,
+            Self::Server => Source::OURS,
+        }
+    }
+
+    /// Returns when the wait for a turn that starts now ends; `None` is no limit.
+    pub(super) fn until(self) -> Option<Instant> {
+        let patience = match self {
+            Self::Reader(_) => Some(TURN),
+            Self::Poll(_) => Some(LONG_TURN),
+            Self::Stream(_) | Self::Server => None,
+        };
+        patience.map(|patience| Instant::now() + patience)
+    }
+}
+
+/// Access to earlier states.
+pub struct HistoricalStates {
+    live: Arc<Live>,
+    states: ConcurrencyLimit,
+    histories: Answers,
+    /// The processor time that a part of a history may cost; `None` is no limit.
+    part: Option<Duration>,
+    previews: ConcurrencyLimit,
+    readers: ConcurrencyLimit,
+    polls: ConcurrencyLimit,
+    streams: ConcurrencyLimit,
+    server: ConcurrencyLimit,
+    /// Differences for readers of the past.
+    compared: SingleFlight<Comparison, Arc<Delta>>,
+    /// Differences for everybody else.
+    told: SingleFlight<Comparison, Arc<Delta>>,
+    /// Whether a commit is in the history of another.
+    descents: SingleFlight<Pair, bool>,
+    /// Callers that wait for a commit to be published.
+    expecting: WaiterLimit,
+}
+
+/// Two commits, and the published one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pair {
+    from: CommitId,
+    to: CommitId,
+    published: CommitId,
+}
+
+/// What is compared, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Comparison {
+    pair: Pair,
+    view: View,
+}
+
+impl HistoricalStates {
+    /// Returns access to the earlier states of `live`. `part` is the processor time that a part of
+    /// a history may cost; `None` is no limit.
+    pub fn of(live: Arc<Live>, part: Option<Duration>) -> Self {
+        Self {
+            live,
+            states: ConcurrencyLimit::new(PLACES),
+            histories: Answers::of_walks(),
+            part,
+            previews: ConcurrencyLimit::new(PLACES),
+            readers: ConcurrencyLimit::new(PLACES),
+            polls: ConcurrencyLimit::new(PLACES),
+            streams: ConcurrencyLimit::new(PLACES),
+            server: ConcurrencyLimit::new(PLACES),
+            compared: SingleFlight::within(REMEMBERED),
+            told: SingleFlight::within(REMEMBERED),
+            descents: SingleFlight::within(0),
+            expecting: WaiterLimit::default(),
+        }
+    }
+
+    /// Returns what `view` sees of the state of `commit`: at once if it is known, otherwise in its
+    /// turn.
+    pub(super) async fn at(
+        &self,
+        source: Source,
+        view: &View,
+        commit: CommitId,
+    ) -> Result<Arc<Snapshot>, ApiError> {
+        if let Some(kept) = self.live.engine().and_then(|engine| engine.kept(view, commit)) {
+            return Ok(kept);
+        }
+        let view = view.clone();
+        self.run(&self.states, source, move |engine| engine.at(&view, commit)).await
+    }
+
+    /// Waits for a turn to describe an earlier state.
+    ///
+    /// # Errors
+    /// 503 if it does not come in time.
+    pub(super) async fn turn(&self, source: Source) -> Result<Permit, ApiError> {
+        self.states.place(source, Some(Instant::now() + TURN)).await
+    }
+
+    /// Returns the commit that `name` stands for.
+    pub(super) async fn called(&self, source: Source, name: &str) -> Result<CommitId, ApiError> {
+        // A full hash needs no lookup, and forty zeros are not a hash.
+        if let Some(commit) = name.parse().ok().filter(|commit: &CommitId| !commit.is_zero()) {
+            return Ok(commit);
+        }
+        let name = name.to_owned();
+        self.run(&self.states, source, move |engine| engine.commit_called(&name)).await
+    }
+
+    /// Returns what `view` sees of the state of another branch.
+    pub(super) async fn preview(
+        &self,
+        source: Source,
+        view: &View,
+        branch: &str,
+    ) -> Result<Arc<Snapshot>, ApiError> {
+        let (view, branch) = (view.clone(), branch.to_owned());
+        self.run(&self.previews, source, move |engine| engine.preview(&view, &branch)).await
+    }
+
+    /// Returns a part of the history of a record; see [`Engine::history`]. It ends at its limit of
+    /// processor time, and stops when its caller hangs up.
+    ///
+    /// # Errors
+    /// 503 if its turn does not come in time; as [`Engine::history`].
+    pub(super) async fn history(
+        &self,
+        source: Source,
+        now: Arc<Snapshot>,
+        spec: Arc<SheetSpec>,
+        key: String,
+        from: CommitId,
+        part: (usize, usize),
+    ) -> Result<Versions, ApiError> {
+        let (live, limit) = (self.live.clone(), self.part);
+        let read = move |awaited: &Budget| {
+            let engine = live.engine().ok_or_else(not_ready)?;
+            let effort = Effort { awaited, part: &budget(limit) };
+            engine.history(&now, (&spec, &key), from, part, effort).map_err(refused)
+        };
+        self.histories.make(source, read).await
+    }
+
+    /// Returns the line of commits between two names; see [`Engine::line`].
+    pub(super) async fn line(
+        &self,
+        source: Source,
+        since: Option<String>,
+        until: Option<String>,
+    ) -> Result<Line, ApiError> {
+        let line = move |engine: &Engine| engine.line(since.as_deref(), until.as_deref());
+        self.run(&self.states, source, line).await
+    }
+
+    /// Returns a part of a line of commits; see [`Engine::commits`]. It ends where it has cost what it
+    /// may, and is given up when its caller hangs up.
+    ///
+    /// # Errors
+    /// 503 when its turn does not come in time; as [`Engine::commits`].
+    pub(super) async fn commits(
+        &self,
+        source: Source,
+        view: &View,
+        line: Line,
+        sheets: Vec<SheetName>,
+        limit: usize,
+    ) -> Result<Log, ApiError> {
+        let (live, part, view) = (self.live.clone(), self.part, view.clone());
+        let read = move |awaited: &Budget| {
+            let engine = live.engine().ok_or_else(not_ready)?;
+            let effort = Effort { awaited, part: &budget(part) };
+            engine.commits(&view, line, &sheets, limit, effort).map_err(refused)
+        };
+        self.histories.make(source, read).await
+    }
+
+    /// Returns what `view` sees of the differences between two commits of the branch's history. Everybody but a reader
+    /// gets the difference that takes a follower from one to the other.
+    ///
+    /// It is computed once for all who ask the same in the same way.
+    ///
+    /// # Errors
+    /// 404 if one is not in the history, or if its follower has to start anew; 503 if there is no
+    /// answer in time, which only callers that have an answer to wait for can get.
+    pub async fn difference(
+        &self,
+        asker: Asker,
+        view: &View,
+        from: CommitId,
+        to: CommitId,
+    ) -> Result<Arc<Delta>, ApiError> {
+        let published = self.engine()?.snapshot().commit();
+        let (lane, known) = match asker {
+            Asker::Reader(_) => (&self.readers, &self.compared),
+            Asker::Poll(_) => (&self.polls, &self.told),
+            Asker::Stream(_) => (&self.streams, &self.told),
+            Asker::Server => (&self.server, &self.told),
+        };
+        let (live, view) = (self.live.clone(), view.clone());
+        let asked = Comparison { pair: Pair { from, to, published }, view: view.clone() };
+        let turn = Turn { lane, source: asker.source(), until: asker.until() };
+        let compare = move || {
+            let engine = live.engine().ok_or_else(not_ready)?;
+            let delta = match asker {
+                Asker::Reader(_) => engine.delta(&view, from, to),
+                Asker::Poll(_) | Asker::Stream(_) | Asker::Server => {
+                    engine.caught_up(&view, from, to)
+                }
+            };
+            delta.map(Arc::new).map_err(refused)
+        };
+        known.forget(|asked| asked.pair.published != published);
+        known.get(asked, turn, compare, |delta| delta.bytes()).await
+    }
+
+    /// Returns whether `commit`, which was published, has `least` in its history. The answer is
+    /// computed once for all who ask. A caller that waits `until` then also waits for its turn
+    /// until then.
+    pub(super) async fn contains(
+        &self,
+        source: Source,
+        commit: CommitId,
+        least: CommitId,
+        until: Instant,
+    ) -> Result<bool, ApiError> {
+        if commit == least {
+            return Ok(true);
+        }
+        let (live, until) = (self.live.clone(), until.max(Instant::now() + TURN));
+        let turn = Turn { lane: &self.polls, source, until: Some(until) };
+        let look = move || Ok(live.engine().ok_or_else(not_ready)?.descends(commit, least));
+        self.descents.forget(|pair| pair.published != commit);
+        let question = Pair { from: least, to: commit, published: commit };
+        // A commit that is not there yet may come with the next push, and is then not in this one.
+        self.descents.get(question, turn, look, |_| 0).await
+    }
+
+    /// Lets one more caller wait for a commit, as long as the returned value is kept.
+    ///
+    /// # Errors
+    /// 503 if too many do.
+    pub(super) fn expects(&self, source: Source) -> Result<Waiter<'_, Source>, ApiError> {
+        let busy = || ApiError::from(Code::Busy).header(RETRY_AFTER, 1);
+        self.expecting.join(source).ok_or_else(busy)
+    }
+
+    fn engine(&self) -> Result<&Engine, ApiError> {
+        self.live.engine().ok_or_else(not_ready)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        lane: &ConcurrencyLimit,
+        source: Source,
+        read: impl FnOnce(&Engine) -> Result<T, PastError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let live = self.live.clone();
+        let work = move || read(live.engine().ok_or_else(not_ready)?).map_err(refused);
+        lane.place(source, Some(Instant::now() + TURN)).await?.run(work).await
+    }
+}
+
+/// Returns the answer if there is no state of a commit.
+fn refused(error: PastError) -> ApiError {
+    match &error {
+        // The name is left out: it would complete the beginning of a hash, and would tell purged
+        // commits from those that never existed.
+        PastError::Unknown { .. } => Code::UnknownCommit.into(),
+        PastError::Remote { source: None, .. } => Code::FetchFailed.into(),
+        PastError::Remote { .. } => ApiError::caused_by(Code::FetchFailed, &error),
+        PastError::History(source) if matches!(**source, HistoryError::Unawaited(_)) => {
+            ApiError::from(Code::Busy).header(RETRY_AFTER, 1)
+        }
+        PastError::History(source) if source.took_too_long() => {
+            ApiError::from(Code::Busy).header(RETRY_AFTER, 10)
+        }
+        _ if error.is_passing() => ApiError::caused_by(Code::MemoryShort, &error),
+        _ => ApiError::caused_by(Code::Internal, &error),
+    }
+}

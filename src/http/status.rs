@@ -1,0 +1,110 @@
+//! The state as a whole: `_status`, `_sheets`, health and metrics.
+
+use axum::extract::{Query, RawQuery, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use headwater_engine::budget::Budget;
+use serde::Deserialize;
+
+use super::app::App;
+use super::auth;
+use super::json::{self, Json};
+use super::parameters::KnownParameters;
+use super::request_snapshot::{Current, not_ready};
+use super::source::Source;
+use crate::metrics::Audience;
+use crate::wire::{ApiError, Code, SheetsView, StatusView, lag_seconds};
+
+/// Routes with a single answer have no parameters.
+const ALONE: KnownParameters = KnownParameters { of: "this route", once: &[], often: &[] };
+
+/// `GET /api/_status`
+pub(super) async fn status(
+    State(app): State<App>,
+    Current(snapshot): Current,
+    RawQuery(query): RawQuery,
+    source: Source,
+) -> Result<Json<StatusView>, ApiError> {
+    ALONE.read(query.as_deref())?;
+    let status = app.live.engine().ok_or_else(not_ready)?.status();
+    let demo = app.demo.is_some();
+    let view = move |_: &Budget| Ok(Json(StatusView::of(&snapshot, &status, demo)));
+    app.answers.make(source, view).await
+}
+
+/// `GET /api/_sheets`
+pub(super) async fn sheets(
+    State(app): State<App>,
+    Current(snapshot): Current,
+    RawQuery(query): RawQuery,
+    source: Source,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    ALONE.read(query.as_deref())?;
+    let view = move |_: &Budget| json::tagged_view(&headers, &SheetsView::of(&snapshot));
+    app.answers.make(source, view).await
+}
+
+/// `GET /health/live`: the process answers.
+pub(super) async fn live() -> &'static str {
+    "live\n"
+}
+
+/// The query of `/health/ready`.
+#[derive(Deserialize)]
+pub(super) struct Ready {
+    /// How many seconds the state may lag behind the remote.
+    max_lag: Option<u64>,
+}
+
+/// `GET /health/ready`: a snapshot is published, and not older than the caller accepts. A pinned
+/// state is old on purpose, so it is reported and does not fail.
+pub(super) async fn ready(
+    State(app): State<App>,
+    query: Result<Query<Ready>, axum::extract::rejection::QueryRejection>,
+) -> Result<String, ApiError> {
+    let query = query.map_err(|error| {
+        ApiError::explained(Code::InvalidQuery, format!("max_lag: {}", error.body_text()))
+    })?;
+    let status = app.live.engine().ok_or_else(not_ready)?.status();
+    if let Some(pinned) = status.pinned {
+        return Ok(format!("ready, and pinned to {}\n", pinned.commit));
+    }
+    let lag = lag_seconds(&status);
+    if query.max_lag.is_some_and(|max| lag > max) {
+        let detail = format!("the remote has been ahead for {lag} seconds");
+        return Err(ApiError::explained(Code::Stale, detail));
+    }
+    Ok("ready\n".to_owned())
+}
+
+/// `GET /metrics`, for callers that show a secret.
+pub(super) async fn metrics(
+    State(app): State<App>,
+    source: Source,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    app.access.pass_metrics(source, &headers).await?;
+    Ok(counted(&app, Audience::Operator))
+}
+
+/// `GET /metrics` if the internal routes have an address of their own. A caller without a secret
+/// gets the metrics that the public may see.
+pub(super) async fn internal_metrics(
+    State(app): State<App>,
+    source: Source,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if !auth::shows_credential(&headers) {
+        return Ok(counted(&app, Audience::Public));
+    }
+    app.access.pass_metrics(source, &headers).await?;
+    Ok(counted(&app, Audience::Operator))
+}
+
+fn counted(app: &App, audience: Audience) -> Response {
+    let state = app.live.engine().map(|engine| (engine.snapshot(), engine.status()));
+    let state = state.as_ref().map(|(snapshot, status)| (&**snapshot, status));
+    let text = app.metrics.render(state, audience);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
