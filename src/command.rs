@@ -23,6 +23,7 @@ pub mod query;
 pub mod ready;
 mod repository;
 pub mod serve;
+pub mod token;
 pub mod verify;
 mod writer;
 
@@ -69,6 +70,7 @@ pub fn run(
         }
         Command::Unpin { server } => operate::operate(&Order::Unpin, &server.url, environment, out),
         Command::Audit { server } => operate::operate(&Order::Audit, &server.url, environment, out),
+        Command::Token { command } => token::token(&command, out),
         Command::Ready { max_lag, server } => ready::ready(&server.url, max_lag, out),
         Command::Completions { shell } => completions::completions(shell, out),
         Command::Man { dir } => man::man(&dir, out),
