@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_engine::engine::{PushReport, Report};
+use headwater_engine::id::CommitId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,8 @@ enum News {
     Report(Arc<Report>),
     /// A push was attempted.
     Push(Arc<PushReport>),
+    /// A file of tokens cannot be used, for this reason, or can be used again.
+    Access(Option<String>, CommitId),
 }
 
 /// Sends alerts. Cheap to clone; does nothing without receivers.
@@ -63,6 +66,12 @@ impl Pager {
     /// Considers an attempted push.
     pub fn push(&self, report: &Arc<PushReport>) {
         self.tell(News::Push(report.clone()));
+    }
+
+    /// Considers that a file of tokens cannot be used, for the reason `trouble`, or can be used
+    /// again, while `serving` is served.
+    pub fn access(&self, trouble: Option<String>, serving: CommitId) {
+        self.tell(News::Access(trouble, serving));
     }
 
     fn tell(&self, news: News) {
@@ -103,6 +112,13 @@ async fn page(
                 Some(News::Push(report)) => {
                     let rules = rules.as_mut();
                     rules.map(|rules| rules.consider_push(&report, Instant::now())).unwrap_or_default()
+                }
+                Some(News::Access(trouble, serving)) => {
+                    let rules = rules.as_mut();
+                    let told = rules.map(|rules| {
+                        rules.consider_access(trouble.as_deref(), serving, Instant::now())
+                    });
+                    told.unwrap_or_default()
                 }
                 None => break,
             },

@@ -2,6 +2,7 @@
 
 mod hint;
 mod records;
+mod tokens;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,8 @@ pub use records::{
     DeleteArgs, ExportArgs, GetArgs, ImportArgs, LogArgs, NormalizeArgs, PatchArgs, PutArgs,
     QueryArgs, ReadArgs, RecordPlace, SheetOrRecord, TableFormat, ValueArgs, WriteArgs,
 };
+
+pub use tokens::{AccessFileArgs, NewTokenArgs, TokenCommand};
 
 /// Serves the records of a git branch as a live, searchable HTTP API.
 #[derive(Parser)]
@@ -130,6 +133,12 @@ pub enum Command {
         /// The server
         #[command(flatten)]
         server: ServerArgs,
+    },
+    /// Make, list and revoke the tokens of an access file
+    Token {
+        /// What to do
+        #[command(subcommand)]
+        command: TokenCommand,
     },
     /// Ask a running server whether it is ready; exit with 1 if it is not
     Ready {

@@ -23,6 +23,7 @@ pub mod query;
 pub mod ready;
 mod repository;
 pub mod serve;
+pub mod token;
 pub mod verify;
 mod writer;
 
@@ -73,6 +74,7 @@ pub fn run(
         Command::Audit { server } => {
             server_control::operate(&Order::Audit, &server.url, environment, out)
         }
+        Command::Token { command } => token::token(&command, out),
         Command::Ready { max_lag, server } => ready::ready(&server.url, max_lag, out),
         Command::Completions { shell } => completions::completions(shell, out),
         Command::Man { dir } => man::man(&dir, out),

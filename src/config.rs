@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use headwater_engine::engine::EngineConfig;
+use headwater_engine::mirror::Identity;
 use reqwest::Url;
 
 pub use alert_receiver::{Receiver, Shape};
@@ -52,8 +53,12 @@ pub struct Config {
     pub operator_secrets: Keyring,
     /// The secrets that only read the metrics.
     pub metrics_secrets: Keyring,
+    /// The file that says who may do what; `None` if everybody reads alike.
+    pub access_file: Option<AccessFilePath>,
     /// The tokens for the routes that write; `None` if writes are off.
     pub write_tokens: Option<Watched<Tokens>>,
+    /// The committer of writes.
+    pub committer: Identity,
     /// Whether a change of a record must name the version it is based on.
     pub require_if_match: bool,
     /// The largest attachment, in bytes.
@@ -75,6 +80,15 @@ pub struct Config {
     pub shutdown_timeout: Duration,
 }
 
+/// The place of the access file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessFilePath {
+    /// The setting that names it, as it was given.
+    pub setting: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
 /// How requests are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
@@ -94,6 +108,14 @@ pub struct Http {
     pub query_budget: Option<Duration>,
 }
 
+/// A secret of a role, and the setting that gives it.
+pub struct SecretOfRole {
+    /// The flag of the setting.
+    pub setting: &'static str,
+    /// The secret.
+    pub secret: Secret,
+}
+
 impl Config {
     /// Resolves every setting.
     ///
@@ -108,7 +130,7 @@ impl Config {
             watch: true,
             poll_interval: interval(layers, &POLL_INTERVAL)?,
             audit_interval: interval(layers, &AUDIT_INTERVAL)?,
-            writes: write_tokens.is_some().then_some(committer),
+            writes: write_tokens.is_some().then(|| committer.clone()),
             durability: layers.require(&DURABILITY, values::durability)?,
             push: push != Push::Off,
             rewrites: layers.read(&ON_DIVERGENCE, values::rewrites)?,
@@ -122,7 +144,11 @@ impl Config {
             reload_secrets: keyring(layers, &RELOAD_SECRET, &RELOAD_SECRET_FILE)?,
             operator_secrets: keyring(layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE)?,
             metrics_secrets: keyring(layers, &METRICS_SECRET, &METRICS_SECRET_FILE)?,
+            access_file: layers
+                .read(&ACCESS_FILE, values::path)?
+                .map(|path| AccessFilePath { setting: layers.name_of(&ACCESS_FILE), path }),
             write_tokens,
+            committer,
             require_if_match: layers.require(&REQUIRE_IF_MATCH, values::switch)?,
             attachment_limit: layers.require(&ATTACHMENT_LIMIT, values::number)?,
             push_first: push == Push::Sync,
@@ -145,6 +171,23 @@ impl Config {
         }
         secrets.check()?;
         Ok(config)
+    }
+
+    /// Returns the secrets of all roles, except for the tokens.
+    pub fn role_secrets(&self) -> Vec<SecretOfRole> {
+        use settings::*;
+        let subscribers = self.subscribers.as_ref().map(|(_, keys)| (&SUBSCRIBER_SECRET, keys));
+        let rings = [
+            (&RELOAD_SECRET, &self.reload_secrets),
+            (&OPERATOR_SECRET, &self.operator_secrets),
+            (&METRICS_SECRET, &self.metrics_secrets),
+        ];
+        let of_ring = |(setting, ring): (&settings::Setting, &Keyring)| {
+            let setting = setting.flag;
+            let secrets: Vec<_> = ring.last().numbered().map(|(_, one)| one.clone()).collect();
+            secrets.into_iter().map(move |secret| SecretOfRole { setting, secret })
+        };
+        rings.into_iter().chain(subscribers).flat_map(of_ring).collect()
     }
 }
 

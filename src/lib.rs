@@ -1,6 +1,6 @@
 //! Headwater's server and command line around [`headwater_engine`].
 //!
-//! [`cli`] and [`config`] have the arguments and settings. [`live`] is the engine as the server
+//! [`cli`] and [`config`] have the arguments and settings. [`access`] knows who may do what. [`live`] is the engine as the server
 //! sees it. [`hook`] checks and parses webhooks. [`wire`] has the formats of answers and messages.
 //! [`http`] is the interface, which [`openapi`] describes. [`serve`] combines them. [`command`] and
 //! [`demo`] are what `main` runs.
@@ -19,6 +19,8 @@ pub mod signals;
 
 pub mod config;
 pub mod logging;
+
+pub mod access;
 
 pub mod cli;
 

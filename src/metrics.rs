@@ -1,6 +1,7 @@
 //! The metrics of `/metrics`: counters of requests, credentials and reloads, and gauges that are
 //! read from the state and the process on each request.
 
+mod callers;
 mod credentials;
 mod exposition;
 mod histogram;
@@ -16,15 +17,18 @@ use std::time::Duration;
 use headwater_engine::engine::{EngineStatus, PushReport, Report};
 use headwater_engine::snapshot::Snapshot;
 
+use self::callers::Callers;
 use self::credentials::Credentials;
 use self::exposition::gauge;
 use self::pushes::Pushes;
 use self::reloads::Reloads;
 use self::requests::Requests;
+use crate::access::CallerId;
 use crate::config::Match;
 use crate::hook::Ignored;
 use crate::wire::Code;
 
+pub use self::callers::CallerOutcome;
 pub use self::gauges::Audience;
 pub use self::requests::RouteClass;
 
@@ -34,6 +38,7 @@ pub struct Metrics {
     reloads: Mutex<Reloads>,
     pushes: Mutex<Pushes>,
     credentials: Mutex<Credentials>,
+    callers: Mutex<Callers>,
 }
 
 impl Default for Metrics {
@@ -44,6 +49,7 @@ impl Default for Metrics {
             reloads: Mutex::default(),
             pushes: Mutex::default(),
             credentials: Mutex::default(),
+            callers: Mutex::default(),
         }
     }
 }
@@ -74,6 +80,11 @@ impl Metrics {
         whole(&self.credentials).refused(code);
     }
 
+    /// Counts a request of a caller.
+    pub fn caller_sent(&self, caller: &CallerId, outcome: CallerOutcome) {
+        whole(&self.callers).sent(caller, outcome);
+    }
+
     /// Counts a finished reload.
     pub fn reload(&self, report: &Report) {
         whole(&self.reloads).done(report);
@@ -92,6 +103,7 @@ impl Metrics {
         whole(&self.reloads).render(&mut out);
         whole(&self.pushes).render(&mut out);
         whole(&self.credentials).render(&mut out);
+        whole(&self.callers).render(&mut out);
         process::render(&mut out);
         let ready = u8::from(state.is_some());
         gauge(&mut out, "headwater_ready", "Whether a snapshot is published.", ready);

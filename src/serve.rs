@@ -3,6 +3,7 @@
 //! The port opens as soon as the settings are checked. The records are loaded after that. Until
 //! then reads are asked to come back, and webhooks wait for their turn.
 
+mod access;
 mod opening;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Authenticator;
 use crate::alert::Pager;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -69,6 +71,12 @@ impl Server {
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_with(mut config: Config, demo: Option<Demo>) -> Result<Self, Failure> {
+        let authenticator = Authenticator::open(&config);
+        let authenticator =
+            authenticator.map_err(|error| Failure::caused_by(Exit::Config, &error))?;
+        if authenticator.grants_writes() {
+            config.engine.writes = Some(config.committer.clone());
+        }
         let (listener, address) = bind(config.http.listen).await?;
         let internal = match config.http.internal_listen {
             Some(address) => Some(bind(address).await?),
@@ -82,8 +90,12 @@ impl Server {
         let (pager, paging) = Pager::start(receivers, stop.clone());
         let (exporter, exporting) = Exporter::start(config.collector.take(), stop.clone());
         let ledger = Arc::new(Ledger::new());
+        let authenticator = Arc::new(authenticator);
         let live = Arc::new(Live::new(ledger.clone()));
         let feed = Arc::new(Feed::default());
+        let following =
+            access::follow(authenticator.clone(), live.clone(), pager.clone(), stop.clone());
+        tokio::spawn(following);
         let publisher = feed.clone();
         let engine = EngineConfig {
             observer: observer(metrics.clone(), pager.clone(), exporter),
@@ -94,7 +106,7 @@ impl Server {
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine.load.progress.clone());
         let (patience, init_timeout) = (config.alert_after, config.init_timeout);
-        let app = app(config, demo, live.clone(), feed.clone(), metrics);
+        let app = app(config, demo, authenticator, live.clone(), feed.clone(), metrics);
         pass_on(&app);
         if let Some((urls, keys)) = told {
             subscribers::start(&app, urls, keys, &stop);
@@ -205,6 +217,7 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure>
 fn app(
     config: Config,
     demo: Option<Demo>,
+    callers: Arc<Authenticator>,
     live: Arc<Live>,
     feed: Arc<Feed>,
     metrics: Arc<Metrics>,
@@ -213,13 +226,13 @@ fn app(
     let remote = remote.map(|remote| remote.to_string());
     let offer = Offer {
         base_path: config.http.base_path.as_str().to_owned(),
-        writes: config.write_tokens.is_some(),
+        writes: callers.grants_writes(),
     };
     let keys = AccessKeys {
         reload: config.reload_secrets,
         operator: config.operator_secrets,
         metrics: config.metrics_secrets,
-        writers: config.write_tokens,
+        callers,
     };
     Arc::new(AppState {
         past: HistoricalStates::of(live.clone(), config.http.query_budget),

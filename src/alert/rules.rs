@@ -44,10 +44,19 @@ pub struct AlertRules {
     away: Option<(Instant, Alert)>,
     /// The state of pushes.
     pushes: PushRule,
+    /// Whether a file of tokens is reported to be unusable.
+    access: AccessRule,
     /// When the last alerts were raised.
     raised: VecDeque<Instant>,
     /// The number of alerts suppressed since the last one that was raised.
     kept_back: u64,
+}
+
+/// What was last reported of the files of tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AccessRule {
+    InUse,
+    Refused,
 }
 
 /// A cause that is reported once: a held head, or a kind of failure until a reload succeeds again.
@@ -63,7 +72,8 @@ impl AlertRules {
     pub fn new(branch: String, remote: Option<String>, patience: Duration) -> Self {
         let (told, away, raised) = (BTreeSet::new(), None, VecDeque::new());
         let pushes = PushRule::default();
-        Self { branch, remote, patience, told, away, pushes, raised, kept_back: 0 }
+        let access = AccessRule::InUse;
+        Self { branch, remote, patience, told, away, pushes, access, raised, kept_back: 0 }
     }
 
     /// Returns the alert about a first state that has problems.
@@ -103,6 +113,30 @@ impl AlertRules {
     pub fn consider_push(&mut self, report: &PushReport, now: Instant) -> Vec<Alert> {
         let news = self.pushes.consider(report, self.patience, now);
         let alert = news.map(|news| self.told_of(news, report.commit));
+        alert.and_then(|alert| self.raise(alert, now)).into_iter().collect()
+    }
+
+    /// Returns the news in the state of the files of tokens: why one of them is not used, if so.
+    pub fn consider_access(
+        &mut self,
+        trouble: Option<&str>,
+        serving: CommitId,
+        now: Instant,
+    ) -> Vec<Alert> {
+        let event = "access_refused";
+        let alert = match (self.access, trouble) {
+            (AccessRule::InUse, Some(trouble)) => {
+                self.access = AccessRule::Refused;
+                let message = format!("the last good grants stay valid: {trouble}");
+                Some(self.alert(event, message, serving, json!({})))
+            }
+            (AccessRule::Refused, None) => {
+                self.access = AccessRule::InUse;
+                let message = format!("over: {event}");
+                Some(self.alert("recovered", message, serving, json!({ "over": [event] })))
+            }
+            (AccessRule::InUse, None) | (AccessRule::Refused, Some(_)) => None,
+        };
         alert.and_then(|alert| self.raise(alert, now)).into_iter().collect()
     }
 
@@ -440,6 +474,20 @@ mod tests {
         assert_eq!(desk.events(&report(Err(ReloadError::NotHeld { id }))), [""; 0]);
         let commit = commit('b');
         assert_eq!(desk.events(&report(Err(ReloadError::NeverServed { commit }))), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_of_tokens_that_cannot_be_used_is_told_once_and_told_to_be_over() {
+        let mut desk = Desk::new();
+        let mut events = |trouble: Option<&str>| -> Vec<&'static str> {
+            let alerts = desk.rules.consider_access(trouble, commit('a'), desk.now);
+            alerts.iter().map(|alert| alert.event).collect()
+        };
+        assert_eq!(events(None), [""; 0]);
+        assert_eq!(events(Some("access.toml:3: `name` is missing")), ["access_refused"]);
+        assert_eq!(events(Some("access.toml:4: `name` is missing")), [""; 0]);
+        assert_eq!(events(None), ["recovered"]);
+        assert_eq!(events(Some("access.toml:3: `name` is missing")), ["access_refused"]);
     }
 
     #[test]

@@ -37,16 +37,20 @@ mod tests {
             // roff writes a hyphen that may be copied with a backslash.
             text.replace("\\-", "-")
         };
-        let overview = page("headwater");
         let mut count = 1;
-        for command in Cli::command().get_subcommands() {
-            let name = format!("headwater-{}", command.get_name());
-            let text = page(&name);
-            assert!(overview.contains(&format!("{name}(1)")), "{overview}");
-            for flag in command.get_arguments().filter_map(|argument| argument.get_long()) {
-                assert!(text.contains(&format!("--{flag}")), "{name} lacks --{flag}");
+        let mut above = vec![("headwater".to_owned(), Cli::command())];
+        while let Some((parent, commands)) = above.pop() {
+            let overview = page(&parent);
+            for command in commands.get_subcommands() {
+                let name = format!("{parent}-{}", command.get_name());
+                let text = page(&name);
+                assert!(overview.contains(&format!("{name}(1)")), "{overview}");
+                for flag in command.get_arguments().filter_map(|argument| argument.get_long()) {
+                    assert!(text.contains(&format!("--{flag}")), "{name} lacks --{flag}");
+                }
+                count += 1;
+                above.push((name, command.clone()));
             }
-            count += 1;
         }
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), count);
         assert!(page("headwater-serve").contains("HEADWATER_RELOAD_SECRET"));

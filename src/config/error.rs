@@ -51,6 +51,24 @@ pub enum ConfigError {
         /// The setting.
         setting: String,
     },
+    /// A line of the access file breaks a rule.
+    #[error("{}:{line}: {rule}", path.display())]
+    AccessFile {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The rule, and what would be right.
+        rule: String,
+    },
+    /// The access file and the file of write tokens have the same token.
+    #[error(
+        "the access file and the file of write tokens both have the token `{name}`, or its secret: keep it in one of them"
+    )]
+    TokenTwice {
+        /// Its name.
+        name: String,
+    },
     /// A file that a setting names cannot be read.
     #[error("{setting}: the file {path} cannot be read", path = path.display())]
     Unreadable {

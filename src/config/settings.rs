@@ -77,6 +77,8 @@ settings! {
         "The secret that reads `/metrics` and nothing else, at least 16 bytes; the reload secret works there, too";
     METRICS_SECRET_FILE = "metrics-secret-file" "FILE" None, None, false,
         "A file with metrics secrets, one a line; read again at each use";
+    ACCESS_FILE = "access-file" "FILE" None, None, false,
+        "A TOML file that says who may read and write what: callers without a credential, tokens, and people by OpenID Connect; read again when it changes. Without it everybody reads what is public";
     WRITE_TOKENS_FILE = "write-tokens-file" "FILE" None, None, false,
         "A TOML file of the tokens that may write, each a `[[token]]` with `name`, `secret` and `author`; read again at each use. Without it writes are off";
     REQUIRE_IF_MATCH = "require-if-match" "SWITCH" Some("off"), None, false,

@@ -62,8 +62,7 @@ impl Tokens {
         })?;
         let mut tokens: Vec<Token> = Vec::with_capacity(file.token.len());
         for TokenEntry { name, secret, author, sheets, names_author } in file.token {
-            let is_slug = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-            if name.is_empty() || name.len() > 64 || !name.chars().all(is_slug) {
+            if !is_token_name(&name) {
                 return Err(invalid(format!(
                     "has the name {name:?}, which may only contain letters, digits, `-`, `_` and `.`"
                 )));
@@ -94,6 +93,11 @@ impl Tokens {
         Ok(Self(tokens))
     }
 
+    /// Iterates over them, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Token> {
+        self.0.iter()
+    }
+
     /// Iterates over their secrets.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.0.iter().map(|token| &token.secret)
@@ -105,6 +109,19 @@ impl Tokens {
         let compared = self.0.iter().map(|token| (token, token.secret.matches(given)));
         compared.fold(None, |found, (token, same)| found.or(same.then_some(token)))
     }
+}
+
+impl Token {
+    /// Returns the secret.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+}
+
+/// Returns whether `text` can be the name of a token: it stands in messages and metrics as it is.
+pub fn is_token_name(text: &str) -> bool {
+    let is_slug = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=64).contains(&text.len()) && text.chars().all(is_slug)
 }
 
 #[cfg(test)]

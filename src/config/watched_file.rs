@@ -23,7 +23,11 @@ type Parse<T> = Box<dyn Fn(&str) -> Result<T, ConfigError> + Send + Sync>;
 /// If the file becomes unusable, its last good value stays in place, so that a mistake during a
 /// rotation locks nobody out; the log reports that once. A file that is being written may look like
 /// a shorter valid one, so a text is used only after it has stayed the same for a moment.
-pub struct Watched<T> {
+///
+/// Clones share the value.
+pub struct Watched<T>(Arc<File<T>>);
+
+struct File<T> {
     /// The setting that names the file.
     setting: String,
     path: PathBuf,
@@ -39,6 +43,12 @@ struct Last<T> {
     seen: Option<blake3::Hash>,
     /// Why the file could not be used when it was last read.
     trouble: Option<String>,
+}
+
+impl<T> Clone for Watched<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
 }
 
 impl<T> Watched<T> {
@@ -57,15 +67,33 @@ impl<T> Watched<T> {
         let seen = Some(blake3::hash(text.as_bytes()));
         let last = Mutex::new(Last { value, seen, trouble: None });
         let (setting, path) = (setting.to_owned(), path.to_owned());
-        Ok(Self { setting, path, parse: Box::new(parse), settles: SETTLES, last })
+        let parse = Box::new(parse);
+        Ok(Self(Arc::new(File { setting, path, parse, settles: SETTLES, last })))
     }
 
     /// Returns the current value of the file.
     pub async fn current(&self) -> Arc<T> {
-        self.renew(self.settled().await);
+        self.0.renew(self.0.settled().await);
         self.last()
     }
 
+    /// Returns the value of the file when it was last read.
+    pub fn last(&self) -> Arc<T> {
+        self.0.lock().value.clone()
+    }
+
+    /// Returns why the file could not be used when it was last read, if it could not be.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.lock().trouble.clone()
+    }
+
+    /// Returns the setting that names the file, as it was given.
+    pub fn setting(&self) -> &str {
+        &self.0.setting
+    }
+}
+
+impl<T> File<T> {
     /// Reads the file. Reads a changed one again until it has been the same for a while.
     async fn settled(&self) -> io::Result<String> {
         let mut text = tokio::fs::read_to_string(&self.path).await?;
@@ -81,11 +109,6 @@ impl<T> Watched<T> {
             text = later;
         }
         Err(io::Error::other("it is still being written"))
-    }
-
-    /// Returns the value of the file when it was last read.
-    pub fn last(&self) -> Arc<T> {
-        self.lock().value.clone()
     }
 
     fn renew(&self, text: io::Result<String>) {
@@ -134,7 +157,7 @@ mod tests {
         std::fs::write(&path, "old\n").unwrap();
         let parse = |text: &str| Ok(text.to_owned());
         let mut watched = Watched::read("s", &path, parse).unwrap();
-        watched.settles = Duration::from_millis(500);
+        Arc::get_mut(&mut watched.0).unwrap().settles = Duration::from_millis(500);
         let writing = std::thread::spawn(move || {
             let mut file = std::fs::File::create(&path).unwrap();
             for piece in ["first\n", "second\n", "third\n"] {

@@ -8,18 +8,21 @@
 //! signed bodies.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 
-use super::auth::{Credentials, Proof, authenticate, bearer_token};
+use super::auth::{
+    AmbiguousCredential, Credentials, Proof, authenticate, bearer_token, reader_credential,
+};
 use super::body::{Arrived, BodyReader, Caller, Sender, Trust};
 use super::source::Source;
 use super::throttle::Throttle;
 use super::verified_senders::Senders;
-use crate::config::{Keyring, Keys, Match, Role, Token, Tokens, Watched};
-use crate::metrics::Metrics;
+use crate::access::{Authenticator, Caller as Reader, CallerId, RateLimits, Refused, Writer};
+use crate::config::{Keyring, Keys, Match, Role};
+use crate::metrics::{CallerOutcome, Metrics};
 use crate::wire::{ApiError, Code};
 
 /// The number of failures that a wrong credential counts as.
@@ -37,8 +40,8 @@ pub struct AccessKeys {
     pub operator: Keyring,
     /// Keys that read the metrics, besides the two above.
     pub metrics: Keyring,
-    /// Tokens that write; `None` if writes are off.
-    pub writers: Option<Watched<Tokens>>,
+    /// Those who read and write records.
+    pub callers: Arc<Authenticator>,
 }
 
 /// The charge for a body that takes a place and does not arrive, whatever the reason: also if it
@@ -64,6 +67,7 @@ pub struct Access {
     bodies: BodyReader,
     throttle: Throttle,
     senders: Senders,
+    rates: RateLimits,
     metrics: Arc<Metrics>,
 }
 
@@ -71,18 +75,24 @@ impl Access {
     /// Returns an instance that decides by these keys and counts in `metrics`.
     pub fn new(keys: AccessKeys, metrics: Arc<Metrics>) -> Self {
         let (bodies, throttle) = (BodyReader::default(), Throttle::default());
-        Self { keys, bodies, throttle, senders: Senders::default(), metrics }
+        let (senders, rates) = (Senders::default(), RateLimits::default());
+        Self { keys, bodies, throttle, senders, rates, metrics }
     }
 
     /// Returns whether writes are on.
     pub(super) fn lets_write(&self) -> bool {
-        self.keys.writers.is_some()
+        self.keys.callers.grants_writes()
+    }
+
+    /// Returns whether the credential of a caller decides what it reads.
+    pub(super) fn tells_readers_apart(&self) -> bool {
+        self.keys.callers.tells_readers_apart()
     }
 
     /// Admits a caller that may write, and reads the body of the write, up to `max` bytes.
     ///
     /// # Errors
-    /// 405 if writes are off; 401 without a token; 429 if the source has failed too often; as
+    /// 405 if writes are off; 401 without a token; 403 if it may not write; 429 if the source has failed too often; as
     /// [`BodyReader::place`] and [`BodySlot::read`](super::body::BodySlot::read).
     pub(super) async fn receive_write(
         &self,
@@ -90,14 +100,60 @@ impl Access {
         source: Source,
         headers: &HeaderMap,
         body: Body,
-    ) -> Result<(Token, Arrived), ApiError> {
-        let writers = self.keys.writers.as_ref().ok_or(Code::MethodNotAllowed)?;
-        let tokens = writers.current().await;
-        let token = bearer_token(headers).and_then(|given| tokens.matching(given)).cloned();
-        let token = token.ok_or_else(|| self.refusal(source, Code::Unauthorized.into(), GUESS))?;
-        let caller = Caller { sender: Sender::Token(token.name.clone()), trust: Trust::Writer };
+    ) -> Result<(Writer, Arrived), ApiError> {
+        if !self.lets_write() {
+            return Err(Code::MethodNotAllowed.into());
+        }
+        let caller = match bearer_token(headers) {
+            Some(given) => self.keys.callers.writer(given).await,
+            None => Err(Refused),
+        };
+        let refused = |Refused| self.refusal(source, Code::Unauthorized.into(), GUESS);
+        let writer = caller.map_err(refused)?.writer();
+        let writer =
+            writer.map_err(|error| ApiError::explained(Code::TokenScope, error.to_string()))?;
+        let caller = Caller { sender: Sender::Token(writer.name.clone()), trust: Trust::Writer };
         let place = self.bodies.place_up_to(max, headers, caller).await?;
-        Ok((token, place.read(body, |_| ()).await?))
+        Ok((writer, place.read(body, |_| ()).await?))
+    }
+
+    /// Returns who sends a request for records; `None` if there is no access file, so that everybody
+    /// reads alike.
+    ///
+    /// # Errors
+    /// 401 with a credential that opens nothing, and without one if that opens nothing; 429 if the
+    /// source has failed too often, or if the caller sends more requests than it may.
+    pub(super) async fn reader(
+        &self,
+        source: Source,
+        headers: &HeaderMap,
+    ) -> Result<Option<Arc<Reader>>, ApiError> {
+        let callers = &self.keys.callers;
+        if !callers.tells_readers_apart() {
+            return Ok(None);
+        }
+        let caller = match reader_credential(headers) {
+            Ok(credential) => callers.reader(credential).await,
+            Err(AmbiguousCredential) => Err(Refused),
+        };
+        let refused = |Refused| self.refusal(source, Code::Unauthorized.into(), GUESS);
+        let caller = caller.map_err(refused)?;
+        if caller.id == CallerId::Anonymous && caller.grants.view.read.is_empty() {
+            // Asking is no failure.
+            return Err(Code::Unauthorized.into());
+        }
+        let taken = self.rates.take(&caller, Instant::now());
+        let outcome = match taken {
+            Ok(()) => CallerOutcome::Admitted,
+            Err(_) => CallerOutcome::Limited,
+        };
+        self.metrics.caller_sent(&caller.id, outcome);
+        match taken {
+            Ok(()) => Ok(Some(caller)),
+            Err(wait) => {
+                Err(ApiError::from(Code::RateLimited).header(header::RETRY_AFTER, seconds(wait)))
+            }
+        }
     }
 
     /// Admits a caller on a route that takes no body.
@@ -219,13 +275,19 @@ impl Access {
         }
         let error = match self.throttle.fail(source, failures, Instant::now()) {
             Ok(()) => error,
-            Err(wait) => ApiError::from(Code::TooManyFailures)
-                .header(header::RETRY_AFTER, wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
+            Err(wait) => {
+                ApiError::from(Code::TooManyFailures).header(header::RETRY_AFTER, seconds(wait))
+            }
         };
         tracing::debug!(%source, code = error.code().as_str(), "credential refused");
         self.metrics.credential_refused(error.code());
         error
     }
+}
+
+/// Returns the whole seconds after which a wait is over.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
@@ -244,7 +306,8 @@ mod tests {
             Keyring::read(secret.map(|value| NamedValue { name: "s", value }), None).unwrap()
         };
         let (reload, operator, metrics) = (ring(Some(SECRET)), ring(None), ring(None));
-        Access::new(AccessKeys { reload, operator, metrics, writers: None }, Arc::default())
+        let callers = Arc::new(Authenticator::read(None, None).unwrap());
+        Access::new(AccessKeys { reload, operator, metrics, callers }, Arc::default())
     }
 
     fn source(last: u8) -> Source {

@@ -160,6 +160,23 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     tokens.next().is_none().then_some(token)
 }
 
+/// More than one credential for one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AmbiguousCredential;
+
+/// Returns the credential of a caller that reads or writes records. An `Authorization` with another
+/// scheme is for somebody else, such as a proxy in front.
+///
+/// # Errors
+/// Fails if there is more than one `Authorization`.
+pub(super) fn reader_credential(headers: &HeaderMap) -> Result<Option<&[u8]>, AmbiguousCredential> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    match (all.next(), all.next()) {
+        (_, Some(_)) => Err(AmbiguousCredential),
+        (one, None) => Ok(one.and_then(|value| bearer(value.as_bytes()))),
+    }
+}
+
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())

@@ -45,6 +45,10 @@ const EVENTS: &str = "text/event-stream";
 /// How long a client waits before it reopens a broken stream, in milliseconds.
 const RETRY: u32 = 2_000;
 
+/// How long a stream lasts if its client's credential decides what it shows. The client then comes
+/// back, and a credential that is no longer valid opens nothing.
+const LIFETIME: Duration = Duration::from_secs(300);
+
 /// Answers with the differences, or keeps streaming them.
 pub(super) async fn changes(
     State(app): State<App>,
@@ -96,10 +100,11 @@ fn stream(
     // A client that is cut off before the first event comes back with this.
     let id = had.map(|had| format!("id: {had}\n")).unwrap_or_default();
     let hello = format!("retry: {RETRY}\n{id}\n");
+    let lifetime = app.access.tells_readers_apart().then_some(LIFETIME);
     let missed = missed(app, Asker::Stream(source), had, follower.at, follower.watched.clone());
     // A client that reads nothing would keep its turn.
     let missed = Driven::begin(missed);
-    Ok(events(Body::new(Events::new(follower, hello, missed))))
+    Ok(events(Body::new(Events::new(follower, hello, missed).ending_after(lifetime))))
 }
 
 /// Returns the answer if too many follow or wait, or if what they follow takes too much.

@@ -24,7 +24,7 @@ use headwater_engine::view::View;
 use tower::{BoxError, Service, ServiceExt};
 
 use super::app::App;
-use super::caching::Lasting;
+use super::caching::{Lasting, Readers};
 use super::coding::Coding;
 use super::error;
 use super::header_names::COMMIT;
@@ -33,6 +33,7 @@ use super::route::{Route, is_internal, is_read};
 use super::selector::Selected;
 use super::source::Source;
 use super::{Side, cors, etag, explorer, headers, host};
+use crate::access::{Caller, CallerId};
 use crate::header_fields::Preferences;
 use crate::metrics::RouteClass;
 use crate::wire::{ApiError, Code};
@@ -132,7 +133,13 @@ impl Middleware {
         let conditions = Conditions::of(reads && asked.is_shared, headers);
         // One state for each read: loaded once, answered from, and named in the answer.
         let selected = match asked.is_read {
-            true => Selected::of(app, asked.route, &View::PUBLIC, &mut request).await,
+            true => match app.access.reader(asked.source, request.headers()).await {
+                Ok(reader) => {
+                    let view = asked.read_by(reader.as_deref());
+                    Selected::of(app, asked.route, &view, &mut request).await
+                }
+                Err(error) => Err(error),
+            },
             false => Ok(None),
         };
         let selected = match selected {
@@ -225,11 +232,22 @@ fn not_acceptable(route: Option<Route>, kind: &str) -> ApiError {
 }
 
 impl RequestFacts {
+    /// Takes note of who reads, and returns what that caller sees. `None` is everybody.
+    fn read_by(&mut self, reader: Option<&Caller>) -> View {
+        let Some(Caller { id, grants, .. }) = reader else { return View::PUBLIC };
+        self.lasting.readers = match id {
+            CallerId::Anonymous => Readers::Anonymous,
+            CallerId::Token(_) | CallerId::Person { .. } => Readers::Credentialed,
+        };
+        grants.view.view()
+    }
+
     /// Adds the headers of every answer.
     fn finish(&self, app: &App, response: &mut Response) {
         let status = response.status();
         let headers = response.headers_mut();
         if self.is_read
+            && status != StatusCode::UNAUTHORIZED
             && !headers.contains_key(COMMIT)
             && let Some(snapshot) = app.live.snapshot()
         {

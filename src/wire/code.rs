@@ -39,6 +39,8 @@ codes! {
     OperatorOnly = FORBIDDEN "operator_only" "The operator secret is required";
     /// A further wrong credential from a source with too many.
     TooManyFailures = TOO_MANY_REQUESTS "too_many_failures" "Too many calls without a valid credential";
+    /// More requests in a second than the caller may send.
+    RateLimited = TOO_MANY_REQUESTS "rate_limited" "The caller sends more requests than it may";
     /// No such route, sheet, record or reload, or none that is public.
     NotFound = NOT_FOUND "not_found" "Not found";
     /// The commit is not in the history of the branch.

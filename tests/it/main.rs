@@ -64,6 +64,7 @@ mod signatures;
 mod storm;
 mod subscribers;
 mod throttle;
+mod tokens;
 mod traces;
 mod messages;
 mod writers;

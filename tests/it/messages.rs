@@ -121,6 +121,7 @@ fn a_wrong_command_line_is_told_in_plain_words() {
         ("serve --listen here", 78, "--listen must be an address and a port"),
         ("serve --listen 80", 78, "such as `127.0.0.1:8080`"),
         ("serve --write-tokens-file ../bad.toml", 78, "[[token]] with name"),
+        ("serve --access-file ../bad.toml", 78, "bad.toml:1: this key is unknown"),
         ("serve --poll-interval soon", 78, "--poll-interval must be a number of seconds"),
         ("serve --record-limit big", 78, "--record-limit must be a whole number"),
         ("check --record-limit big", 78, "--record-limit must be a whole number"),

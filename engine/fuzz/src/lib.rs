@@ -3,6 +3,7 @@
 //! They are plain functions, so that what libFuzzer finds with the binaries in `libfuzzer` is
 //! replayed by an ordinary test over `corpus`, on stable and on every change.
 
+mod access;
 mod definitions;
 mod history;
 mod hook;
@@ -10,6 +11,7 @@ mod queries;
 mod records;
 mod tables;
 
+pub use access::{access_file, bearer};
 pub use definitions::definitions;
 pub use history::history;
 pub use hook::hook;
@@ -22,6 +24,8 @@ pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its binary and of the folder of its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("access_file", access_file),
+    ("bearer", bearer),
     ("csv", csv),
     ("cutting", cutting),
     ("definitions", definitions),

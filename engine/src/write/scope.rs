@@ -11,7 +11,7 @@ use crate::problem::Problem;
 use crate::snapshot::Snapshot;
 
 /// The sheets that a batch may change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// All sheets.
     Every,
@@ -20,6 +20,27 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Returns the scope without any sheet.
+    pub const fn nothing() -> Self {
+        Self::Only(BTreeSet::new())
+    }
+
+    /// Returns whether no sheet is in scope.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Self::Only(sheets) if sheets.is_empty())
+    }
+
+    /// Returns the sheets that are in one of the two scopes.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Only(ours), Self::Only(theirs)) => {
+                Self::Only(ours.into_iter().chain(theirs).collect())
+            }
+            _ => Self::Every,
+        }
+    }
+
     /// Returns whether `sheet` is in scope.
     pub fn opens(&self, sheet: &SheetName) -> bool {
         match self {

@@ -38,6 +38,8 @@ pub(super) struct Events {
     had_turn: bool,
     heartbeat: Duration,
     silence: Pin<Box<Sleep>>,
+    /// When the stream ends, so that its client shows its credential again.
+    end: Option<Pin<Box<Sleep>>>,
 }
 
 impl Events {
@@ -58,7 +60,13 @@ impl Events {
     ) -> Self {
         let (rest, missed) = (hello.into(), Some(Box::pin(missed) as Missed));
         let silence = Box::pin(tokio::time::sleep(heartbeat));
-        Self { follower, rest, missed, had_turn: false, heartbeat, silence }
+        Self { follower, rest, missed, had_turn: false, heartbeat, silence, end: None }
+    }
+
+    /// Returns these events, which end after `lifetime`, but not within an event.
+    pub(super) fn ending_after(mut self, lifetime: Option<Duration>) -> Self {
+        self.end = lifetime.map(|lifetime| Box::pin(tokio::time::sleep(lifetime)));
+        self
     }
 
     /// Takes the next event; `None` at the end.
@@ -80,6 +88,10 @@ impl Events {
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let is_over = |end: &mut Pin<Box<Sleep>>| end.as_mut().poll(context).is_ready();
+        if self.rest.is_empty() && self.end.as_mut().is_some_and(is_over) {
+            return Poll::Ready(None);
+        }
         if self.rest.is_empty() {
             match self.poll_next(context) {
                 Poll::Ready(Some(event)) => self.rest = event,

@@ -43,8 +43,8 @@ impl Admitted {
         body: Body,
     ) -> Result<Self, ApiError> {
         let arrived = app.access.receive_write(max, head.source, &head.headers, body).await;
-        let (token, arrived) = arrived?;
-        let caller = Caller::new(token, &head.headers)?;
+        let (writer, arrived) = arrived?;
+        let caller = Caller::new(writer, &head.headers)?;
         Ok(Self { body: arrived.into_bytes(), head, caller })
     }
 
@@ -76,7 +76,7 @@ impl Admitted {
     ) -> Result<Response, ApiError> {
         let Self { head, body, caller } = self;
         for operation in &operations {
-            if !caller.token.scope.opens(&operation.sheet) {
+            if !caller.writer.scope.opens(&operation.sheet) {
                 return Err(ApiError::explained(
                     Code::TokenScope,
                     format!("the token does not cover the sheet {}", operation.sheet),

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::condition;
 use super::head::WriteHead;
-use crate::config::Token;
+use crate::access::Writer;
 use crate::wire::{ApiError, Code};
 
 /// The author, from a front end that may name one.
@@ -28,23 +28,23 @@ const LONGEST: usize = 1_000;
 
 /// The caller of a write.
 pub(super) struct Caller {
-    pub(super) token: Token,
+    pub(super) writer: Writer,
     author: Identity,
 }
 
 impl Caller {
     /// # Errors
     /// 403 if the caller names an author but may not; 422 if the name is invalid.
-    pub(super) fn new(token: Token, headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub(super) fn new(writer: Writer, headers: &HeaderMap) -> Result<Self, ApiError> {
         let author = match text(headers, &AUTHOR)? {
-            None => token.author.clone(),
-            Some(_) if !token.names_author => {
+            None => writer.author.clone(),
+            Some(_) if !writer.names_author => {
                 let why = "the token may not name an author";
                 return Err(ApiError::explained(Code::TokenScope, why));
             }
             Some(name) => Identity::parse(&name).map_err(|error| invalid(&AUTHOR, error))?,
         };
-        Ok(Self { token, author })
+        Ok(Self { writer, author })
     }
 }
 
@@ -152,7 +152,7 @@ pub(super) fn message_of(
     operations: Vec<Operation>,
     summary: Option<String>,
 ) -> Result<Batch, ApiError> {
-    let actor = &caller.token.name;
+    let actor = &caller.writer.name;
     let mut message = format!("{actor}: {} {}", head.method, head.path);
     let summary = match summary {
         None => text(&head.headers, &SUMMARY)?,
@@ -185,7 +185,7 @@ pub(super) fn message_of(
         Some(_) => return Err(invalid(&KEY, "it must have 1 to 255 visible ASCII characters")),
     };
     let (actor, author) = (actor.clone(), caller.author.clone());
-    let scope = caller.token.scope.clone();
+    let scope = caller.writer.scope.clone();
     Ok(Batch { operations, actor, author, scope, message, trailers, repeat, limit: MOST_WRITTEN })
 }
 

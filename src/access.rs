@@ -1,0 +1,35 @@
+//! Who a caller is, and what it may see and write.
+//!
+//! An [`AccessFile`] names the callers. The [`Authenticator`] turns the credential of a request
+//! into a [`Caller`], whose [`Grants`] say what it may do. The part of them that decides what it
+//! sees, its [`ViewGrants`], is the same for many callers, so that these share one view.
+
+mod authenticator;
+mod author_template;
+mod caller;
+mod edit;
+mod entries;
+mod fields;
+mod file;
+mod fingerprint;
+mod grants;
+mod issuer;
+mod issuer_settings;
+mod jwt;
+mod key_cache;
+mod key_schedule;
+mod key_set;
+mod rate_limits;
+mod roster;
+mod sheet_set;
+#[cfg(test)]
+mod tests;
+
+pub use authenticator::{Authenticator, Refused};
+pub use caller::{Caller, CallerId, NotWriter, Rate, Writer};
+pub use edit::{EditError, Extended, NewToken, with_token, without_token};
+pub use file::{AccessFile, AccessToken};
+pub use fingerprint::Fingerprint;
+pub use grants::{Grants, Hidden, ViewGrants};
+pub use rate_limits::RateLimits;
+pub use sheet_set::SheetSet;

@@ -1,0 +1,333 @@
+//! Turns the credential of a request into a caller.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use super::caller::Caller;
+use super::file::AccessFile;
+use super::roster::Roster;
+use crate::config::{AccessFilePath, Config, ConfigError, Tokens, Watched};
+use crate::exit::chain;
+
+/// A credential that opens nothing: wrong, expired, forged or of somebody else. There is one answer
+/// to all of them, so a caller cannot tell which it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the credential opens nothing")]
+pub struct Refused;
+
+/// Knows every caller: those of the access file, and those of the file of write tokens.
+pub struct Authenticator {
+    access: Option<Watched<AccessFile>>,
+    writers: Option<Watched<Tokens>>,
+    current: Mutex<Current>,
+}
+
+/// The callers, and the versions of the files that they come from.
+struct Current {
+    roster: Arc<Roster>,
+    access: Option<Arc<AccessFile>>,
+    writers: Option<Arc<Tokens>>,
+    /// Why the latest versions of the files cannot be used together.
+    trouble: Option<String>,
+}
+
+impl Authenticator {
+    /// Reads the access file that the settings name, if they do.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; also if a token has the secret of a role.
+    pub fn open(config: &Config) -> Result<Self, ConfigError> {
+        let opened = Self::read(config.access_file.clone(), config.write_tokens.clone())?;
+        if let (Some(file), Some(path)) = (&opened.access, &config.access_file) {
+            for of_role in config.role_secrets() {
+                if file.last().has(&of_role.secret) {
+                    let settings = [of_role.setting.to_owned(), path.setting.clone()];
+                    return Err(ConfigError::SharedSecret { settings });
+                }
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Reads the access file, if there is one. `writers` is the file of write tokens.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read or breaks a rule, or if both files have a token of the same
+    /// name or with the same secret.
+    pub fn read(
+        file: Option<AccessFilePath>,
+        writers: Option<Watched<Tokens>>,
+    ) -> Result<Self, ConfigError> {
+        let read = |AccessFilePath { setting, path }: AccessFilePath| {
+            let name = path.clone();
+            Watched::read(&setting, &path, move |text| AccessFile::parse(&name, text))
+        };
+        let access = file.map(read).transpose()?;
+        let access_now = access.as_ref().map(Watched::last);
+        let writers_now = writers.as_ref().map(Watched::last);
+        let roster = Arc::new(Roster::of(access_now.as_deref(), writers_now.as_deref(), None)?);
+        let current = Current { roster, access: access_now, writers: writers_now, trouble: None };
+        Ok(Self { access, writers, current: Mutex::new(current) })
+    }
+
+    /// Returns whether there is an access file, so that not everybody reads alike.
+    pub fn tells_readers_apart(&self) -> bool {
+        self.access.is_some()
+    }
+
+    /// Returns whether a caller may write something, as the files are now.
+    pub fn grants_writes(&self) -> bool {
+        let access = self.access.as_ref().map(Watched::last);
+        self.writers.is_some() || access.is_some_and(|file| file.grants_writes())
+    }
+
+    /// Returns who reads. Without an access file everybody reads alike, so a credential, which may
+    /// be for a proxy in front, is ignored.
+    ///
+    /// The files are those that [`Self::refresh`] last read. They are read again only for an
+    /// unknown credential, so that a new token is valid at once and a known one costs no file.
+    ///
+    /// # Errors
+    /// Fails if there is an access file and the credential opens nothing.
+    pub async fn reader(&self, credential: Option<&[u8]>) -> Result<Arc<Caller>, Refused> {
+        let roster = self.roster();
+        let Some(credential) = credential.filter(|_| self.access.is_some()) else {
+            return Ok(roster.anonymous());
+        };
+        if let Some(caller) = roster.caller(credential, SystemTime::now()).await {
+            return Ok(caller);
+        }
+        self.refresh().await;
+        let renewed = self.roster();
+        if Arc::ptr_eq(&roster, &renewed) {
+            return Err(Refused);
+        }
+        renewed.caller(credential, SystemTime::now()).await.ok_or(Refused)
+    }
+
+    /// Returns who writes, as the files are now.
+    ///
+    /// # Errors
+    /// Fails if the credential opens nothing. Whether the caller may write is for
+    /// [`Caller::writer`].
+    pub async fn writer(&self, credential: &[u8]) -> Result<Arc<Caller>, Refused> {
+        self.refresh().await;
+        self.roster().caller(credential, SystemTime::now()).await.ok_or(Refused)
+    }
+
+    /// Reads the files again, and asks issuers for their keys where these are old. Call it every
+    /// second. Where files cannot be used, their last good versions stay valid.
+    pub async fn refresh(&self) {
+        self.read_again().await;
+        self.roster().renew_keys();
+    }
+
+    async fn read_again(&self) {
+        if let Some(file) = &self.access {
+            file.current().await;
+        }
+        if let Some(file) = &self.writers {
+            file.current().await;
+        }
+        let mut current = self.lock();
+        // Taken under the lock, so that a slow caller never brings an older version back.
+        let access = self.access.as_ref().map(Watched::last);
+        let writers = self.writers.as_ref().map(Watched::last);
+        if same(&current.access, &access) && same(&current.writers, &writers) {
+            return;
+        }
+        match Roster::of(access.as_deref(), writers.as_deref(), Some(&current.roster)) {
+            Ok(roster) => (current.roster, current.trouble) = (Arc::new(roster), None),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "keeping the last good tokens");
+                current.trouble = Some(chain(&error));
+            }
+        }
+        (current.access, current.writers) = (access, writers);
+    }
+
+    /// Returns why the latest version of a file is not in use, if it is not.
+    pub fn trouble(&self) -> Option<String> {
+        let of_access = self.access.as_ref().and_then(Watched::trouble);
+        let of_writers = || self.writers.as_ref().and_then(Watched::trouble);
+        of_access.or_else(of_writers).or_else(|| self.lock().trouble.clone())
+    }
+
+    fn roster(&self) -> Arc<Roster> {
+        self.lock().roster.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        // Each value is replaced as a whole, so a poisoned lock holds a usable one.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns whether two versions of a file are one.
+fn same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use headwater_engine::id::SheetName;
+    use headwater_engine::write::Scope;
+
+    use super::super::caller::{CallerId, NotWriter};
+    use super::super::grants::{Hidden, ViewGrants};
+    use super::super::sheet_set::SheetSet;
+    use super::*;
+
+    const ACCESS: &str = "anonymous = { read = [] }\n\
+                          [[token]]\nname = \"reader\"\nsecret = \"the-secret-of-the-reader\"\n\
+                          read = [\"team\"]\nhidden = true\n\
+                          [[token]]\nname = \"writer\"\nsecret = \"the-secret-of-the-writer\"\n\
+                          write = [\"*\"]\nauthor = \"W <w@example.org>\"\n\
+                          [[token]]\nname = \"old\"\nsecret = \"the-secret-of-the-old-one\"\n\
+                          read = [\"*\"]\nexpires = 2020-01-01\n";
+
+    const TOKENS: &str = "[[token]]\nname = \"bot\"\nsecret = \"the-secret-of-the-bot\"\n\
+                          author = \"Bot <bot@example.org>\"\nsheets = [\"people\"]\n";
+
+    /// An authenticator and its files.
+    struct Desk {
+        authenticator: Authenticator,
+        folder: tempfile::TempDir,
+    }
+
+    impl Desk {
+        fn open(access: Option<&str>, tokens: Option<&str>) -> Result<Self, ConfigError> {
+            let folder = tempfile::tempdir().unwrap();
+            let put = |name: &str, text: &str| {
+                let path = folder.path().join(name);
+                std::fs::write(&path, text).unwrap();
+                path
+            };
+            let access = access.map(|text| AccessFilePath {
+                setting: "--access-file".to_owned(),
+                path: put("access.toml", text),
+            });
+            let tokens = tokens.map(|text| {
+                let path = put("tokens.toml", text);
+                let parse = |text: &str| Tokens::parse("--write-tokens-file", text);
+                Watched::read("--write-tokens-file", &path, parse).unwrap()
+            });
+            Ok(Self { authenticator: Authenticator::read(access, tokens)?, folder })
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        async fn reader(&self, secret: Option<&str>) -> Result<Arc<Caller>, Refused> {
+            self.authenticator.reader(secret.map(str::as_bytes)).await
+        }
+    }
+
+    fn view(read: SheetSet, hidden: Hidden) -> ViewGrants {
+        ViewGrants { read, hidden }
+    }
+
+    #[tokio::test]
+    async fn each_token_sees_its_sheets_and_whatever_is_wrong_has_one_answer() {
+        let desk = Desk::open(Some(ACCESS), Some(TOKENS)).unwrap();
+        let nothing = SheetSet::public(Scope::nothing());
+        let team = SheetSet::any(Scope::Only([SheetName::new("team")].into()));
+        for (secret, name, expected) in [
+            (None, "", view(nothing.clone(), Hidden::Withheld)),
+            (Some("the-secret-of-the-reader"), "reader", view(team, Hidden::Shown)),
+            (Some("the-secret-of-the-writer"), "writer", view(nothing.clone(), Hidden::Withheld)),
+            (Some("the-secret-of-the-bot"), "bot", view(nothing, Hidden::Withheld)),
+        ] {
+            let caller = desk.reader(secret).await.unwrap();
+            assert_eq!(caller.grants.view, expected, "{name}");
+            let id = match secret {
+                Some(_) => CallerId::Token(name.into()),
+                None => CallerId::Anonymous,
+            };
+            assert_eq!(caller.id, id);
+        }
+        for wrong in ["", "the-secret", "the-secret-of-the-old-one", "the-secret-of-the-reader "] {
+            assert_eq!(desk.reader(Some(wrong)).await, Err(Refused), "{wrong}");
+            assert_eq!(desk.authenticator.writer(wrong.as_bytes()).await, Err(Refused), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_may_write_is_a_writer_with_its_author() {
+        let desk = Desk::open(Some(ACCESS), Some(TOKENS)).unwrap();
+        assert!(desk.authenticator.grants_writes());
+        let of = |secret: &'static str| desk.authenticator.writer(secret.as_bytes());
+        let writer = of("the-secret-of-the-writer").await.unwrap().writer().unwrap();
+        assert_eq!((&*writer.name, &writer.scope), ("writer", &Scope::Every));
+        assert_eq!((writer.author.address(), writer.names_author), ("w@example.org", false));
+        let bot = of("the-secret-of-the-bot").await.unwrap().writer().unwrap();
+        assert_eq!((&*bot.name, bot.author.name()), ("bot", "Bot"));
+        let reader = of("the-secret-of-the-reader").await.unwrap();
+        assert_eq!(reader.writer(), Err(NotWriter::NoGrant));
+        let anonymous = desk.reader(None).await.unwrap();
+        assert_eq!(anonymous.writer(), Err(NotWriter::NoGrant));
+    }
+
+    #[tokio::test]
+    async fn without_an_access_file_everybody_reads_alike() {
+        let desk = Desk::open(None, Some(TOKENS)).unwrap();
+        for secret in [None, Some("the-secret-of-the-bot"), Some("for a proxy in front")] {
+            let caller = desk.reader(secret).await.unwrap();
+            assert_eq!(*caller, Caller::anonymous(ViewGrants::public()));
+        }
+        assert!(desk.authenticator.writer(b"the-secret-of-the-bot").await.is_ok());
+        assert!(!Desk::open(None, None).unwrap().authenticator.grants_writes());
+    }
+
+    #[tokio::test]
+    async fn a_changed_file_holds_and_a_broken_one_leaves_the_last_good_one() {
+        let desk = Desk::open(Some(ACCESS), None).unwrap();
+        let path = desk.path("access.toml");
+        let reader = Some("the-secret-of-the-reader");
+        let half = &ACCESS[..ACCESS.find("name = \"writer\"").unwrap()];
+        for broken in ["", "\n", "# nobody\n", half, "anonymous = { read = \"*\" }"] {
+            std::fs::write(&path, broken).unwrap();
+            desk.authenticator.refresh().await;
+            assert!(desk.reader(reader).await.is_ok(), "{broken:?}");
+            assert!(desk.authenticator.trouble().is_some(), "{broken:?}");
+        }
+        // A new token is known at once, an old one until the file is read again.
+        std::fs::write(&path, ACCESS.replace("of-the-reader", "of-the-next-one")).unwrap();
+        assert!(desk.reader(Some("the-secret-of-the-next-one")).await.is_ok());
+        assert_eq!(desk.reader(reader).await, Err(Refused));
+        assert_eq!(desk.authenticator.trouble(), None);
+        std::fs::write(&path, "anonymous = { read = [\"*\"] }").unwrap();
+        desk.authenticator.refresh().await;
+        assert_eq!(desk.reader(Some("the-secret-of-the-next-one")).await, Err(Refused));
+        let everybody = desk.reader(None).await.unwrap();
+        assert_eq!(everybody.grants.view, ViewGrants::public());
+    }
+
+    #[tokio::test]
+    async fn both_files_hold_together_and_no_token_is_in_both() {
+        let in_both = [
+            ("name = \"reader\"", "name = \"bot\""),
+            ("the-secret-of-the-reader", "the-secret-of-the-bot"),
+        ];
+        for (from, to) in in_both {
+            let both = ACCESS.replace(from, to);
+            let told = Desk::open(Some(&both), Some(TOKENS)).err().map(|error| error.to_string());
+            assert!(told.is_some_and(|told| told.contains("token `bot`")), "{to}");
+            let desk = Desk::open(Some(ACCESS), Some(TOKENS)).unwrap();
+            std::fs::write(desk.path("access.toml"), &both).unwrap();
+            desk.authenticator.refresh().await;
+            assert!(desk.reader(Some("the-secret-of-the-reader")).await.is_ok());
+            assert!(desk.authenticator.trouble().is_some_and(|told| told.contains("`bot`")));
+            std::fs::write(desk.path("access.toml"), ACCESS).unwrap();
+            desk.authenticator.refresh().await;
+            assert_eq!(desk.authenticator.trouble(), None);
+        }
+    }
+}
