@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use headwater_testkit::Upstream;
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::harness::{Answer, BROKEN, TestServer};
@@ -250,51 +251,100 @@ fn told(
     (answer.status, headers, masked(&body, commits))
 }
 
+/// Who asks.
+#[derive(Clone, Copy)]
+struct Reader {
+    /// The access file; without one everybody reads what is public.
+    access: Option<&'static str>,
+    token: Option<&'static str>,
+}
+
+const EVERYBODY: Reader = Reader { access: None, token: None };
+
+/// Readers to whom an access file shows no hidden record and no secret.
+const READERS: [Reader; 4] = [
+    Reader { access: Some("anonymous = { read = [\"*\"] }\n"), token: None },
+    Reader { access: Some("anonymous = { read = [\"people\"] }\n"), token: None },
+    Reader { access: Some(STAFF_READER), token: Some("the-secret-of-a-reader") },
+    Reader { access: Some(POSTS_READER), token: Some("the-secret-of-a-reader") },
+];
+
+const STAFF_READER: &str = "anonymous = { read = [] }\n[[token]]\nname = \"reader\"\n\
+                            secret = \"the-secret-of-a-reader\"\nread = [\"people\", \"staff\"]\n";
+
+/// Hidden records of sheets that it does not read are not shown either.
+const POSTS_READER: &str = "[[token]]\nname = \"reader\"\nsecret = \"the-secret-of-a-reader\"\n\
+                            read = [\"posts\"]\nhidden = true\n";
+
 #[test]
 fn what_is_hidden_changes_no_answer() {
-    for seed in 0..3 {
-        let branch = || Branch { upstream: Upstream::new(), commits: Vec::new() };
-        let mut branches = [branch(), branch()];
-        let mut numbers = Numbers(seed);
-        let seen = seen(&mut numbers);
-        let mut of_first = Numbers(1_000 + seed);
-        branches[0].push(seen.iter().chain(&unseen(&mut of_first, 0)));
-        branches[1].push(&seen);
-        let settings = [("HEADWATER_QUARANTINE_SHARE", "100"), ("HEADWATER_QUERY_BUDGET", "0")];
-        let servers = [0, 1].map(|at| TestServer::with(&branches[at].upstream.url(), &settings));
-        for step in 1..4 {
-            // In the last step only hidden data changes.
-            let changed: Vec<_> = match step {
-                3 => Vec::new(),
-                _ => (0..4).map(|_| format!("p{:02}", numbers.below(15) * 2)).collect(),
-            };
-            let mut files: Vec<_> = changed
-                .into_iter()
-                .map(|slug| (format!("people/{slug}.toml"), numbers.person(&slug)))
-                .collect();
-            files.push(("README".to_owned(), format!("step {step}")));
-            branches[0].push(files.iter().chain(&unseen(&mut of_first, step)));
-            branches[1].push(&files);
-            servers.iter().for_each(|server| drop(server.reload().outcome("applied")));
-            let mut paths = paths(&mut numbers);
-            for route in [
-                "/api/_changes?since=",
-                "/api/_changes?sheet=secrets&since=",
-                "/api/_diff?from=",
-                "/api/people?at=",
-                "/api/_problems?at=",
-            ] {
-                paths.push(format!("{route}FIRST"));
-            }
-            for path in paths {
-                let [first, second] = [0, 1].map(|at| {
-                    let commits = &branches[at].commits;
-                    let answer = servers[at].get(&path.replace("FIRST", &commits[0]));
-                    assert!(answer.status < 500, "{path}: {answer:?}");
-                    told(&path, &answer, commits)
-                });
-                assert_eq!(first, second, "seed {seed}, step {step}: {path}");
-            }
+    (0..3).for_each(|seed| answers_are_alike(seed, EVERYBODY));
+}
+
+#[test]
+fn what_a_view_does_not_show_changes_no_answer() {
+    let seeds = std::env::var("HEADWATER_VIEW_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    for seed in 0..seeds.unwrap_or(1) {
+        READERS.iter().for_each(|reader| answers_are_alike(10 + seed, *reader));
+    }
+}
+
+fn answers_are_alike(seed: u64, reader: Reader) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.toml");
+    let mut settings = vec![("HEADWATER_QUARANTINE_SHARE", "100"), ("HEADWATER_QUERY_BUDGET", "0")];
+    if let Some(text) = reader.access {
+        std::fs::write(&file, text).unwrap();
+        settings.push(("HEADWATER_ACCESS_FILE", file.to_str().unwrap()));
+    }
+    let branch = || Branch { upstream: Upstream::new(), commits: Vec::new() };
+    let mut branches = [branch(), branch()];
+    let mut numbers = Numbers(seed);
+    let seen = seen(&mut numbers);
+    let mut of_first = Numbers(1_000 + seed);
+    branches[0].push(seen.iter().chain(&unseen(&mut of_first, 0)));
+    branches[1].push(&seen);
+    let servers = [0, 1].map(|at| TestServer::with(&branches[at].upstream.url(), &settings));
+    for step in 1..4 {
+        // In the last step only hidden data changes.
+        let changed: Vec<_> = match step {
+            3 => Vec::new(),
+            _ => (0..4).map(|_| format!("p{:02}", numbers.below(15) * 2)).collect(),
+        };
+        let mut files: Vec<_> = changed
+            .into_iter()
+            .map(|slug| (format!("people/{slug}.toml"), numbers.person(&slug)))
+            .collect();
+        files.push(("README".to_owned(), format!("step {step}")));
+        branches[0].push(files.iter().chain(&unseen(&mut of_first, step)));
+        branches[1].push(&files);
+        servers.iter().for_each(|server| drop(server.reload().outcome("applied")));
+        let mut paths = paths(&mut numbers);
+        for route in [
+            "/api/_changes?since=",
+            "/api/_changes?sheet=secrets&since=",
+            "/api/_diff?from=",
+            "/api/people?at=",
+            "/api/_problems?at=",
+        ] {
+            paths.push(format!("{route}FIRST"));
+        }
+        for path in paths {
+            let [first, second] = [0, 1].map(|at| {
+                let commits = &branches[at].commits;
+                let answer = ask(&servers[at], reader, &path.replace("FIRST", &commits[0]));
+                assert!(answer.status < 500, "{path}: {answer:?}");
+                told(&path, &answer, commits)
+            });
+            assert_eq!(first, second, "seed {seed}, step {step}: {path}");
         }
     }
+}
+
+fn ask(server: &TestServer, reader: Reader, path: &str) -> Answer {
+    let request = server.request(Method::GET, path);
+    server.send(match reader.token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    })
 }

@@ -69,5 +69,6 @@ mod traces;
 mod messages;
 mod writers;
 mod writes;
+mod views;
 mod wrong_keys;
 mod writes_model;

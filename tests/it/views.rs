@@ -1,0 +1,285 @@
+//! An access file: what each credential reads and writes, over every route.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use headwater::http::{Group, Route};
+use headwater_testkit::Upstream;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, TestServer};
+
+const DEFINITIONS: &str = "[sheets.people]\nhidden = \"gone\"\nrefs = { team = \"teams\" }\n\
+                           [sheets.teams]\npublic = false\npath = \"${{ slug }}\"\n[sheets.plans]\npublic = false\n";
+
+const ACCESS: &str = r#"
+anonymous = { read = [] }
+
+[[token]]
+name = "people"
+secret = "the-secret-for-people"
+read = ["people"]
+
+[[token]]
+name = "teams"
+secret = "the-secret-for-teams"
+read = ["teams"]
+write = ["teams"]
+author = "Teams <teams@example.org>"
+
+[[token]]
+name = "all"
+secret = "the-secret-for-all-of-it"
+read = ["*"]
+hidden = true
+
+[[token]]
+name = "slow"
+secret = "the-secret-of-the-slow"
+read = ["people"]
+rate = 1
+"#;
+
+const PEOPLE: &str = "the-secret-for-people";
+const TEAMS: &str = "the-secret-for-teams";
+const ALL: &str = "the-secret-for-all-of-it";
+
+/// A server with an access file.
+struct House {
+    server: TestServer,
+    upstream: Upstream,
+    file: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl House {
+    fn open(access: &str) -> Self {
+        let mut upstream = Upstream::new();
+        let commit = upstream.commit("first").put("headwater.toml", DEFINITIONS);
+        commit
+            .put("people/ada.toml", "name = \"Ada\"\nteam = \"red\"\n")
+            .put("people/ada/note.txt", "a note")
+            .put("people/eve.toml", "gone = true\nname = \"Eve\"\nteam = \"blue\"\n")
+            .put("teams/red.toml", "name = \"Red lantern\"\nslug = \"red\"\n")
+            .put("teams/red/plan.txt", "a plan")
+            .put("plans/secret.toml", "name = \"Lantern festival\"\n")
+            .push();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("access.toml");
+        std::fs::write(&file, access).unwrap();
+        let settings = [("HEADWATER_ACCESS_FILE", file.to_str().unwrap())];
+        let server = TestServer::with(&upstream.url(), &settings);
+        Self { server, upstream, file, _folder: folder }
+    }
+
+    fn get(&self, token: Option<&str>, path: &str) -> Answer {
+        let request = self.server.request(Method::GET, path);
+        self.server.send(match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+    }
+
+    /// Returns the names of the sheets that `token` knows.
+    fn sheets(&self, token: &str) -> Vec<String> {
+        let sheets = self.get(Some(token), "/api/_sheets").json();
+        let names = sheets["items"].as_array().unwrap().iter();
+        names.map(|sheet| sheet["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Returns the keys that a list shows to `token`.
+    fn keys(&self, token: &str, path: &str) -> Vec<String> {
+        let list = self.get(Some(token), path).json();
+        let items = list["items"].as_array().unwrap_or_else(|| panic!("{path}: {list}")).iter();
+        items.map(|item| item["value"]["name"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// A path for each route that reads records.
+fn reads() -> Vec<String> {
+    let groups = [Group::Read, Group::Write, Group::Demo];
+    let routes = Route::ALL.iter().filter(|route| groups.contains(&route.group()));
+    let fill = |path: &str| {
+        path.replace("{sheet}", "people")
+            .replace("{*key}", "ada")
+            .replace("{*rest}", "ada/note.txt")
+    };
+    let paths = routes.map(|route| fill(route.path()));
+    paths
+        .chain(["/openapi.json", "/api/nothing", "/api/people?at=main"].map(str::to_owned))
+        .collect()
+}
+
+/// Returns a refusal without what is new in each.
+fn refusal(answer: &Answer) -> String {
+    let mut body = answer.problem(401, "unauthorized");
+    body["traceId"] = Value::Null;
+    body.to_string()
+}
+
+#[test]
+fn a_closed_server_answers_health_alone_without_a_credential() {
+    let house = House::open(ACCESS);
+    let mut answers = BTreeSet::new();
+    for path in reads() {
+        let answer = house.get(None, &path);
+        assert!(answer.header("x-headwater-commit").is_none(), "{path}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        answers.insert(refusal(&answer));
+    }
+    for wrong in ["a-secret-that-nobody-has", ""] {
+        answers.insert(refusal(&house.get(Some(wrong), "/api/people")));
+    }
+    assert_eq!(answers.len(), 1, "one answer to all: {answers:?}");
+    for path in ["/health/live", "/health/ready"] {
+        assert_eq!(house.get(None, path).status, 200, "{path}");
+    }
+    let twice = house.server.request(Method::GET, "/api/people");
+    let twice = twice.header("authorization", "Bearer x").bearer_auth(PEOPLE);
+    assert_eq!(house.server.send(twice).status, 401, "two credentials are none");
+}
+
+#[test]
+fn each_token_sees_exactly_its_sheets() {
+    let house = House::open(ACCESS);
+    assert_eq!(house.sheets(PEOPLE), ["people"]);
+    assert_eq!(house.sheets(TEAMS), ["teams"]);
+    assert_eq!(house.sheets(ALL), ["people", "plans", "teams"]);
+    assert_eq!(house.keys(PEOPLE, "/api/people"), ["Ada"]);
+    assert_eq!(house.keys(ALL, "/api/people"), ["Ada", "Eve"]);
+    assert_eq!(house.keys(TEAMS, "/api/teams"), ["Red lantern"]);
+    for (token, path) in [
+        (PEOPLE, "/api/teams"),
+        (PEOPLE, "/api/teams/red"),
+        (PEOPLE, "/api/people/eve"),
+        (PEOPLE, "/api/_history/teams/red"),
+        (PEOPLE, "/api/_attachments/teams/red/plan.txt"),
+        (TEAMS, "/api/people/ada"),
+        (TEAMS, "/api/plans/secret"),
+    ] {
+        assert_eq!(house.get(Some(token), path).status, 404, "{path}");
+        assert_eq!(house.get(Some(ALL), path).status, 200, "{path}");
+    }
+    let found = |token: &str| {
+        let hits = house.get(Some(token), "/api/_search?q=lantern").json();
+        hits["items"].as_array().unwrap().iter().map(|hit| hit["sheet"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(PEOPLE), Vec::<Value>::new());
+    assert_eq!(found(TEAMS), [json!("teams")]);
+    assert_eq!(found(ALL).len(), 2);
+    let included = |token: &str| house.get(Some(token), "/api/people/ada?include=team");
+    assert_eq!(included(PEOPLE).status, 422, "the other sheet does not exist");
+    let all = included(ALL).json();
+    assert!(all["included"].to_string().contains("Red lantern"), "{all}");
+    let text =
+        |token: &str| String::from_utf8(house.get(Some(token), "/openapi.json").body.to_vec());
+    assert!(!text(PEOPLE).unwrap().contains("teams") && text(ALL).unwrap().contains("/api/teams"));
+}
+
+#[test]
+fn followers_and_the_past_show_a_token_its_sheets_alone() {
+    let mut house = House::open(ACCESS);
+    let first = house.get(Some(ALL), "/api/_status").commit().to_owned();
+    let commit = house
+        .upstream
+        .commit("second")
+        .put("teams/blue.toml", "name = \"Blue\"\nslug = \"blue\"\n");
+    let commit = commit.put("people/ada.toml", "name = \"Ada L.\"\nteam = \"red\"\n");
+    commit.put("people/eve.toml", "gone = true\nname = \"Eve L.\"\n").push();
+    house.server.reload().outcome("applied");
+    for (token, expected) in [
+        (PEOPLE, vec!["people/ada"]),
+        (TEAMS, vec!["teams/blue"]),
+        (ALL, vec!["people/ada", "people/eve", "teams/blue"]),
+    ] {
+        for path in ["/api/_changes?since=", "/api/_diff?from="] {
+            let changes = house.get(Some(token), &format!("{path}{first}")).json();
+            let items = changes["items"].as_array().unwrap().iter();
+            let told = items.map(|item| {
+                format!("{}/{}", item["sheet"].as_str().unwrap(), item["key"].as_str().unwrap())
+            });
+            assert_eq!(told.collect::<Vec<_>>(), expected, "{path}");
+        }
+        let log = house.get(Some(token), "/api/_commits?limit=1").json();
+        let sheets: BTreeSet<_> = expected.iter().map(|it| it.split('/').next().unwrap()).collect();
+        let counted = log["items"][0]["changed"].as_object().unwrap_or_else(|| panic!("{log}"));
+        assert_eq!(counted.keys().map(String::as_str).collect::<BTreeSet<_>>(), sheets);
+    }
+    assert_eq!(house.keys(TEAMS, &format!("/api/teams?at={first}")), ["Red lantern"]);
+    assert_eq!(house.get(Some(PEOPLE), &format!("/api/teams?at={first}")).status, 404);
+    assert_eq!(house.keys(ALL, &format!("/api/people?at={first}")), ["Ada", "Eve"]);
+}
+
+#[test]
+fn a_token_writes_its_sheets_as_its_author_and_no_others() {
+    let house = House::open(ACCESS);
+    let put = |token: &str, path: &str| {
+        let request = house.server.request(Method::PUT, path).bearer_auth(token);
+        house.server.send(request.json(&json!({ "name": "New", "slug": "new" })))
+    };
+    let done = put(TEAMS, "/api/teams/new");
+    assert_eq!(done.status, 201);
+    assert_eq!(put(TEAMS, "/api/people/new").status, 403);
+    put(ALL, "/api/teams/other").problem(403, "token_scope");
+    assert_eq!(put("a-secret-that-nobody-has", "/api/teams/other").status, 401);
+    let mirror = house.server.mirror();
+    let author = headwater_testkit::git(mirror, ["log", "-1", "--format=%an <%ae>", done.commit()]);
+    assert_eq!(author.trim(), "Teams <teams@example.org>");
+}
+
+#[test]
+fn what_a_credential_shows_is_kept_by_its_own_cache_only() {
+    let house = House::open(&ACCESS.replace("read = [] }", "read = [\"*\"] }"));
+    let first = house.get(None, "/api/_status").commit().to_owned();
+    let control = |token, path: &str| {
+        let answer = house.get(token, path);
+        assert!(answer.header("vary").unwrap().contains("authorization"), "{path}");
+        answer.header("cache-control").unwrap().to_owned()
+    };
+    for path in ["/api/people", "/api/people/ada", "/openapi.json", "/api/_sheets"] {
+        assert_eq!(control(None, path), "no-cache", "{path}");
+        assert_eq!(control(Some(ALL), path), "private, no-cache", "{path}");
+    }
+    let fixed = format!("/api/people?at={first}");
+    assert_eq!(control(Some(ALL), &fixed), "private, max-age=31536000, immutable");
+    let tag = |token, path: &str| house.get(token, path).header("etag").unwrap().to_owned();
+    for path in ["/api/people", "/api/_search?q=ada", "/api/_sheets"] {
+        assert_ne!(tag(None, path), tag(Some(ALL), path), "{path}");
+    }
+    assert_eq!(house.sheets(PEOPLE), ["people"]);
+    assert_eq!(house.get(None, "/api/teams").status, 404);
+}
+
+#[test]
+fn a_caller_that_sends_too_much_waits_and_is_counted_by_its_name() {
+    let house = House::open(ACCESS);
+    let slow = Some("the-secret-of-the-slow");
+    assert_eq!(house.get(slow, "/api/people").status, 200);
+    let limited = std::iter::repeat_with(|| house.get(slow, "/api/people"))
+        .find(|answer| answer.status != 200)
+        .unwrap();
+    limited.problem(429, "rate_limited");
+    assert_eq!(limited.header("retry-after"), Some("1"));
+    assert_eq!(house.get(Some(PEOPLE), "/api/people").status, 200, "others are not limited");
+    let metrics = house.server.metrics();
+    let line =
+        "headwater_caller_requests_total{kind=\"token\",name=\"slow\",outcome=\"limited\"} 1";
+    assert!(metrics.contains(line), "{metrics}");
+}
+
+#[test]
+fn a_token_that_leaves_the_file_opens_nothing_and_a_broken_file_changes_nothing() {
+    let house = House::open(ACCESS);
+    assert_eq!(house.get(Some(PEOPLE), "/api/people").status, 200);
+    std::fs::write(&house.file, "anonymous = { read = \"everything\" }").unwrap();
+    assert_eq!(house.get(Some(PEOPLE), "/api/people").status, 200);
+    let without = ACCESS.replace(PEOPLE, "another-secret-for-people");
+    std::fs::write(&house.file, without).unwrap();
+    // The file is read again every second.
+    while house.get(Some(PEOPLE), "/api/people").status == 200 {
+        std::thread::yield_now();
+    }
+    assert_eq!(house.get(Some(PEOPLE), "/api/people").status, 401);
+    assert_eq!(house.get(Some("another-secret-for-people"), "/api/people").status, 200);
+}
