@@ -26,6 +26,7 @@ use crate::report::LostField;
 use crate::tables::Source;
 use crate::value::Kind;
 use lists::{LARGEST_LIST, Lists, Side};
+use moved::NewRecords;
 
 /// The largest file that is merged; a larger one counts as one field.
 const LARGEST: u64 = 4 << 20;
@@ -106,6 +107,7 @@ pub struct Rebase {
     seconds: i64,
     rebased: Rebased,
     lists: Lists,
+    new_records: NewRecords,
 }
 
 impl Rebase {
@@ -123,8 +125,8 @@ impl Rebase {
         let facts = stage.objects().commit(upstream)?;
         let (tree, seconds) = (Some(facts.tree), facts.committer_time);
         let rebased = Rebased { head: upstream, moves: Vec::new(), made: 0 };
-        let lists = Lists::default();
-        Ok(Self { stage, layouts, committer, tree, seconds, rebased, lists })
+        let (lists, new_records) = (Lists::default(), NewRecords::default());
+        Ok(Self { stage, layouts, committer, tree, seconds, rebased, lists, new_records })
     }
 
     /// Puts a commit, whose change is that to its first parent, on top of those before it.
@@ -138,12 +140,13 @@ impl Rebase {
     ///
     /// See [`RebaseError`]. No further commit can be put then.
     pub fn put(&mut self, commit: CommitId) -> Result<(), RebaseError> {
-        let Self { stage, layouts, committer, tree, seconds, rebased, lists } = self;
+        let Self { stage, layouts, committer, tree, seconds, rebased, lists, new_records } = self;
         let facts = stage.objects().commit(commit)?;
         let parent = facts.parents.first().map(|parent| stage.objects().commit(*parent));
         let parent = parent.transpose()?.map(|parent| parent.tree);
         let changes = stage.objects().diff(parent, Some(facts.tree))?;
-        let next = Merge { stage, tree: *tree, layouts, lists }.apply(parent, &changes)?;
+        let mut merge = Merge { stage, tree: *tree, layouts, lists, new_records };
+        let next = merge.apply(parent, &changes)?;
         if next == *tree {
             tracing::info!(%commit, "dropping an empty commit: the remote has the same change");
         } else {
@@ -189,6 +192,7 @@ struct Merge<'a> {
     tree: Option<TreeId>,
     layouts: &'a Layouts,
     lists: &'a mut Lists,
+    new_records: &'a mut NewRecords,
 }
 
 impl Merge<'_> {

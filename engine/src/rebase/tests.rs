@@ -391,6 +391,25 @@ fn a_deletion_of_a_file_that_they_moved_is_never_dropped() {
 }
 
 #[test]
+fn a_new_file_of_theirs_is_read_once_however_many_of_ours_are_gone() {
+    let record = |name: &str| format!("n = 1\nm = 1\nslug = \"{name}\"\n");
+    let texts = ["a", "b", "c", "d", "e", "x", "y", "z"].map(record);
+    let file = |name: &'static str, at: usize| (name, &*texts[at]);
+    let base =
+        ["people/a.toml", "people/b.toml", "people/c.toml", "people/d.toml", "people/e.toml"];
+    let base: Vec<_> = base.into_iter().enumerate().map(|(at, name)| file(name, at)).collect();
+    // They deleted all but the last, and added others that are no such records.
+    let other = "n = 2\nm = 2\n";
+    let theirs = [base[4], ("people/x.toml", other), ("people/y.toml", other)];
+    // So did we: two of them, then one, then another.
+    let ours = [&base[2..], &base[3..], &base[4..]];
+    let sides = Sides::new(&base, &theirs, &ours);
+    let mut rebase = sides.begun();
+    sides.ours.iter().for_each(|commit| rebase.put(*commit).unwrap());
+    assert_eq!((rebase.rebased().made, rebase.new_records.reads()), (0, 2));
+}
+
+#[test]
 fn files_that_are_no_records_are_one_field() {
     let sides = Sides::new(
         &[("README", "1"), ("people/a.toml", "n = = 1")],

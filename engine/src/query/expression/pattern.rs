@@ -20,9 +20,9 @@ const UNASKED: usize = 1 << 25;
 /// How many bytes are read before the budget is asked.
 const PIECE: usize = 256;
 
-/// How many times the states of a pattern are in memory, about: here, and in the regex forwards, backwards
-/// and with its groups, each with what is remembered of the searches.
-const COPIES: usize = 8;
+/// How many times the states of a pattern are in memory, about: here, in the regex forwards and backwards,
+/// and in what is remembered of the searches.
+const COPIES: usize = 4;
 
 /// A pattern, read once. Cheap to clone.
 #[derive(Debug, Clone)]
