@@ -33,6 +33,7 @@ mod publication;
 mod publisher;
 mod push;
 mod refs;
+mod rehearsal;
 mod reload_steps;
 mod reload_queue;
 mod reload_worker;

@@ -64,6 +64,7 @@ pub const POINTS: &[&str] = &[
     "push.conflict",
     "push.note",
     "push.noted",
+    "rebase.rehearse",
     "rebase.begin",
     "rebase.store",
     "rebase.stored",

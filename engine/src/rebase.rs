@@ -25,11 +25,11 @@ use crate::pointer::Pointer;
 use crate::report::LostField;
 use crate::tables::Source;
 use crate::value::Kind;
+use lists::{LARGEST_LIST, Lists, Side};
+use moved::NewRecords;
 
 /// The largest file that is merged; a larger one counts as one field.
 const LARGEST: u64 = 4 << 20;
-/// The same for files of many records.
-const LARGEST_LIST: u64 = 32 << 20;
 
 /// The result of a rebase.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,20 +42,25 @@ pub struct Rebased {
     pub made: u64,
 }
 
-/// The layouts of both sides.
-#[derive(Debug, Clone, Copy)]
-pub struct Layouts<'a> {
+/// The layouts of both sides. Cloning them costs two pointers.
+#[derive(Debug, Clone)]
+pub struct Layouts {
     /// The layout in which the local commits were made.
-    pub ours: &'a Layout,
+    pub ours: Layout,
     /// The layout of the commit on top of which they are put.
-    pub theirs: &'a Layout,
+    pub theirs: Layout,
 }
 
-impl Layouts<'_> {
+impl Layouts {
+    /// Returns whether both read every path as those of `other` do.
+    pub fn read_alike(&self, other: &Self) -> bool {
+        self.ours.reads_alike(&other.ours) && self.theirs.reads_alike(&other.theirs)
+    }
+
     /// Returns whether a file at `path` is the same record, or attached to the same one, on both
     /// sides.
     fn agree_on(&self, path: &[u8]) -> bool {
-        self.ours.reads_alike(self.theirs)
+        self.ours.reads_alike(&self.theirs)
             || are_same(&self.ours.claims(path), &self.theirs.claims(path))
                 && are_same(&self.ours.beside(path), &self.theirs.beside(path))
     }
@@ -90,65 +95,104 @@ fn told(lost: &[LostField]) -> String {
     lost.iter().map(told).collect::<Vec<_>>().join(", ")
 }
 
-/// Puts `commits`, oldest first, each on its first parent, on top of `upstream`.
-///
-/// A local file on which `layouts` do not agree is a conflict: it would be in the branch, but what
-/// was written with it would not be served. Costs a difference for each commit, and reads three
-/// files for each one that both sides changed.
-///
-/// # Errors
-///
-/// See [`RebaseError`]; everything made until then is discarded.
-pub fn rebase(
-    stage: &mut Stage,
-    upstream: CommitId,
-    commits: &[CommitId],
-    layouts: Layouts<'_>,
-    committer: &Signature,
-) -> Result<Rebased, RebaseError> {
-    let mark = stage.mark();
-    let rebased = put(stage, upstream, commits, layouts, committer);
-    if rebased.is_err() {
-        stage.undo(mark);
-    }
-    rebased
+/// Commits that are put on top of another one by one. What was read for one of them serves the next:
+/// of a file of many records that both sides changed, only what our commit changed in it is merged.
+#[derive(Debug)]
+pub struct Rebase {
+    stage: Stage,
+    layouts: Layouts,
+    committer: Signature,
+    /// The tree of the last new commit, and its time.
+    tree: Option<TreeId>,
+    seconds: i64,
+    rebased: Rebased,
+    lists: Lists,
+    new_records: NewRecords,
 }
 
-fn put(
-    stage: &mut Stage,
-    upstream: CommitId,
-    commits: &[CommitId],
-    layouts: Layouts<'_>,
-    committer: &Signature,
-) -> Result<Rebased, RebaseError> {
-    let facts = stage.objects().commit(upstream)?;
-    let (mut tree, mut seconds) = (Some(facts.tree), facts.committer_time);
-    let mut rebased = Rebased { head: upstream, moves: Vec::new(), made: 0 };
-    for commit in commits {
-        let facts = stage.objects().commit(*commit)?;
+impl Rebase {
+    /// Begins on top of `upstream`. The new commits are made in `stage`, by `committer`.
+    ///
+    /// # Errors
+    ///
+    /// When the commit cannot be read.
+    pub fn onto(
+        upstream: CommitId,
+        stage: Stage,
+        layouts: Layouts,
+        committer: Signature,
+    ) -> Result<Self, ObjectError> {
+        let facts = stage.objects().commit(upstream)?;
+        let (tree, seconds) = (Some(facts.tree), facts.committer_time);
+        let rebased = Rebased { head: upstream, moves: Vec::new(), made: 0 };
+        let (lists, new_records) = (Lists::default(), NewRecords::default());
+        Ok(Self { stage, layouts, committer, tree, seconds, rebased, lists, new_records })
+    }
+
+    /// Puts a commit, whose change is that to its first parent, on top of those before it.
+    ///
+    /// A local file on which the layouts do not agree is a conflict: it would be in the branch, but
+    /// what was written with it would not be served. Costs a difference, and reads three files for
+    /// each one that both sides changed. A file of many records that the commit before also changed
+    /// is read once, and written once.
+    ///
+    /// # Errors
+    ///
+    /// See [`RebaseError`]. No further commit can be put then.
+    pub fn put(&mut self, commit: CommitId) -> Result<(), RebaseError> {
+        let Self { stage, layouts, committer, tree, seconds, rebased, lists, new_records } = self;
+        let facts = stage.objects().commit(commit)?;
         let parent = facts.parents.first().map(|parent| stage.objects().commit(*parent));
         let parent = parent.transpose()?.map(|parent| parent.tree);
         let changes = stage.objects().diff(parent, Some(facts.tree))?;
-        let next = Merge { stage, tree, layouts }.apply(parent, &changes)?;
-        if next == tree {
+        let mut merge = Merge { stage, tree: *tree, layouts, lists, new_records };
+        let next = merge.apply(parent, &changes)?;
+        if next == *tree {
             tracing::info!(%commit, "dropping an empty commit: the remote has the same change");
         } else {
-            tree = next;
-            let committer = committer.on_top_of(seconds);
-            seconds = committer.seconds;
-            rebased.head = stage.commit_again(*commit, tree, rebased.head, &committer)?;
+            *tree = next;
+            let committer = committer.on_top_of(*seconds);
+            *seconds = committer.seconds;
+            rebased.head = stage.commit_again(commit, next, rebased.head, &committer)?;
             rebased.made += 1;
         }
-        rebased.moves.push((*commit, rebased.head));
+        rebased.moves.push((commit, rebased.head));
+        Ok(())
     }
-    Ok(rebased)
+
+    /// Returns what has come of the commits that were put.
+    pub fn rebased(&self) -> &Rebased {
+        &self.rebased
+    }
+
+    /// Returns the layouts of both sides.
+    pub fn layouts(&self) -> &Layouts {
+        &self.layouts
+    }
+
+    /// Returns the new objects.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Goes on in an empty stage, once the objects of the other one are stored.
+    pub fn restage(&mut self, stage: Stage) {
+        self.stage = stage;
+    }
+
+    /// Returns the new objects, and what has come of the commits.
+    pub fn into_parts(self) -> (Stage, Rebased) {
+        (self.stage, self.rebased)
+    }
 }
 
 /// The change of one commit, being applied to a tree.
 struct Merge<'a> {
     stage: &'a mut Stage,
     tree: Option<TreeId>,
-    layouts: Layouts<'a>,
+    layouts: &'a Layouts,
+    lists: &'a mut Lists,
+    new_records: &'a mut NewRecords,
 }
 
 impl Merge<'_> {
@@ -246,7 +290,7 @@ impl Merge<'_> {
             }
         }
         let [old, ours, theirs] = &sides[..] else { return as_a_whole() };
-        let value = |side: &Side| side.as_ref().map(|(value, _)| value.clone());
+        let value = |side: &One| side.as_ref().map(|(value, _)| value.clone());
         let merged =
             merge::merge(value(old).as_ref(), value(ours).as_ref(), value(theirs).as_ref());
         match merged {
@@ -267,32 +311,55 @@ impl Merge<'_> {
     fn list(
         &mut self,
         source: &Source<'_>,
-        sides: [Option<FileEntry>; 3],
+        [old, ours, theirs]: [Option<FileEntry>; 3],
     ) -> Result<Option<Result<Edit, Vec<Pointer>>>, ObjectError> {
-        let mut texts = Vec::new();
-        for side in sides {
-            let Some(side) = side else {
-                texts.push(None);
-                continue;
-            };
-            let text =
-                self.stage.objects().read_blob(side.id, LARGEST_LIST, |content| match content {
-                    BlobContent::Bytes(bytes) => Some(bytes.to_vec()),
-                    BlobContent::TooLarge(_) => None,
-                })?;
-            match text.filter(|_| side.mode == EntryMode::Regular) {
-                Some(text) => texts.push(Some(text)),
+        let (Some(ours), Some(theirs)) = (ours, theirs) else { return Ok(None) };
+        let known = self.lists.take(source.path);
+        let (known_ours, known_theirs) = known.map(|known| (known.ours, known.theirs)).unzip();
+        let old = match old {
+            Some(old) => match self.side(source, old, known_ours)? {
+                Some(old) => Some(old),
                 None => return Ok(None),
-            }
-        }
-        let [old, Some(ours), Some(theirs)] = &texts[..] else { return Ok(None) };
-        Ok(match lists::merged(source, old.as_deref(), [ours, theirs]) {
+            },
             None => None,
-            Some(Err(pointers)) => Some(Err(pointers)),
-            Some(Ok(merged)) => {
-                let id = *self.stage.blob(&merged)?.as_bytes();
-                Some(Ok(Edit::Put { mode: EntryMode::Regular, id }))
-            }
+        };
+        let Some(theirs) = self.side(source, theirs, known_theirs)? else { return Ok(None) };
+        let Some(text) = self.text(ours)? else { return Ok(None) };
+        let near = theirs.blob();
+        let mut merged = match lists::merged(source, old, (ours.id, text), theirs) {
+            None => return Ok(None),
+            Some(Err(pointers)) => return Ok(Some(Err(pointers))),
+            Some(Ok(merged)) => merged,
+        };
+        let blob = self.stage.blob_near(merged.theirs.bytes(), near)?;
+        merged.theirs.is_stored(blob);
+        self.lists.put(source.path, merged);
+        Ok(Some(Ok(Edit::Put { mode: EntryMode::Regular, id: *blob.as_bytes() })))
+    }
+
+    /// Returns one side of a file of many records: the one that is `known`, if it is the same.
+    fn side(
+        &mut self,
+        source: &Source<'_>,
+        entry: FileEntry,
+        known: Option<Side>,
+    ) -> Result<Option<Side>, ObjectError> {
+        let is_file = entry.mode == EntryMode::Regular;
+        if let Some(known) = known.filter(|known| is_file && known.blob() == entry.id) {
+            return Ok(Some(known));
+        }
+        let text = self.text(entry)?;
+        Ok(text.and_then(|text| self.lists.read(source, entry.id, text)))
+    }
+
+    /// Reads a file of many records; `None` if it is not a file, or is too large.
+    fn text(&self, entry: FileEntry) -> Result<Option<Vec<u8>>, ObjectError> {
+        if entry.mode != EntryMode::Regular {
+            return Ok(None);
+        }
+        self.stage.objects().read_blob(entry.id, LARGEST_LIST as u64, |content| match content {
+            BlobContent::Bytes(bytes) => Some(bytes.to_vec()),
+            BlobContent::TooLarge(_) => None,
         })
     }
 
@@ -302,7 +369,7 @@ impl Merge<'_> {
         spec: &SheetSpec,
         path: &str,
         side: Option<FileEntry>,
-    ) -> Result<Option<Side>, ObjectError> {
+    ) -> Result<Option<One>, ObjectError> {
         let Some(side) = side else { return Ok(Some(None)) };
         if !matches!(side.mode, EntryMode::Regular | EntryMode::Executable) {
             return Ok(None);
@@ -324,7 +391,7 @@ impl Merge<'_> {
 }
 
 /// A record and its file; `None` if it does not exist.
-type Side = Option<(Json, Vec<u8>)>;
+type One = Option<(Json, Vec<u8>)>;
 
 fn put_entry(entry: &FileEntry) -> Edit {
     Edit::Put { mode: entry.mode, id: *entry.id.as_bytes() }

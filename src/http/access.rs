@@ -382,18 +382,36 @@ mod tests {
         }
         for _ in 0..2 {
             assert_eq!(access.trust_in(source(1)), Trust::Unproven);
-            let body = Body::from(vec![b' '; 300 << 10]);
-            let read = access.receive(source(1), &forged, body).await;
+            let more_than_a_quarter = Body::from(vec![b' '; 25 << 20]);
+            let read = access.receive(source(1), &forged, more_than_a_quarter).await;
             assert_eq!(read.err().map(|error| error.code()), Some(Code::Busy));
         }
         assert_eq!(access.trust_in(source(1)), Trust::Suspect);
+        // A body that needs less gets what one of them has.
+        let body = Body::from(vec![b' '; 300 << 10]);
+        let read = access.receive(source(2), &forged, body).await;
+        assert_ne!(read.err().map(|error| error.code()), Some(Code::Busy));
+        let mut lost = 0;
+        for body in &mut held {
+            tokio::select! {
+                biased;
+                read = body => {
+                    assert_eq!(read.err().map(|error| error.code()), Some(Code::Busy));
+                    lost += 1;
+                }
+                () = std::future::ready(()) => {}
+            }
+        }
+        let suspects = [11, 12, 13].map(|last| access.trust_in(source(last)));
+        let suspects = suspects.iter().filter(|trust| **trust == Trust::Suspect);
+        assert_eq!((lost, suspects.count()), (2, 1));
         drop(held);
         // One address has sixteen places for small bodies. A body that waits after these owes
         // nothing.
         forged.insert(header::CONTENT_LENGTH, 3.into());
         let mut held = Vec::new();
         for _ in 0..20 {
-            let mut body = Box::pin(access.receive(source(2), &forged, Body::new(Never(2))));
+            let mut body = Box::pin(access.receive(source(3), &forged, Body::new(Never(2))));
             tokio::select! {
                 biased;
                 _ = &mut body => panic!("it never ends"),
@@ -401,8 +419,8 @@ mod tests {
             }
         }
         held.truncate(16);
-        assert_eq!(access.trust_in(source(2)), Trust::Unproven);
+        assert_eq!(access.trust_in(source(3)), Trust::Unproven);
         held.clear();
-        assert_eq!(access.trust_in(source(2)), Trust::Suspect);
+        assert_eq!(access.trust_in(source(3)), Trust::Suspect);
     }
 }

@@ -4,8 +4,9 @@
 //! A caller that proves itself before the body has places that nobody else can take. Bodies that
 //! have to prove their sender themselves wait in lines, by what is known of the sender and by their
 //! size. Small bodies, as nearly all pushes have, must arrive soon, and never wait for a large one.
-//! Large ones are bounded by the memory that they take. Nobody keeps a place without sending, and
-//! nobody has more than half of the places.
+//! Large ones are bounded by the memory that they take: once it is full, the sender that holds the most
+//! gives way to one that holds less. Nobody keeps a place without sending, and nobody has more than half
+//! of the places.
 
 mod queues;
 
@@ -145,7 +146,7 @@ impl BodySlot {
     ///
     /// # Errors
     /// 413 if it is too large; 408 if it does not arrive in time or comes too slowly; 422 if it
-    /// breaks off; 503 if there is no memory for it.
+    /// breaks off; 503 if there is no memory for it, or its sender holds the most and others need it.
     pub(super) async fn read(
         self,
         mut body: Body,
@@ -156,7 +157,11 @@ impl BodySlot {
         loop {
             let until = began + timeout.min(pace.until_more_than(bytes.len()));
             let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
-            let next = timeout_at(until, next).await;
+            let next = tokio::select! {
+                biased;
+                () = lost(held.as_ref()) => return Err(busy()),
+                next = timeout_at(until, next) => next,
+            };
             let next = next.map_err(|_| ApiError::from(Code::RequestTimeout))?;
             let Some(frame) = next else {
                 return Ok(Arrived { bytes, took: began.elapsed(), _place, _held: held });
@@ -175,6 +180,14 @@ impl BodySlot {
                 bytes.extend_from_slice(&data);
             }
         }
+    }
+}
+
+/// Waits until the memory of a body is given to others.
+async fn lost(held: Option<&QuotaShare<Sender>>) {
+    match held {
+        Some(held) => held.lost().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -237,7 +250,7 @@ pub(super) mod tests {
         for line in [proven, writers, known, small, large, small_suspect, large_suspect] {
             (line.patience, line.timeout) = (timeout, timeout);
         }
-        lines.large.room = Some(ByteQuota::new(room, room / 2));
+        lines.large.room = Some(ByteQuota::shared(room, room / 2));
         lines
     }
 
@@ -376,18 +389,95 @@ pub(super) mod tests {
         let reader =
             BodyReader { lines: lines(Duration::from_millis(50), 4_000), ..BodyReader::default() };
         let headers = HeaderMap::new();
-        let thousand = |last| {
-            let body = Body::from(vec![b' '; 1_000]);
+        let body = |last, bytes| {
+            let body = Body::from(vec![b' '; bytes]);
             reader.read(&headers, body, caller(last, Trust::Unproven), |_| {})
         };
         let code = |read: Result<Arrived, ApiError>| read.err().map(|error| error.code());
-        let held = [thousand(1).await.unwrap(), thousand(1).await.unwrap()];
-        assert_eq!(code(thousand(1).await), Some(Code::Busy), "one has half of it");
-        let others = [thousand(2).await.unwrap(), thousand(2).await.unwrap()];
-        assert_eq!(code(thousand(3).await), Some(Code::Busy));
+        let held = [body(1, 1_000).await.unwrap(), body(1, 1_000).await.unwrap()];
+        assert_eq!(code(body(1, 1).await), Some(Code::Busy), "one has half of it");
+        let others = [body(2, 1_000).await.unwrap(), body(2, 900).await.unwrap()];
+        assert_eq!(code(body(3, 1_400).await), Some(Code::Busy), "this is more than a third");
         drop(others);
-        assert!(thousand(3).await.is_ok());
+        assert!(body(3, 1_400).await.is_ok());
         drop(held);
+    }
+
+    /// A server that reads bodies of two thousand bytes for each sender, which names itself, and of
+    /// four thousand in all.
+    struct SmallServer {
+        address: std::net::SocketAddr,
+        room: ByteQuota<Sender>,
+    }
+
+    impl SmallServer {
+        async fn start() -> Self {
+            let lines = lines(Duration::from_secs(3600), 4_000);
+            let room = lines.large.room.clone().unwrap();
+            let pace = Pace { grace: Duration::from_secs(3600), ..PACE };
+            let reader = Arc::new(BodyReader { lines, pace, ..BodyReader::default() });
+            let take = async move |headers: HeaderMap, body: Body| {
+                let name = headers["from"].to_str().unwrap().to_owned();
+                let caller = Caller { sender: Sender::Token(name), trust: Trust::Unproven };
+                // Without a length it is in the line of large ones.
+                let headers = HeaderMap::new();
+                match reader.read(&headers, body, caller, |_| {}).await {
+                    Ok(body) => format!("{} arrived", body.len()).into_response(),
+                    Err(error) => error.into_response(),
+                }
+            };
+            let router = Router::new().route("/", post(take));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (stop, second) = (CancellationToken::new(), Duration::from_secs(1));
+            tokio::spawn(accept::serve(listener, router, Limits::default(), stop, second));
+            Self { address, room }
+        }
+
+        /// Sends the first bytes of a body.
+        async fn begin(&self, from: &str, bytes: usize, length: usize) -> TcpStream {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            let head = format!(
+                "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nFrom: {from}\r\n\
+                 Content-Length: {length}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&vec![b' '; bytes]).await.unwrap();
+            stream
+        }
+
+        /// Waits until so many bytes are held.
+        async fn holds(&self, bytes: usize) {
+            let held = async {
+                while self.room.used() != bytes {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(60), held).await.unwrap();
+        }
+    }
+
+    async fn answer(mut stream: TcpStream) -> String {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn who_holds_the_most_memory_gives_way_to_a_body_within_its_fair_share() {
+        let server = SmallServer::start().await;
+        let mut first = server.begin("a", 500, 600).await;
+        let _second = server.begin("a", 1_400, 2_000).await;
+        let most = server.begin("b", 2_000, 2_001).await;
+        server.holds(3_900).await;
+        let told = answer(server.begin("c", 1_000, 1_000).await).await;
+        assert!(told.starts_with("HTTP/1.1 200") && told.ends_with("1000 arrived"), "{told}");
+        let told = answer(most).await;
+        assert!(told.starts_with("HTTP/1.1 503") && told.contains("retry-after"), "{told}");
+        server.holds(1_900).await;
+        first.write_all(&[b' '; 100]).await.unwrap();
+        let told = answer(first).await;
+        assert!(told.ends_with("600 arrived"), "{told}");
     }
 
     #[tokio::test]

@@ -61,41 +61,59 @@ fn a_body_that_is_too_big_is_refused_before_it_is_read() {
     }
 }
 
+/// Begins a body with a forged signature, and sends this many bytes of it.
+fn forged(server: &TestServer, address: usize, length: usize, sent: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(server.server().address()).unwrap();
+    let head = format!(
+        "POST {RELOAD} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.{address}\r\n\
+         X-GitHub-Event: push\r\nContent-Type: application/json\r\n\
+         X-Hub-Signature-256: sha256={}\r\nContent-Length: {length}\r\n\r\n",
+        "a".repeat(64)
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&vec![b' '; sent]).unwrap();
+    stream
+}
+
+/// Sends a push with a valid signature behind so many spaces.
+fn is_heard(server: &TestServer, spaces: usize, address: &str) {
+    let body = format!("{}{{\"ref\":\"refs/heads/published\"}}", " ".repeat(spaces));
+    let mut mac = Mac::new(RELOAD_SECRET.as_bytes());
+    mac.update(body.as_bytes());
+    let signature = HEXLOWER.encode(mac.finish().as_bytes());
+    let request = server.request(Method::POST, RELOAD).header("x-github-event", "push");
+    let request = request.header("content-type", "application/json").body(body);
+    let request = request.header("x-forwarded-for", address);
+    let request = request.header("x-hub-signature-256", format!("sha256={signature}"));
+    server.send(request).outcome("unchanged");
+}
+
+const TRUSTING: [(&str, &str); 1] = [("HEADWATER_TRUSTED_PROXIES", "127.0.0.0/8")];
+
 #[test]
 fn slow_forged_bodies_of_many_addresses_keep_no_signed_push_out() {
     let upstream = people();
-    let trusting = [("HEADWATER_TRUSTED_PROXIES", "127.0.0.0/8")];
-    let server = TestServer::with(&upstream.url(), &trusting);
-    let forged = |address: usize, length: usize| {
-        let mut stream = TcpStream::connect(server.server().address()).unwrap();
-        let head = format!(
-            "POST {RELOAD} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.{address}\r\n\
-             X-GitHub-Event: push\r\nContent-Type: application/json\r\n\
-             X-Hub-Signature-256: sha256={}\r\nContent-Length: {length}\r\n\r\n",
-            "a".repeat(64)
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        // This many bytes earn the full time of a body.
-        stream.write_all(&vec![b' '; (2 << 20).min(length - 1)]).unwrap();
-        stream
-    };
-    let slow: Vec<_> = (1..=6).map(|address| forged(address, 25 << 20)).collect();
-    let small: Vec<_> = (11..=16).map(|address| forged(address, 1_000)).collect();
-    let signed = |body: String, address: &str| {
-        let mut mac = Mac::new(RELOAD_SECRET.as_bytes());
-        mac.update(body.as_bytes());
-        let signature = HEXLOWER.encode(mac.finish().as_bytes());
-        let request = server.request(Method::POST, RELOAD).header("x-github-event", "push");
-        let request = request.header("content-type", "application/json").body(body);
-        let request = request.header("x-forwarded-for", address);
-        server.send(request.header("x-hub-signature-256", format!("sha256={signature}")))
-    };
-    let push = "{\"ref\":\"refs/heads/published\"}";
-    signed(push.to_owned(), "198.51.100.1").outcome("unchanged");
-    let large = format!("{}{push}", " ".repeat(1 << 20));
-    signed(large.clone(), "198.51.100.1").outcome("unchanged");
-    signed(large, "198.51.100.2").outcome("unchanged");
+    let server = TestServer::with(&upstream.url(), &TRUSTING);
+    // This many bytes earn the full time of a body.
+    let large = |address| forged(&server, address, 25 << 20, 2 << 20);
+    let slow: Vec<_> = (1..=6).map(large).collect();
+    let small: Vec<_> = (11..=16).map(|address| forged(&server, address, 1_000, 999)).collect();
+    is_heard(&server, 0, "198.51.100.1");
+    is_heard(&server, 1 << 20, "198.51.100.1");
+    is_heard(&server, 1 << 20, "198.51.100.2");
     drop((slow, small));
+}
+
+#[test]
+fn three_addresses_that_fill_the_memory_keep_no_large_signed_push_out() {
+    let upstream = people();
+    let server = TestServer::with(&upstream.url(), &TRUSTING);
+    let half = |address| forged(&server, address, 25 << 20, 16 << 20);
+    let full: Vec<_> = [1, 1, 2, 2, 3, 3].map(half).into();
+    for (address, megabytes) in [("198.51.100.1", 1), ("198.51.100.2", 8)] {
+        is_heard(&server, megabytes << 20, address);
+    }
+    drop(full);
 }
 
 #[test]

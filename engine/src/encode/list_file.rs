@@ -123,6 +123,13 @@ impl List {
         [mark, &self.text].concat().into_bytes()
     }
 
+    /// Returns its content, how it is cut, and the records that differ from the original state.
+    pub(crate) fn into_change(self) -> (Vec<u8>, TableChange) {
+        let bytes = self.bytes();
+        let Self { table, changed, .. } = self;
+        (bytes, TableChange { table, records: changed.into_iter().collect() })
+    }
+
     /// Returns the length of its text.
     pub(crate) fn len(&self) -> usize {
         self.text.len()

@@ -76,6 +76,13 @@ impl Holds {
         }
     }
 
+    /// Returns whether exactly this head is held on top of what is published.
+    pub(super) fn is_held(&self, head: CommitId) -> bool {
+        let published = self.states.commit();
+        let is_it = |held: &HeldPush| held.commit == head && held.published == published;
+        self.status.read(|status| status.held.as_ref().is_some_and(is_it))
+    }
+
     /// Holds the push of `commit`, replacing any held one. Returns it, and whether it was already
     /// held.
     pub(super) fn note(

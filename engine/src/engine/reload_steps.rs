@@ -33,30 +33,22 @@ impl Reloader {
         let begun = Instant::now();
         let fetched = self.remote_view.look(kind, expected)?;
         timings.fetch = begun.elapsed();
+        let rehearsal = self.rehearse(kind, fetched.as_ref())?;
 
         let turn = self.writer.turn();
         let objects = self.repository.objects().map_err(ReloadError::Open)?;
         fault::step("reload.prepare");
         let seen = self.remote_view.judged(&objects, fetched)?;
         let published = self.states.published();
-        let through = self.holds.let_through(kind, seen.remote)?;
-        let facts = TargetFacts {
-            movement: seen.movement,
-            remote: seen.remote,
-            local: seen.local,
-            published: published.commit(),
-            pinned: self.status.pinned(),
-            through,
-            rebuilds: kind == RequestKind::Rebuild,
-            replays: self.can_replay(&seen),
-        };
+        let facts = self.facts(kind, &seen)?;
+        let through = facts.through;
         let target = target(&facts);
         let (commit, moves) = match target {
             Target::Branch(commit) => (commit, true),
             Target::Pinned(commit) => (commit, false),
             Target::Replay(remote) => {
-                return self
-                    .replay(&turn, Replay { id, remote, seen, published, timings, through });
+                let replay = Replay { id, remote, seen, published, rehearsal, timings, through };
+                return self.replay(&turn, replay);
             }
             Target::Hold(head, HeldReason::Pinned) => {
                 return Ok(self.hold_for_pin(id, head, &published, &seen));
@@ -124,6 +116,24 @@ impl Reloader {
         })?;
         fault::step("swap.done");
         Ok(outcome)
+    }
+
+    /// Returns what decides where a reload goes that found the remote as `seen`.
+    pub(super) fn facts(
+        &self,
+        kind: RequestKind,
+        seen: &BranchComparison,
+    ) -> Result<TargetFacts, ReloadError> {
+        Ok(TargetFacts {
+            movement: seen.movement,
+            remote: seen.remote,
+            local: seen.local,
+            published: self.states.commit(),
+            pinned: self.status.pinned(),
+            through: self.holds.let_through(kind, seen.remote)?,
+            rebuilds: kind == RequestKind::Rebuild,
+            replays: self.can_replay(seen),
+        })
     }
 
     /// Holds the pushed head because another commit is pinned, which is not a failure.

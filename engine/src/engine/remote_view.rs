@@ -111,6 +111,19 @@ impl RemoteView {
         Ok(seen.by_policy(self.rewrites))
     }
 
+    /// Judges where the branch may go as of now, if the remote is at `head`. It notes nothing: a write may
+    /// move the branch at any time.
+    pub(super) fn glimpsed(
+        &self,
+        objects: &Objects,
+        head: CommitId,
+    ) -> Result<BranchComparison, ReloadError> {
+        let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
+        let (local, synced) =
+            (read(&self.repository.refs.head)?, read(&self.repository.refs.synced)?);
+        judge(objects, head, local, synced)
+    }
+
     /// Reads the local branch, if there is no remote, and judges the move.
     fn look_locally(&self, objects: &Objects) -> Result<BranchComparison, ReloadError> {
         let head = objects.reference(&self.repository.refs.head).map_err(ReloadError::Reference)?;

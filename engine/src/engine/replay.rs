@@ -10,13 +10,14 @@ use super::hold_reason::HeldReason;
 use super::publication::{Followed, Lineage, Origin, Publication};
 use super::publish_turn::Turn;
 use super::refs::seconds_now;
+use super::rehearsal::Rehearsal;
 use super::reloader::Reloader;
 use crate::admit::{Health, admit};
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{Prepared, finish, layout_at, prepare};
 use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
-use crate::rebase::{Layouts, RebaseError, Rebased, rebase};
+use crate::rebase::{Layouts, Rebase, RebaseError, Rebased};
 use crate::report::{KeptCommits, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::{Snapshot, count};
 
@@ -27,6 +28,8 @@ pub(super) struct Replay {
     pub(super) remote: CommitId,
     pub(super) seen: BranchComparison,
     pub(super) published: Arc<Snapshot>,
+    /// The local commits that were put on top of it before the turn came.
+    pub(super) rehearsal: Option<Rehearsal>,
     /// The time taken so far.
     pub(super) timings: Timings,
     /// Whether the operator lets the remote's head through.
@@ -36,6 +39,8 @@ pub(super) struct Replay {
 /// What is to go live after both sides have moved.
 struct ReplayPlan {
     prepared: Prepared,
+    /// The new commits, which are not stored yet.
+    stage: Stage,
     /// The local commits, each with the commit that now has its changes; `None` for those that no
     /// branch of the remote will have.
     moves: Vec<(CommitId, Option<CommitId>)>,
@@ -57,11 +62,11 @@ impl Reloader {
     pub(super) fn replay(
         &self,
         turn: &Turn<'_>,
-        replay: Replay,
+        mut replay: Replay,
     ) -> Result<ReloadOutcome, ReloadError> {
         fault::step("rebase.begin");
-        let mut stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
-        let ReplayPlan { prepared, moves, made, lost } = self.plan(&replay, &mut stage)?;
+        let rehearsal = replay.rehearsal.take();
+        let ReplayPlan { prepared, stage, moves, made, lost } = self.plan(&replay, rehearsal)?;
         let Replay { remote, seen, published, timings, through, .. } = replay;
         let changed = prepared.changed_from(&published);
         let target = prepared.draft.state().commit();
@@ -119,8 +124,13 @@ impl Reloader {
     }
 
     /// Decides what goes live: the local commits on top of the remote's head, or that head alone.
-    fn plan(&self, replay: &Replay, stage: &mut Stage) -> Result<ReplayPlan, ReloadError> {
+    fn plan(
+        &self,
+        replay: &Replay,
+        rehearsal: Option<Rehearsal>,
+    ) -> Result<ReplayPlan, ReloadError> {
         let Replay { id, remote, ref seen, ref published, through, .. } = *replay;
+        let stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
         let diverged = || self.holds.hold(id, remote, Objection::new(HeldReason::Diverged));
         let ours = match self.ours(stage.objects(), seen)? {
             Some(ours) => ours,
@@ -140,31 +150,36 @@ impl Reloader {
         {
             return Err(self.holds.hold(id, remote, objection));
         }
-        let Some(identity) = self.writer.committer() else {
-            return Err(diverged());
-        };
-        let committer =
-            Signature { identity: identity.clone(), seconds: seconds_now(), offset_minutes: 0 };
+        let Some(committer) = self.replays_by() else { return Err(diverged()) };
         let layout = theirs.draft.state().layout().clone();
-        let overruled = |theirs: Prepared, lost| ReplayPlan {
+        let overruled = |theirs: Prepared, stage: Stage, lost| ReplayPlan {
             prepared: theirs,
+            stage,
             moves: ours.iter().map(|commit| (*commit, None)).collect(),
             made: 0,
             lost: Some(lost),
         };
         if !is_whole {
-            return Ok(overruled(theirs, vec![]));
+            return Ok(overruled(theirs, stage, vec![]));
         }
         let last = ours.last().copied().unwrap_or(remote);
         let made_in = layout_at(stage.objects(), last, &self.load).map_err(ReloadError::Load)?;
-        let layouts = Layouts { ours: &made_in, theirs: &layout };
-        match rebase(stage, remote, &ours, layouts, &committer) {
-            Ok(Rebased { head, made: 0, .. }) if head == remote => {
-                let moves = ours.iter().map(|commit| (*commit, Some(remote))).collect();
-                Ok(ReplayPlan { prepared: theirs, moves, made: 0, lost: None })
+        let layouts = Layouts { ours: made_in, theirs: layout };
+        let fits = |rehearsal: &Rehearsal| rehearsal.fits(remote, &ours, &layouts);
+        let rebase = match rehearsal.filter(fits) {
+            Some(rehearsal) => rehearsal.completed(&ours),
+            None => {
+                let stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
+                rebased(stage, remote, &ours, layouts, committer)
             }
-            Ok(Rebased { head, moves, made }) => {
-                let both = self.prepared(stage.objects(), published, head)?;
+        };
+        match rebase.map(Rebase::into_parts) {
+            Ok((stage, Rebased { head, made: 0, .. })) if head == remote => {
+                let moves = ours.iter().map(|commit| (*commit, Some(remote))).collect();
+                Ok(ReplayPlan { prepared: theirs, stage, moves, made: 0, lost: None })
+            }
+            Ok((new, Rebased { head, moves, made })) => {
+                let both = self.prepared(new.objects(), published, head)?;
                 // Each side may be right, and both together wrong: a unique value claimed twice.
                 let objection = self.objection(&both, published).filter(|_| !through);
                 if let Some(objection) = objection {
@@ -175,14 +190,20 @@ impl Reloader {
                         path: problem.path.to_string(),
                         pointer: problem.pointer.unwrap_or_default(),
                     });
-                    return Ok(overruled(theirs, lost.collect()));
+                    return Ok(overruled(theirs, stage, lost.collect()));
                 }
                 let moves = moves.into_iter().map(|(old, new)| (old, Some(new))).collect();
-                Ok(ReplayPlan { prepared: both, moves, made, lost: None })
+                Ok(ReplayPlan { prepared: both, stage: new, moves, made, lost: None })
             }
-            Err(RebaseError::Conflict { lost }) => Ok(overruled(theirs, lost)),
+            Err(RebaseError::Conflict { lost }) => Ok(overruled(theirs, stage, lost)),
             Err(RebaseError::Repository(error)) => Err(ReloadError::Repository(error)),
         }
+    }
+
+    /// Returns who commits the local commits again, as of now; `None` if nothing is written.
+    pub(super) fn replays_by(&self) -> Option<Signature> {
+        let identity = self.writer.committer()?.clone();
+        Some(Signature { identity, seconds: seconds_now(), offset_minutes: 0 })
     }
 
     /// Informs callers that wait for the local commits, or repeat their requests, that these were
@@ -219,4 +240,17 @@ impl Reloader {
         let health = Health::of(prepared.draft.state());
         Objection::of(admit(&Health::of(published), &health, &changed, &self.limits))
     }
+}
+
+/// Puts all of `ours` on top of `remote`.
+fn rebased(
+    stage: Stage,
+    remote: CommitId,
+    ours: &[CommitId],
+    layouts: Layouts,
+    committer: Signature,
+) -> Result<Rebase, RebaseError> {
+    let mut rebase = Rebase::onto(remote, stage, layouts, committer)?;
+    ours.iter().try_for_each(|commit| rebase.put(*commit))?;
+    Ok(rebase)
 }

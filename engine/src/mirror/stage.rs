@@ -70,6 +70,12 @@ impl Stage {
         self.add(Kind::Blob, bytes, None).map(BlobId::from_bytes)
     }
 
+    /// Creates a blob that resembles `near`, and returns its id. If that is new too, it is stored as what
+    /// differs.
+    pub fn blob_near(&mut self, bytes: &[u8], near: BlobId) -> Result<BlobId, ObjectError> {
+        self.add(Kind::Blob, bytes, Some(*near.as_bytes())).map(BlobId::from_bytes)
+    }
+
     /// Creates a commit and returns its id.
     pub fn commit(&mut self, commit: &NewCommit<'_>) -> Result<CommitId, ObjectError> {
         self.add(Kind::Commit, &commit.to_bytes(), None).map(CommitId::from_bytes)

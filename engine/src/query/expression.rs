@@ -43,7 +43,8 @@ use crate::scalar::Timestamp;
 use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
 
-/// The approximate number of bytes that an expression takes for each byte of its text.
+/// The approximate number of bytes that an expression takes for each byte of its text, besides its
+/// patterns.
 const SPREAD: usize = 64;
 
 /// A condition on records.
@@ -85,10 +86,11 @@ impl Expression {
         snapshot: Option<&Snapshot>,
         now: Timestamp,
     ) -> Result<Self, Flaw> {
-        let Checked { term, fields, related, reads_now } =
+        let Checked { term, fields, related, reads_now, pattern_weight } =
             check(&parse(text)?, Ground { sheet, snapshot, now })?;
         let narrowings = narrowings(&term, &fields);
-        Ok(Self { term, fields, related, narrowings, reads_now, weight: SPREAD * text.len() })
+        let weight = SPREAD * text.len() + pattern_weight;
+        Ok(Self { term, fields, related, narrowings, reads_now, weight })
     }
 
     /// Evaluates the expression for a record. If `budget` is used up, it does not hold.

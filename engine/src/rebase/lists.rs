@@ -1,7 +1,10 @@
 //! Merges two changes of one file of many records, record by record and field by field.
+//!
+//! Both sides are read once. A commit of ours begins where the one before it ended, on both sides: so it
+//! costs a reading of its own file and the writing of what it changed.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -11,22 +14,97 @@ use crate::encode::List;
 use crate::id::{BlobId, Key};
 use crate::pointer::Pointer;
 use crate::record::Record;
-use crate::tables::{self, ReadOutcome, Source, Table};
+use crate::tables::{self, ReadOutcome, Source, Table, TableChange};
 
 /// The most new records of theirs among which a missing one is looked for. With more, it counts as
 /// found.
 const MOST_COMPARED: usize = 1_000;
 
-/// One side of such a file.
-#[derive(Default)]
-struct Side {
-    /// How it is cut; `None` where there was no file.
-    table: Option<Table>,
-    records: BTreeMap<Key, Arc<Record>>,
+/// The largest file of many records that is merged, in bytes.
+pub(super) const LARGEST_LIST: usize = 32 << 20;
+
+/// How many bytes the files have together that are kept for the next commit.
+const KEPT: usize = 2 * LARGEST_LIST;
+
+/// The files that were merged last, as both sides have them now.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    files: HashMap<String, BothSides>,
+    /// How many sides were read without knowing the one before.
+    reads: usize,
 }
 
-/// Applies to `theirs` the changes that `ours` made to `old`; `None` if one of them is not a
-/// readable list. Without `old`, both sides created the file.
+/// A file of many records on both sides.
+#[derive(Debug)]
+pub(super) struct BothSides {
+    /// As our commit left it.
+    pub(super) ours: Side,
+    /// The same with their changes.
+    pub(super) theirs: Side,
+}
+
+/// One side of such a file.
+#[derive(Debug)]
+pub(super) struct Side {
+    blob: BlobId,
+    bytes: Vec<u8>,
+    /// How it is cut.
+    table: Table,
+    records: HashMap<Key, Arc<Record>>,
+}
+
+/// A record that a new content of a file changed.
+struct Changed {
+    key: Key,
+    was: Option<Arc<Record>>,
+    is: Option<Arc<Record>>,
+}
+
+impl Lists {
+    /// Returns what is known of the file at `path`, and forgets it.
+    pub(super) fn take(&mut self, path: &str) -> Option<BothSides> {
+        self.files.remove(path)
+    }
+
+    /// Reads a side of which nothing is known; `None` if it is not a list.
+    pub(super) fn read(
+        &mut self,
+        source: &Source<'_>,
+        blob: BlobId,
+        bytes: Vec<u8>,
+    ) -> Option<Side> {
+        self.reads += 1;
+        tracing::debug!(path = source.path, reads = self.reads, "reading a file of many records");
+        Side::read(source, blob, bytes)
+    }
+
+    /// Returns how many sides were read so.
+    #[cfg(test)]
+    pub(super) fn reads(&self) -> usize {
+        self.reads
+    }
+
+    /// Keeps a file for the next commit, unless it is too large to be merged again. Forgets all others
+    /// if they are too large together.
+    pub(super) fn put(&mut self, path: &str, sides: BothSides) {
+        if sides.ours.bytes.len().max(sides.theirs.bytes.len()) > LARGEST_LIST {
+            return;
+        }
+        if self.files.values().map(BothSides::len).sum::<usize>() + sides.len() > KEPT {
+            self.files.clear();
+        }
+        self.files.insert(path.to_owned(), sides);
+    }
+}
+
+impl BothSides {
+    fn len(&self) -> usize {
+        self.ours.bytes.len() + self.theirs.bytes.len()
+    }
+}
+
+/// Applies to `theirs` the changes that `ours` made to `old`; `None` if it is not a readable list.
+/// Without `old`, both sides created the file.
 ///
 /// A key means the same record on both sides only if both name their records in the same way. If they
 /// do not, or if the keys are positions and their number has changed, nothing is merged.
@@ -37,37 +115,33 @@ struct Side {
 /// record. The empty one is the whole file.
 pub(super) fn merged(
     source: &Source<'_>,
-    old: Option<&[u8]>,
-    [ours, theirs]: [&[u8]; 2],
-) -> Option<Result<Vec<u8>, Vec<Pointer>>> {
-    let bytes = theirs;
-    let old = match old {
-        Some(bytes) => Side::read(source, bytes)?,
-        None => Side::default(),
-    };
-    let (ours, theirs) = (Side::read(source, ours)?, Side::read(source, theirs)?);
-    let whole = || Some(Err(vec![Pointer::whole()]));
-    let sides = [&old, &ours, &theirs];
-    let tables: Vec<&Table> = sides.iter().filter_map(|side| side.table.as_ref()).collect();
+    old: Option<Side>,
+    ours: (BlobId, Vec<u8>),
+    mut theirs: Side,
+) -> Option<Result<BothSides, Vec<Pointer>>> {
+    let before = old.as_ref().map(|old| old.table.clone());
+    let (ours, changed) = Side::after(source, old, ours)?;
+    let tables: Vec<&Table> = before.iter().chain([&ours.table, &theirs.table]).collect();
     let names_alike = tables.iter().all(|one| tables.iter().all(|other| one.names_like(other)));
     let is_by_position = tables.iter().any(|table| table.is_by_position());
-    let is_moved = is_by_position && old.len() != theirs.len();
-    if old.told() != ours.told() || !names_alike || is_moved {
-        return whole();
+    let count = before.as_ref().map_or(0, |table| table.pieces().len());
+    let is_moved = is_by_position && count != theirs.table.pieces().len();
+    if told(before.as_ref()) != told(Some(&ours.table)) || !names_alike || is_moved {
+        return Some(Err(vec![Pointer::whole()]));
     }
     // What they alone have, which may be a record of the old state under another key.
     let added = OnceCell::new();
-    let added = || added.get_or_init(|| theirs.beyond([&old, &ours]));
+    let added = || added.get_or_init(|| theirs.beyond(&ours, &changed));
     let is_elsewhere = |was: &Json| {
-        theirs.table.as_ref().is_some_and(|table| table.unread() > 0)
+        theirs.table.unread() > 0
             || added().len() > MOST_COMPARED
             || added().iter().any(|new| may_be_renamed(was, new))
     };
     let mut conflicts = Vec::new();
     let mut edits = Vec::new();
-    let gone = old.keys().filter(|key| !ours.records.contains_key(*key));
-    for key in gone.chain(ours.keys()) {
-        let [was, is, there] = [&old, &ours, &theirs].map(|side| side.value(key));
+    for Changed { key, was, is } in &changed {
+        let there = theirs.records.get(key);
+        let [was, is, there] = [was.as_ref(), is.as_ref(), there].map(|record| json(record?));
         if was == is {
             continue;
         }
@@ -88,7 +162,7 @@ pub(super) fn merged(
             Ok(edit) => edits.push((key, edit)),
         }
     }
-    let mut list = List::open(source, theirs.table.as_ref(), bytes)?;
+    let mut list = List::open(source, Some(&theirs.table), &theirs.bytes)?;
     let held = |key: &Key| theirs.records.get(key).cloned();
     for (key, edit) in edits {
         let noted = match &edit {
@@ -110,47 +184,101 @@ pub(super) fn merged(
         conflicts
             .push(unwritten.key.map_or_else(Pointer::whole, |key| Pointer::of([key.as_str()])));
     }
-    Some(if conflicts.is_empty() { Ok(list.bytes()) } else { Err(conflicts) })
+    if !conflicts.is_empty() {
+        return Some(Err(conflicts));
+    }
+    let (bytes, change) = list.into_change();
+    theirs.apply(change, (BlobId::ZERO, bytes));
+    Some(Ok(BothSides { ours, theirs }))
 }
 
 impl Side {
-    fn read(source: &Source<'_>, bytes: &[u8]) -> Option<Self> {
-        let ReadOutcome::List(list) = tables::read(source, BlobId::ZERO, bytes) else {
+    /// Reads a file; `None` if it is not a list. Linear in its bytes.
+    fn read(source: &Source<'_>, blob: BlobId, bytes: Vec<u8>) -> Option<Self> {
+        let ReadOutcome::List(list) = tables::read(source, BlobId::ZERO, &bytes) else {
             return None;
         };
-        let change = list.replacing(None, &|_| None);
-        let records = change.records.into_iter();
+        let TableChange { table, records } = list.replacing(None, &|_| None);
+        let records = records.into_iter();
         let records = records.filter_map(|(key, record)| Some((key, record?))).collect();
-        Some(Self { table: Some(change.table), records })
+        Some(Self { blob, bytes, table, records })
     }
 
-    fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.table.iter().flat_map(Table::keys)
+    pub(super) fn blob(&self) -> BlobId {
+        self.blob
     }
 
-    fn value(&self, key: &Key) -> Option<Json> {
-        // The canonical text of a value is JSON.
-        serde_json::from_str(self.records.get(key)?.value.as_str()).ok()
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
-    /// Returns how many pieces it has.
-    fn len(&self) -> usize {
-        self.table.as_ref().map_or(0, |table| table.pieces().len())
+    /// Notes which blob it is.
+    pub(super) fn is_stored(&mut self, blob: BlobId) {
+        self.blob = blob;
     }
 
-    /// Returns the records whose keys the others do not have.
-    fn beyond(&self, others: [&Self; 2]) -> Vec<Json> {
-        let is_known = |key: &&Key| others.iter().any(|other| other.records.contains_key(*key));
-        let new = self.records.keys().filter(|key| !is_known(key));
-        new.filter_map(|key| self.value(key)).collect()
+    /// Goes from `old` to a new content, or reads it if there was no file. Returns the records that it
+    /// changed, too.
+    fn after(
+        source: &Source<'_>,
+        old: Option<Self>,
+        (blob, bytes): (BlobId, Vec<u8>),
+    ) -> Option<(Self, Vec<Changed>)> {
+        let Some(mut side) = old else {
+            let side = Self::read(source, blob, bytes)?;
+            let new = |key: &Key| Changed {
+                key: key.clone(),
+                was: None,
+                is: side.records.get(key).cloned(),
+            };
+            let changed = side.table.keys().map(new).collect();
+            return Some((side, changed));
+        };
+        let held = |key: &Key| side.records.get(key).cloned();
+        let texts = [&side.bytes[..], &bytes];
+        let change = match tables::change(source, &side.table, &held, texts, BlobId::ZERO) {
+            Some(change) => change,
+            None => match tables::read(source, BlobId::ZERO, &bytes) {
+                ReadOutcome::List(list) => list.replacing(Some(&side.table), &held),
+                ReadOutcome::Record | ReadOutcome::Broken(_) => return None,
+            },
+        };
+        let changed = side.apply(change, (blob, bytes));
+        Some((side, changed))
     }
 
-    /// Returns the problems of its records, wherever they are.
-    fn told(&self) -> Vec<&str> {
-        self.table
-            .iter()
-            .flat_map(Table::problems)
-            .map(|problem| problem.message.as_str())
-            .collect()
+    /// Becomes another content, and returns the records that it changed.
+    fn apply(&mut self, change: TableChange, (blob, bytes): (BlobId, Vec<u8>)) -> Vec<Changed> {
+        let TableChange { table, records } = change;
+        (self.blob, self.bytes, self.table) = (blob, bytes, table);
+        let records = records.into_iter();
+        let changed = records.map(|(key, is)| {
+            let was = match &is {
+                Some(record) => self.records.insert(key.clone(), Arc::clone(record)),
+                None => self.records.remove(&key),
+            };
+            Changed { key, was, is }
+        });
+        changed.collect()
     }
+
+    /// Returns the records whose keys `ours` has neither now nor before the change; a few more than are
+    /// compared, if there are so many.
+    fn beyond(&self, ours: &Self, changed: &[Changed]) -> Vec<Json> {
+        let gone = changed.iter().filter(|change| change.is.is_none());
+        let gone: HashSet<&Key> = gone.map(|change| &change.key).collect();
+        let is_known = |key: &Key| ours.records.contains_key(key) || gone.contains(key);
+        let new = self.records.iter().filter(|(key, _)| !is_known(key));
+        new.filter_map(|(_, record)| json(record)).take(MOST_COMPARED + 1).collect()
+    }
+}
+
+fn json(record: &Arc<Record>) -> Option<Json> {
+    // The canonical text of a value is JSON.
+    serde_json::from_str(record.value.as_str()).ok()
+}
+
+/// Returns the problems of the records of a file, wherever they are.
+fn told(table: Option<&Table>) -> Vec<&str> {
+    table.into_iter().flat_map(Table::problems).map(|problem| problem.message.as_str()).collect()
 }

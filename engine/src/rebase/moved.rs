@@ -1,13 +1,36 @@
 //! Files that both sides seem to have deleted. If the other side moved such a file instead, our deletion
 //! would be dropped as done, and the record would still be served under its new key.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
 use super::Merge;
 use super::record_edit::may_be_renamed;
-use crate::id::TreeId;
+use crate::id::{BlobId, TreeId};
+use crate::layout::SheetSpec;
 use crate::mirror::{FileEntry, ObjectError, PathChange};
 
 /// The most new files of theirs among which a missing one is looked for. With more, it counts as found.
 const MOST_COMPARED: usize = 1_000;
+
+/// The new files of theirs that were read, by path and content; `None` where one is not a record. Each is
+/// read once, however many deletions it is compared with.
+#[derive(Debug, Default)]
+pub(super) struct NewRecords {
+    records: HashMap<(Vec<u8>, BlobId), Option<Arc<Json>>>,
+    /// How many were read.
+    reads: usize,
+}
+
+impl NewRecords {
+    /// Returns how many were read.
+    #[cfg(test)]
+    pub(super) fn reads(&self) -> usize {
+        self.reads
+    }
+}
 
 impl Merge<'_> {
     /// Returns the files that they alone have: neither `parent`, on which our commit was made, nor our
@@ -29,7 +52,7 @@ impl Merge<'_> {
     /// Says whether one of the files `added` may be the file at `path`, which was `old`: it has the same
     /// content, or is a record of the same sheet that differs in one field.
     pub(super) fn may_be_moved(
-        &self,
+        &mut self,
         path: &str,
         old: FileEntry,
         added: &[PathChange],
@@ -50,13 +73,35 @@ impl Merge<'_> {
             return Ok(true);
         }
         for (change, new) in news {
-            let path = String::from_utf8_lossy(&change.path);
-            if let Some(Some((new, _))) = self.record(&spec, &path, Some(new))?
-                && may_be_renamed(&old, &new)
-            {
+            let new = self.new_record(&spec, &change.path, new)?;
+            if new.is_some_and(|new| may_be_renamed(&old, &new)) {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Reads a new file of theirs; `None` if it is not a record.
+    fn new_record(
+        &mut self,
+        spec: &SheetSpec,
+        path: &[u8],
+        entry: FileEntry,
+    ) -> Result<Option<Arc<Json>>, ObjectError> {
+        let name = (path.to_vec(), entry.id);
+        if let Some(known) = self.new_records.records.get(&name) {
+            return Ok(known.clone());
+        }
+        let record = self.record(spec, &String::from_utf8_lossy(path), Some(entry))?.flatten();
+        let record = record.map(|(record, _)| Arc::new(record));
+        // Those of other commits are gone, or come again.
+        if self.new_records.records.len() >= MOST_COMPARED {
+            self.new_records.records.clear();
+        }
+        let NewRecords { records, reads } = &mut *self.new_records;
+        *reads += 1;
+        tracing::trace!(reads, path = %name.0.escape_ascii(), "reading a new file of theirs");
+        records.insert(name, record.clone());
+        Ok(record)
     }
 }

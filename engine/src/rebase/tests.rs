@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::*;
@@ -32,20 +34,45 @@ impl Sides {
         Self { repository, theirs, ours }
     }
 
-    fn rebased(&self) -> Result<Rebased, RebaseError> {
+    /// Returns what is ready to begin, and whatever is to be put.
+    fn begun(&self) -> Rebase {
         let mirror: Mirror = self.repository.mirror();
-        let mut stage = mirror.stage().unwrap();
+        let stage = mirror.stage().unwrap();
         let options = LoadOptions::default();
         let layout = |at: CommitId| load(stage.objects(), at, &options).unwrap().layout().clone();
         let (ours, theirs) =
             (layout(*self.ours.last().unwrap_or(&self.theirs)), layout(self.theirs));
-        let layouts = Layouts { ours: &ours, theirs: &theirs };
         let identity = Identity::parse("Headwater <headwater@localhost>").unwrap();
         let committer = Signature { identity, seconds: 1_900_000_000, offset_minutes: 0 };
-        let rebased = rebase(&mut stage, self.theirs, &self.ours, layouts, &committer);
+        Rebase::onto(self.theirs, stage, Layouts { ours, theirs }, committer).unwrap()
+    }
+
+    fn rebased(&self) -> Result<Rebased, RebaseError> {
+        let mut rebase = self.begun();
+        self.ours.iter().try_for_each(|commit| rebase.put(*commit))?;
+        let (stage, rebased) = rebase.into_parts();
         stage.store(Durability::Synced).unwrap();
         self.repository.git(["fsck", "--strict", "--no-dangling"]);
-        rebased
+        Ok(rebased)
+    }
+
+    /// Returns what comes of each commit, put on top of what came of the one before it as if it were the
+    /// only one.
+    fn one_by_one(&self) -> Result<Rebased, RebaseError> {
+        let mut all = Rebased { head: self.theirs, moves: Vec::new(), made: 0 };
+        for commit in &self.ours {
+            let begun = self.begun();
+            let layouts = begun.layouts.clone();
+            let (stage, committer) = (begun.stage, begun.committer);
+            let mut one = Rebase::onto(all.head, stage, layouts, committer).unwrap();
+            one.put(*commit)?;
+            let (stage, Rebased { head, moves, made }) = one.into_parts();
+            stage.store(Durability::Synced).unwrap();
+            all.head = head;
+            all.moves.extend(moves);
+            all.made += made;
+        }
+        Ok(all)
     }
 
     /// Returns the files after the rebase, without the definition.
@@ -150,6 +177,130 @@ impl TwoLists {
     }
 }
 
+/// The numbers of records by their names, which a file of many records holds.
+type Numbers = BTreeMap<usize, u64>;
+
+/// A kind of files of many records.
+struct Kind {
+    definition: &'static str,
+    path: &'static str,
+    text: fn(&Numbers) -> String,
+}
+
+const YAML: Kind = Kind {
+    definition: "[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\nkey = \"${{ id }}\"\n",
+    path: "d/all.yaml",
+    text: |numbers| {
+        let lines = numbers.iter().map(|(at, n)| format!("- id: k{at:02}\n  n: {n} # {at}\n"));
+        lines.chain(["# end\n".to_owned()]).collect()
+    },
+};
+
+const CSV: Kind = Kind {
+    definition: "[sheets.d]\nformat = \"csv\"\n",
+    path: "d/all.csv",
+    text: |numbers| {
+        let lines = numbers.iter().map(|(at, n)| format!("k{at:02},{n}\n"));
+        ["id,n\n".to_owned()].into_iter().chain(lines).collect()
+    },
+};
+
+const JSON: Kind = Kind {
+    definition: "[sheets.d]\nformat = \"json\"\nrecords = \"each\"\n",
+    path: "d/all.json",
+    text: |numbers| {
+        let lines =
+            numbers.iter().map(|(at, n)| format!("  {{ \"id\": \"k{at:02}\", \"n\": {n} }}"));
+        format!("[\n{}\n]\n", lines.collect::<Vec<_>>().join(",\n"))
+    },
+};
+
+const TOML: Kind = Kind {
+    definition: "[sheets.d]\nformat = \"toml\"\nrecords = \"map\"\n",
+    path: "d/all.toml",
+    text: |numbers| numbers.iter().map(|(at, n)| format!("[k{at:02}]\nn = {n}\n\n")).collect(),
+};
+
+impl Kind {
+    /// Returns two sides of a file: theirs has one change, and ours one for each commit.
+    fn sides(&self, base: &Numbers, theirs: &Numbers, ours: &[Numbers]) -> Sides {
+        let texts = [base, theirs].into_iter().chain(ours).map(self.text).collect::<Vec<_>>();
+        let files: Vec<_> = texts
+            .iter()
+            .map(|text| [("headwater.toml", self.definition), (self.path, text)])
+            .collect();
+        let ours: Vec<Files<'_>> = files[2..].iter().map(|files| &files[..]).collect();
+        Sides::new(&files[0], &files[1], &ours)
+    }
+}
+
+/// Changes up to three records, adds them, or removes them.
+fn changed(numbers: &Numbers, random: &mut impl FnMut(usize) -> usize) -> Numbers {
+    let mut numbers = numbers.clone();
+    for _ in 0..=random(3) {
+        let at = random(12);
+        match random(5) {
+            0 => drop(numbers.remove(&at)),
+            _ => drop(numbers.insert(at, random(9) as u64)),
+        }
+    }
+    numbers
+}
+
+#[test]
+fn commits_that_are_put_together_become_what_they_become_one_by_one() {
+    let mut seed = 7_u64;
+    let mut random = |most: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % most
+    };
+    let (mut merged, mut conflicts) = (0, 0);
+    for (case, kind) in [YAML, CSV, JSON, TOML].iter().cycle().take(24).enumerate() {
+        let base: Numbers = (0..12).filter(|at| at % 3 > 0).map(|at| (at, 1)).collect();
+        let theirs = changed(&base, &mut random);
+        let mut ours = vec![changed(&base, &mut random)];
+        for at in 0..3 {
+            ours.push(changed(&ours[at], &mut random));
+        }
+        let sides = kind.sides(&base, &theirs, &ours);
+        match (sides.rebased(), sides.one_by_one()) {
+            (Ok(together), Ok(alone)) => {
+                assert_eq!(together, alone, "case {case}");
+                merged += 1;
+            }
+            (Err(together), Err(alone)) => {
+                assert_eq!(together.to_string(), alone.to_string(), "case {case}");
+                conflicts += 1;
+            }
+            (together, alone) => panic!("case {case}: {together:?} and {alone:?}"),
+        }
+    }
+    assert!(merged > 3 && conflicts > 3, "{merged} merged, {conflicts} conflicts");
+}
+
+#[test]
+fn a_list_is_read_once_on_each_side_however_many_commits_change_it() {
+    let base: Numbers = (0..50).map(|at| (at, 1)).collect();
+    let with = |at: usize, n: u64| base.clone().into_iter().chain([(at, n)]).collect::<Numbers>();
+    let theirs = with(49, 3);
+    let mut ours = vec![with(0, 2)];
+    for at in 1..5 {
+        let before = ours[at - 1].clone();
+        ours.push(before.into_iter().chain([(at, 2)]).collect());
+    }
+    let sides = YAML.sides(&base, &theirs, &ours);
+    let mut rebase = sides.begun();
+    for commit in &sides.ours {
+        rebase.put(*commit).unwrap();
+        assert_eq!(rebase.lists.reads(), 2);
+    }
+    let (stage, rebased) = rebase.into_parts();
+    stage.store(Durability::Synced).unwrap();
+    let both: Numbers = ours[4].iter().map(|(at, n)| (*at, *n)).chain([(49, 3)]).collect();
+    let merged = sides.repository.git(["show", &format!("{}:d/all.yaml", rebased.head)]);
+    assert_eq!(merged, (YAML.text)(&both).trim_end());
+}
+
 #[test]
 fn what_we_did_to_a_record_that_they_may_still_have_is_never_dropped() {
     let csv = "[sheets.d]\nformat = \"csv\"\n";
@@ -237,6 +388,25 @@ fn a_deletion_of_a_file_that_they_moved_is_never_dropped() {
     let both: Files<'_> = &[("people/b.toml", &*renamed), ours[0], ours[1]];
     let sides = Sides::new(base, both, &[both]);
     assert_eq!(sides.rebased().unwrap().made, 0, "both moved it");
+}
+
+#[test]
+fn a_new_file_of_theirs_is_read_once_however_many_of_ours_are_gone() {
+    let record = |name: &str| format!("n = 1\nm = 1\nslug = \"{name}\"\n");
+    let texts = ["a", "b", "c", "d", "e", "x", "y", "z"].map(record);
+    let file = |name: &'static str, at: usize| (name, &*texts[at]);
+    let base =
+        ["people/a.toml", "people/b.toml", "people/c.toml", "people/d.toml", "people/e.toml"];
+    let base: Vec<_> = base.into_iter().enumerate().map(|(at, name)| file(name, at)).collect();
+    // They deleted all but the last, and added others that are no such records.
+    let other = "n = 2\nm = 2\n";
+    let theirs = [base[4], ("people/x.toml", other), ("people/y.toml", other)];
+    // So did we: two of them, then one, then another.
+    let ours = [&base[2..], &base[3..], &base[4..]];
+    let sides = Sides::new(&base, &theirs, &ours);
+    let mut rebase = sides.begun();
+    sides.ours.iter().for_each(|commit| rebase.put(*commit).unwrap());
+    assert_eq!((rebase.rebased().made, rebase.new_records.reads()), (0, 2));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use headwater_engine::engine::{Engine, EngineConfig, Ledger, PushOutcome, RequestKind, Rewrites};
 use headwater_engine::fault::POINTS;
@@ -208,6 +209,31 @@ fn a_stall_at_any_point_of_a_write_a_push_or_a_replay_stalls_no_reader() {
         drop(engine);
         converges(&stage, point);
     }
+}
+
+#[test]
+fn who_writes_does_not_wait_while_ours_are_put_on_top() {
+    let _alone = alone();
+    let point = "rebase.rehearse";
+    let mut stage = Stage::new();
+    let engine = Arc::new(open(&stage.mirror(), &stage.url(), false));
+    reload(&engine, RequestKind::Reload).result.as_ref().unwrap();
+    set(&mut stage, Scene::Replay, &engine);
+    let (arrivals, go_on) = stall(point);
+    let runner = std::thread::spawn({
+        let engine = engine.clone();
+        move || run(Scene::Replay, &engine)
+    });
+    arrivals.recv().unwrap();
+    let (sender, written) = channel();
+    engine.write(request(), Box::new(move |result| sender.send(result).unwrap_or_default()));
+    let written = written.recv_timeout(Duration::from_secs(60));
+    drop(go_on);
+    assert!(runner.join().unwrap());
+    fail::remove(point);
+    written.expect("nobody holds the writer").unwrap();
+    drop(engine);
+    converges(&stage, point);
 }
 
 #[test]

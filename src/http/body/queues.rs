@@ -82,7 +82,7 @@ impl Line {
         Self { patience: SOON * 2, ..Self::new(places, each, SOON) }
     }
 
-    /// The same, with this much memory for all bodies, of which one sender has a part.
+    /// The same, with this memory for all bodies, of which one sender has a part.
     pub(super) fn within(self, room: &ByteQuota<Sender>) -> Self {
         Self { room: Some(room.clone()), ..self }
     }
@@ -91,8 +91,8 @@ impl Line {
 impl Default for Lines {
     fn default() -> Self {
         // A body that has to be proven must be read first, whoever sends it.
-        let strangers = ByteQuota::new(96 << 20, 32 << 20);
-        let known = ByteQuota::new(64 << 20, 32 << 20);
+        let strangers = ByteQuota::shared(96 << 20, 32 << 20);
+        let known = ByteQuota::shared(64 << 20, 32 << 20);
         Self {
             // Only admitted callers get into these two: 200 MiB each.
             proven: Line::new(8, 4, TIMEOUT),

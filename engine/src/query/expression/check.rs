@@ -47,6 +47,8 @@ pub(super) struct Checked {
     pub(super) related: Vec<Arc<Sheet>>,
     /// Whether it reads the clock.
     pub(super) reads_now: bool,
+    /// The approximate size of its patterns, in bytes.
+    pub(super) pattern_weight: usize,
 }
 
 /// Resolves the names of an expression.
@@ -66,14 +68,15 @@ pub(super) fn check(node: &Node, ground: Ground<'_>) -> Result<Checked, Flaw> {
         locals: Vec::new(),
         related: Vec::new(),
         patterns: 0,
+        pattern_weight: 0,
         reads_now: false,
     };
     let term = checker.term(node)?.term;
     if is_never_bool(&term) {
         return Err(Flaw::new(node.at, "is a value, and no condition that holds or does not"));
     }
-    let Checker { candidates, related, reads_now, .. } = checker;
-    Ok(Checked { term, fields: candidates, related, reads_now })
+    let Checker { candidates: fields, related, reads_now, pattern_weight, .. } = checker;
+    Ok(Checked { term, fields, related, reads_now, pattern_weight })
 }
 
 /// Returns whether the value of a term is visibly neither true nor false.
@@ -195,6 +198,7 @@ struct Checker<'a> {
     locals: Vec<Local<'a>>,
     related: Vec<Arc<Sheet>>,
     patterns: usize,
+    pattern_weight: usize,
     reads_now: bool,
 }
 
@@ -387,6 +391,7 @@ impl<'a> Checker<'a> {
         let pattern = Pattern::new(&pattern).map_err(|told| {
             Flaw::new(at, format!("`matches` does not understand the pattern: {told}"))
         })?;
+        self.pattern_weight += pattern.weight();
         let text = Box::new(operands.pop().unwrap_or(Term::Constant(Operand::Null)));
         Ok(Term::Matches { text, pattern: Box::new(pattern) })
     }

@@ -20,6 +20,10 @@ const UNASKED: usize = 1 << 25;
 /// How many bytes are read before the budget is asked.
 const PIECE: usize = 256;
 
+/// How many times the states of a pattern are in memory, about: here, in the regex forwards and backwards,
+/// and in what is remembered of the searches.
+const COPIES: usize = 4;
+
 /// A pattern, read once. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
@@ -52,6 +56,11 @@ impl Pattern {
         let automaton = DFA::builder().configure(config).build_from_nfa(nfa);
         let automaton = automaton.map_err(|error| last_line(&error.to_string()))?;
         Ok(Self { regex, automaton, states })
+    }
+
+    /// Returns its approximate size in bytes.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Self>() + COPIES * self.automaton.get_nfa().memory_usage()
     }
 
     /// Says whether a text has a part as the pattern says. Linear in the text, and where the

@@ -31,6 +31,20 @@ fn judged(filter: &str) -> Result<Verdict, String> {
 }
 
 #[test]
+fn an_expression_weighs_what_its_patterns_take() {
+    let (sheet, _) = sheet("[sheets.s]\n", &[json!({"n": "a"})]);
+    let weight = |filter: &str| {
+        let pairs = [("filter".to_owned(), filter.to_owned())];
+        ListQuery::parse(&pairs, &sheet).unwrap().weight()
+    };
+    let small = weight("n.matches('a') || n.contains('pL{2}')");
+    let one = weight("n.matches('[\\\\pL]{2}') || n == 'b'");
+    let two = weight("n.matches('[\\\\pL]{2}') || n.matches('[\\\\pL]{3}')");
+    assert!(small < 20_000, "{small}");
+    assert!(one > small + 50_000 && two > one + 50_000, "{small}, {one} and {two}");
+}
+
+#[test]
 fn what_the_specification_calls_true_holds() {
     for text in [
         "1 == 1u && 1 == 1.0 && 1 != '1' && null != 0 && [1, 2.0] == [1.0, 2]",

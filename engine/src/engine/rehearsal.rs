@@ -1,0 +1,334 @@
+//! Local commits are put on top of the remote's head before the turn to publish is taken, so nobody who
+//! writes waits for it.
+//!
+//! Commits that are written meanwhile are put on top in further rounds. Once nobody can write, only the
+//! last few are left: what that costs is bounded by what writing them cost.
+
+use super::branch_comparison::BranchComparison;
+use super::error::ReloadError;
+use super::reload_target::{Target, target};
+use super::reloader::Reloader;
+use super::schedule::RequestKind;
+use crate::fault;
+use crate::id::CommitId;
+use crate::load::layout_at;
+use crate::mirror::Durability;
+use crate::plan::Movement;
+use crate::rebase::{Layouts, Rebase, RebaseError};
+use crate::report::LostField;
+
+/// How many rounds there are at most, if others write faster than their commits are put on top.
+const ROUNDS: usize = 6;
+
+/// How many commits may be left for the turn.
+const FEW: usize = 2;
+
+/// The number of bytes of new objects from which they are stored, so that they do not fill the memory.
+const STAGED: usize = 64 << 20;
+
+/// Local commits that were put on top of the remote's head.
+pub(super) struct Rehearsal {
+    remote: CommitId,
+    /// The local commits that were tried, oldest first.
+    tried: Vec<CommitId>,
+    layouts: Layouts,
+    /// What has come of them, or what the last one would lose.
+    result: Result<Rebase, Vec<LostField>>,
+}
+
+/// Decides whether to take the turn when `left` commits are left after so many rounds.
+fn is_enough(left: usize, rounds: usize) -> bool {
+    left <= FEW || rounds >= ROUNDS
+}
+
+impl Rehearsal {
+    /// Returns whether this is the beginning of putting `ours` on top of `remote`.
+    pub(super) fn fits(&self, remote: CommitId, ours: &[CommitId], layouts: &Layouts) -> bool {
+        self.remote == remote && ours.starts_with(&self.tried) && self.layouts.read_alike(layouts)
+    }
+
+    /// Puts the rest of `ours` on top.
+    ///
+    /// # Errors
+    ///
+    /// See [`RebaseError`].
+    pub(super) fn completed(self, ours: &[CommitId]) -> Result<Rebase, RebaseError> {
+        let mut rebase = self.result.map_err(|lost| RebaseError::Conflict { lost })?;
+        let rest = ours.iter().skip(self.tried.len());
+        rest.copied().try_for_each(|commit| rebase.put(commit))?;
+        Ok(rebase)
+    }
+}
+
+impl Reloader {
+    /// Puts the local commits on top of the remote's head, if that is where the reload goes. Nothing is
+    /// published, and nobody waits for it.
+    ///
+    /// # Errors
+    ///
+    /// When the repository cannot be read or written. A conflict is not an error.
+    pub(super) fn rehearse(
+        &self,
+        kind: RequestKind,
+        seen: Option<&BranchComparison>,
+    ) -> Result<Option<Rehearsal>, ReloadError> {
+        let may_replay = |seen: &&BranchComparison| {
+            seen.movement == Movement::Diverged && seen.ahead > 0 && self.can_replay(seen)
+        };
+        let Some(remote) = seen.filter(may_replay).and_then(|seen| seen.remote) else {
+            return Ok(None);
+        };
+        let mut rehearsal: Option<Rehearsal> = None;
+        for round in 0.. {
+            let Some(ours) = self.to_rehearse(kind, remote)? else { return Ok(None) };
+            let known = rehearsal.take().filter(|known| ours.starts_with(&known.tried));
+            let known = match known {
+                Some(known) if known.result.is_err() => return Ok(Some(known)),
+                Some(known) if is_enough(ours.len() - known.tried.len(), round) => {
+                    return Ok(Some(known));
+                }
+                None if round >= ROUNDS => return Ok(None),
+                Some(known) => known,
+                None => match self.begin(remote, &ours)? {
+                    Some(begun) => begun,
+                    None => return Ok(None),
+                },
+            };
+            rehearsal = Some(self.go_on(known, &ours)?);
+        }
+        Ok(rehearsal)
+    }
+
+    /// Returns the local commits that a reload would put on top of `remote` now, oldest first.
+    fn to_rehearse(
+        &self,
+        kind: RequestKind,
+        remote: CommitId,
+    ) -> Result<Option<Vec<CommitId>>, ReloadError> {
+        let objects = self.repository.objects().map_err(ReloadError::Open)?;
+        let seen = self.remote_view.glimpsed(&objects, remote)?;
+        let facts = self.facts(kind, &seen)?;
+        let is_replayed = seen.ahead > 0 && target(&facts) == Target::Replay(remote);
+        // It was refused already, and nothing has changed since.
+        let is_refused = !facts.through && self.holds.is_held(remote);
+        if !is_replayed || is_refused {
+            return Ok(None);
+        }
+        let ours = self.ours(&objects, &seen)?;
+        Ok(ours.filter(|ours| ours.len() as u64 == seen.ahead))
+    }
+
+    fn begin(&self, remote: CommitId, ours: &[CommitId]) -> Result<Option<Rehearsal>, ReloadError> {
+        let (Some(last), Some(committer)) = (ours.last(), self.replays_by()) else {
+            return Ok(None);
+        };
+        let stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
+        let layout = |at| layout_at(stage.objects(), at, &self.load).map_err(ReloadError::Load);
+        let layouts = Layouts { ours: layout(*last)?, theirs: layout(remote)? };
+        let rebase = Rebase::onto(remote, stage, layouts.clone(), committer);
+        let result = Ok(rebase.map_err(ReloadError::Repository)?);
+        Ok(Some(Rehearsal { remote, tried: Vec::new(), layouts, result }))
+    }
+
+    /// Puts those of `ours` on top that were not tried yet.
+    fn go_on(&self, mut rehearsal: Rehearsal, ours: &[CommitId]) -> Result<Rehearsal, ReloadError> {
+        for commit in ours.iter().skip(rehearsal.tried.len()) {
+            let Ok(rebase) = &mut rehearsal.result else { break };
+            fault::step("rebase.rehearse");
+            rehearsal.tried.push(*commit);
+            match rebase.put(*commit) {
+                Ok(()) => {}
+                Err(RebaseError::Conflict { lost }) => {
+                    rehearsal.result = Err(lost);
+                    break;
+                }
+                Err(RebaseError::Repository(error)) => return Err(ReloadError::Repository(error)),
+            }
+            if rebase.stage().weight() > STAGED {
+                rebase.stage().store(Durability::Synced).map_err(ReloadError::Store)?;
+                rebase.restage(self.repository.mirror.stage().map_err(ReloadError::Open)?);
+            }
+        }
+        Ok(rehearsal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use headwater_testkit::Upstream;
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::admit::AdmissionLimits;
+    use crate::engine::held_pushes::Holds;
+    use crate::engine::remote_view::RemoteView;
+    use crate::engine::{Engine, EngineConfig, Rewrites};
+    use crate::id::{Key, SheetName};
+    use crate::mirror::{Identity, Remote, RemoteOptions};
+    use crate::options::LoadOptions;
+    use crate::report::{Replayed, Trigger};
+    use crate::write::{Action, Batch, Condition, MOST_WRITTEN, Operation, Scope};
+
+    const DEFINITION: &str = "[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\n\
+                              key = \"${{ id }}\"\n";
+
+    /// A list of a hundred records on a remote, and an engine that never pushes.
+    struct World {
+        upstream: Upstream,
+        engine: Engine,
+        reloader: Reloader,
+        _folder: TempDir,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let mut upstream = Upstream::new();
+            let text: String = (0..100).map(|at| format!("- id: k{at}\n  n: 1\n")).collect();
+            let first = upstream.commit("first").put("headwater.toml", DEFINITION);
+            first.put("d/all.yaml", &text).push();
+            let folder = TempDir::new().unwrap();
+            let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
+            let committer = Identity::parse("Headwater <headwater@localhost>").unwrap();
+            let config = EngineConfig {
+                writes: Some(committer),
+                push: false,
+                rewrites: Some(Rewrites::Replay),
+                ..EngineConfig::of(folder.path().join("mirror.git"), Some(Arc::new(remote)))
+            };
+            let engine = Engine::open(config, Arc::default()).unwrap();
+            let (states, status) = (engine.states.clone(), engine.status.clone());
+            let reloader = Reloader {
+                repository: engine.repository.clone(),
+                publisher: engine.publisher.clone(),
+                writer: engine.writer.clone(),
+                pushes: engine.pushes.clone(),
+                remote_view: RemoteView {
+                    repository: engine.repository.clone(),
+                    states: states.clone(),
+                    status: status.clone(),
+                    rewrites: Rewrites::Replay,
+                },
+                holds: Holds { states: states.clone(), status: status.clone() },
+                load: LoadOptions::default(),
+                limits: AdmissionLimits::default(),
+                rewrites: Rewrites::Replay,
+                states,
+                status,
+            };
+            Self { upstream, engine, reloader, _folder: folder }
+        }
+
+        fn write(&self, at: usize, n: i64) -> CommitId {
+            let key = Key::new(format!("all/k{at}"));
+            let action = Action::Patch(key, json!({ "n": n }));
+            let (sheet, condition) = (SheetName::new("d"), Condition::Any);
+            let batch = Batch {
+                operations: vec![Operation { sheet, action, condition }],
+                actor: "ada".into(),
+                author: Identity::parse("Ada <ada@example.org>").unwrap(),
+                scope: Scope::Every,
+                message: "a change".to_owned(),
+                trailers: Vec::new(),
+                repeat: None,
+                limit: MOST_WRITTEN,
+            };
+            self.engine.commit(batch).unwrap().commit
+        }
+
+        fn push(&mut self, at: usize, n: i64) -> CommitId {
+            let text: String = (0..100)
+                .map(|other| format!("- id: k{other}\n  n: {}\n", if other == at { n } else { 1 }))
+                .collect();
+            self.upstream.commit("theirs").put("d/all.yaml", &text).push().parse().unwrap()
+        }
+
+        /// Fetches, and rehearses what is found while somebody else has the turn.
+        fn rehearsed(&self) -> Option<Rehearsal> {
+            let seen = self.reloader.remote_view.look(RequestKind::Reload, None).unwrap();
+            let _turn = self.engine.writer.turn();
+            self.reloader.rehearse(RequestKind::Reload, seen.as_ref()).unwrap()
+        }
+
+        fn replayed(&self) -> Replayed {
+            let report = self.engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
+            report.result.as_ref().unwrap().replayed.clone().unwrap()
+        }
+
+        fn records(&self) -> String {
+            let state = self.engine.snapshot();
+            let value = |at: usize| {
+                let record = state.sheet("d")?.record(&format!("all/k{at}"))?;
+                Some(record.value.as_str().to_owned())
+            };
+            (0..6).filter_map(value).collect()
+        }
+    }
+
+    #[test]
+    fn the_turn_is_taken_when_few_commits_are_left_or_they_never_end() {
+        for (left, rounds, expected) in [
+            (0, 1, true),
+            (FEW, 1, true),
+            (FEW + 1, 1, false),
+            (1_000, ROUNDS - 1, false),
+            (1_000, ROUNDS, true),
+        ] {
+            assert_eq!(is_enough(left, rounds), expected, "{left} after {rounds}");
+        }
+    }
+
+    #[test]
+    fn ours_are_put_on_top_while_somebody_else_has_the_turn_and_what_comes_later_is_added() {
+        let mut world = World::new();
+        let ours: Vec<CommitId> = (0..4).map(|at| world.write(at, 2)).collect();
+        let remote = world.push(5, 3);
+        let rehearsal = world.rehearsed().unwrap();
+        assert_eq!((rehearsal.remote, &rehearsal.tried), (remote, &ours));
+        let Ok(rebase) = &rehearsal.result else { panic!("a conflict") };
+        assert_eq!(rebase.rebased().made, 4);
+        let more = world.write(4, 2);
+        let all: Vec<CommitId> = ours.iter().copied().chain([more]).collect();
+        assert!(rehearsal.fits(remote, &all, &rehearsal.layouts));
+        assert!(!rehearsal.fits(more, &all, &rehearsal.layouts));
+        assert!(!rehearsal.fits(remote, &all[1..], &rehearsal.layouts));
+        let (_, rebased) = rehearsal.completed(&all).unwrap().into_parts();
+        let moved: Vec<CommitId> = rebased.moves.iter().map(|(from, _)| *from).collect();
+        assert_eq!((rebased.made, moved), (5, all));
+        assert_eq!(world.replayed(), Replayed { commits: 5, kept: None });
+        let expected =
+            |at: usize| format!("{{\"id\":\"k{at}\",\"n\":{}}}", if at < 5 { 2 } else { 3 });
+        assert_eq!(world.records(), (0..6).map(expected).collect::<String>());
+    }
+
+    #[test]
+    fn a_conflict_is_known_before_the_turn_and_nothing_of_it_is_stored() {
+        let mut world = World::new();
+        world.write(1, 2);
+        let ours = world.write(5, 2);
+        let theirs = world.push(5, 3);
+        let rehearsal = world.rehearsed().unwrap();
+        let lost = rehearsal.result.err().unwrap();
+        assert_eq!(lost.len(), 1);
+        let packs = || world.engine.repository.mirror.pack_count().unwrap();
+        let before = packs();
+        let kept = world.replayed().kept.unwrap();
+        assert_eq!((kept.commit, kept.lost), (ours, lost));
+        assert_eq!((world.engine.snapshot().commit(), packs()), (theirs, before));
+    }
+
+    #[test]
+    fn nothing_is_put_on_top_where_nothing_is_to_be_replayed() {
+        let mut world = World::new();
+        assert!(world.rehearsed().is_none(), "nobody moved");
+        world.write(1, 2);
+        assert!(world.rehearsed().is_none(), "only we moved");
+        world.push(5, 3);
+        let pin = RequestKind::Pin(world.engine.snapshot().commit());
+        world.engine.reload(pin, Trigger::Operator).unwrap();
+        assert!(world.rehearsed().is_none(), "another commit is pinned");
+        world.engine.reload(RequestKind::Unpin, Trigger::Operator).unwrap();
+    }
+}
