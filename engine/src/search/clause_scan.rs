@@ -37,6 +37,8 @@ pub(crate) struct Tally<'a, 'r> {
     /// The first document of the stretch.
     first: DocId,
     scores: Vec<f32>,
+    /// The occurrences of the variant being added, in all slots.
+    counted: Vec<f32>,
     /// For each clause, the documents that hold it.
     held: Vec<Bits>,
     /// For each clause that may match other words, the documents that hold the exact word.
@@ -57,9 +59,9 @@ impl<'a, 'r> Tally<'a, 'r> {
     ) -> io::Result<Self> {
         let first = ranges.first().map_or(0, |docs| docs.start);
         let length = ranges.last().map_or(0, |docs| docs.end - first) as usize;
-        let scores = vec![0.0; length];
-        let mut tally =
-            Self { segment, reading, ranges, first, scores, held: Vec::new(), exact: Vec::new() };
+        let (scores, counted) = (vec![0.0; length], vec![0.0; length]);
+        let (held, exact) = (Vec::new(), Vec::new());
+        let mut tally = Self { segment, reading, ranges, first, scores, counted, held, exact };
         let (mut rest, mut variants) = (found, 0);
         for clause in &reading.clauses {
             let places = clause.variants.iter().map(|one| norms.len() * one.elements.len()).sum();
@@ -77,26 +79,28 @@ impl<'a, 'r> Tally<'a, 'r> {
         &mut self,
         clause: &Clause,
         found: &[Found],
-        (weights, norms): (&[Vec<f32>], &[[f32; 256]]),
+        (weights, norms): (&[f32], &[[f32; 256]]),
         source: Source<'_>,
         budget: &Budget,
     ) -> io::Result<()> {
-        let none = || vec![0; self.scores.len().div_ceil(BITS)];
+        let blocks = self.scores.len().div_ceil(BITS);
+        let none = || vec![0; blocks];
         let (mut held, mut exact) = (none(), none());
         let mut reader = clause
             .field
             .as_deref()
             .map(|field| FieldReader::new(field, self.reading.language, source.fields, budget));
         let mut rest = found;
-        for (variant, weights) in clause.variants.iter().zip(weights) {
+        for (variant, weight) in clause.variants.iter().zip(weights) {
             let (here, behind) = rest.split_at(norms.len() * variant.elements.len());
             rest = behind;
+            let mut matched = none();
             for (slot, found) in here.chunks(variant.elements.len()).enumerate() {
                 let Some(words) = self.segment.slot(slot) else { continue };
                 let offsets = variant.elements.iter().map(|element| element.offset);
                 let elements: Vec<_> = offsets.zip(found).collect();
-                let (weight, norms) = (weights[slot], &norms[slot]);
-                let (first, scores, segment) = (self.first, &mut self.scores, self.segment);
+                let norms = &norms[slot];
+                let (first, segment, counted) = (self.first, self.segment, &mut self.counted);
                 each(words, &elements, &self.ranges, budget, |doc, frequency| {
                     if let Some(reader) = &mut reader
                         && !(segment.is_alive(doc)
@@ -105,15 +109,20 @@ impl<'a, 'r> Tally<'a, 'r> {
                         return;
                     }
                     let at = (doc - first) as usize;
-                    held[at / BITS] |= 1 << (at % BITS);
-                    if variant.edits == 0 {
-                        exact[at / BITS] |= 1 << (at % BITS);
-                    }
+                    matched[at / BITS] |= 1 << (at % BITS);
                     if !clause.excluded {
-                        let norm = norms[usize::from(words.norm(doc))];
-                        scores[at] += bm25(weight, frequency, norm);
+                        counted[at] += frequency as f32 * norms[usize::from(words.norm(doc))];
                     }
                 })?;
+            }
+            let add =
+                |all: &mut Bits| all.iter_mut().zip(&matched).for_each(|(all, it)| *all |= it);
+            add(&mut held);
+            if variant.edits == 0 {
+                add(&mut exact);
+            }
+            if !clause.excluded {
+                self.score(&matched, *weight);
             }
         }
         self.held.push(held);
@@ -121,6 +130,17 @@ impl<'a, 'r> Tally<'a, 'r> {
             self.exact.push(exact);
         }
         Ok(())
+    }
+
+    /// Adds the scores of a variant to the documents that hold it, and counts anew.
+    fn score(&mut self, matched: &Bits, weight: f32) {
+        let documents = self.scores.chunks_mut(BITS).zip(self.counted.chunks_mut(BITS));
+        for ((scores, counted), _) in documents.zip(matched).filter(|(_, bits)| **bits != 0) {
+            // A document that does not hold it gains zero, so that no branch depends on a document.
+            for (score, frequency) in scores.iter_mut().zip(counted) {
+                *score += bm25(weight, std::mem::take(frequency));
+            }
+        }
     }
 
     /// Passes the live documents that match to `collector`, in order, and returns their number.

@@ -82,7 +82,7 @@ impl<'a> Highlighter<'a> {
         let Some(reading) = self.reading else { return Vec::new() };
         let is_of = |clause: &Clause| clause.field.as_deref().is_none_or(|own| own == field);
         let clauses: Vec<&Clause> =
-            reading.clauses.iter().filter(|clause| !clause.excluded && is_of(clause)).collect();
+            reading.clauses.iter().filter(|clause| clause.is_shown() && is_of(clause)).collect();
         let candidates = self.candidates(&clauses, text);
         // A text may have several words at one position.
         let at = |position: u32, word: &Word| {

@@ -1,9 +1,9 @@
 //! Which documents a query matches, and how well.
 //!
-//! A clause scores BM25 in each slot it occurs in, times the boost of the slot; a document scores
-//! the sum over clauses and slots. All statistics cover the live documents in the same language,
-//! and the sum is taken in the order of the query and of the slots. So a score does not depend on
-//! how documents are spread over segments, to the last bit. tantivy's own scorers add up in order
+//! A clause scores BM25F over the slots it occurs in; a document scores the sum over clauses. All
+//! statistics cover the live documents in the same language, and the sum is taken in the order of
+//! the query and of the slots. So a score does not depend on how documents are spread over segments,
+//! to the last bit. tantivy's own scorers add up in order
 //! of rarity within a segment, which is why they are not used here.
 //!
 //! A clause may match in several variants, such as a word and its typos. Each wrong letter lowers
@@ -56,7 +56,7 @@ struct Prepared<'r> {
     /// As [`Terms::found`].
     found: Vec<Option<Vec<Found>>>,
     weights: Weights,
-    /// For each slot and length class, what BM25 adds to the frequency.
+    /// For each slot and length class, how much one occurrence counts.
     tf_norms: Vec<[f32; 256]>,
 }
 
@@ -69,18 +69,21 @@ impl<'r> Prepared<'r> {
     ) -> Result<Self, SearchError> {
         let totals = index.totals.get(reading.language);
         let Terms { found, frequencies } = Terms::find(index, reading, expansions, budget)?;
-        let variants = reading.variants().zip(&frequencies).map(|((clause, variant), live)| {
-            weights(index, totals.documents, clause, variant, live)
-        });
-        let weights = Weights { variants: variants.collect(), exact: 0.0 };
-        let slots = 0..index.slots().boosts().len();
-        let tf_norms = slots.map(|slot| tf_norms(&totals, slot)).collect();
+        let (mut variants, mut rest) = (Vec::with_capacity(frequencies.len()), &frequencies[..]);
+        for clause in &reading.clauses {
+            let (here, behind) = rest.split_at(clause.variants.len());
+            rest = behind;
+            variants.extend(weights(totals.documents, clause, here));
+        }
+        let weights = Weights { variants, exact: 0.0 };
+        let boosts = index.slots().boosts().iter().enumerate();
+        let tf_norms = boosts.map(|(slot, boost)| tf_norms(&totals, slot, *boost)).collect();
         Ok(Self { reading, found, weights, tf_norms })
     }
 
     /// Returns a score that no document exceeds.
     fn ceiling(&self) -> f32 {
-        self.weights.variants.iter().flatten().sum()
+        self.weights.variants.iter().sum()
     }
 
     fn evaluate<'a>(
@@ -106,7 +109,7 @@ impl<'r> Prepared<'r> {
                 for docs in ranges {
                     total += scan.run(
                         docs,
-                        &self.weights.variants[0],
+                        self.weights.variants[0],
                         &self.tf_norms,
                         collector,
                         budget,
@@ -136,8 +139,9 @@ impl<'r> Prepared<'r> {
 
 /// Walks the documents of one segment that hold all required clauses.
 struct Matcher<'a> {
-    required: Vec<ClauseCursor<'a>>,
-    /// The indices of `required`, the rarest clause first.
+    /// The clauses that score, in order.
+    scored: Vec<ClauseCursor<'a>>,
+    /// The indices of the required clauses in `scored`, the rarest clause first.
     order: Vec<usize>,
     excluded: Vec<ClauseCursor<'a>>,
     /// The cost of checking a document.
@@ -146,6 +150,7 @@ struct Matcher<'a> {
 
 /// One clause in the variants and slots where it occurs.
 struct ClauseCursor<'a> {
+    is_optional: bool,
     places: Vec<VariantPostings<'a>>,
     /// Whether letters of it may be wrong.
     is_open: bool,
@@ -177,7 +182,7 @@ impl<'a> Matcher<'a> {
                 clause.variants.iter().map(|variant| slots * variant.elements.len()).sum();
             let (mut here, behind) = rest.split_at(places);
             rest = behind;
-            let mut is_there = clause.excluded;
+            let mut is_there = clause.excluded || clause.is_optional;
             for variant in &clause.variants {
                 let (places, others) = here.split_at(slots * variant.elements.len());
                 here = others;
@@ -188,10 +193,14 @@ impl<'a> Matcher<'a> {
                 return Ok(None);
             }
         }
-        let (mut required, mut excluded) = (Vec::new(), Vec::new());
+        let (mut scored, mut excluded) = (Vec::new(), Vec::new());
         let (mut rest, mut variants) = (found, 0);
         for clause in &reading.clauses {
-            let mut cursor = ClauseCursor { places: Vec::new(), is_open: clause.is_open };
+            let mut cursor = ClauseCursor {
+                is_optional: clause.is_optional,
+                places: Vec::new(),
+                is_open: clause.is_open,
+            };
             for variant in &clause.variants {
                 let (here, behind) = rest.split_at(slots * variant.elements.len());
                 rest = behind;
@@ -215,21 +224,22 @@ impl<'a> Matcher<'a> {
             if clause.excluded {
                 excluded.push(cursor);
             } else {
-                required.push(cursor);
+                scored.push(cursor);
             }
         }
-        let mut order: Vec<usize> = (0..required.len()).collect();
-        order.sort_by_key(|at| required[*at].cost());
-        let places = required.iter().chain(&excluded).map(|cursor| cursor.places.len());
+        let mut order: Vec<usize> =
+            (0..scored.len()).filter(|at| !scored[*at].is_optional).collect();
+        order.sort_by_key(|at| scored[*at].cost());
+        let places = scored.iter().chain(&excluded).map(|cursor| cursor.places.len());
         let cost = STEP * (1 + places.sum::<usize>());
-        Ok(Some(Self { required, order, excluded, cost }))
+        Ok(Some(Self { scored, order, excluded, cost }))
     }
 
     /// Returns the first document at or after `target` that holds every required clause.
     fn seek(&mut self, mut target: DocId) -> DocId {
         'candidate: while target != TERMINATED {
             for &at in &self.order {
-                let doc = self.required[at].seek(target);
+                let doc = self.scored[at].seek(target);
                 if doc > target {
                     target = doc;
                     continue 'candidate;
@@ -248,15 +258,18 @@ impl<'a> Matcher<'a> {
     /// places may still be before it.
     fn score(&mut self, doc: DocId, weights: &Weights, tf_norms: &[[f32; 256]]) -> f32 {
         let mut score = 0.0;
-        for cursor in &mut self.required {
+        for cursor in &mut self.scored {
             let mut is_exact = false;
-            for place in &mut cursor.places {
-                if place.occurrences.seek(doc) == doc {
-                    let norm = tf_norms[place.slot][usize::from(place.words.norm(doc))];
-                    let weight = weights.variants[place.variant][place.slot];
-                    score += bm25(weight, place.occurrences.frequency(), norm);
-                    is_exact |= place.is_exact;
+            for places in cursor.places.chunk_by_mut(|a, b| a.variant == b.variant) {
+                let mut frequency = 0.0;
+                for place in &mut *places {
+                    if place.occurrences.seek(doc) == doc {
+                        let norm = tf_norms[place.slot][usize::from(place.words.norm(doc))];
+                        frequency += place.occurrences.frequency() as f32 * norm;
+                        is_exact |= place.is_exact;
+                    }
                 }
+                score += bm25(weights.variants[places[0].variant], frequency);
             }
             if cursor.is_open && is_exact {
                 score += weights.exact;

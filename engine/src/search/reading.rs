@@ -1,6 +1,6 @@
-//! A query as read in one language: stems instead of words, without stop words.
+//! A query as read in one language: stems instead of words.
 //!
-//! Stop words are dropped from queries rather than from the index. So phrases can contain them, and
+//! Stop words are optional in queries rather than absent from the index. So phrases can contain them, and
 //! changing the list changes no state.
 
 use tantivy::tokenizer::TextAnalyzer;
@@ -49,7 +49,7 @@ pub(crate) struct Reading {
     pub(crate) clauses: Vec<Clause>,
     /// How the clauses are combined.
     pub(crate) root: Node,
-    /// For each clause of the query, its index in `clauses`, or `None` if it is skipped.
+    /// For each clause of the query, its index in `clauses`, or `None` for a stop word.
     pub(crate) places: Vec<Option<usize>>,
 }
 
@@ -69,6 +69,8 @@ pub(crate) struct Clause {
     pub(crate) is_open: bool,
     /// Whether its words are also clauses of their own, with their own scores.
     pub(crate) is_spread: bool,
+    /// Whether it is a stop word: it scores where it occurs, but decides no match.
+    pub(crate) is_optional: bool,
 }
 
 /// One variant of a clause.
@@ -141,12 +143,13 @@ impl Reading {
         let mut clauses: Vec<Clause> = Vec::new();
         let (mut places, mut nodes) = (Vec::new(), Vec::new());
         for (clause, is_idle) in query.clauses.iter().zip(is_idle) {
-            if says_something && is_idle {
+            let is_optional = says_something && is_idle;
+            let place = place_of(Clause { is_optional, ..reader.clause(clause) }, &mut clauses);
+            if is_optional {
                 places.push(None);
                 nodes.push(None);
                 continue;
             }
-            let place = place_of(reader.clause(clause), &mut clauses);
             places.push(Some(place));
             let mut parts = Vec::new();
             if query.matching != Matching::All {
@@ -185,16 +188,23 @@ impl Reading {
 /// Returns the index of an equivalent clause, or appends the clause.
 fn place_of(clause: Clause, clauses: &mut Vec<Clause>) -> usize {
     let known = clauses.iter().position(|other| other.demands_what(&clause));
-    known.unwrap_or_else(|| {
-        clauses.push(clause);
-        clauses.len() - 1
-    })
+    if let Some(at) = known {
+        clauses[at].is_optional &= clause.is_optional;
+        return at;
+    }
+    clauses.push(clause);
+    clauses.len() - 1
 }
 
 impl Clause {
     fn demands_what(&self, other: &Self) -> bool {
         let own = (self.excluded, &self.field, self.edits, &self.variants);
         own == (other.excluded, &other.field, other.edits, &other.variants)
+    }
+
+    /// Returns whether its words are marked in highlights.
+    pub(crate) fn is_shown(&self) -> bool {
+        !self.excluded && !self.is_optional
     }
 
     /// Returns the stem of the word that may have wrong letters.
@@ -214,11 +224,16 @@ struct Reader {
 }
 
 impl Reader {
-    /// Returns whether a clause is a stop word. A quoted or excluded word is meant as written, so
-    /// it is not one.
+    /// Returns whether a clause is a stop word. A word that is quoted, excluded or sought in a field
+    /// is meant as written, so it is not one.
     fn is_stop_word(&mut self, clause: &query::Clause) -> bool {
         match &clause.words[..] {
-            [word] if !clause.excluded && !clause.quoted && word.ending == Ending::Whole => {
+            [word]
+                if !clause.excluded
+                    && !clause.quoted
+                    && clause.field.is_none()
+                    && word.ending == Ending::Whole =>
+            {
                 self.stop_words.contains(&word.text)
             }
             _ => false,
@@ -243,6 +258,7 @@ impl Reader {
             edits,
             is_open: edits > 0,
             is_spread: false,
+            is_optional: false,
         }
     }
 
@@ -269,7 +285,8 @@ pub(crate) fn beginning(language: Language, folding: &mut TextAnalyzer, typed: &
 mod tests {
     use super::*;
 
-    /// Formats a query as read, in a normal form: `+`/`-`, phrases in brackets.
+    /// Formats a query as read, in a normal form: `+`/`-`, `?` for a stop word, words and phrases in
+    /// brackets.
     fn normal(language: Language, text: &str) -> String {
         let reading = Reading::of(&Query::parse(text).unwrap(), language);
         let bare = |stem: &str| language_mark::unmarked(stem).to_owned();
@@ -284,7 +301,12 @@ mod tests {
                 format!("{word}{edits}@{}", element.offset)
             });
             let words: Vec<_> = words.collect();
-            format!("{}[{}]", if clause.excluded { "-" } else { "+" }, words.join(" "))
+            let sign = match clause {
+                Clause { excluded: true, .. } => "-",
+                Clause { is_optional: true, .. } => "?",
+                _ => "+",
+            };
+            format!("{sign}[{}]", words.join(" "))
         });
         clauses.collect::<Vec<_>>().join(" ")
     }
@@ -307,12 +329,14 @@ mod tests {
     }
 
     #[test]
-    fn stop_words_count_only_in_phrases_or_alone() {
+    fn stop_words_decide_no_match_except_in_phrases_or_alone() {
         for (text, expected) in [
-            ("the river", "+[river@0]"),
-            ("The river of -the", "+[river@0] -[the@0]"),
-            ("\"of the river\" of", "+[of@0 the@1 river@2]"),
-            ("\"the\" river", "+[the@0] +[river@0]"),
+            ("the river", "?[the@0] +[river@0]"),
+            ("The river of -the", "?[the@0] +[river@0] ?[of@0] -[the@0]"),
+            ("\"of the river\" of", "+[of@0 the@1 river@2] ?[of@0]"),
+            ("\"the\" river the", "+[the@0] +[river@0]"),
+            ("the river \"the\"", "+[the@0] +[river@0]"),
+            ("title:the river", "+[the@0] +[river@0]"),
             ("the of", "+[the@0] +[of@0]"),
             ("the -river", "+[the@0] -[river@0]"),
             ("the* river", "+[the*|the@0] +[river@0]"),
@@ -320,7 +344,7 @@ mod tests {
         ] {
             assert_eq!(normal(Language::English, text), expected, "{text}");
         }
-        assert_eq!(normal(Language::German, "the Häuser der"), "+[the@0] +[haus@0]");
+        assert_eq!(normal(Language::German, "the Häuser der"), "+[the@0] +[haus@0] ?[der@0]");
         assert_eq!(normal(Language::None, "the Häuser"), "+[the@0] +[hauser@0]");
     }
 }

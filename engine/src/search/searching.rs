@@ -15,8 +15,8 @@ use crate::search::{query_expansion, ranking, typos};
 impl TextIndex {
     /// Returns the page of best matches that begins at `offset`.
     ///
-    /// A query is read in every language of the scope. [`Matching::Auto`] ignores stop words unless
-    /// enough documents hold them too. If fewer than [`ENOUGH`] documents match, the query is
+    /// A query is read in every language of the scope. [`Matching::Auto`] does not require stop words
+    /// unless enough documents hold them too. If fewer than [`ENOUGH`] documents match, the query is
     /// widened: its last word also matches words that begin with it, words also match their other
     /// splittings (`front end` and `frontend`), and words that occur nowhere match the most
     /// similarly spelled words. If that still finds too few, [`Matching::Auto`] adds documents that
@@ -126,13 +126,16 @@ impl TextIndex {
             let total = ranking::evaluate(self, readings, demand, source, collector, budget)?;
             budget.check().map(|()| total).map_err(SearchError::from)
         };
-        // Stop words are skipped only if too few documents hold every word as written.
-        if query.matching == Matching::Auto {
+        // Stop words are optional only if too few documents hold every word as written.
+        let optional = |readings: &[Reading]| {
+            let clauses = readings.iter().flat_map(|reading| &reading.clauses);
+            clauses.filter(|clause| clause.is_optional).count()
+        };
+        let here = optional(&by_language);
+        if query.matching == Matching::Auto && here > 0 {
             let whole = query.clone().matching(Matching::All);
             let whole = typos::read(self, &whole, scope, budget)?;
-            let is_shorter =
-                || by_language.iter().zip(&whole).any(|(a, b)| a.clauses.len() < b.clauses.len());
-            if is_shorter() {
+            if optional(&whole) < here {
                 let total = rank(&whole, Demand::All)?;
                 if total >= ENOUGH {
                     let readings = Readings::new(whole, Vec::new());

@@ -68,7 +68,7 @@ impl<'a, 't> TermScan<'a, 't> {
     pub(crate) fn run(
         &self,
         docs: Range<DocId>,
-        weights: &[f32],
+        weight: f32,
         norms: &[[f32; 256]],
         collector: &mut impl Collector<'a>,
         budget: &Budget,
@@ -76,7 +76,7 @@ impl<'a, 't> TermScan<'a, 't> {
         let mut scores = vec![NONE; docs.len()];
         for SlotPostings { slot, words, term } in &self.places {
             let Some(mut blocks) = words.blocks(term)? else { continue };
-            let (weight, norms) = (weights[*slot], &norms[*slot]);
+            let norms = &norms[*slot];
             blocks.seek(docs.start);
             while blocks.block_len() > 0
                 && blocks.doc(0) < docs.end
@@ -87,11 +87,14 @@ impl<'a, 't> TermScan<'a, 't> {
                     let at = doc.wrapping_sub(docs.start) as usize;
                     if let Some(score) = scores.get_mut(at) {
                         let norm = norms[usize::from(words.norm(*doc))];
-                        *score = score.max(0.0) + bm25(weight, *frequency, norm);
+                        *score = score.max(0.0) + *frequency as f32 * norm;
                     }
                 }
                 blocks.advance();
             }
+        }
+        for score in &mut scores {
+            *score = if *score < 0.0 { NONE } else { bm25(weight, *score) };
         }
         let mut total = 0;
         for (first, scores) in docs.step_by(BITS).zip(scores.chunks(BITS)) {

@@ -1,4 +1,5 @@
 mod boolean;
+mod ranked;
 mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -139,7 +139,8 @@ fn missing(
 
 /// Returns the words that must occur exactly, each as typed and as its stem.
 fn wanted(reading: &Reading) -> impl Iterator<Item = (&str, &str)> {
-    let clauses = reading.clauses.iter().filter(|clause| !clause.excluded && !clause.is_open);
+    let is_wanted = |clause: &&Clause| !(clause.excluded || clause.is_open || clause.is_optional);
+    let clauses = reading.clauses.iter().filter(is_wanted);
     clauses.flat_map(|clause| {
         let elements = clause.variants[0].elements.iter().zip(&clause.typed);
         elements.filter_map(|(element, typed)| match &element.word {
