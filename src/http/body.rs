@@ -430,7 +430,7 @@ pub(super) mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let (stop, second) = (CancellationToken::new(), Duration::from_secs(1));
-            tokio::spawn(accept::serve(listener, router, Limits::default(), stop, second));
+            tokio::spawn(accept_loop::serve(listener, router, Limits::default(), stop, second));
             Self { address, room }
         }
 
