@@ -42,7 +42,7 @@ impl Naming {
         matches!(self, Self::Found { field: None, .. })
     }
 
-    /// Says whether both name records by the same field, the definition, or the position.
+    /// Returns whether both name records by the same field, the definition, or the position.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Found { field, .. }, Self::Found { field: other, .. }) => field == other,
