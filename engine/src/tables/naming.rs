@@ -71,7 +71,7 @@ impl Naming {
         match name {
             None => Err("it lacks a field that its key is made of"),
             Some(name) if is_usable(&name) => Ok(name),
-            Some(_) => Err("what its key is made of is empty, too long or has odd characters"),
+            Some(_) => Err("the name in its key is empty, too long or has invalid characters"),
         }
     }
 

@@ -130,7 +130,7 @@ fn a_definition_says_where_the_records_are_and_what_they_are_called() {
         told(map, "d/languages.yml", "C++: {a: 1}\nC: 2\n../x: {}\n"),
         [
             "C++ {\"a\":1}",
-            "None malformed what its key is made of is empty, too long or has odd characters",
+            "None malformed the name in its key is empty, too long or has invalid characters",
             "None malformed the member is not a table",
         ]
     );

@@ -1176,7 +1176,7 @@ fn a_table_of_toml_is_changed_in_place_and_comments_stay() {
         TOML,
         "d/f.toml",
         "x = [{ id = 1 }]\n",
-        &[(put("1", json!({"id": 1, "a": 1})), "headers of their own")],
+        &[(put("1", json!({"id": 1, "a": 1})), "separate headers")],
     );
     let text = "[b]\nx = 1\n\n[b.y]\nz = 1\n\n[d]\nx = 2\n";
     edited(

@@ -16,7 +16,7 @@ use crate::pointer::Pointer;
 use crate::split::Records;
 
 pub(super) const INLINE: EncodeError =
-    EncodeError::LaidOut { what: "they are not tables with headers of their own" };
+    EncodeError::LaidOut { what: "they are not tables with separate headers" };
 
 /// A line that begins a table.
 struct Header {
