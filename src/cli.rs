@@ -76,7 +76,7 @@ pub enum Command {
         /// The commit after
         new: String,
     },
-    /// Replay commits by their differences and compare each state with a rebuild
+    /// Replay commits by their differences, and compare each state with a rebuild
     Verify {
         /// The commit to read
         #[command(flatten)]
@@ -106,7 +106,7 @@ pub enum Command {
     Export(ExportArgs),
     /// Rewrite records in canonical form, as one commit
     Normalize(NormalizeArgs),
-    /// Publish a held push, on a running server
+    /// Make a running server publish a held push
     Apply {
         /// The id of the held push, from the refusal or from the alert
         id: String,
@@ -114,7 +114,7 @@ pub enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Serve an earlier commit again, and stay there, on a running server
+    /// Make a running server serve an earlier commit, and stay there
     Pin {
         /// The full hash of the commit
         commit: String,
@@ -122,7 +122,7 @@ pub enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Return to the head of the branch, on a running server
+    /// Make a running server return to the head of the branch
     Unpin {
         /// The server
         #[command(flatten)]
@@ -149,7 +149,7 @@ pub enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Print the completions of a shell
+    /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: Shell,
@@ -164,9 +164,9 @@ pub enum Command {
 /// The format of problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProblemFormat {
-    /// One problem a line, for editors
+    /// One problem per line, for editors
     Text,
-    /// One JSON value a line: a problem as in `_problems`, or a notice, which has `notice` for `rule`
+    /// One JSON value per line: a problem as in `_problems`, or a notice, whose `rule` is `notice`
     Json,
     /// Workflow commands of GitHub, which become annotations at file and line
     Github,
@@ -200,7 +200,7 @@ pub struct RepoArgs {
     /// The largest file of many records to read (HEADWATER_FILE_LIMIT, default 67108864)
     #[arg(long, value_name = "BYTES")]
     pub file_limit: Option<String>,
-    /// Folders, separated by commas, of repositories to use although another user owns them
+    /// Folders, separated by commas, of repositories to trust although another user owns them
     /// (HEADWATER_SAFE_DIRECTORY)
     #[arg(long, value_name = "LIST")]
     pub safe_directory: Option<String>,

@@ -26,7 +26,7 @@ pub struct Publication {
     pub to: CommitId,
     /// When it was published.
     pub when: SystemTime,
-    /// Whether `to` descends from `from`; if not, followers have to start anew.
+    /// Whether `to` descends from `from`; if not, followers have to start over.
     pub descends: bool,
     /// The differences, until somebody takes them.
     delta: Mutex<Option<Arc<Delta>>>,

@@ -121,8 +121,8 @@ fn tags(sheets: &[sheet_fields::Described], paths: &Value) -> Vec<Value> {
 /// The number of views whose documents are kept.
 const VIEWS: usize = 8;
 
-/// The document of a server. That of the published snapshot is made once; any other is made anew
-/// for each request.
+/// The document of a server. That of the published snapshot is made once; any other is generated
+/// again for each request.
 pub struct Document {
     offer: Offer,
     /// For the published snapshot as each view sees it, the newest last.

@@ -224,7 +224,7 @@ struct Message {
 }
 
 impl Message {
-    /// Writes the differences; `None` makes the subscriber start anew.
+    /// Writes the differences; `None` makes the subscriber start over.
     fn new(leads: Leads, when: SystemTime, delta: Option<Arc<Delta>>) -> Self {
         let mut body = format!("{{\"type\":\"changes\",\"timestamp\":\"{}\",\"data\":", time(when));
         let start = body.len();

@@ -12,7 +12,7 @@ const PACE: usize = 64 << 10;
 /// The cost of a step over a key or a posting, in units.
 pub const STEP: usize = 32;
 
-/// The most bytes that an answer may take while it is made, beside what it returns.
+/// The most bytes that an answer may take while it is computed, in addition to its result.
 const ROOM: usize = 64 << 20;
 
 /// The work that an answer may cost, in units of about one byte of text read, and the memory that it
@@ -42,8 +42,8 @@ impl Budget {
         Self::while_it_may(move |_| may_go_on())
     }
 
-    /// As [`while_true`](Self::while_true), with an owner that is told how many bytes the answer has
-    /// [taken](Self::take).
+    /// As [`while_true`](Self::while_true), with an owner that gets the number of bytes that the answer
+    /// has [taken](Self::take).
     pub fn while_it_may(may_go_on: impl Fn(usize) -> bool + 'static) -> Self {
         let (left, is_used_up, taken) = (Cell::new(PACE), Cell::new(false), Cell::new(0));
         Self { left, is_used_up, taken, room: ROOM, may_go_on: Box::new(may_go_on) }

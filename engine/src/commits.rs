@@ -1,4 +1,4 @@
-//! The commits of a branch, by first parents, and what each changed in every sheet.
+//! The commits of a branch, along first parents, and what each changed in every sheet.
 
 use std::collections::BTreeMap;
 
@@ -13,43 +13,43 @@ use crate::options::LoadOptions;
 use crate::report::Counts;
 use crate::snapshot::Snapshot;
 
-/// How many commits are looked at for one part of a log.
+/// The most commits that are read for one page of a log.
 const LOOKED_AT: usize = 1_000;
 
-/// What a look at a commit costs at least, in units of a budget: enough to ask its owner each time.
+/// The least cost of reading a commit, in units of a budget: enough to check the budget each time.
 const A_COMMIT: usize = 64 << 10;
 
-/// A line of first parents.
+/// A range of commits along first parents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line {
-    /// Its newest commit; zeros stand for a line without commits.
+    /// Its newest commit; all zeros if the range is empty.
     pub from: CommitId,
-    /// The commit above which it ends; `None` where it goes down to the first of all.
+    /// The commit before the oldest one; `None` if the range begins at the first commit of all.
     pub above: Option<CommitId>,
 }
 
 impl Line {
-    /// The line without commits.
+    /// The empty range.
     pub const EMPTY: Self = Self { from: CommitId::ZERO, above: None };
 }
 
-/// A commit, and what the public sees that it changed.
+/// A commit, and its changes as far as the public sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
     /// The commit.
     pub commit: CommitId,
-    /// What is told of it in any case.
+    /// What is reported of every commit.
     pub note: Note,
-    /// The sheets in which something changed, against the first parent.
+    /// The sheets that it changed, compared with its first parent.
     pub changed: BTreeMap<SheetName, Counts>,
 }
 
-/// A part of a line of commits.
+/// A page of a range of commits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Log {
     /// The commits, newest first.
     pub entries: Vec<LogEntry>,
-    /// The commit at which the next part begins.
+    /// The commit at which the next page begins.
     pub next: Option<CommitId>,
 }
 
@@ -61,7 +61,7 @@ pub enum CommitsError {
     Read {
         /// The commit.
         commit: CommitId,
-        /// What git says.
+        /// The cause.
         #[source]
         source: ObjectError,
     },
@@ -75,22 +75,22 @@ pub enum CommitsError {
         source: Box<LoadError>,
     },
     /// Nobody waits for the answer any more.
-    #[error("the commits are not awaited any more")]
+    #[error("nobody waits for the commits any more")]
     Unawaited(#[from] TooCostly),
 }
 
-/// A walk from a state back along a line of commits, by their differences.
+/// A walk back from a state along a range of commits, by their differences.
 pub struct Walk<'a> {
     objects: &'a Objects,
-    /// The state of the commit that it has come to. Its text index is that of another commit.
+    /// The state of the current commit. Its text index belongs to another commit.
     state: Snapshot,
     disclosure: Disclosure<'a>,
     options: &'a LoadOptions,
 }
 
 impl<'a> Walk<'a> {
-    /// Begins at the whole `state`. What the present state does not disclose to its view is not
-    /// counted.
+    /// Begins at the whole `state`. Changes that the present state does not disclose to the view are
+    /// not counted.
     pub fn from(
         objects: &'a Objects,
         state: &Snapshot,
@@ -100,8 +100,8 @@ impl<'a> Walk<'a> {
         Self { objects, state: state.clone(), disclosure, options }
     }
 
-    /// Goes back to `parent`, or to the state before the first commit, and counts what the view
-    /// sees changed from there on, by sheet. Costs what the difference costs, without a text index.
+    /// Goes back to `parent`, or to the state before the first commit, and counts, by sheet, the
+    /// changes from there that the view sees. Costs as much as the difference, without a text index.
     ///
     /// # Errors
     ///
@@ -136,11 +136,11 @@ impl<'a> Walk<'a> {
 }
 
 impl Log {
-    /// Reads the commits of `line`, newest first, at most `limit`: with `sheets` those that changed
-    /// one of these, of which alone it tells then. `walk` is at the newest.
+    /// Reads at most `limit` commits of `line`, newest first. With `sheets`, reads only those that
+    /// changed one of these sheets, and reports only their changes. `walk` starts at the newest.
     ///
-    /// Costs what the differences of the commits cost. A part ends before its limit where it has
-    /// cost what `effort` allows, or has looked at a thousand commits, but not before the first.
+    /// Costs as much as the differences of the commits. A page ends early if it has used up
+    /// `effort` or has read a thousand commits, but never before its first commit.
     ///
     /// # Errors
     ///

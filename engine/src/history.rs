@@ -255,7 +255,7 @@ fn version(
     Ok(Version { commit, seconds, author, summary, event, fields })
 }
 
-/// What is told of a commit, whatever it changed.
+/// The facts about a commit that do not depend on its changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// When it was committed, in seconds since 1970.
@@ -267,7 +267,7 @@ pub struct Note {
 }
 
 impl Note {
-    /// Reads what is told of `commit`.
+    /// Reads the facts about `commit`.
     ///
     /// # Errors
     ///

@@ -180,7 +180,7 @@ impl Layout {
     /// Returns what the file at `path` claims: mostly nothing or one key, and several where
     /// sheets overlap.
     pub fn claims(&self, path: &[u8]) -> SmallVec<[PathClaim; 1]> {
-        // What defines sheets is no record of one.
+        // A file that defines sheets is not a record.
         if path.starts_with(b".gitsheets/") || path == b"headwater.toml" {
             return SmallVec::new();
         }

@@ -59,7 +59,7 @@ pub enum Notice {
         /// The number of files.
         files: u64,
     },
-    /// Files are in the folder of no sheet.
+    /// Files are not in the folder of any sheet.
     NoSheet {
         /// The files.
         files: Endings,
@@ -356,7 +356,11 @@ impl fmt::Display for Unclaimed {
             }
             Self::OtherPaths { root, files } => {
                 let files = counted(*files);
-                write!(f, "{} has {files} of its format, none where its path says", place(root))
+                write!(
+                    f,
+                    "{} has {files} of its format, but none at a path of the sheet",
+                    place(root)
+                )
             }
         }
     }
@@ -380,15 +384,15 @@ impl fmt::Display for Notice {
             }
             Self::OtherEndings { files } => {
                 let (all, are) = (counted(files.count()), are(files.count()));
-                write!(f, "{all} {are} skipped because records end otherwise: {files}")
+                write!(f, "{all} {are} skipped because records have other extensions: {files}")
             }
             Self::OtherPaths { files } => {
                 let (all, are) = (counted(*files), are(*files));
-                write!(f, "{all} {are} skipped: not where the path of the sheet says")
+                write!(f, "{all} {are} skipped: not at a path of the sheet")
             }
             Self::NoSheet { files } => {
                 let (all, are) = (counted(files.count()), are(files.count()));
-                write!(f, "{all} {are} in the folder of no sheet: {files}")
+                write!(f, "{all} {are} not in the folder of any sheet: {files}")
             }
             Self::NotFollowed { links, submodules } => {
                 let all = [(*links, "symbolic link"), (*submodules, "submodule")];
@@ -400,7 +404,7 @@ impl fmt::Display for Notice {
             Self::NoRecord { folders, files } => {
                 f.write_str("no file is a record")?;
                 if folders.is_empty() && files.0.is_empty() {
-                    return f.write_str(": there is none");
+                    return f.write_str(": there are no files");
                 }
                 f.write_str("; skipped: ")?;
                 if !folders.is_empty() {
@@ -460,7 +464,7 @@ mod tests {
             [
                 "the folder _posts is skipped, with 1 file: its name begins with _",
                 "the folder content/.x is skipped, with 1 file: its name begins with a dot",
-                "3 files are skipped because records end otherwise: 2 files that end in .png, 1 \
+                "3 files are skipped because records have other extensions: 2 files that end in .png, 1 \
                  file without an ending",
             ]
         );
@@ -475,9 +479,9 @@ mod tests {
                 ("src/main.rs", ""),
             ]),
             [
-                "1 file is skipped because records end otherwise: 1 file that ends in .txt",
-                "1 file is skipped: not where the path of the sheet says",
-                "1 file is in the folder of no sheet: 1 file that ends in .rs",
+                "1 file is skipped because records have other extensions: 1 file that ends in .txt",
+                "1 file is skipped: not at a path of the sheet",
+                "1 file is not in the folder of any sheet: 1 file that ends in .rs",
             ]
         );
     }
@@ -510,7 +514,7 @@ mod tests {
         assert!(told(&[file, ("headwater.toml", &sheet("people", "json"))]).is_empty());
         let deeper = "[gitsheet]\nroot = \"people\"\npath = \"${{ year }}/${{ slug }}\"\n";
         let found = told(&[(".gitsheets/people.toml", deeper), ("people/ada.toml", "a = 1\n")]);
-        let expected = "the sheet people claims no file: people has 1 file of its format, none where its path says";
+        let expected = "the sheet people claims no file: people has 1 file of its format, but none at a path of the sheet";
         assert_eq!(found[0], expected);
     }
 
@@ -528,7 +532,7 @@ mod tests {
     fn an_empty_repository_has_no_record() {
         let repository = TestRepository::bare();
         let empty = notices(&repository.objects(), &Snapshot::empty()).unwrap();
-        assert_eq!(empty[0].to_string(), "no file is a record: there is none");
+        assert_eq!(empty[0].to_string(), "no file is a record: there are no files");
         assert!(is_bare(&Snapshot::empty()));
     }
 

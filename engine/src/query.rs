@@ -247,12 +247,12 @@ impl ListQuery {
         fields
     }
 
-    /// Says whether `filter` is one of the conditions.
+    /// Returns whether `filter` is one of the conditions.
     pub fn has_expression(&self) -> bool {
         self.expression.is_some()
     }
 
-    /// Says whether it is full text that finds the records.
+    /// Returns whether it is full text that finds the records.
     pub fn has_text(&self) -> bool {
         self.text.is_some()
     }

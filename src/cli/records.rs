@@ -164,7 +164,7 @@ pub struct QueryArgs {
     /// `q=words`
     #[arg(value_name = "NAME=VALUE")]
     pub parameters: Vec<String>,
-    /// Print one JSON array instead of one value a line
+    /// Print one JSON array instead of one value per line
     #[arg(long)]
     pub array: bool,
     /// Print the whole answer of the server, with keys, total and facets
@@ -184,11 +184,11 @@ pub struct LogArgs {
     /// List at most this many commits
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// List only the commits after this commit or moment
-    #[arg(long, value_name = "COMMIT|MOMENT")]
+    /// List only the commits after this commit or time
+    #[arg(long, value_name = "COMMIT|TIME")]
     pub since: Option<String>,
-    /// List only the commits up to this commit or moment
-    #[arg(long, value_name = "COMMIT|MOMENT")]
+    /// List only the commits up to this commit or time
+    #[arg(long, value_name = "COMMIT|TIME")]
     pub until: Option<String>,
     /// Count the records that each commit changed, by sheet; records that are not public do not count
     #[arg(long, conflicts_with = "place")]
@@ -215,7 +215,7 @@ pub struct NormalizeArgs {
 /// The format of the records in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
-    /// One JSON value a line
+    /// One JSON value per line
     Ndjson,
     /// One JSON array
     Json,
@@ -230,13 +230,13 @@ pub struct ImportArgs {
     pub sheet: String,
     /// The file with the records; `-` is the standard input
     pub file: PathBuf,
-    /// The format; default: that of the file's extension
+    /// The format; default: by the extension of the file
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<TableFormat>,
     /// The field that holds the key and is not part of the record, for sheets without a path template
     #[arg(long, value_name = "FIELD")]
     pub key: Option<String>,
-    /// Write the good rows even if others are bad
+    /// Write the valid rows even if others are invalid
     #[arg(long)]
     pub skip_bad: bool,
     /// The branch to write

@@ -44,7 +44,7 @@ pub fn init(
         let commit = snapshot.commit();
         return Err(Failure::new(Exit::Data, format!("{commit} already declares its sheets")));
     }
-    writeln!(out, "# Sheets of this repository, by what its records look like. Save this as")?;
+    writeln!(out, "# The sheets of this repository, inferred from its records. Save this as")?;
     writeln!(out, "# headwater.toml in the root of the repository and edit it.")?;
     let (mut proposals, mut outside) = (Vec::new(), Vec::new());
     let mut taken: BTreeSet<String> =

@@ -156,7 +156,7 @@ impl RecordFile {
     }
 }
 
-/// Returns the commits that are asked for; `None` where there are none.
+/// Returns the requested commits; `None` if there are none.
 fn line_of(
     repository: &Repository,
     head: CommitId,
@@ -172,7 +172,7 @@ fn line_of(
     Ok(Some(Line { from, above: above.map_err(unreadable)?.flatten() }))
 }
 
-/// Returns the commit of this name, or the last one of the line at a moment or before.
+/// Returns the commit of this name, or the last one at or before this time.
 fn last_called(
     repository: &Repository,
     head: CommitId,

@@ -46,7 +46,7 @@ macro_rules! settings {
 
 settings! {
     REPO = "repo" "DIR" None, Some("CFP_DATA_REPO_PATH"), false,
-        "The local repository: a mirror, which Headwater clones from the remote if it does not exist, or a work tree, whose committed branch it serves; default: the repository of the current directory";
+        "The local repository: a mirror, which Headwater clones from the remote if it does not exist, or a work tree, of which it serves the committed branch; default: the repository of the current directory";
     REMOTE = "remote" "URL" None, Some("CFP_DATA_REMOTE"), false,
         "The repository to fetch the branch from; default: the remote `origin` of a bare repository";
     BRANCH = "branch" "NAME" None, Some("CFP_DATA_BRANCH"), false,
@@ -54,7 +54,7 @@ settings! {
     SHEETS = "sheets" "FILE" None, None, false,
         "Read this file instead of the `headwater.toml` of the commit";
     SAFE_DIRECTORY = "safe-directory" "LIST" Some(""), None, false,
-        "Folders, separated by commas, of repositories to use although another user owns them, like git's `safe.directory`; `*` for all";
+        "Folders, separated by commas, of repositories to trust although another user owns them, like git's `safe.directory`; `*` for all";
     LISTEN = "listen" "ADDR" Some("127.0.0.1:8080"), None, false,
         "The address and port to listen on; port 0 picks a free port and prints it";
     INTERNAL_LISTEN = "internal-listen" "ADDR" None, None, false,
@@ -68,19 +68,19 @@ settings! {
     RELOAD_SECRET = "reload-secret" "TEXT" None, Some("CFP_DATA_RELOAD_SECRET"), true,
         "The secret that triggers reloads (`POST /api/_internal/reload-data`) and reads their reports, at least 16 bytes";
     RELOAD_SECRET_FILE = "reload-secret-file" "FILE" None, None, false,
-        "A file with reload secrets, one a line; read again at each use";
+        "A file with reload secrets, one per line; read again at each use";
     OPERATOR_SECRET = "operator-secret" "TEXT" None, None, true,
         "The secret that publishes held pushes and pins commits, at least 16 bytes";
     OPERATOR_SECRET_FILE = "operator-secret-file" "FILE" None, None, false,
-        "A file with operator secrets, one a line; read again at each use";
+        "A file with operator secrets, one per line; read again at each use";
     METRICS_SECRET = "metrics-secret" "TEXT" None, None, true,
         "The secret that reads `/metrics` and nothing else, at least 16 bytes; the reload secret works there, too";
     METRICS_SECRET_FILE = "metrics-secret-file" "FILE" None, None, false,
-        "A file with metrics secrets, one a line; read again at each use";
+        "A file with metrics secrets, one per line; read again at each use";
     ACCESS_FILE = "access-file" "FILE" None, None, false,
-        "A TOML file that says who may read and write what: callers without a credential, tokens, and people by OpenID Connect; read again when it changes. Without it everybody reads what is public";
+        "A TOML file that defines who may read and write what: callers without a credential, tokens, and people who sign in by OpenID Connect; read again when it changes. Without it, everybody reads what is public";
     WRITE_TOKENS_FILE = "write-tokens-file" "FILE" None, None, false,
-        "A TOML file of the tokens that may write, each a `[[token]]` with `name`, `secret` and `author`; read again at each use. Without it writes are off";
+        "A TOML file of write tokens, each a `[[token]]` with `name`, `secret` and `author`; read again at each use. Without it, writes are off";
     REQUIRE_IF_MATCH = "require-if-match" "SWITCH" Some("off"), None, false,
         "`on` or `off`: whether a change of a record must name the version that it is based on";
     COMMITTER = "committer" "NAME" Some("Headwater <headwater@localhost>"), None, false,
@@ -120,13 +120,13 @@ settings! {
     QUARANTINE_LIMIT = "quarantine-limit" "N" Some("1000"), None, false,
         "How many problems a sheet with the policy `quarantine` may have before a push that adds more is refused";
     QUARANTINE_SHARE = "quarantine-share" "PERCENT" Some("50"), None, false,
-        "How large a share of the files of such a sheet may have problems before a push that adds more is refused";
+        "The percentage of files that may have problems in a sheet with that policy before a push that adds more is refused";
     PUSH_REMOVED_LIMIT = "push-removed-limit" "PERCENT" None, None, false,
-        "How large a share of a sheet's records one push may remove before it is held; ten records are always allowed";
+        "The percentage of a sheet's records that one push may remove before it is held; ten records are always allowed";
     PUSH_CHANGED_LIMIT = "push-changed-limit" "PERCENT" None, None, false,
-        "How large a share of a sheet's records one push may modify or remove before it is held; ten are always allowed";
+        "The percentage of a sheet's records that one push may modify or remove before it is held; ten records are always allowed";
     PUSH_PROBLEMS_LIMIT = "push-problems-limit" "N" None, None, false,
-        "How many new problems one push may bring, in all sheets together, before it is held";
+        "How many new problems one push may add, in all sheets together, before it is held";
     PREVIEWS = "previews" "LIST" Some(""), None, false,
         "Branches, separated by commas, that readers may read with `?at=refs/heads/…`; a `*` at the end matches any ending";
     ALERT_URL = "alert-url" "URLS" None, None, true,
@@ -136,17 +136,17 @@ settings! {
     SUBSCRIBER_URL = "subscriber-url" "URLS" None, None, true,
         "Addresses, separated by spaces, that get a signed JSON POST with the changes after every publication";
     SUBSCRIBER_SECRET = "subscriber-secret" "TEXT" None, None, true,
-        "The secret that signs these messages as Standard Webhooks specify; at least 16 bytes, or a `whsec_` token";
+        "The secret that signs messages to subscribers as Standard Webhooks specifies; at least 16 bytes, or a `whsec_` token";
     SUBSCRIBER_SECRET_FILE = "subscriber-secret-file" "FILE" None, None, false,
-        "A file with such secrets, one a line, each of which signs; read again at each use";
+        "A file with subscriber secrets, one per line, each of which signs every message; read again at each use";
     OTLP_ENDPOINT = "otlp-endpoint" "URL" None, None, false,
         "An OpenTelemetry collector that gets a trace of each reload by OTLP over HTTP, such as `http://localhost:4318`";
     OTLP_HEADERS = "otlp-headers" "LIST" None, None, true,
         "Headers for the collector, as `name=value,name=value` with percent-encoded values";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
-        "How many connections may be open at once; more have to wait";
+        "How many connections may be open at once; further ones wait";
     QUERY_BUDGET = "query-budget" "MS" Some("100"), None, false,
-        "How many milliseconds of processor time one answer may use before it is refused as `too_costly`; 0 is no limit";
+        "How many milliseconds of processor time one answer may use before it is refused as `too_costly`; 0 means no limit";
     INIT_TIMEOUT = "init-timeout" "SECONDS" Some("300"), None, false,
         "How long a first start, with nothing else to serve, waits for an unreachable remote";
     SHUTDOWN_TIMEOUT = "shutdown-timeout" "SECONDS" Some("25"), None, false,

@@ -127,7 +127,10 @@ impl<T> File<T> {
             Err(error) => {
                 let trouble = chain(&error);
                 if last.trouble.as_ref() != Some(&trouble) {
-                    tracing::warn!(error = trouble, "keeping the last good one");
+                    tracing::warn!(
+                        error = trouble,
+                        "the file cannot be used; keeping its last good version"
+                    );
                 }
                 last.trouble = Some(trouble);
             }

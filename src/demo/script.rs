@@ -18,15 +18,15 @@ pub(super) struct Facts<'a> {
     pub(super) live: &'a Live,
 }
 
-/// Returns the lines to paste, or where to watch while pushes happen by themselves.
+/// Returns the lines to paste, or where to watch the automatic pushes.
 pub(super) fn script(facts: &Facts<'_>, auto: bool) -> String {
     let Facts { base, secret, .. } = facts;
     let (remote, work) = (facts.remote.display(), facts.folder.join("work"));
     let work = work.display();
     let served = facts.live.snapshot().map(|snapshot| told(&snapshot)).unwrap_or_default();
     let begin = format!(
-        "Serving {served} at {base}\n\
-         from the branch {BRANCH} of {remote}. Press Ctrl-C to stop and remove everything.\n\n\
+        "Serving the branch `{BRANCH}` of {remote} at {base}\n\
+         {served}. Press Ctrl-C to stop and remove everything.\n\n\
          Open {base}/ in a browser: it shows the records, and has a button that pushes a change.\n\n\
          Read a project:\n\n  curl -siw '\\n' {base}/api/projects/tree-census\n"
     );
@@ -60,13 +60,13 @@ fn told(snapshot: &Snapshot) -> String {
     let hidden = records - public - kept;
     let mut why = Vec::new();
     if kept > 0 {
-        why.push(format!("{kept} are in private sheets ({})", names.join(", ")));
+        why.push(format!("{kept} are in private sheets: {}", names.join(", ")));
     }
     if hidden > 0 {
         why.push(format!("{hidden} are hidden by a field"));
     }
-    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(", ")) };
-    format!("{records} records in {sheets} sheets, {public} of them public{why},")
+    let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
+    format!("{records} records in {sheets} sheets, {public} of them public{why}")
 }
 
 /// Writes the report of a reload in one line.

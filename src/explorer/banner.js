@@ -32,10 +32,10 @@ function lines({ status, connection }) {
   if (status.held) {
     const { commit, reason, problemsTotal, since } = status.held;
     const problems = problemsTotal > 0 ? ` (${plural(problemsTotal, "problem")})` : "";
-    all.push(["warn", "A push is held", `${short(commit)} has been held since ${when(since)}, because ${REASONS[reason] ?? reason}${problems}. ${short(status.commit)} keeps serving.`]);
+    all.push(["warn", "A push is held", `${short(commit)} has been held since ${when(since)}, because ${REASONS[reason] ?? reason}${problems}. ${short(status.commit)} is still served.`]);
   }
-  if (status.branchMissing) all.push(["bad", "The branch is gone", `${status.branch} is no longer on the remote. Its last state keeps serving.`]);
-  if (status.headBranch) all.push(["warn", "Another branch is checked out", `${status.branch} keeps serving; commits to ${status.headBranch} do not go live. Serve that branch with --branch, or restart.`]);
+  if (status.branchMissing) all.push(["bad", "The branch is gone", `${status.branch} is no longer on the remote. Its last state is still served.`]);
+  if (status.headBranch) all.push(["warn", "Another branch is checked out", `${status.branch} is still served; commits to ${status.headBranch} do not go live. Serve that branch with --branch, or restart.`]);
   if (status.lag.seconds >= STALE && !status.pinned && !status.held) {
     all.push(["warn", "Stale", `The remote has had a newer head for ${seconds(status.lag.seconds)}.`]);
   }

@@ -67,7 +67,7 @@ function item(reload, longest, isKnown) {
       h("span", { class: "figure total" }, ms(durationMs))),
     timings && h("div", { class: "reload-bar" }, stageBar(timings, longest)),
     timings && h("p", { class: "stage-text" }, stageText(timings)),
-    told && h("p", { class: "why" }, ok ? "" : "The old state keeps serving: ", told),
+    told && h("p", { class: "why" }, ok ? "" : "The old state is still served: ", told),
     moved && h("p", { class: "what" }, summary(reload), " ", named(newCommit)));
 }
 

@@ -55,7 +55,7 @@ struct Debt<'a> {
 impl Drop for Debt<'_> {
     fn drop(&mut self) {
         if self.failures > 0 {
-            // The answer is about the body, whoever sent it.
+            // The answer is about the body, not about its sender.
             let _ = self.throttle.fail(self.source, self.failures, Instant::now());
         }
     }

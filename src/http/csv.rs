@@ -68,7 +68,7 @@ pub(super) async fn answer(
                 let page = query.run(&sheet, snapshot.text(), budget).map_err(failed)?;
                 if !is_part && matches!(rows, Rows::Groups) && page.total > MOST_GROUPS {
                     let message = format!(
-                        "makes {} groups, but a table has at most {MOST_GROUPS}: ask for parts with \
+                        "makes {} groups, but a table has at most {MOST_GROUPS}: request parts with \
                          `page` and `perPage`",
                         page.total
                     );

@@ -211,11 +211,11 @@ impl HistoricalStates {
         self.run(&self.states, source, line).await
     }
 
-    /// Returns a part of a line of commits; see [`Engine::commits`]. It ends where it has cost what it
-    /// may, and is given up when its caller hangs up.
+    /// Returns a page of a range of commits; see [`Engine::commits`]. It ends when its budget is used
+    /// up, and is given up when its caller hangs up.
     ///
     /// # Errors
-    /// 503 when its turn does not come in time; as [`Engine::commits`].
+    /// 503 if its turn does not come in time; otherwise as [`Engine::commits`].
     pub(super) async fn commits(
         &self,
         source: Source,
@@ -239,7 +239,7 @@ impl HistoricalStates {
     /// It is computed once for all who ask the same in the same way.
     ///
     /// # Errors
-    /// 404 if one is not in the history, or if its follower has to start anew; 503 if there is no
+    /// 404 if one is not in the history, or if its follower has to start over; 503 if there is no
     /// answer in time, which only callers that have an answer to wait for can get.
     pub async fn difference(
         &self,

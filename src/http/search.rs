@@ -27,7 +27,7 @@ use super::source::Source;
 use super::{caching, etag, json};
 use crate::wire::{ApiError, Code, Filtered, hits};
 
-/// The last match that a page may reach: matches are ranked anew for each page.
+/// The last match that a page may reach: matches are ranked again for each page.
 const DEEPEST: usize = 10_000;
 
 const KNOWN: KnownParameters = KnownParameters {
@@ -82,7 +82,7 @@ pub(super) async fn search(
         let work = move |budget: &Budget| {
             let among = among(&snapshot, &query, &sheets, &condition, page, budget)?;
             let Among { found, filtered } = among;
-            // What now is decides on the answer, and so does the present where it is not said.
+            // The answer depends on the value of `now`, and on the clock if none is given.
             let now = filtered.now.map(Timestamp::text).unwrap_or_default();
             let tag = tag.with(now).finish();
             let is_of_present = filtered.now.is_some() && condition.now.is_none();
@@ -199,7 +199,7 @@ impl Search {
         }
         let condition = match (filter, now) {
             (Some(filter), now) => Some(Condition { filter, now }),
-            (None, Some(_)) => return Err(wrong("now", "is read by no condition")),
+            (None, Some(_)) => return Err(wrong("now", "is used by no condition")),
             (None, None) => None,
         };
         Ok(Self { query, fields, include, condition, sheets, offset, limit: per_page })

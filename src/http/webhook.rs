@@ -34,7 +34,7 @@ pub(super) async fn reload(
     told(app, RequestKind::Reload, source, headers, body).await
 }
 
-/// Builds the state anew, from the head of the remote or from the local repository.
+/// Rebuilds the state, from the head of the remote or from the local repository.
 pub(super) async fn rebuild(
     State(app): State<App>,
     source: Source,

@@ -155,8 +155,8 @@ pub(super) fn commits() -> Operation {
              Records that are private now are not counted.",
         )
         .takes([
-            text("since", "List the commits after this commit or moment."),
-            text("until", "List the commits up to this commit or moment; by default the present one."),
+            text("since", "List the commits after this commit or time."),
+            text("until", "List the commits up to this commit or time; by default the present one."),
             sheet(),
             limit(20, 100),
             text("cursor", "The `next` of the previous part, instead of `since` and `until`."),

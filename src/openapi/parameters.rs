@@ -60,7 +60,7 @@ pub(super) fn shared() -> Value {
         ),
         "prefix": query(
             "prefix",
-            "Whether the last word also stands for words that begin with it, after those with the \
+            "Whether the last word also matches words that begin with it, after those with the \
              word itself, if fewer than ten records match.",
             json!({ "type": "string", "enum": ["on", "off"], "default": "on" }),
         ),

@@ -13,8 +13,8 @@ use headwater_engine::view::View;
 use super::diff_cursor::DiffCursor;
 use super::json_string::quoted;
 
-/// The most records that are reported at once; a client that is further behind reads everything
-/// anew.
+/// The most records that are reported at once; a client that lags further reads everything
+/// again.
 const MOST: usize = 10_000;
 
 /// The longest text of differences, in bytes.
@@ -133,7 +133,7 @@ pub fn changes(
     budget.check().ok().map(|()| told)
 }
 
-/// Writes that the differences are not reported: a follower starts anew at `to`.
+/// Writes that the differences are not reported: a follower starts over at `to`.
 pub fn resync(from: CommitId, to: CommitId) -> String {
     format!("{{\"from\":\"{from}\",\"to\":\"{to}\",\"resync\":true,\"items\":[]}}")
 }

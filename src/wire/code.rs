@@ -76,7 +76,7 @@ codes! {
     /// The remote's head is held because it diverged.
     UpstreamHeld = SERVICE_UNAVAILABLE "upstream_held" "Writes are blocked: the remote branch is held as diverged";
     /// The change could not be stored.
-    WriteFailed = INTERNAL_SERVER_ERROR "write_failed" "The change could not be stored; the old state keeps serving";
+    WriteFailed = INTERNAL_SERVER_ERROR "write_failed" "The change could not be stored; the old state is still served";
     /// The route does not support the method.
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed" "Method not allowed";
     /// The body did not arrive in time.
@@ -118,11 +118,11 @@ codes! {
     /// The remote took too long.
     FetchTimeout = GATEWAY_TIMEOUT "fetch_timeout" "The remote took too long to answer";
     /// The engine failed.
-    ReloadFailed = INTERNAL_SERVER_ERROR "reload_failed" "The reload failed; the old state keeps serving";
+    ReloadFailed = INTERNAL_SERVER_ERROR "reload_failed" "The reload failed; the old state is still served";
     /// The disk is full.
     DiskFull = INSUFFICIENT_STORAGE "disk_full" "The disk is full";
     /// There is not enough memory for a second state.
-    MemoryShort = SERVICE_UNAVAILABLE "memory_short" "Too little memory for a rebuild; the old state keeps serving";
+    MemoryShort = SERVICE_UNAVAILABLE "memory_short" "Too little memory for a rebuild; the old state is still served";
     /// Another process holds the repository.
     RepoLocked = SERVICE_UNAVAILABLE "repo_locked" "The repository is locked by another process";
     /// There is no snapshot yet.

@@ -30,7 +30,7 @@ pub struct CommitView {
     changed: BTreeMap<String, CountsView>,
 }
 
-/// What is left of a line of commits behind a page.
+/// The rest of a range of commits, after a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommitsCursor(pub Line);
 
@@ -55,7 +55,7 @@ impl CommitView {
 }
 
 impl CommitsCursor {
-    /// Reads a cursor, or returns `None` where it is none.
+    /// Parses a cursor; `None` if the text is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let Cursor { commit: from, place } = Cursor::parse(text)?;
         let [above]: [Option<String>; 1] = serde_json::from_value(place).ok()?;

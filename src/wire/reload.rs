@@ -109,7 +109,7 @@ pub(super) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Returns why a reload built the state anew, or why it published nothing.
+/// Returns why a reload rebuilt the state, or why it published nothing.
 pub(super) fn reason(outcome: &ReloadOutcome) -> Option<&'static str> {
     match outcome.held {
         Some(_) => Some(HeldReason::Pinned.as_str()),

@@ -180,7 +180,7 @@ fn what_is_hidden_or_private_is_no_part_of_any_expression() {
     {
         let problem = server.get(&path(sheet, filter, "")).problem(422, "invalid_query");
         let told = problem["detail"].to_string();
-        assert!(told.contains("is no reference") && !told.contains("`secret`"), "{told}");
+        assert!(told.contains("is not a reference") && !told.contains("`secret`"), "{told}");
         let absent = filter.replace("notes.person", "nowhere.person");
         assert_eq!(server.get(&path(sheet, &absent, "")).status, 422);
     }
@@ -292,15 +292,24 @@ fn a_literal_of_a_type_that_no_value_of_the_field_has_is_refused() {
     commit.put("tags/b.toml", "n = \"secret\"\ngone = true\n").push();
     let server = TestServer::start(&upstream.url());
     for (query, told) in [
-        ("n=abc", "n: `n` has only numbers, and `abc` compares with none of these"),
-        ("n[ne]=abc", "n[ne]: `n` has only numbers, and `abc` compares with none of these"),
-        ("n[in]=1,abc", "n[in]: `n` has only numbers, and `abc` compares with none of these"),
+        ("n=abc", "n: `n` has only numbers, and `abc` cannot be compared with any of these"),
+        (
+            "n[ne]=abc",
+            "n[ne]: `n` has only numbers, and `abc` cannot be compared with any of these",
+        ),
+        (
+            "n[in]=1,abc",
+            "n[in]: `n` has only numbers, and `abc` cannot be compared with any of these",
+        ),
         ("n[prefix]=1", "n[prefix]: `n` has only numbers, which have no parts as texts have"),
-        ("on=yes", "on: `on` has only booleans, and `yes` compares with none of these"),
-        ("day[gt]=abc", "day[gt]: `day` has only dates, and `abc` compares with none of these"),
+        ("on=yes", "on: `on` has only booleans, and `yes` cannot be compared with any of these"),
+        (
+            "day[gt]=abc",
+            "day[gt]: `day` has only dates, and `abc` cannot be compared with any of these",
+        ),
         (
             "list.0.a=true&list=x",
-            "list: `list` has only tables, and `x` compares with none of these",
+            "list: `list` has only tables, and `x` cannot be compared with any of these",
         ),
     ] {
         let answer = server.get(&format!("/api/tags?{query}"));

@@ -240,7 +240,9 @@ fn rows_that_a_list_cannot_take_are_bad_and_others_go_in() {
     assert_eq!(house.git(&["show", "HEAD:fresh.yaml"]), "- id: a\n- id: b");
     // Where fields do not say the key, another field of the rows does.
     let rows = "{\"k\":\"x\",\"n\":1}\n{\"k\":\"w\",\"n\":2}\n";
-    assert!(house.given(&import("map"), rows, 65).contains("-:1: its fields do not say its key"));
+    assert!(
+        house.given(&import("map"), rows, 65).contains("-:1: its fields do not determine its key")
+    );
     let keyed = house.given(&[&import("map")[..], &["--key", "k"]].concat(), rows, 0);
     assert!(keyed.contains("map: 2 added"), "{keyed}");
     assert_eq!(

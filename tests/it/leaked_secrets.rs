@@ -156,7 +156,7 @@ fn a_planted_secret_is_found_nowhere() {
     assert!(Command::new("kill").arg(pid).status().unwrap().success());
     assert!(planted.child.wait().unwrap().success());
     let log = planted.log.join().unwrap();
-    assert!(log.contains("credential accepted") && log.contains("keeping the last good one"));
+    assert!(log.contains("credential accepted") && log.contains("keeping its last good version"));
     answers.push(log);
     let encoded = BASE64.encode(OF_FILE.as_bytes());
     let account = BASE64.encode(format!("x-access-token:{OF_REMOTE}").as_bytes());

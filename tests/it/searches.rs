@@ -169,7 +169,7 @@ fn a_sheet_is_read_anew_in_another_language() {
         (&json!(".gitsheets/other.toml"), &json!(6), &json!("definition")),
         "{body}"
     );
-    assert!(problem["message"].as_str().unwrap().contains("language takes"), "{body}");
+    assert!(problem["message"].as_str().unwrap().contains("language must be"), "{body}");
     assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other&match=all"), ["street"]);
 }
 

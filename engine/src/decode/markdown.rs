@@ -276,7 +276,7 @@ fn object(fields: Value, line: usize) -> Result<Map<String, Value>, Flaw> {
 
 fn with_body(mut fields: Map<String, Value>, name: &str, body: String) -> Result<Value, Flaw> {
     if fields.contains_key(name) {
-        let message = format!("the field {name:?} of the front matter is the body's");
+        let message = format!("the front matter has the field {name:?}, which is the body");
         return Err(Flaw::new(Rule::Malformed, message));
     }
     fields.insert(name.to_owned(), Value::String(body));

@@ -122,7 +122,7 @@ fn a_flaw_of_yaml_is_told_to_whoever_wrote_it() {
         ("[a]: 1\n", "a key is a table or a list", (1, 1)),
         ("a: &x [*x]\n", "an alias refers to a value that contains it", (1, 8)),
         ("a: *x\n", "an alias has no anchor before it", (1, 4)),
-        ("<<: [1]\n", "`<<` takes a table or a list of tables", (1, 5)),
+        ("<<: [1]\n", "`<<` needs a table or a list of tables", (1, 5)),
         ("a: !!int x\n", "the value after `!!int` is not of this type", (1, 10)),
         ("a: !!map []\n", "the value after `!!map` is not of this type", (1, 10)),
         (

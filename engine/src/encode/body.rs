@@ -32,8 +32,8 @@ pub(super) fn formatted(body: &str) -> Result<String, EncodeError> {
         let message = "the cells of its tables would be padded to more than 16 MiB".to_owned();
         return Err(EncodeError::Refused { message });
     }
-    // It keeps its memory with its thread, and panics where it meets something that it has no word
-    // for: it gets a thread of its own.
+    // The formatter keeps its memory in thread locals, and panics on syntax that it does not know,
+    // so it gets its own thread.
     let formatted = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("format".into()).stack_size(STACK);
         let formatted = thread.spawn_scoped(scope, || format_text(body)).map(|it| it.join());
@@ -88,7 +88,7 @@ fn parsed(body: &str) -> Parser<'_> {
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
         | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS
         | Options::ENABLE_MATH;
-    // It reads behind a byte order mark.
+    // The parser gets the text after a byte order mark.
     Parser::new_ext(body.strip_prefix('\u{feff}').unwrap_or(body), options)
 }
 

@@ -1,9 +1,9 @@
-//! Records of a file of many, written in the places where they stand: all other bytes stay.
+//! Writes records into a file of many, each in its place: all other bytes stay as they are.
 //!
-//! Changes are noted first. Then all of them are written at once, and the result is read again, by the
-//! way that a push takes. It holds if exactly the records that were meant are exactly what was meant,
-//! and all others are what they were; else it is refused. So the file is cut and read a few times,
-//! however many of its records change.
+//! Changes are noted first. Then all of them are written at once, and the result is read again in the
+//! same way as a push. It is accepted only if exactly the intended records have exactly the intended
+//! values, and all others are unchanged. So the file is split and read a few times, however many of
+//! its records change.
 
 mod blocks;
 mod change;
@@ -268,7 +268,7 @@ impl List {
         self.store(source, held, text, &wanted)
     }
 
-    /// Says whether there is such a record, with all that is noted.
+    /// Returns whether there is such a record, with all that is noted.
     fn is_there(&self, held: PreviousRecords<'_>, key: &Key) -> bool {
         match self.edits.at(key) {
             Some(noted) => noted.is_some(),
@@ -282,7 +282,7 @@ impl List {
         self.table.pieces().len() + added - gone
     }
 
-    /// Returns the key of the last piece, with all that is noted; `None` if it is no record.
+    /// Returns the key of the last piece, after all noted changes; `None` if it is not a record.
     fn last(&self) -> Option<&Key> {
         let is_gone = |key: &Key| matches!(self.edits.at(key), Some(None));
         let old = || self.table.pieces().rev().find(|key| !key.is_some_and(is_gone)).flatten();
@@ -424,7 +424,7 @@ fn wanted(source: &Source<'_>, key: &Key, record: &Json) -> Result<Wanted, Encod
     Ok(Wanted { key: key.clone(), record: record.clone(), value })
 }
 
-/// Refuses what is no record of the sheet, before it is written.
+/// Refuses a value that is not a record of the sheet, before it is written.
 fn checked(spec: &SheetSpec, record: &Json) -> Result<(), EncodeError> {
     if !record.is_object() {
         return Err(EncodeError::NotATable);

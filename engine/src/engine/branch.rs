@@ -31,8 +31,8 @@ impl Reloader {
                 kept = Some(KeptCommits { reference, commit: local, lost: vec![] });
             }
             if !seen.forward && seen.remote == Some(target) {
-                // The old note is in the history of neither any more; the next write goes on top of
-                // this and must be pushed.
+                // The old note is in neither history any more; the next write goes on top of this
+                // commit and must be pushed.
                 objects
                     .move_reference(&self.repository.refs.synced, Expected::Any, target)
                     .map_err(ReloadError::Reference)?;

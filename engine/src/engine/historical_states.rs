@@ -202,9 +202,9 @@ impl HistoricalStates {
         self.last_called(name)?.ok_or_else(unknown)
     }
 
-    /// Returns the line of commits that comes behind what a reader calls `since` up to what he calls
-    /// `until`, by first parents: from the first commit of all, up to the published one, where he
-    /// does not say. A moment before all commits stands for none.
+    /// Returns the commits after `since` up to `until`, along first parents. Both are names or times
+    /// that a reader gives. Without `since`, the line begins at the first commit of all; without
+    /// `until`, it ends at the published commit. A time before all commits names no commit.
     ///
     /// # Errors
     ///

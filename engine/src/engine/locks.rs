@@ -14,23 +14,23 @@ pub(super) enum Rank {
     Preview,
     /// The git lane: conversations with the remote, and repacks. Held during network waits.
     Lane,
-    /// The place of the one who gets the turn to publish next.
+    /// The place of the thread that gets the turn to publish next.
     Next,
     /// The turn to publish. Nothing waits for the network while holding it.
     Writer,
     /// The turn to build an earlier state for a reader.
     Building,
-    /// The keys of requests that are recognized again.
+    /// The keys of requests that are recognized when repeated.
     Repeats,
     /// The stored files that are not synced yet.
     Unsynced,
-    /// The states besides the published one.
+    /// The states kept in addition to the published one.
     Earlier,
     /// The status for the operator.
     Status,
     /// The batches waiting to be written.
     Writes,
-    /// What is to be pushed, and who waits for it.
+    /// The commits to be pushed, and the callers that wait for it.
     Pushes,
     /// The requests for reloads.
     Reloads,
@@ -73,7 +73,7 @@ impl<T> Lock<T> {
         LockGuard { guard: self.mutex.lock().unwrap_or_else(PoisonError::into_inner), order }
     }
 
-    /// Says whether somebody holds the lock.
+    /// Returns whether somebody holds the lock.
     #[cfg(test)]
     pub(super) fn is_held(&self) -> bool {
         self.mutex.try_lock().is_err()

@@ -236,7 +236,7 @@ fn tell_of_bare(objects: &Objects, snapshot: &Snapshot) {
             let of_sheets = |notice: &&Notice| !matches!(notice, Notice::NotAFile { .. });
             notices.iter().filter(of_sheets).for_each(|notice| tracing::warn!("{notice}"));
         }
-        Err(error) => tracing::warn!(error = chain(&error), "cannot look through the commit"),
+        Err(error) => tracing::warn!(error = chain(&error), "cannot examine the commit"),
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! It is the published state with the difference of the branch applied. A setting lists the
 //! branches that may be previewed, since a branch may hold content that nobody has reviewed. The
-//! remote is asked for all of them at once, whichever name a reader gives, and no lock that others
-//! need is held while it does not answer.
+//! remote is asked for all of them at once, whatever name a reader gives. While it does not answer,
+//! no lock that others need is held.
 
 use std::collections::HashMap;
 use std::sync::Arc;

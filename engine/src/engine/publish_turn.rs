@@ -12,11 +12,12 @@ pub(super) struct Writer {
     committer: Option<Identity>,
     durability: Durability,
     turn: Lock<()>,
-    /// Held by the one who gets the turn next: the one who gave it up does not take it again before.
+    /// Held by the thread that gets the turn next, so that the thread that gives it up does not take
+    /// it again first.
     next: Lock<()>,
     /// Stored files that are not synced yet.
     unsynced: Lock<Vec<PathBuf>>,
-    /// The requests that are recognized again; read from the history when the first request with a
+    /// The requests that are recognized when repeated; read from the history when the first request with a
     /// key arrives.
     repeats: Lock<Repeats>,
 }
@@ -42,7 +43,8 @@ impl Writer {
         Self { committer, durability, turn, next, unsynced, repeats }
     }
 
-    /// Waits for the turn to publish. Whoever waits already is not passed over by the one who has it.
+    /// Waits for the turn to publish. A thread that has the turn cannot take it again before a thread
+    /// that already waits.
     pub(super) fn turn(&self) -> Turn<'_> {
         let next = self.next.lock();
         let held = self.turn.lock();

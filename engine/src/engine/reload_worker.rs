@@ -114,7 +114,7 @@ impl ReloadWorker {
                 tracing::warn!(
                     error = chain(error),
                     duration_ms = ms(duration),
-                    "reload failed; the old state keeps serving"
+                    "reload failed; the old state is still served"
                 );
             }
         }

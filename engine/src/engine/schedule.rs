@@ -1,4 +1,4 @@
-//! Decides which reload runs when, and who is told: one pure state machine.
+//! Decides which reload runs when, and which callers get its result: one pure state machine.
 //!
 //! [`Schedule::step`] takes one event at a time and returns the actions to take. It reads no clock,
 //! starts no thread and does no I/O, so that a test can try every order of calls, failures, lost

@@ -107,7 +107,7 @@ impl EngineStatus {
     }
 }
 
-/// The status behind its lock.
+/// The status, with its lock.
 pub(super) struct StatusBoard(Lock<EngineStatus>);
 
 impl StatusBoard {

@@ -107,7 +107,7 @@ impl WriteQueue {
     pub(super) fn next(&self) -> Option<Vec<Waiting>> {
         let is_due = |queue: &Queue| !queue.waiting.is_empty() || queue.closed;
         let mut queue = self.lock().wait_until(&self.changed, is_due);
-        // Those of one actor begin one behind the other, and stay in order.
+        // The batches of one actor start one after the other, and stay in order.
         queue.waiting.make_contiguous().sort_by_key(|waiting| waiting.start);
         let (mut weight, mut cost) = (0, 0_usize);
         let fits = |waiting: &&Waiting| {

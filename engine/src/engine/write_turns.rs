@@ -66,7 +66,7 @@ mod tests {
             ("a:1 a:1 a:1 b:1 c:1 b:1 . . . . . .", "abcaba"),
             ("a:9 a:9 a:9 b:1 b:1 . . . . .", "abbaa"),
             ("a:9 a:9 a:9 . b:1 b:1 . . . .", "abbaa"),
-            // Whoever keeps sending begins behind the batch that is taken.
+            // An actor that keeps sending starts after the batch that is taken.
             ("a:9 a:9 b:5 . . b:5 . b:5 . b:5 . .", "abbabb"),
             ("a:9 . a:9 . b:1 a:9 . .", "aaba"),
         ] {

@@ -310,7 +310,7 @@ impl Failure {
             Self::Store(error) => {
                 tracing::error!(
                     error = chain(&error),
-                    "the write failed; the old state keeps serving"
+                    "the write failed; the old state is still served"
                 );
                 let error = Arc::new(error);
                 (0..callers).map(|_| Err(WriteError::Store(error.clone()))).collect()

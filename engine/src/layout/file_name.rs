@@ -37,7 +37,7 @@ pub(crate) fn unstorable(path: &str) -> Option<&'static str> {
     }
     path.split('/').find_map(|name| {
         if name.ends_with(['.', ' ']) || name.contains(is_ignorable) {
-            Some("some systems take this name for another")
+            Some("some systems would treat this name as a different one")
         } else if is_of_git(&folded(name)) {
             Some("git itself reads files with this name")
         } else {
@@ -82,7 +82,7 @@ fn component_fault(name: &str) -> Option<&'static str> {
         return Some("a part of the path has a control character, a backslash or a colon");
     }
     if is_git(name) {
-        return Some("a part of the path stands for `.git` on some file system");
+        return Some("a part of the path means `.git` on some file systems");
     }
     if is_device(name) {
         return Some("a part of the path is the name of a device on Windows");

@@ -114,7 +114,7 @@ fn format(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Result<(), String
         "toml" => Arc::new([("toml", Format::Toml10)]),
         "markdown" => Arc::new([("md", Format::Markdown)]),
         "mdx" => Arc::new([("mdx", Format::Mdx)]),
-        other => return Err(format!("gitsheet.format.type {other:?} is not known")),
+        other => return Err(format!("gitsheet.format.type {other:?} is unknown")),
     };
     match (kind, body) {
         ("toml", None) => Ok(()),

@@ -114,12 +114,13 @@ pub(super) fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Sett
     if let Some(records) = records {
         match read_records(records) {
             Some(read) if is_table && read != Records::Each => {
-                let message = "records: a file of this format holds \"each\" row".to_owned();
+                let message = "records: in this format, \"each\" row is a record".to_owned();
                 wrong.push(SettingError::at("records", message));
             }
             Some(read) => spec.listing.records = read,
             None => {
-                let takes = "records takes \"each\", \"map\" or a JSON Pointer such as \"/items\"";
+                let takes =
+                    "records must be \"each\", \"map\" or a JSON Pointer such as \"/items\"";
                 wrong.push(SettingError::at("records", takes.into()));
             }
         }
@@ -131,7 +132,7 @@ pub(super) fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Sett
         for key in ["key", "types"].into_iter().filter(|key| sheet.contains_key(*key)) {
             wrong.push(SettingError::at(
                 key,
-                format!("{key} is for files of many records: say `records`"),
+                format!("{key} applies only to files of many records: set `records` as well"),
             ));
         }
     }
@@ -150,7 +151,7 @@ pub(super) fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Sett
         }
         Some(Some(types)) => spec.listing.types = types,
         Some(None) => {
-            let takes = "types takes a table of columns, each \"string\", \"number\", \"integer\", \
+            let takes = "types must be a table of columns, each \"string\", \"number\", \"integer\", \
                          \"boolean\" or \"date\"";
             wrong.push(SettingError::at("types", takes.into()));
         }
@@ -161,7 +162,7 @@ pub(super) fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Sett
 fn fill_file(spec: &mut SheetSpec, sheet: &Map<String, Value>, file: &str) -> Vec<SettingError> {
     let mut wrong = Vec::new();
     for other in ["root", "path"].into_iter().filter(|other| sheet.contains_key(*other)) {
-        wrong.push(SettingError::at(other, format!("{other} does not go with `file`")));
+        wrong.push(SettingError::at(other, format!("{other} cannot be combined with `file`")));
     }
     let segments = file.split('/').filter(|segment| !segment.is_empty() && *segment != ".");
     let segments: Vec<&str> = segments.collect();

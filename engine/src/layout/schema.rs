@@ -148,7 +148,7 @@ impl Schema {
         }
         let all = || self.validator.iter_errors(value).take(FOUND).map(violation).collect();
         let Some(mut violations): Option<Vec<_>> = references::within(STEPS_TO_TELL, all) else {
-            let message = "the value does not fulfil the schema, whose references and \
+            let message = "the value violates the schema, whose references and \
                            alternatives give too many reasons to list";
             return vec![whole_value(message.into())];
         };

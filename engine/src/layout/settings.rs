@@ -96,7 +96,7 @@ pub(super) fn apply(
         if let Some(value) = table.get(key)
             && set(spec, key, value).is_none()
         {
-            wrong.push(SettingError::at(key, format!("{key} takes {takes}")));
+            wrong.push(SettingError::at(key, format!("{key} must be {takes}")));
         }
     }
     if let Some(schema) = &spec.schema {
@@ -129,7 +129,7 @@ pub(super) fn root(text: &str) -> Result<String, SettingError> {
 /// Returns the settings in a `[gitsheet]` table, where they would have no effect.
 pub(super) fn misplaced(table: &Map<String, Value>) -> Vec<SettingError> {
     let misplaced = table.keys().filter(|key| is_setting(key));
-    let told = |key: &String| format!("{key:?} belongs into the table [headwater]").into();
+    let told = |key: &String| format!("{key:?} belongs in the table [headwater]").into();
     misplaced.map(told).collect()
 }
 

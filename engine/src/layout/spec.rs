@@ -197,7 +197,7 @@ impl SheetSpec {
     pub fn decode(&self, path: &str, bytes: &[u8]) -> Result<Value, Vec<Problem>> {
         let problem = |rule, message: String| Problem::new(&self.name, path, rule, message);
         let Some(format) = self.format_of(path) else {
-            return Err(vec![problem(Rule::Malformed, "the format is not known".into())]);
+            return Err(vec![problem(Rule::Malformed, "the format is unknown".into())]);
         };
         let framing = Framing { gitsheets: self.is_gitsheets(), body: &self.body };
         let json = decode::decode(format, framing, bytes)

@@ -97,7 +97,7 @@ fn a_broken_definition_claims_nothing_and_says_why() {
         ("[gitsheet]\npath = \"${{ a }}\"\nimplements = [\"x.org/y\"]", "not vendored"),
         ("[gitsheet]\npath = \"${{ a }}\"\n[headwater]\nindx = []", "indx"),
         ("[gitsheet]\nroot = \"people/../x\"\npath = \"${{ a }}\"", "must not contain `..`"),
-        ("[gitsheet]\npath = \"${{ a }}\"\npublic = false", "belongs into the table [headwater]"),
+        ("[gitsheet]\npath = \"${{ a }}\"\npublic = false", "belongs in the table [headwater]"),
         ("[gitsheet]\npath = \"${{ a }}\"\n[headwater]\npolicy = \"maybe\"", "policy"),
         (
             "[gitsheet]\npath = \"${{ a }}\"\n[gitsheet.schema.properties.tags]\n\
@@ -164,10 +164,10 @@ fn a_reference_that_cannot_hold_is_a_problem_of_its_definition() {
         ("{ n = \"people\" }", "n has another type than the field it refers to"),
         ("{ slug = \"people.n\" }", "slug has another type"),
         ("{ ids = \"people.n\" }", "ids has another type"),
-        ("[\"people\"]", "refs takes a table"),
-        ("{ slug = 1 }", "refs takes a table"),
-        ("{ slug = \"people.\" }", "refs takes a table"),
-        ("{ slug = \".id\" }", "refs takes a table"),
+        ("[\"people\"]", "refs must be a table"),
+        ("{ slug = 1 }", "refs must be a table"),
+        ("{ slug = \"people.\" }", "refs must be a table"),
+        ("{ slug = \".id\" }", "refs must be a table"),
     ] {
         let layout = with(refs);
         let found = problems(&layout);
@@ -276,7 +276,10 @@ fn a_language_is_one_that_is_known() {
     assert_eq!(gitsheets(&[("s", PEOPLE)]).sheet("s").unwrap().language, Language::Unsaid);
     for unknown in ["\"xx\"", "\"EN\"", "\"\"", "1"] {
         let found = problems(&with_language(unknown));
-        assert!(found[0].starts_with("language takes the ISO 639-1 code"), "{unknown}: {found:?}");
+        assert!(
+            found[0].starts_with("language must be the ISO 639-1 code"),
+            "{unknown}: {found:?}"
+        );
     }
     assert!(!with_language("\"de\"").reads_alike(&with_language("\"en\"")));
 }

@@ -19,7 +19,7 @@ impl Ancestors {
     ///
     /// Walks from the head on until it finds the commit, and remembers what it has seen. It reads
     /// each commit once, so all questions about one history together cost one walk through it.
-    /// After a push, only the new commits are read; after a rewrite, the walk begins anew.
+    /// After a push, only the new commits are read; after a rewrite, the walk starts again.
     ///
     /// # Errors
     ///

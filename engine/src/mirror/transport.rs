@@ -1,7 +1,7 @@
 //! The line to a remote: a child process or an http connection, both under one budget.
 //!
 //! gix checks its interrupt flag only between packet lines, so a remote that sends nothing, or one
-//! byte a second, would block it for ever. Every read goes through [`Metered`], and a watchdog ends
+//! byte a second, would block it forever. Every read goes through [`Metered`], and a watchdog ends
 //! blocked ones.
 
 pub(super) mod greeting;

@@ -194,7 +194,7 @@ impl Literal {
         boolean.into_iter().chain(self.number().map(|_| ValueType::Number))
     }
 
-    /// Says whether it is compared with texts that spell no moment.
+    /// Returns whether it is compared with texts that spell no moment.
     fn is_text(&self) -> bool {
         self.moment.is_none() && Timestamp::parse(&self.text).is_none()
     }

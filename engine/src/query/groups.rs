@@ -17,10 +17,10 @@ use crate::value::FieldPath;
 /// The maximum number of fields to group by.
 pub(crate) const MAX_GROUPED: usize = 4;
 
-/// How much more than what is in it a table takes that grows, and the room between what it holds.
+/// The factor by which a growing table takes more memory than its content.
 const SPACE: usize = 2;
 
-/// How many times a group that is told is there at once: as what it holds, as a row and as text.
+/// How many copies of a reported group exist at once: its values, its row and its text.
 const COPIES: usize = 4;
 
 /// The items that hold one value in each of the fields that are grouped by. An item that holds

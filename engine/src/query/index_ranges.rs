@@ -52,7 +52,7 @@ impl Ranges {
         self.0.len()
     }
 
-    /// Says whether a value is in one of them. Linear in the ranges.
+    /// Returns whether a value is in one of them. Linear in the ranges.
     pub(crate) fn contain(&self, value: &Scalar) -> bool {
         self.0.iter().any(|(begin, end)| (begin.as_ref(), end.as_ref()).contains(value))
     }

@@ -141,8 +141,8 @@ impl<'q, 'a> MatchSet<'q, 'a> {
         Self::These(found)
     }
 
-    /// Leaves the records for which an expression holds, and returns for how many it has no value
-    /// although they may hold it as far as the indexes tell. Each is looked at once.
+    /// Keeps the records for which an expression holds. Returns for how many it has no value although
+    /// no index rules them out. Each record is read once.
     fn judge(&mut self, expression: &Expression, sheet: &'a Sheet, budget: &Budget) -> usize {
         let (mut left, mut skipped) = (Vec::new(), 0);
         let narrowings = expression.narrowings().iter();

@@ -76,13 +76,13 @@ impl FilterAcross {
             by_sheet.insert(sheet.spec().name.clone(), expression);
         }
         if given.is_some() && clock.told().is_none() {
-            return Err(wrong("now", "is read by no condition".to_owned()));
+            return Err(wrong("now", "is used by no condition".to_owned()));
         }
         Ok(Self { by_sheet, now: clock.told() })
     }
 
-    /// Says whether it holds for a record of `sheet`; `None` where it has no value. Where `budget` is
-    /// used up, it does not hold.
+    /// Returns whether it holds for a record of `sheet`; `None` if it has no value. If `budget` is used
+    /// up, it does not hold.
     pub fn judge(&self, sheet: &SheetName, record: &Arc<Record>, budget: &Budget) -> Option<bool> {
         let expression = self.by_sheet.get(sheet)?;
         if !budget.spend(reading(record)) {

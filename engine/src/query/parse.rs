@@ -151,7 +151,7 @@ impl ListQuery {
             is_now_given: now.is_some(),
         };
         if given.get(ListParameter::Now).is_some() && query.now.is_none() && parser.is_sound() {
-            parser.problem("now", "is read by no condition");
+            parser.problem("now", "is used by no condition");
         }
         query.take_filters(filters);
         query.paging = parser.paging(&given, &query);
@@ -323,7 +323,7 @@ impl Parser<'_> {
             Reading::Text => Literal::new(text),
             Reading::Wrong => {
                 let message = format!(
-                    "`{text}` is no moment: behind `now` or `today` stand numbers of s, min, h, d, \
+                    "`{text}` is not a time: `now` or `today` is followed by numbers of s, min, h, d, \
                      w, mo or y, as in `now-90d`"
                 );
                 self.problem(parameter, message);
@@ -471,7 +471,7 @@ impl Parser<'_> {
     fn unnest(&mut self, name: Option<&str>) -> Option<FieldPath> {
         let field = self.field("unnest", name?)?;
         if is_key(&field) || field.has_positions() {
-            self.problem("unnest", "must name a list, without positions: the key is none");
+            self.problem("unnest", "must name a list, without positions: the key is not one");
         }
         Some(field)
     }
@@ -550,7 +550,7 @@ impl Parser<'_> {
         }
         for parameter in [Page, PerPage] {
             if given.get(parameter).is_some() {
-                self.problem(parameter.name(), "does not go with `cursor` or `limit`");
+                self.problem(parameter.name(), "cannot be combined with `cursor` or `limit`");
             }
         }
         let limit = self.number(Limit, given, DEFAULT_PAGE, 1..=MAX_PAGE);
@@ -581,10 +581,10 @@ impl Parser<'_> {
         number.filter(|number| range.contains(number)).unwrap_or_else(|| {
             let (least, most) = range.into_inner();
             let range = match most {
-                usize::MAX => format!("{least} on"),
-                most => format!("{least} to {most}"),
+                usize::MAX => format!("of {least} or more"),
+                most => format!("from {least} to {most}"),
             };
-            self.problem(parameter.name(), format!("must be a whole number from {range}"));
+            self.problem(parameter.name(), format!("must be a whole number {range}"));
             default
         })
     }

@@ -6,13 +6,13 @@ use super::ListParameter;
 const ELSEWHERE: &[(&[&str], &str)] = &[
     (
         &["order", "orderby", "sortby", "sortorder", "ordering", "direction", "dir", "desc"],
-        "an order is `sort=name`, or `sort=-name` from the last to the first",
+        "to sort, use `sort=name`, or `sort=-name` for descending order",
     ),
     (
         &["search", "query", "text", "term", "keyword", "keywords", "find", "match"],
-        "words are searched for by `q=…`",
+        "to search for words, use `q=…`",
     ),
-    (&["select", "columns", "only", "attributes"], "fields are chosen by `fields=one,other`"),
+    (&["select", "columns", "only", "attributes"], "to choose fields, use `fields=one,other`"),
     (
         &["filter", "filters", "where", "conditions", "expression", "cel"],
         "a condition is `name=value`, a comparison such as `name[gte]=value`, or an expression in \
@@ -20,22 +20,25 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (
         &["offset", "skip", "start", "from", "after", "before", "pagetoken"],
-        "a part is `page=2&perPage=30`, or `limit=30` and behind it `cursor=…` with its `next`",
+        "for pages, use `page=2&perPage=30`, or `limit=30` and then `cursor=…` with the `next` of the answer",
     ),
-    (&["size", "pagesize", "count", "top", "take", "max", "maxresults"], "how many is `perPage=…`"),
-    (&["facet", "distinct", "countby"], "values are counted by `facets=name`"),
+    (
+        &["size", "pagesize", "count", "top", "take", "max", "maxresults"],
+        "for the page size, use `perPage=…`",
+    ),
+    (&["facet", "distinct", "countby"], "to count values, use `facets=name`"),
     (
         &["group", "groupby", "aggregate", "aggs", "by"],
-        "items are grouped by `groupBy=name`, with figures by `stats=name`",
+        "to group items, use `groupBy=name`, with `stats=name` for figures",
     ),
     (
         &["unwind", "flatten", "explode", "rows"],
-        "each element of a list is an item by `unnest=name`",
+        "to make each element of a list an item, use `unnest=name`",
     ),
-    (&["expand", "populate", "embed", "join"], "what is referred to comes with `include=name`"),
+    (&["expand", "populate", "embed", "join"], "to include referenced records, use `include=name`"),
     (
         &["output", "fmt", "as"],
-        "`format=csv`, `format=ndjson` or `format=json` is the form of a list",
+        "to choose the format, use `format=csv`, `format=ndjson` or `format=json`",
     ),
 ];
 
@@ -72,7 +75,7 @@ const OPERATORS: &[(&[&str], &str)] = &[
 /// Suggests an operator for an unknown one.
 pub(super) fn operator(field: &str, operator: &str) -> Option<String> {
     if operator.is_empty() {
-        return Some(format!("; a value of a list is found by `{field}=…`"));
+        return Some(format!("; to find a value in a list, use `{field}=…`"));
     }
     let folded = folded(operator);
     let (_, meant) = OPERATORS.iter().find(|(names, _)| names.contains(&&*folded))?;
@@ -90,7 +93,7 @@ pub(super) fn rewritten(
         return order(name, is_field);
     }
     if let Some((bare, _)) = parameter.split_once('[').filter(|(bare, _)| takes_no_brackets(bare)) {
-        return Some(format!("`{bare}` takes no brackets: `{bare}=…`"));
+        return Some(format!("`{bare}` has no brackets: write `{bare}=…`"));
     }
     COMPARISONS.iter().find_map(|(end, operator)| {
         let field = name.strip_suffix(end).filter(|field| is_field(field))?;
@@ -105,7 +108,7 @@ fn takes_no_brackets(name: &str) -> bool {
 }
 
 fn order(name: &str, is_field: impl Fn(&str) -> bool) -> Option<String> {
-    let told = |field: &str| format!("`{field}` goes up, `-{field}` goes down");
+    let told = |field: &str| format!("`{field}` sorts ascending, `-{field}` descending");
     if matches!(name, "desc" | "asc" | "descending" | "ascending") {
         return Some(told("name"));
     }
@@ -157,8 +160,8 @@ mod tests {
             ("facet", "`facets=name`"),
             ("expand", "`include=name`"),
             ("output", "`format=csv`"),
-            ("sort[]", "`sort` takes no brackets"),
-            ("page[size]", "`page` takes no brackets"),
+            ("sort[]", "`sort` has no brackets"),
+            ("page[size]", "`page` has no brackets"),
             ("age_gt", "`age[gt]=…`"),
             ("age__lte", "`age[lte]=…`"),
             ("age>", "`age[gte]=…`"),
@@ -189,10 +192,14 @@ mod tests {
     fn an_order_as_others_write_it_is_told() {
         for order in ["age:desc", "age desc", "+age", " age", "age.asc"] {
             let told = rewritten("sort", order, |field| field == "age");
-            assert_eq!(told.as_deref(), Some("`age` goes up, `-age` goes down"), "{order}");
+            assert_eq!(
+                told.as_deref(),
+                Some("`age` sorts ascending, `-age` descending"),
+                "{order}"
+            );
         }
         let told = rewritten("sort", "desc", |field| field == "age");
-        assert_eq!(told.as_deref(), Some("`name` goes up, `-name` goes down"));
+        assert_eq!(told.as_deref(), Some("`name` sorts ascending, `-name` descending"));
         assert_eq!(rewritten("sort", "colour", |field| field == "age"), None);
     }
 }

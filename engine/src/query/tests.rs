@@ -295,37 +295,40 @@ fn whatever_is_not_understood_is_told() {
         ("seen_gt=1", "seen_gt: `seen_gt` is not a known field of s: a comparison is `seen[gt]=…`"),
         (
             "sort=seen:desc",
-            "sort: `seen:desc` is not a known field of s: `seen` goes up, `-seen` goes down",
+            "sort: `seen:desc` is not a known field of s: `seen` sorts ascending, `-seen` descending",
         ),
-        ("search=x", "search: `search` is not a known field of s: words are searched for by `q=…`"),
+        ("search=x", "search: `search` is not a known field of s: to search for words, use `q=…`"),
         ("=1", ": `` is not a known field of s"),
         ("sort=nope", "sort: `nope` is not a known field of s"),
         ("sort=", "sort: `` is not a known field of s"),
         ("sort=seen,-seen", "sort: names `seen` more than once"),
         ("facets=nope", "facets: `nope` is not a known field of s"),
         ("fields=seen,nope", "fields: `nope` is not a known field of s"),
-        ("page=0", "page: must be a whole number from 1 on"),
-        ("page=1.5", "page: must be a whole number from 1 on"),
-        ("page=99999999999999999999999", "page: must be a whole number from 1 on"),
+        ("page=0", "page: must be a whole number of 1 or more"),
+        ("page=1.5", "page: must be a whole number of 1 or more"),
+        ("page=99999999999999999999999", "page: must be a whole number of 1 or more"),
         ("perPage=101", "perPage: must be a whole number from 0 to 100"),
         ("perPage=+1", "perPage: must be a whole number from 0 to 100"),
         ("limit=0", "limit: must be a whole number from 1 to 100"),
-        ("limit=1&page=1", "page: does not go with `cursor` or `limit`"),
+        ("limit=1&page=1", "page: cannot be combined with `cursor` or `limit`"),
         ("page=1&page=2", "page: is given more than once"),
         ("cursor=x", "cursor: is not a cursor of a list in this order"),
         (&format!("sort=seen&cursor={cursor}"), "cursor: is not a cursor of a list in this order"),
         ("q=-", "q: the query has no word to search for"),
         (
             "facets=seen:week",
-            "facets: `seen:week` is no field: behind a field stand `:year`, `:month`, `:day`, or the bounds of ranges such as `:0,4,7`",
+            "facets: `seen:week` is not a field: a field may be followed by `:year`, `:month`, `:day`, or the bounds of ranges such as `:0,4,7`",
         ),
         ("facets=seen:3,3", "facets: the bounds of `seen` must ascend, and be at most 100"),
         ("facets=seen&facetLimit=0", "facetLimit: must be a whole number from 1 to 1000"),
-        ("facetLimit=3", "facetLimit: needs `facets`, which says what to count"),
-        ("groupBy=seen&facetMode=or", "facetMode: needs `facets`, which says what to count"),
+        ("facetLimit=3", "facetLimit: needs `facets`, the fields to count"),
+        ("groupBy=seen&facetMode=or", "facetMode: needs `facets`, the fields to count"),
         ("facets=seen&facetSort=up", "facetSort: must be `count` or `value`"),
         ("facets=seen&facetMode=not", "facetMode: must be `and` or `or`"),
-        ("groupBy=seen&fields=seen", "fields: does not go with `groupBy`: groups have no items"),
+        (
+            "groupBy=seen&fields=seen",
+            "fields: cannot be combined with `groupBy`: groups have no items",
+        ),
         ("groupBy=seen:1,2,nope", "groupBy: `nope` is not a known field of s"),
         ("limit=1&groupBy=seen&cursor=x", "cursor: is not a cursor of a list in this order"),
     ] {
@@ -512,7 +515,7 @@ fn each_element_of_a_list_is_an_item_with_its_place() {
     let places: Vec<_> = each.map(|item| item.element.unwrap().at).collect();
     assert_eq!(places, ["/n/l/0/0".into(), Box::<str>::from("/n/l/1")]);
     for (query, told) in [
-        ("unnest=_key", "unnest: must name a list, without positions: the key is none"),
+        ("unnest=_key", "unnest: must name a list, without positions: the key is not one"),
         ("unnest=nope", "unnest: `nope` is not a known field of s"),
         ("unnest=n.l&fields=u", "fields: `u` is not in the elements of `n.l`"),
         ("unnest=n.l&fields=-n", "fields: `n` is not in the elements of `n.l`"),
@@ -568,7 +571,7 @@ fn a_number_behind_a_list_is_a_position_unless_it_is_the_name_of_a_member() {
         ("r.x.n=1", "r.x.n: `r.x.n` is not a known field of s"),
         ("n.17.n=1", "n.17.n: `n.17.n` is not a known field of s"),
         ("fields=r.0.n", "fields: `r.0.n` has a position, and lists are shown whole"),
-        ("unnest=r.0", "unnest: must name a list, without positions: the key is none"),
+        ("unnest=r.0", "unnest: must name a list, without positions: the key is not one"),
         ("r[size]=many", "r[size]: must be a whole number: how many elements a list has"),
         (
             "r[size][prefix]=1",
@@ -611,11 +614,11 @@ fn conditions_are_counted_from_one_now_that_the_list_tells_and_its_cursors_carry
     let second = parse(&next);
     assert_eq!((second.now(), second.depends_on_clock()), (query.now(), false));
     assert_eq!(keys(&page(&sheet, &next)), "002 003");
-    let told = ["now: is read by no condition"];
+    let told = ["now: is used by no condition"];
     assert_eq!(problems(&sheet.0, "a=nowhere&now=2024-05"), told);
     let other = problems(&sheet.0, &format!("{next}&{now}"));
     assert_eq!(other, ["cursor: is not a cursor of a list in this order"]);
-    let wrong = "a: `now-3` is no moment: behind `now` or `today` stand numbers of s, min, h, d, w, mo or y, as in `now-90d`";
+    let wrong = "a: `now-3` is not a time: `now` or `today` is followed by numbers of s, min, h, d, w, mo or y, as in `now-90d`";
     assert_eq!(problems(&sheet.0, "a=now-3"), [wrong]);
     assert_eq!(problems(&sheet.0, "now=soon"), ["now: must be a date, or a date and a time"]);
 }

@@ -1,18 +1,21 @@
-//! Which conditions no value can fulfil that a field has, whatever it says: `abc` where all values are
-//! numbers. They are mistakes, and an empty list would not tell.
+//! Finds conditions that no value of a field can ever meet, such as `abc` for a field of numbers. They
+//! are mistakes, and an empty list would hide them.
 
 use crate::query::filter::{Filter, Literal, Test};
 use crate::scalar::Types;
 
-/// Returns what is wrong with a condition on a field whose values are of `types`; `None` where it can
-/// be compared with one of them, or there are none.
+/// Returns what is wrong with a condition on a field whose values are of `types`; `None` if it can be
+/// compared with one of these types, or if the field has no values.
 pub(crate) fn mistyped(filter: &Filter, types: Types) -> Option<String> {
     if types.is_empty() {
         return None;
     }
     let Filter { field, test } = filter;
     let told = |literal: &Literal| {
-        format!("`{field}` has only {types}, and `{}` compares with none of these", literal.text())
+        format!(
+            "`{field}` has only {types}, and `{}` cannot be compared with any of these",
+            literal.text()
+        )
     };
     match test {
         Test::Any(literals) | Test::Not(literals) => {
@@ -94,7 +97,7 @@ mod tests {
         }
         let filter = Filter { field: FieldPath::new("age"), test: above("abc") };
         let told = mistyped(&filter, [Number].into_iter().collect());
-        let expected = "`age` has only numbers, and `abc` compares with none of these";
+        let expected = "`age` has only numbers, and `abc` cannot be compared with any of these";
         assert_eq!(told.as_deref(), Some(expected));
     }
 }

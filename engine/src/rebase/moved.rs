@@ -49,7 +49,7 @@ impl Merge<'_> {
         Ok(theirs)
     }
 
-    /// Says whether one of the files `added` may be the file at `path`, which was `old`: it has the same
+    /// Returns whether one of the files `added` may be the file at `path`, which was `old`: it has the same
     /// content, or is a record of the same sheet that differs in one field.
     pub(super) fn may_be_moved(
         &mut self,

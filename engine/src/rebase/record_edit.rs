@@ -1,4 +1,4 @@
-//! What a change of ours makes of one record in a file of many.
+//! The effect of one of our changes on a record in a file of many.
 
 use serde_json::Value as Json;
 

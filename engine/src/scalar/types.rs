@@ -59,12 +59,12 @@ impl Types {
     /// The types of strings.
     pub const STRINGS: Self = Self(1 << ValueType::Text as u8 | 1 << ValueType::Timestamp as u8);
 
-    /// Says whether no type is in it.
+    /// Returns whether no type is in it.
     pub fn is_empty(self) -> bool {
         self == Self::default()
     }
 
-    /// Says whether some type is in both.
+    /// Returns whether some type is in both.
     pub fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }

@@ -119,7 +119,7 @@ pub enum QueryError {
     #[error("the query nests groups more than {MAX_DEPTH} deep")]
     TooDeep,
     /// An operator lacks an operand on one side.
-    #[error("`{0}` has no word beside it to go with; `\"{0}\"` is a word like any other")]
+    #[error("`{0}` needs a word to apply to; `\"{0}\"` is an ordinary word")]
     Dangling(&'static str),
     /// A word is longer than any that is indexed.
     #[error("a word of the query has {} bytes or more", analyzer::WORD_BYTES)]

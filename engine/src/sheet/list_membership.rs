@@ -1,4 +1,4 @@
-//! Which of the files of many records of a sheet a record is in, or goes into.
+//! Finds the file of many records that holds a record, or that a new record goes into.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::tables::{self, Source, Table};
 use crate::value::Value;
 
 impl Sheet {
-    /// Returns the list that a record goes into whose key nobody says, with its path: the only one of
-    /// the sheet, where all its records are in lists. Linear in the lists.
+    /// Returns the list that a record without a given key goes into, with its path: the only list of
+    /// the sheet, if all records are in lists. Linear in the lists.
     pub fn only_list(&self) -> Option<(&str, &Arc<Table>)> {
         let mut lists = self.tables();
         let first = lists.next().filter(|_| lists.next().is_none());
         first.filter(|_| self.spec.is_listed() || self.has_only_lists())
     }
 
-    /// Returns the list that holds the record `key`, or that a new one of this name goes into; `None`
-    /// where there is none, or the record is a file of its own. Linear in the parts of the key.
+    /// Returns the list that holds the record `key`, or that a new record of this name goes into;
+    /// `None` if there is none, or if the record is a separate file. Linear in the parts of the key.
     pub fn list_of(&self, key: &str) -> Option<&Arc<Table>> {
         match self.record(key) {
             Some(record) => self.table(&record.path()),
@@ -28,7 +28,7 @@ impl Sheet {
         }
     }
 
-    /// Says whether the record `key`, or a new one of this name, is or becomes one of many of a file.
+    /// Returns whether the record `key`, or a new one of this name, is in a file of many records.
     pub fn is_listed(&self, key: &str) -> bool {
         match self.record(key) {
             Some(record) => record.is_in_list(),
@@ -39,12 +39,12 @@ impl Sheet {
         }
     }
 
-    /// Returns the key that `record` has by its fields in the list that records go into whose key nobody
-    /// says; `None` where they do not say it, or there are several lists.
+    /// Returns the key that the fields of `record` determine in the list that records without a given
+    /// key go into; `None` if they do not determine it, or if there are several lists.
     ///
     /// # Errors
     ///
-    /// Refuses a record without the field that it is called by.
+    /// Refuses a record without the field that names it.
     pub fn key_in_list(&self, record: &Json) -> Result<Option<Key>, EncodeError> {
         let list = self.only_list();
         let Some(path) = list.map(|(path, _)| path).or(self.spec.listing.file.as_deref()) else {
@@ -66,7 +66,7 @@ impl Sheet {
         key.map_err(|message| EncodeError::Unnamed { message })
     }
 
-    /// Says whether nothing is declared of the records, and all there are stand in lists. Linear in the
+    /// Returns whether nothing about the records is declared, and all of them are in lists. Linear in the
     /// lists.
     pub fn has_only_lists(&self) -> bool {
         let (mut files, mut records) = (0, 0);

@@ -38,7 +38,7 @@ struct Written<'t> {
 ///
 /// # Errors
 ///
-/// Says what is wrong with a name that no column can have.
+/// Fails if no column can have this name; the message gives the reason.
 pub(crate) fn heading(columns: &BTreeSet<&str>, tabs: bool) -> Result<String, &'static str> {
     if columns.is_empty() {
         return Err("a table needs a column, and the record has no field");
@@ -129,7 +129,7 @@ impl Header {
         let text = match value {
             None => String::new(),
             Some(Json::String(text)) if text.is_empty() => {
-                return Err(flaw("an empty cell is no field: leave the field out".into()));
+                return Err(flaw("an empty cell is not a value: leave the field out".into()));
             }
             Some(Json::String(text)) => text.clone(),
             Some(Json::Null) => return Err(flaw("a cell cannot hold null".into())),

@@ -87,10 +87,10 @@ impl CellType {
             Self::Found => Ok(found(text)),
             Self::Text => Ok(Json::from(text)),
             Self::Numeric => Ok(number(bare).unwrap_or_else(|| Json::from(text))),
-            Self::Number => number(bare).ok_or("the cell is no number"),
+            Self::Number => number(bare).ok_or("the cell is not a number"),
             Self::Integer => match number(bare) {
                 Some(number) if number.is_i64() || number.is_u64() => Ok(number),
-                _ => Err("the cell is no whole number of at most 64 bits"),
+                _ => Err("the cell is not an integer of at most 64 bits"),
             },
             Self::Boolean => match bare {
                 "true" => Ok(Json::Bool(true)),
@@ -98,7 +98,7 @@ impl CellType {
                 _ => Err("the cell is neither true nor false"),
             },
             Self::Date if is_date(bare) => Ok(Json::from(bare)),
-            Self::Date => Err("the cell is no date"),
+            Self::Date => Err("the cell is not a date"),
         }
     }
 }

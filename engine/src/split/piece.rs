@@ -37,5 +37,5 @@ pub(super) fn table(value: Json, what: &str) -> Result<Json, Flaw> {
     if value.is_object() {
         return Ok(value);
     }
-    Err(Flaw::new(Rule::Malformed, format!("the {what} is no table")).at(1, 1))
+    Err(Flaw::new(Rule::Malformed, format!("the {what} is not a table")).at(1, 1))
 }

@@ -118,15 +118,15 @@ fn cells_are_what_they_look_like_or_what_is_said() {
     assert_eq!(of("integer", "007"), r#"{"a":7}"#);
     assert_eq!(
         of("integer", "7.5"),
-        "the cell is no whole number of at most 64 bits at line 1 column 1"
+        "the cell is not an integer of at most 64 bits at line 1 column 1"
     );
-    assert_eq!(of("number", "x"), "the cell is no number at line 1 column 1");
+    assert_eq!(of("number", "x"), "the cell is not a number at line 1 column 1");
     assert_eq!(of("boolean", "true"), r#"{"a":true}"#);
     assert_eq!(of("boolean", "yes"), "the cell is neither true nor false at line 1 column 1");
     assert_eq!(of("date", "2024-05-31"), r#"{"a":"2024-05-31"}"#);
     assert_eq!(of("date", "2024-05-31T10:00:00Z"), r#"{"a":"2024-05-31T10:00:00Z"}"#);
     for text in ["31.5.2024", "2024-13-01", "2024-05-00", "2024-05-311"] {
-        assert_eq!(of("date", text), "the cell is no date at line 1 column 1", "{text}");
+        assert_eq!(of("date", text), "the cell is not a date at line 1 column 1", "{text}");
     }
 }
 
@@ -137,7 +137,7 @@ fn lines_are_values_each_by_itself() {
         r#"{"a":1}"#,
         "unexpected end of file at line 1 column 8",
         r#"{"b":{}}"#,
-        "the line is no table at line 1 column 1",
+        "the line is not a table at line 1 column 1",
         "a key occurs twice in one object at line 1 column 16",
     ];
     let read = read(Ok(Splitter::lines(text)), text);
@@ -165,8 +165,8 @@ fn elements_of_a_json_list_are_told_apart_by_their_brackets() {
         (
             "[1, \"x\", {}]",
             &[
-                "the element is no table at line 1 column 1",
-                "the element is no table at line 1 column 1",
+                "the element is not a table at line 1 column 1",
+                "the element is not a table at line 1 column 1",
                 "{}",
             ],
         ),
@@ -233,7 +233,7 @@ fn records_are_where_the_definition_says() {
         told(Format::Yaml, yaml, &Records::Each),
         [
             "None {\"a\":1} Some((1, 3))",
-            "None the element is no table Some((2, 3))",
+            "None the element is not a table Some((2, 3))",
             "None {\"a\":3} Some((4, 5))",
         ]
     );
@@ -243,18 +243,24 @@ fn records_are_where_the_definition_says() {
     let map = "{\"x\": {\"a\": 1}, \"y\": 2}";
     assert_eq!(
         told(Format::Json, map, &Records::Map),
-        ["Some(\"x\") {\"a\":1} None", "Some(\"y\") the member is no table None",]
+        ["Some(\"x\") {\"a\":1} None", "Some(\"y\") the member is not a table None",]
     );
     let deep = "{\"data\": [{\"items\": [{\"a\": 1}]}]}";
     assert_eq!(told(Format::Json, deep, &at(&["data", "0", "items"])), ["None {\"a\":1} None"]);
     assert_eq!(
         told(Format::Json, deep, &at(&["data", "0"])),
-        ["Some(\"items\") the member is no table None"]
+        ["Some(\"items\") the member is not a table None"]
     );
     for (records, message) in [
-        (at(&["nothing"]), "there is no list or table of records where the definition says"),
-        (at(&["data", "1"]), "there is no list or table of records where the definition says"),
-        (Records::Each, "the file is no list"),
+        (
+            at(&["nothing"]),
+            "there is no list or table of records at the place that the definition names",
+        ),
+        (
+            at(&["data", "1"]),
+            "there is no list or table of records at the place that the definition names",
+        ),
+        (Records::Each, "the file is not a list"),
     ] {
         assert_eq!(told(Format::Json, deep, &records), [message]);
     }

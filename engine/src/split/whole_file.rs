@@ -74,17 +74,19 @@ pub(crate) fn elements(
             }
             match value {
                 Json::Array(elements) => Ok(placed(elements, Vec::new)),
-                _ => Err(missing("the file is no list")),
+                _ => Err(missing("the file is not a list")),
             }
         }
         Records::Map => match value {
             Json::Object(members) => Ok(named(members)),
-            _ => Err(missing("the file is no table of records")),
+            _ => Err(missing("the file is not a table of records")),
         },
         Records::At(pointer) => match at(value, pointer) {
             Some(Json::Array(elements)) => Ok(placed(elements, Vec::new)),
             Some(Json::Object(members)) => Ok(named(members)),
-            _ => Err(missing("there is no list or table of records where the definition says")),
+            _ => Err(missing(
+                "there is no list or table of records at the place that the definition names",
+            )),
         },
         Records::One | Records::Found => Ok(Vec::new()),
     }
@@ -118,7 +120,7 @@ fn documents(text: &str) -> Result<Vec<Element>, Flaw> {
         Some(Document { value: Json::Array(elements), parts, .. }) => {
             Ok(placed(elements, || parts))
         }
-        _ => Err(Flaw::new(Rule::Malformed, "the file is no list").at(1, 1)),
+        _ => Err(Flaw::new(Rule::Malformed, "the file is not a list").at(1, 1)),
     }
 }
 

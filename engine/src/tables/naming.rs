@@ -42,7 +42,7 @@ impl Naming {
         matches!(self, Self::Found { field: None, .. })
     }
 
-    /// Says whether both name records by the same field, the definition, or the position.
+    /// Returns whether both name records by the same field, the definition, or the position.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Found { field, .. }, Self::Found { field: other, .. }) => field == other,
@@ -71,7 +71,7 @@ impl Naming {
         match name {
             None => Err("it lacks a field that its key is made of"),
             Some(name) if is_usable(&name) => Ok(name),
-            Some(_) => Err("what its key is made of is empty, too long or has odd characters"),
+            Some(_) => Err("the name in its key is empty, too long or has invalid characters"),
         }
     }
 

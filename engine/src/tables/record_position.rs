@@ -8,12 +8,12 @@ use crate::layout::SheetSpec;
 use crate::split::{Records, Splitter};
 use crate::value::Value;
 
-/// Returns what a record is called as the first of a list; `None` where its fields do not say it: in a
-/// map, and where it is called by its position.
+/// Returns the name of a record that is the first of a list; `None` if its fields do not determine it:
+/// in a map, and if records are named by their position.
 ///
 /// # Errors
 ///
-/// Says what is wrong where it would have no name.
+/// Fails if it would have no name; the message gives the reason.
 pub(crate) fn first_name(spec: &SheetSpec, value: &Value) -> Result<Option<String>, &'static str> {
     let listing = &spec.listing;
     let naming = match listing.key.is_some() || listing.records == Records::Map {
@@ -27,8 +27,8 @@ pub(crate) fn first_name(spec: &SheetSpec, value: &Value) -> Result<Option<Strin
 }
 
 impl Table {
-    /// Returns the key of each piece, in the order in which they stand in the file, or of a map in
-    /// that of their names; `None` for those that are no records.
+    /// Returns the key of each piece, in the order of the file, or of the names in a map; `None` for a
+    /// piece that is not a record.
     pub(crate) fn pieces(
         &self,
     ) -> impl DoubleEndedIterator<Item = Option<&Key>> + ExactSizeIterator {
@@ -56,15 +56,15 @@ impl Table {
         self.naming.is_position() && !self.pieces.is_empty()
     }
 
-    /// Says whether a key means the same record in both files: both name their records in the same way.
-    /// A file without records names none.
+    /// Returns whether both files name their records in the same way, so that a key means the same
+    /// record in both. A file without records is like any other.
     pub(crate) fn names_like(&self, other: &Self) -> bool {
         let is_none = |table: &Self| table.keys().next().is_none();
         is_none(self) || is_none(other) || self.naming.is_like(&other.naming)
     }
 
-    /// Returns the key that a further record of the file would have, behind `count` pieces; `None` where
-    /// its fields do not say it, as in a map.
+    /// Returns the key that a further record would have after `count` pieces; `None` if its fields do
+    /// not determine it, as in a map.
     ///
     /// # Errors
     ///

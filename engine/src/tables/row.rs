@@ -52,8 +52,8 @@ impl Source<'_> {
         vec![problem.at(flaw.line, flaw.column)]
     }
 
-    /// Returns how a file of this name is cut by a scan, and where the first piece begins; `None`
-    /// where it is parsed whole.
+    /// Returns how a scan cuts a file of this name, and where the first piece begins; `None` if it is
+    /// parsed whole.
     pub(crate) fn splitter(&self, text: &str) -> Option<Result<(Splitter, usize), Flaw>> {
         let types = |name: &str| self.spec.cells_of(name);
         match (self.spec.format_of(self.path)?, &self.spec.listing.records) {

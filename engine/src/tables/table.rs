@@ -20,7 +20,7 @@ pub struct Table {
     pub(super) frame: Arc<Frame>,
     /// How a scan cuts it, or `None` if it is parsed whole.
     pub(super) splitter: Option<Splitter>,
-    /// How many bytes the file has, behind a byte order mark.
+    /// How many bytes the file has after any byte order mark.
     pub(super) size: usize,
     /// Where the first piece begins, and how many lines end before.
     pub(super) begin: usize,

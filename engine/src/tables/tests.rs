@@ -98,7 +98,8 @@ fn a_file_with_more_problems_than_are_kept_is_one_problem_until_it_has_fewer() {
     let most = row::MOST_PROBLEMS;
     let text = |broken: usize| format!("{}{{\"id\":\"a\"}}\n", "1\n".repeat(broken));
     assert_eq!(told("", "d/f.ndjson", &text(most)).len(), most + 1);
-    let message = "broken: the file has more than 10000 problems; the first: the line is no table";
+    let message =
+        "broken: the file has more than 10000 problems; the first: the line is not a table";
     assert_eq!(told("", "d/f.ndjson", &text(most + 1)), [message]);
     let layout = layout("");
     let (_, table) = content(&layout, "d/f.ndjson", &text(most));
@@ -120,17 +121,17 @@ fn a_definition_says_where_the_records_are_and_what_they_are_called() {
             "f/B1 {\"id\":{\"bioguide\":\"B1\"}}",
             "Some((2, 3)) malformed it lacks a field that its key is made of",
             "Some((3, 3)) key_taken the key \"f/B1\" is taken by a record above",
-            "Some((5, 3)) malformed the element is no table",
+            "Some((5, 3)) malformed the element is not a table",
         ]
     );
-    assert_eq!(told(each, "d/f.yaml", "a: 1\n"), ["broken: the file is no list"]);
+    assert_eq!(told(each, "d/f.yaml", "a: 1\n"), ["broken: the file is not a list"]);
     let map = "[sheets.d]\nfile = \"d/languages.yml\"\nrecords = \"map\"\n";
     assert_eq!(
         told(map, "d/languages.yml", "C++: {a: 1}\nC: 2\n../x: {}\n"),
         [
             "C++ {\"a\":1}",
-            "None malformed what its key is made of is empty, too long or has odd characters",
-            "None malformed the member is no table",
+            "None malformed the name in its key is empty, too long or has invalid characters",
+            "None malformed the member is not a table",
         ]
     );
     let file = "[sheets.d]\nfile = \"d/f.json\"\nrecords = \"/items/*\"\n";
@@ -141,7 +142,7 @@ fn a_definition_says_where_the_records_are_and_what_they_are_called() {
         told(types, "d/f.csv", "id,zip,n\na,02134,1\nb,7,x\nc,,2\n"),
         [
             "f/a {\"id\":\"a\",\"n\":1,\"zip\":\"02134\"}",
-            "Some((3, 5)) malformed the cell is no whole number of at most 64 bits",
+            "Some((3, 5)) malformed the cell is not an integer of at most 64 bits",
             "Some((4, 1)) schema \"zip\" is a required property",
         ]
     );

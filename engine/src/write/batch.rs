@@ -37,9 +37,9 @@ pub struct CommitState {
 /// The result of a batch.
 #[derive(Debug)]
 pub struct BatchResult {
-    /// The state behind it; `None` where it changes nothing, so that there is no commit.
+    /// The resulting state; `None` if the batch changes nothing, so that there is no commit.
     pub next: Option<CommitState>,
-    /// What became of each operation's record.
+    /// The result of each operation for its record.
     pub written: Vec<Written>,
 }
 

@@ -20,8 +20,8 @@ impl Writers {
         self.0.entry(path.to_owned()).or_default().insert(key.clone(), operation);
     }
 
-    /// Returns for each problem of `state` the operation that wrote its record. In a file of many
-    /// records the line of the problem tells which record it is, as far as that is known. Linear in
+    /// Returns, for each problem of `state`, the operation that wrote its record. In a file of many
+    /// records, the line of the problem identifies the record, if it is known. Linear in
     /// the problems, and in the records of their files.
     pub(super) fn of_each<'p>(
         &self,

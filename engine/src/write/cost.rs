@@ -61,12 +61,12 @@ enum Target<'a> {
 }
 
 impl Batch {
-    /// Returns what the batch costs the writer, as far as the files of `records` tell: about as many
-    /// bytes as are scanned in that time.
+    /// Returns the cost of the batch for the writer, judged by the files of `records`: about the bytes
+    /// that could be scanned in the same time.
     ///
     /// # Errors
     ///
-    /// When its files cost more than its limit.
+    /// Fails if its files cost more than the limit.
     pub(crate) fn cost(&self, records: &Snapshot) -> Result<usize, WriteError> {
         let mut costs = Costs::default();
         let mut lists = BTreeSet::new();

@@ -29,7 +29,7 @@ struct Begun {
 }
 
 impl Files<'_> {
-    /// Says what a record is in, or a new one called `key` goes into.
+    /// Returns what holds a record, or what a new one named `key` goes into.
     pub(super) fn holder_of(
         &mut self,
         spec: &Arc<SheetSpec>,
@@ -57,7 +57,7 @@ impl Files<'_> {
         Ok(if spec.is_listed() || is_below() { Holder::NewList } else { Holder::Itself })
     }
 
-    /// Says what a new record of a sheet goes into, whose key nobody says.
+    /// Returns what a new record of a sheet goes into if no key is given.
     pub(super) fn holder_in(&mut self, spec: &Arc<SheetSpec>) -> Result<Holder, WriteError> {
         if let Some(file) = &spec.listing.file {
             return Ok(match self.is_list(spec, file)? {
@@ -150,7 +150,7 @@ impl Files<'_> {
         if self.find(sheet, &key).is_some() {
             return Err(WriteError::Exists { sheet: sheet.clone(), key });
         }
-        // What is there is no list that can be read, and stays.
+        // The existing file cannot be read as a list, and stays as it is.
         if self.entry_at(&path)?.is_some() {
             return Err(WriteError::NoList { sheet: sheet.clone() });
         }
@@ -236,7 +236,7 @@ impl Files<'_> {
         let key = match (fields, old.as_ref().or(given)) {
             (None, Some(named)) => named.clone(),
             (None, None) => {
-                let message = "say it in the address";
+                let message = "give it in the address";
                 let source = EncodeError::Unnamed { message };
                 return Err(WriteError::Encode { sheet: sheet.clone(), source });
             }

@@ -264,7 +264,7 @@ impl Check<'_> {
             None if is_listed() => {
                 let key = self.sheet.key_in_list(record);
                 let unsaid =
-                    || vec![Flaw::new(NO_PATH, "its fields do not say its key: use --key")];
+                    || vec![Flaw::new(NO_PATH, "its fields do not determine its key: use --key")];
                 key.map_err(|error| Flaw::unwritable(&error))?.map(Some).ok_or_else(unsaid)
             }
             None => Ok(None),

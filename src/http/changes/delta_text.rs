@@ -20,11 +20,11 @@ use crate::http::source::Source;
 use crate::wire::{ApiError, Code, Watched, changes};
 
 /// The most that a text may cost that reports changes, as a multiple of another answer: a client
-/// without the text reads everything anew.
+/// without the text reads everything again.
 pub(super) const WORTH: u32 = 4;
 
 /// The size of all texts for followers, in bytes, and also of all texts for returning clients, of
-/// which one address has a quarter. A follower that gets no text for lack of room starts anew.
+/// which one address has a quarter. A follower that gets no text for lack of room starts over.
 const ROOM: usize = 64 << 20;
 
 /// The number of known texts at which dead ones are first removed.
@@ -101,7 +101,7 @@ struct Desk {
 
 /// What is reported of a publication.
 pub(super) struct RenderedDelta {
-    /// `None` if the followers must start anew.
+    /// `None` if the followers must start over.
     pub(super) text: Option<DeltaText>,
     /// The processor time that it took.
     pub(super) cost: Duration,

@@ -20,7 +20,7 @@ use crate::http::waiter_limit::WaiterLimit;
 use crate::wire::Watched;
 
 /// The weight of one publication that is read for all groups together, as [`Delta::weight`]
-/// measures it; some seconds of work. Groups beyond it start anew.
+/// measures it; some seconds of work. Groups beyond it start over.
 const READ: u64 = 2 << 30;
 
 /// Those who follow publications, and the state that all readers of changes share.
@@ -51,7 +51,7 @@ impl Default for Audience {
 }
 
 /// The two lines in which an audience hears of publications. The first does not wait for the second,
-/// which hears of several publications as their net change if it falls behind.
+/// which gets several publications as their net change if it falls behind.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Line {
     /// The followers without an expression. They cost no more than what is read for them.

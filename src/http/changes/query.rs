@@ -20,7 +20,7 @@ pub(super) struct ChangesQuery {
     /// How many seconds an answer may wait for a change.
     pub(super) wait: u64,
     /// The part that is followed; `None` if a sheet of it is not public now but may have been where
-    /// the caller comes from, so that the caller has to start anew.
+    /// the caller comes from, so that the caller has to start over.
     pub(super) watched: Option<Watched>,
 }
 
@@ -94,7 +94,10 @@ impl ChangesQuery {
                 // it refers to.
                 let query = ListQuery::parse(&rest, &sheet).map_err(refused)?;
                 if query.depends_on_clock() {
-                    return Err(wrong("now", "moves on while changes are streamed: name a moment"));
+                    return Err(wrong(
+                        "now",
+                        "changes while the stream is open: give a fixed time",
+                    ));
                 }
                 Some(query)
             }

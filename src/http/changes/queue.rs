@@ -26,14 +26,14 @@ struct Waiting {
     reader: Option<Waker>,
 }
 
-/// Returns the event that makes a client start anew at `to`.
+/// Returns the event that makes a client start over at `to`.
 pub(super) fn resync(to: CommitId) -> Bytes {
     format!("id: {to}\nevent: resync\ndata: {{\"commit\":\"{to}\"}}\n\n").into()
 }
 
 impl Queue {
     /// Adds the event that leads to `to`. If too much waits already, a single event that makes the
-    /// client start anew replaces all of it.
+    /// client start over replaces all of it.
     pub(super) fn push(&self, event: Bytes, to: CommitId) {
         let mut waiting = self.waiting();
         let is_full = waiting.events.len() >= EVENTS || waiting.bytes + event.len() > BYTES;

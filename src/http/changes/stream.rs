@@ -1,6 +1,6 @@
 //! The body of a stream of events: where the client is, what it missed, and then every publication.
 //!
-//! `axum::response::sse` would write each event anew for each client. Here its bytes are written
+//! `axum::response::sse` would serialize each event again for each client. Here its bytes are written
 //! once and shared, and a large event is sent in pieces, between which others get their turn.
 
 use std::io;

@@ -122,8 +122,9 @@ fn pushes_first(head: &WriteHead, app: &App) -> Result<bool, ApiError> {
             ("push", "sync") => true,
             ("push", "background") => false,
             _ => {
-                let why =
-                    format!("`{name}={value}`: a write takes `push=sync` or `push=background`");
+                let why = format!(
+                    "`{name}={value}`: the parameter of a write is `push=sync` or `push=background`"
+                );
                 return Err(ApiError::explained(Code::InvalidQuery, why));
             }
         };

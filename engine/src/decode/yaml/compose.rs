@@ -281,7 +281,7 @@ impl<'t> Composer<'t> {
         Ok(value)
     }
 
-    /// Refuses a value in brackets or quotes that goes on to the left of the entry that it is in.
+    /// Refuses a value in brackets or quotes that continues to the left of its entry.
     fn check_margin(&self, span: &Span, end: Marker, place: NodeContext) -> Result<(), Flaw> {
         let Some(entry) = place.entry.filter(|_| !place.in_flow) else { return Ok(()) };
         match indentation::outdented(self.text, entry, byte(span.start)..byte(end)) {
@@ -347,7 +347,7 @@ fn tables(value: Value, span: &Span) -> Result<Vec<Map<String, Value>>, Flaw> {
     };
     let tables = values.into_iter().map(|value| match value {
         Value::Object(members) => Ok(members),
-        _ => Err(malformed(span, "`<<` takes a table or a list of tables")),
+        _ => Err(malformed(span, "`<<` needs a table or a list of tables")),
     });
     tables.collect()
 }

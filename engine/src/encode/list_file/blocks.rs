@@ -70,7 +70,7 @@ pub(super) struct Blocks<'t> {
 }
 
 impl Blocks<'_> {
-    /// Inserts a new block before the one at `at`, or behind the last.
+    /// Inserts a new block before the one at `at`, or after the last.
     pub(super) fn inserted(&self, at: usize, fresh: &str) -> Splice {
         let count = self.blocks.len();
         // The spacing between blocks is copied from their neighbours.

@@ -18,7 +18,7 @@ pub(super) enum Change<'a> {
 /// The record of a list that changes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ListPosition<'a> {
-    /// Its place among the parts of the list as they stand there; of a new one, what it comes before.
+    /// Its index among the parts of the list; for a new record, that of the part after it.
     pub(super) at: usize,
     /// Its name in the list.
     pub(super) name: &'a str,

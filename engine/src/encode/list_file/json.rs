@@ -36,8 +36,8 @@ pub(super) struct File<'t> {
 }
 
 impl<'t> File<'t> {
-    /// Cuts a text. `begins` says where the elements of the list begin that it is, and where it ends,
-    /// as far as that is known.
+    /// Cuts a text. `begins` holds where the elements of the list begin and where it ends, as far as
+    /// that is known.
     pub(super) fn cut(
         text: &'t str,
         records: &Records,

@@ -88,8 +88,8 @@ impl File<'_> {
         }
     }
 
-    /// Adds a line behind the one in which byte `at` is. A file whose last line had no end has none
-    /// then.
+    /// Adds a line after the one that contains byte `at`. If the last line of the file had no line
+    /// end, it has none afterwards.
     fn behind(&self, at: usize, line: &str) -> Splice {
         let end = self.line_end(at);
         match self.text[at..].find('\n').map(|newline| at + newline + 1) {

@@ -1,4 +1,4 @@
-//! A file of many records that is not there yet: what stands in it before its first record does.
+//! A new file of many records: its content before the first record is inserted.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,19 @@ use crate::layout::SheetSpec;
 use crate::split::{Records, heading};
 use crate::tables::Source;
 
-/// What the list of a new TOML file is called.
+/// The name of the list in a new TOML file.
 const LIST: &str = "records";
 
 /// Returns the text of a file of no records, into which `first` can be inserted.
 ///
 /// # Errors
 ///
-/// Refuses what the definition does not settle, and names that no column can have.
+/// Fails if the definition does not determine the file, or if no column can have a name.
 pub(super) fn begun(source: &Source<'_>, first: &Json) -> Result<String, EncodeError> {
     let spec = source.spec;
     if matches!(spec.listing.records, Records::At(_)) {
         return Err(EncodeError::NoFile {
-            what: "nothing says what else stands in a file whose records are behind a pointer",
+            what: "the definition does not say what else is in a file whose records are at a pointer",
         });
     }
     let brackets = if spec.listing.records == Records::Map { "{}\n" } else { "[]\n" };

@@ -1,4 +1,4 @@
-//! The order in which a file has its records, and a record its members.
+//! The order of the records in a file, and of the members in a record.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -15,15 +15,15 @@ const ORDERS: [fn(&str, &str) -> Option<Ordering>; 3] = [
 /// Where a new record goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Placed {
-    /// Which of the new ones it is.
+    /// Its index among the new records.
     pub(super) new: usize,
-    /// What it comes before.
+    /// The index of the existing record that it is inserted before.
     pub(super) at: usize,
 }
 
-/// Returns the places, among records with these names, of new ones with the names `new`, in the order
-/// in which they come there: where the order of the file puts them or, where it has none, behind all
-/// as they are given. `None` is what has no name.
+/// Returns where new records with the names `new` go among records with these names, in the order of
+/// the result. The order of the file decides; if it has none, they go to the end in the given order.
+/// A record without a name is `None`.
 pub(super) fn places<S: AsRef<str>>(names: &[Option<S>], new: &[&str]) -> Vec<Placed> {
     let named = names.iter().enumerate().filter_map(|(at, name)| Some((at, name.as_ref()?)));
     let named: Vec<(usize, &str)> = named.map(|(at, name)| (at, name.as_ref())).collect();
@@ -49,8 +49,8 @@ pub(super) fn places<S: AsRef<str>>(names: &[Option<S>], new: &[&str]) -> Vec<Pl
     placed
 }
 
-/// Returns the members of a new record: those that the record beside it has, in the `order` in which
-/// it has them, and the others behind. Linear.
+/// Returns the members of a new record: first those of the neighbouring record, in its `order`, then
+/// the others. Linear.
 pub(super) fn members<'m>(
     members: &'m Map<String, Json>,
     order: &'m [String],

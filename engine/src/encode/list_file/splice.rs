@@ -1,9 +1,9 @@
-//! Parts of a text that become other texts, all at once.
+//! Replaces several parts of a text at once.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// A part of a text, and what stands there instead.
+/// A part of a text, and its replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Splice {
     /// In bytes; empty where something is inserted.

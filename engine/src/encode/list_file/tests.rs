@@ -207,7 +207,7 @@ fn what_a_cell_cannot_hold_and_a_column_that_is_not_there_are_refused() {
             (put("a", json!({"id": "a", "size": 1})), "its columns are id, name, n"),
             (put("a", json!({"id": "a", "name": "7"})), "the cell would be read as 7"),
             (put("a", json!({"id": "a", "name": "true"})), "the cell would be read as true"),
-            (put("a", json!({"id": "a", "name": ""})), "an empty cell is no field"),
+            (put("a", json!({"id": "a", "name": ""})), "an empty cell is not a value"),
             (put("a", json!({"id": "a", "name": null})), "cannot hold null"),
             (put("a", json!({"id": "a", "name": ["x"]})), "a list or a table"),
             (put("a", json!({"name": "x"})), "lacks a field"),
@@ -219,7 +219,7 @@ fn what_a_cell_cannot_hold_and_a_column_that_is_not_there_are_refused() {
         text,
         &[
             (put("a", json!({"id": "a", "name": 7})), "the cell would be read as \"7\""),
-            (put("a", json!({"id": "a", "n": 1.5})), "no whole number"),
+            (put("a", json!({"id": "a", "n": 1.5})), "not an integer"),
         ],
     );
     edited(
@@ -446,7 +446,7 @@ fn the_first_record_begins_a_file_of_its_format() {
 #[test]
 fn a_file_that_would_say_something_else_is_not_begun() {
     for (definitions, path, record, expected) in [
-        (ITEMS, "d/f.json", json!({"id": "a"}), "behind a pointer"),
+        (ITEMS, "d/f.json", json!({"id": "a"}), "at a pointer"),
         ("", "d/f.csv", json!({}), "the record has no field"),
         ("", "d/f.csv", json!({"id": 1, " x": 1}), "spaces at its ends"),
         ("", "d/f.csv", json!({"id": 1, "": 1}), "spaces at its ends"),
@@ -1176,7 +1176,7 @@ fn a_table_of_toml_is_changed_in_place_and_comments_stay() {
         TOML,
         "d/f.toml",
         "x = [{ id = 1 }]\n",
-        &[(put("1", json!({"id": 1, "a": 1})), "headers of their own")],
+        &[(put("1", json!({"id": 1, "a": 1})), "separate headers")],
     );
     let text = "[b]\nx = 1\n\n[b.y]\nz = 1\n\n[d]\nx = 2\n";
     edited(

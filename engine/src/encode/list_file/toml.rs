@@ -16,7 +16,7 @@ use crate::pointer::Pointer;
 use crate::split::Records;
 
 pub(super) const INLINE: EncodeError =
-    EncodeError::LaidOut { what: "they are not tables with headers of their own" };
+    EncodeError::LaidOut { what: "they are not tables with separate headers" };
 
 /// A line that begins a table.
 struct Header {
@@ -143,7 +143,7 @@ impl<'t> File<'t> {
                 if !blocks.is_empty() {
                     let is_apart = blocks.len() > 1;
                     let fresh = match (is_apart, at) {
-                        // The only table there is tells nothing of what stands between them.
+                        // A single table does not show how tables are separated.
                         (false, 0) => fresh + lines.newline,
                         (false, _) => lines.newline.to_owned() + &fresh,
                         (true, _) => fresh,
@@ -331,7 +331,7 @@ mod tests {
     use super::super::super::tests::any_record;
     use super::*;
 
-    /// Writes a new table key by key, each behind those that are there.
+    /// Writes a new table key by key, each after the existing ones.
     fn key_by_key(file: &File<'_>, name: &str, record: &Json, order: &[String]) -> Option<String> {
         let mut names: Vec<String> = file.above.iter().map(|name| key(name)).collect();
         if !file.is_list {

@@ -18,7 +18,7 @@ use crate::decode;
 use crate::split::Records;
 
 const IN_BRACKETS: EncodeError =
-    EncodeError::LaidOut { what: "its list is not one of lines of its own, or is in brackets" };
+    EncodeError::LaidOut { what: "its list is in brackets, or shares lines with other values" };
 
 /// A list or a table in a file.
 struct Container {

@@ -61,7 +61,7 @@ fn on_one_line(value: &mut Value) {
     }
 }
 
-// To remove a key moves all that are behind it, so all go in one pass.
+// Removing a key moves all keys after it, so all are removed in one pass.
 
 fn table(table: &mut Table, members: &Map<String, Json>) -> Option<()> {
     table.retain(|key, _| members.contains_key(key));
@@ -306,7 +306,7 @@ fn fresh(json: &Json) -> Option<Value> {
     })
 }
 
-/// Says whether an item is served as `json`.
+/// Returns whether an item is served as `json`.
 fn says(item: &Item, json: &Json) -> bool {
     match item {
         Item::None => false,

@@ -23,7 +23,7 @@ struct PushQueueState {
     busy: bool,
     closed: bool,
     backoff: PushBackoff,
-    /// The backoff for conflict branches, which the remote may refuse for ever.
+    /// The backoff for conflict branches, which the remote may refuse forever.
     conflicts: PushBackoff,
     waiters: Waiters,
 }

@@ -1,4 +1,4 @@
-//! Texts, lists and maps that an evaluation makes. A clone of one takes no memory.
+//! Strings, lists and maps that an evaluation creates. A clone of one takes no memory.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,13 +10,13 @@ use super::flaw::Fault;
 use super::limits::MAX_LIST;
 use crate::budget::STEP;
 
-/// What an allocation takes beside its content, in bytes.
+/// The bytes that an allocation takes in addition to its content.
 pub(super) const ALLOCATED: usize = 32;
 
 /// A text.
 #[derive(Debug, Clone)]
 pub(super) enum Text<'a> {
-    /// Of a record or an expression, where it lies.
+    /// Borrowed from a record or an expression.
     Borrowed(&'a str),
     /// Made on the way.
     Made(Arc<str>),
@@ -80,7 +80,7 @@ impl<'a> From<Cow<'a, str>> for Text<'a> {
 
 /// What a list or a map is made of.
 pub(super) trait Part {
-    /// Returns how many bytes it takes beside itself, with all that is in it.
+    /// Returns how many bytes it takes in addition to its own size, with everything inside it.
     fn size(&self) -> usize;
 }
 
@@ -120,7 +120,7 @@ impl<T: Part> From<Vec<T>> for Made<T> {
 ///
 /// # Errors
 ///
-/// Where there are too many, the evaluation has made too much, or the budget is used up.
+/// Fails if there are too many, if the evaluation has created too much, or if the budget is used up.
 pub(super) fn add<T>(parts: &mut Vec<T>, part: T, meter: &Meter<'_>) -> Result<(), Fault> {
     if parts.len() >= MAX_LIST {
         return Err(Fault::LONG);

@@ -17,7 +17,7 @@ use crate::budget::STEP;
 ///
 /// # Errors
 ///
-/// Where it does not take these values, or the budget is used up.
+/// Fails if it does not take these values, or if the budget is used up.
 pub(super) fn apply<'a>(
     function: Function,
     operands: Vec<Operand<'a>>,
@@ -174,7 +174,7 @@ fn semver<'a>(
     if function == Function::IsSemver {
         return Ok(Operand::Bool(version.is_some()));
     }
-    version.map(Operand::Version).ok_or(Fault("is no semantic version, such as \"1.22.1\""))
+    version.map(Operand::Version).ok_or(Fault("is not a semantic version, such as \"1.22.1\""))
 }
 
 fn size<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> {
@@ -218,7 +218,7 @@ fn is_subset(one: &Operand<'_>, other: &Operand<'_>, meter: &Meter<'_>) -> Resul
 ///
 /// # Errors
 ///
-/// Where it is neither, or the budget is used up.
+/// Fails if it is neither, or if the budget is used up.
 pub(super) fn contains<'a>(
     element: &Operand<'a>,
     of: &Operand<'a>,
@@ -244,7 +244,7 @@ pub(super) fn contains<'a>(
 ///
 /// # Errors
 ///
-/// Where there is none, or the budget is used up.
+/// Fails if there is none, or if the budget is used up.
 pub(super) fn at<'a>(
     of: &Operand<'a>,
     index: &Operand<'a>,

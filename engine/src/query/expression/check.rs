@@ -325,7 +325,7 @@ impl<'a> Checker<'a> {
             }
             (Some(_), name, _) if name == "map" || fold_kind(name).is_some() => {
                 let message = format!(
-                    "`{name}` takes a variable and a condition, as in `list.{name}(x, x > 1)`"
+                    "`{name}` needs a variable and a condition, as in `list.{name}(x, x > 1)`"
                 );
                 return Err(Flaw::new(node.at, message));
             }
@@ -354,7 +354,7 @@ impl<'a> Checker<'a> {
             let (least, most) = (least.saturating_sub(implied), most - implied);
             let count =
                 if least == most { least.to_string() } else { format!("{least} to {most}") };
-            let message = format!("`{name}` takes {count} values, and not {}", arguments.len());
+            let message = format!("`{name}` needs {count} values, not {}", arguments.len());
             return Err(Flaw::new(node.at, message));
         }
         if function == Function::Matches {
@@ -382,14 +382,14 @@ impl<'a> Checker<'a> {
     fn matches(&mut self, at: usize, mut operands: Vec<Term>) -> Result<Term, Flaw> {
         let pattern = match operands.pop() {
             Some(Term::Constant(Operand::Text(pattern))) => pattern,
-            _ => return Err(Flaw::new(at, "`matches` takes a pattern that is a text in quotes")),
+            _ => return Err(Flaw::new(at, "the pattern of `matches` must be a string in quotes")),
         };
         self.patterns += 1;
         if self.patterns > MAX_PATTERNS {
             return Err(Flaw::new(at, format!("there are more than {MAX_PATTERNS} patterns")));
         }
         let pattern = Pattern::new(&pattern).map_err(|told| {
-            Flaw::new(at, format!("`matches` does not understand the pattern: {told}"))
+            Flaw::new(at, format!("the pattern of `matches` is not valid: {told}"))
         })?;
         self.pattern_weight += pattern.weight();
         let text = Box::new(operands.pop().unwrap_or(Term::Constant(Operand::Null)));
@@ -405,7 +405,7 @@ impl<'a> Checker<'a> {
         step: Option<&Node>,
     ) -> Result<LocatedTerm<'a>, Flaw> {
         let NodeKind::Name(name) = &variable.kind else {
-            return Err(Flaw::new(variable.at, "a name is expected, which stands for an element"));
+            return Err(Flaw::new(variable.at, "expected a name for the element"));
         };
         let LocatedTerm { term: range, place } = self.term(range)?;
         let local = self.locals.len();
@@ -427,7 +427,7 @@ impl<'a> Checker<'a> {
     }
 
     fn has(&mut self, at: usize, arguments: &[Node]) -> Result<LocatedTerm<'a>, Flaw> {
-        let wrong = || Flaw::new(at, "`has` takes a field, as in `has(address.city)`");
+        let wrong = || Flaw::new(at, "`has` needs a field, as in `has(address.city)`");
         let [argument] = arguments else { return Err(wrong()) };
         let term = match &argument.kind {
             NodeKind::Select { .. } => match self.term(argument)?.term {
@@ -446,14 +446,14 @@ impl<'a> Checker<'a> {
 
     /// Returns the state, if other records can be read.
     fn snapshot(&self, at: usize, name: &str) -> Result<&'a Snapshot, Flaw> {
-        let message = || format!("`{name}` looks at other records, which cannot be done here");
+        let message = || format!("`{name}` reads other records, which is not possible here");
         self.ground.snapshot.ok_or_else(|| Flaw::new(at, message()))
     }
 
     fn referred(&mut self, at: usize, arguments: &[Node]) -> Result<LocatedTerm<'a>, Flaw> {
         let snapshot = self.snapshot(at, "ref")?;
         let [argument] = arguments else {
-            return Err(Flaw::new(at, "`ref` takes a field that is a reference"));
+            return Err(Flaw::new(at, "`ref` needs a field that is a reference"));
         };
         let LocatedTerm { term: value, place } = self.term(argument)?;
         let reference = place.as_ref().and_then(|place| place.sheet.spec().reference(&place.path));
@@ -461,7 +461,7 @@ impl<'a> Checker<'a> {
             let sheet = place.map_or(self.ground.sheet, |place| place.sheet);
             let known = sheet.spec().refs.iter().filter(|reference| reference.is_public);
             let known: Vec<_> = known.map(|it| format!("`{}`", it.field)).collect();
-            let message = format!("is no reference of {}{}", sheet.spec().name, listed(&known));
+            let message = format!("is not a reference of {}{}", sheet.spec().name, listed(&known));
             return Err(Flaw::new(argument.at, message));
         };
         let Some(sheet) = snapshot.sheet(reference.sheet.as_str()) else {
@@ -492,12 +492,13 @@ impl<'a> Checker<'a> {
             [Node { kind: NodeKind::Constant(Operand::Text(asked)), .. }] => asked,
             _ => {
                 let message =
-                    "`referrers` takes the name of a sheet and of its reference, in quotes";
+                    "`referrers` needs the names of a sheet and of its reference, in quotes";
                 return Err(Flaw::new(at, format!("{message}{}", known())));
             }
         };
         let Some((sheet, reference)) = all.iter().copied().find(|one| name(one) == **asked) else {
-            let message = format!("`\"{asked}\"` is no reference to records of {own}{}", known());
+            let message =
+                format!("`\"{asked}\"` is not a reference to records of {own}{}", known());
             return Err(Flaw::new(arguments[0].at, message));
         };
         let (field, target) = (reference.field.clone(), reference.target.clone());
@@ -519,7 +520,7 @@ impl<'a> Checker<'a> {
 fn listed(known: &[String]) -> String {
     match known {
         [] => "; there is none".to_owned(),
-        known => format!("; there is {}", known.join(", ")),
+        known => format!("; known: {}", known.join(", ")),
     }
 }
 
@@ -542,7 +543,7 @@ fn signature(at: usize, name: &str, is_method: bool) -> Result<&'static Signatur
         return Ok(signature);
     }
     let message = match (all.next(), is_method) {
-        (Some(_), true) => format!("`{name}` is called by itself, as in `{name}(x)`"),
+        (Some(_), true) => format!("`{name}` is not called on a value: write `{name}(x)`"),
         (Some(_), false) => format!("`{name}` is called on a value, as in `x.{name}(…)`"),
         (None, _) => {
             let macros = ["has", "all", "exists", "exists_one", "map", "filter"];

@@ -8,12 +8,12 @@ use super::operand::Operand;
 use crate::budget::STEP;
 use crate::scalar::Timestamp;
 
-/// Says whether two values are equal. Those of different types are not, but numbers are compared
+/// Returns whether two values are equal. Those of different types are not, but numbers are compared
 /// by their value whatever their type, and a text that spells a moment with a timestamp.
 ///
 /// # Errors
 ///
-/// Where the budget is used up: each pair of parts that is compared costs by itself, so that a list
+/// Fails if the budget is used up: each pair of parts that is compared costs by itself, so that a list
 /// which shares its elements costs what it is as a tree.
 pub(super) fn equal(
     one: &Operand<'_>,
@@ -99,11 +99,11 @@ fn equal_maps(one: &Operand<'_>, other: &Operand<'_>, meter: &Meter<'_>) -> Resu
     Ok(count == others.count())
 }
 
-/// Returns the member of a map under `key`; `None` where there is none, or it is no map.
+/// Returns the member of a map under `key`; `None` if there is none, or if `map` is not a map.
 ///
 /// # Errors
 ///
-/// Where the budget is used up.
+/// Fails if the budget is used up.
 pub(super) fn member<'a>(
     map: &Operand<'a>,
     key: &Operand<'_>,
@@ -131,7 +131,7 @@ pub(super) fn member<'a>(
 ///
 /// # Errors
 ///
-/// Where there is no order between them, or the budget is used up.
+/// Fails if they have no order, or if the budget is used up.
 pub(super) fn order(
     one: &Operand<'_>,
     other: &Operand<'_>,

@@ -80,7 +80,7 @@ pub(super) fn string(operand: Operand<'_>) -> Result<Operand<'_>, Fault> {
         Operand::Uint(number) => number.to_string(),
         Operand::Double(number) => written(number),
         Operand::Bytes(bytes) => {
-            let text = std::str::from_utf8(&bytes).map_err(|_| Fault("is no text"))?;
+            let text = std::str::from_utf8(&bytes).map_err(|_| Fault("is not valid UTF-8"))?;
             text.to_owned()
         }
         Operand::Timestamp(moment) => moment.text(),
@@ -126,7 +126,8 @@ pub(super) fn timestamp<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault>
         Operand::Timestamp(moment) => Ok(Operand::Timestamp(*moment)),
         Operand::Int(seconds) => arithmetic::moment(i128::from(*seconds).checked_mul(NANOSECONDS)),
         Operand::Text(text) => {
-            let moment = Timestamp::parse(text).ok_or(Fault("is no date and no time"))?;
+            let moment =
+                Timestamp::parse(text).ok_or(Fault("is neither a date nor a date-time"))?;
             arithmetic::moment(Some(moment.nanoseconds()))
         }
         _ => Err(Fault::TYPES),
@@ -135,7 +136,7 @@ pub(super) fn timestamp<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault>
 
 /// Reads a duration such as `90s`, `1h30m` or `-1.5h`: hours, minutes, seconds, `ms`, `us`, `ns`.
 pub(super) fn duration<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> {
-    const NONE: Fault = Fault("is no duration, such as \"2160h\" or \"1h30m\"");
+    const NONE: Fault = Fault("is not a duration, such as \"2160h\" or \"1h30m\"");
     match operand {
         Operand::Duration(duration) => Ok(Operand::Duration(*duration)),
         Operand::Text(text) => {

@@ -1,4 +1,4 @@
-//! What the evaluation of an expression costs: work, and the values that it makes.
+//! The cost of evaluating an expression: its work, and the values that it creates.
 
 use std::cell::Cell;
 
@@ -8,13 +8,13 @@ use crate::budget::Budget;
 
 /// Counts what one evaluation costs.
 ///
-/// Work is that of the whole answer. Memory is that of this evaluation: every value that was made and
-/// is still in use counts with all its parts, and a part that is in several places counts in each. So
-/// no value is larger than its bound, whoever walks through it.
+/// Work is counted for the whole answer. Memory is counted for this evaluation: every value that it
+/// created and still uses counts with all its parts, and a part in several places counts in each. So
+/// no value is larger than the limit, however it is traversed.
 #[derive(Debug)]
 pub(super) struct Meter<'b> {
     budget: &'b Budget,
-    /// How many bytes the values take that are in use.
+    /// The bytes of the values that are in use.
     made: Cell<usize>,
 }
 
@@ -27,7 +27,7 @@ impl<'b> Meter<'b> {
     ///
     /// # Errors
     ///
-    /// Where the budget of the answer is used up.
+    /// Fails if the budget of the answer is used up.
     pub(super) fn spend(&self, units: usize) -> Result<(), Fault> {
         if self.budget.spend(units) { Ok(()) } else { Err(Fault::SPENT) }
     }
@@ -41,7 +41,7 @@ impl<'b> Meter<'b> {
     ///
     /// # Errors
     ///
-    /// Where that is more than one evaluation may make; they are not counted then.
+    /// Fails if that is more than one evaluation may create; they are not counted then.
     pub(super) fn make(&self, bytes: usize) -> Result<(), Fault> {
         let made = self.made.get().saturating_add(bytes);
         if made > MAX_MADE {

@@ -33,7 +33,7 @@ impl Fault {
     /// A map, or the record itself, has no such member.
     pub(super) const ABSENT: Self = Self("is not there");
     /// An intermediate text or list is too long.
-    pub(super) const LONG: Self = Self("makes a text or a list that is too long");
+    pub(super) const LONG: Self = Self("creates a string or a list that is too long");
     /// The budget of the answer is used up.
     pub(super) const SPENT: Self = Self("costs too much");
 }

@@ -26,7 +26,7 @@ pub(crate) struct Narrowing {
 }
 
 impl Narrowing {
-    /// Says whether a record has such a value, exactly as an index of the field tells. Reads the
+    /// Returns whether a record has such a value, exactly as an index of the field would. Reads the
     /// record, and compares each value with each range.
     pub(crate) fn admits(&self, record: &Record) -> bool {
         scalars(&record.value, &self.field).iter().any(|value| self.ranges.contain(value))

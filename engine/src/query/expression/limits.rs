@@ -11,7 +11,7 @@ pub(super) const MAX_LIST: usize = 64 << 10;
 pub(super) const MAX_MADE: usize = 4 << 20;
 
 /// How large the value of a function of constants may be that is kept with the expression, in bytes.
-/// A larger one is made anew for each record.
+/// A larger one is computed again for each record.
 pub(super) const MAX_CONSTANT: usize = 1 << 10;
 
 /// The most texts that are patterns, and the room that each may take, in bytes.

@@ -75,7 +75,7 @@ impl Part for Operand<'_> {
     }
 }
 
-/// Returns how many bytes of text stand behind the numbers of a version.
+/// Returns how many bytes of text follow the numbers of a version.
 fn marks(version: &semver::Version) -> usize {
     version.pre.len() + version.build.len()
 }

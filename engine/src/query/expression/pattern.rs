@@ -38,7 +38,7 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// Says what is wrong with it: it cannot be understood, or would take more than 256 KiB.
+    /// Fails if it is not valid, or if it would take more than 256 KiB.
     pub(super) fn new(pattern: &str) -> Result<Self, String> {
         let regex: Result<Regex, _> =
             RegexBuilder::new(pattern).size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN).build();
@@ -63,13 +63,13 @@ impl Pattern {
         size_of::<Self>() + COPIES * self.automaton.get_nfa().memory_usage()
     }
 
-    /// Says whether a text has a part as the pattern says. Linear in the text, and where the
+    /// Returns whether a text has a part as the pattern says. Linear in the text, and where the
     /// automaton grows at each byte, in the pattern, too.
     ///
     /// # Errors
     ///
-    /// Where the budget is used up. Also where both are large, and the pattern looks for the ends of
-    /// words in a text that is not ASCII, for which there is no such automaton.
+    /// Fails if the budget is used up. Also fails if both are large and the pattern looks for the ends
+    /// of words in a text that is not ASCII, for which there is no such automaton.
     pub(super) fn is_match(&self, text: &str, meter: &Meter<'_>) -> Result<bool, Fault> {
         meter.spend(text.len().saturating_mul(STEP))?;
         let steps = text.len().saturating_mul(self.states);
@@ -83,7 +83,7 @@ impl Pattern {
         }
     }
 
-    /// Goes through a text piece by piece; `None` where that cannot tell.
+    /// Searches a text piece by piece; `None` if that gives no result.
     fn search(&self, text: &str, meter: &Meter<'_>) -> Result<Option<bool>, Fault> {
         let mut cache = self.automaton.create_cache();
         let start = self.automaton.start_state_forward(&mut cache, &Input::new(text));
@@ -98,7 +98,7 @@ impl Pattern {
                 }
                 state = next;
             }
-            // A state that is new is made of those of the pattern.
+            // A new state is built from the states of the pattern.
             if cache.memory_usage() != before {
                 meter.spend(piece.len() * self.states)?;
             }
@@ -108,8 +108,8 @@ impl Pattern {
     }
 }
 
-/// Returns what a state tells before the end of a text: whether there is a match, or that nothing can
-/// be told.
+/// Returns what a state decides before the end of a text: whether there is a match, or that there can
+/// be no result.
 fn decided(state: LazyStateID) -> Option<Option<bool>> {
     match () {
         () if !state.is_tagged() => None,

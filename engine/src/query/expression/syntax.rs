@@ -365,7 +365,7 @@ impl Parser {
                 Err(_) => {
                     return Err(Flaw::new(
                         at,
-                        "is a number that is too large; a `u` behind it makes it an unsigned one",
+                        "is a number that is too large; with a `u` after it, it is unsigned",
                     ));
                 }
             },

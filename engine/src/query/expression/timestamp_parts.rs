@@ -54,7 +54,7 @@ fn part_of_duration(duration: Duration, part: Function) -> Result<i64, Fault> {
 /// Parses `UTC`, `+02:00`, `-02:00` or `02:00`. Named zones such as `Europe/Berlin` are not
 /// accepted: their rules change, and answers must not.
 fn offset(zone: &str) -> Result<UtcOffset, Fault> {
-    const UNKNOWN: Fault = Fault("knows UTC and offsets such as +02:00, and no other time zone");
+    const UNKNOWN: Fault = Fault("supports only UTC and offsets such as +02:00 as time zones");
     if zone == "UTC" {
         return Ok(UtcOffset::UTC);
     }

@@ -112,7 +112,7 @@ impl<'t> Reader<'t> {
             let name = self.take_while(|c| c != '`').to_owned();
             return match self.take("`") && !name.is_empty() {
                 true => Ok(Word::Quoted(name)),
-                false => Err(Flaw::new(at, "a backtick must enclose a name")),
+                false => Err(Flaw::new(at, "the name in backticks is empty or not closed")),
             };
         }
         let sign = SIGNS.into_iter().find(|sign| self.take(sign));
@@ -134,7 +134,7 @@ impl<'t> Reader<'t> {
             let digits = self.take_while(|c| c.is_ascii_hexdigit());
             let number = u64::from_str_radix(digits, 16);
             let number = number.map_err(|_| match digits {
-                "" => Flaw::new(at, "is no number"),
+                "" => Flaw::new(at, "is not a number"),
                 _ => too_large(),
             })?;
             return self.whole(at, number);
@@ -152,7 +152,7 @@ impl<'t> Reader<'t> {
         if self.take("e") || self.take("E") {
             let _ = self.take("+") || self.take("-");
             if self.take_while(|c| c.is_ascii_digit()).is_empty() {
-                return Err(Flaw::new(at, "is no number"));
+                return Err(Flaw::new(at, "is not a number"));
             }
             is_whole = false;
         }
@@ -160,7 +160,7 @@ impl<'t> Reader<'t> {
         if is_whole {
             return self.whole(at, digits.parse().map_err(|_| too_large())?);
         }
-        let number = digits.parse().map_err(|_| Flaw::new(at, "is no number"))?;
+        let number = digits.parse().map_err(|_| Flaw::new(at, "is not a number"))?;
         self.end_of_number(at).map(|()| Word::Double(number))
     }
 
@@ -174,7 +174,7 @@ impl<'t> Reader<'t> {
 
     fn end_of_number(&self, at: usize) -> Result<(), Flaw> {
         match self.peek().is_some_and(is_name) {
-            true => Err(Flaw::new(at, "is no number: a text stands in quotes")),
+            true => Err(Flaw::new(at, "is not a number: strings need quotes")),
             false => Ok(()),
         }
     }
@@ -202,7 +202,7 @@ impl<'t> Reader<'t> {
         while !self.take(close) {
             let here = self.at;
             let Some(next) = self.peek() else {
-                return Err(Flaw::new(at, "a quote must enclose a text"));
+                return Err(Flaw::new(at, "the string is not closed"));
             };
             self.at += next.len_utf8();
             match next {
@@ -216,7 +216,7 @@ impl<'t> Reader<'t> {
                 }
                 '\\' => self.escape(here, is_bytes, &mut bytes)?,
                 '\n' | '\r' if close.len() == 1 => {
-                    return Err(Flaw::new(at, "a quote must enclose a text of one line"));
+                    return Err(Flaw::new(at, "the string is not closed on its line"));
                 }
                 next => push(&mut bytes, next),
             }
@@ -225,12 +225,12 @@ impl<'t> Reader<'t> {
             return Ok(Some(Word::Bytes(bytes)));
         }
         let text = String::from_utf8(bytes);
-        text.map(|text| Some(Word::Text(text))).map_err(|_| Flaw::new(at, "is no text"))
+        text.map(|text| Some(Word::Text(text))).map_err(|_| Flaw::new(at, "is not valid UTF-8"))
     }
 
     /// Parses the escape after a backslash at `at`.
     fn escape(&mut self, at: usize, is_bytes: bool, bytes: &mut Vec<u8>) -> Result<(), Flaw> {
-        let wrong = || Flaw::new(at, "is no escape that a text can have");
+        let wrong = || Flaw::new(at, "is not a valid escape sequence");
         let kind = self.peek().ok_or_else(wrong)?;
         self.at += kind.len_utf8();
         let (digits, radix) = match kind {

@@ -44,7 +44,7 @@ pub(super) fn cvss<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> {
         Operand::Int(score) => Ok(Operand::Double(*score as f64)),
         Operand::Text(vector) => {
             let vector = cvss::Cvss::from_str(vector);
-            let score = vector.map_err(|_| Fault("is no CVSS vector"))?.score();
+            let score = vector.map_err(|_| Fault("is not a CVSS vector"))?.score();
             Ok(Operand::Double(score))
         }
         _ => Err(Fault::TYPES),

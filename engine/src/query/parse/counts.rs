@@ -61,7 +61,7 @@ impl Parser<'_> {
             let is_used = !given.all(Facets).is_empty()
                 || parameter == FacetSort && !given.all(GroupBy).is_empty();
             if given.get(parameter).is_some() && !is_used {
-                self.problem(parameter.name(), "needs `facets`, which says what to count");
+                self.problem(parameter.name(), "needs `facets`, the fields to count");
             }
         }
         if !group_by.is_empty() {
@@ -70,7 +70,7 @@ impl Parser<'_> {
                 if given.get(parameter).is_some() {
                     self.problem(
                         parameter.name(),
-                        "does not go with `groupBy`: groups have no items",
+                        "cannot be combined with `groupBy`: groups have no items",
                     );
                 }
             }
@@ -128,7 +128,7 @@ impl Parser<'_> {
                 Some(by) => (field, by),
                 None => {
                     let message = format!(
-                        "`{element}` is no field: behind a field stand `:year`, `:month`, `:day`, \
+                        "`{element}` is not a field: a field may be followed by `:year`, `:month`, `:day`, \
                          or the bounds of ranges such as `:0,4,7`"
                     );
                     self.problem(parameter, message);

@@ -56,7 +56,7 @@ fn hidden_records() -> impl Strategy<Value = Vec<Json>> {
     prop_oneof![prop::collection::vec(hidden(), 0..4), prop::collection::vec(hidden(), 20..80)]
 }
 
-/// What a list is asked for beside its conditions.
+/// The parameters of a list other than its conditions.
 const BESIDE: &[&str] = &[
     "",
     "sort=a",
