@@ -1,5 +1,7 @@
 // Reads the public API of the server that the page came from.
 
+import { authorization, noteAnswer, renewToken } from "./credential.js";
+
 /** An error answer of the server, or no answer (status 0). */
 export class ApiError extends Error {
   constructor(status, problem) {
@@ -34,7 +36,10 @@ export async function pushChange() {
 
 async function sent(url, options) {
   try {
-    return await fetch(url, options);
+    const headers = { ...options.headers, ...authorization() };
+    const response = await fetch(url, { ...options, headers });
+    noteAnswer(response);
+    return response.status === 401 && await renewToken() ? sent(url, options) : response;
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, {});

@@ -1,6 +1,7 @@
 // The frame: navigation, search, the banner, and the page that the hash of the address names.
 
 import { showBanner, showState } from "./banner.js";
+import { signButton } from "./credential.js";
 import { hidePushed, showDemo } from "./demo.js";
 import { announce, count, h, put, whenChanged } from "./dom.js";
 import { number, plural } from "./format.js";
@@ -86,7 +87,7 @@ function showFrame() {
   showSheets();
   const { problems } = live.status;
   put(document.getElementById("problem-count"), problems > 0 ? number(problems) : "");
-  put(document.getElementById("side-foot"), "Branch ", h("code", {}, live.status.branch));
+  put(document.getElementById("side-foot"), "Branch ", h("code", {}, live.status.branch), " ", signButton());
   showDemo();
 }
 

@@ -2,6 +2,7 @@
 // it goes live.
 
 import { read } from "./api.js";
+import { changesSince } from "./stream.js";
 
 /** How often the status is read while the server streams its changes, and while it does not. */
 const QUIET = 5_000;
@@ -84,7 +85,7 @@ class Live extends EventTarget {
   #follow() {
     this.#again = Infinity;
     const since = this.status.commit;
-    const source = new EventSource(`api/_changes?since=${since}`);
+    const source = changesSince(since);
     source.addEventListener("open", () => {
       this.#source = source;
       if (this.connection === "polling") this.connection = "live";

@@ -50,6 +50,7 @@ const FILES: &[File] = &[
     embedded!("banner.js", JS),
     embedded!("chart.js", JS),
     embedded!("compare.js", JS),
+    embedded!("credential.js", JS),
     embedded!("demo.js", JS),
     embedded!("diff.js", JS),
     embedded!("dom.js", JS),
@@ -64,6 +65,7 @@ const FILES: &[File] = &[
     embedded!("route.js", JS),
     embedded!("search.js", JS),
     embedded!("sheet.js", JS),
+    embedded!("stream.js", JS),
     embedded!("table.js", JS),
     embedded!("value.js", JS),
 ];

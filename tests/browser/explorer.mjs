@@ -4,7 +4,7 @@ import { join } from "node:path";
 import axe from "axe-core";
 import { launched, visited } from "./browser.mjs";
 import { check, closing, equal, holds } from "./checks.mjs";
-import { HOSTILE, demo, odd } from "./servers.mjs";
+import { HOSTILE, TOKENS, closed, demo, odd } from "./servers.mjs";
 
 /** How high the page of a record with some thousand values may be, in pixels. */
 const TALLEST = 12_000;
@@ -13,8 +13,8 @@ const [program, pictures] = process.argv.slice(2);
 
 rmSync(pictures, { recursive: true, force: true });
 mkdirSync(pictures, { recursive: true });
-const servers = await Promise.all([demo(program), odd(program)]);
-const [{ address: home }, { address: below }] = servers;
+const servers = await Promise.all([demo(program), odd(program), closed(program)]);
+const [{ address: home }, { address: below }, locked] = servers;
 const browser = await launched();
 
 try {
@@ -22,6 +22,7 @@ try {
   await withoutAStream();
   await throughOddRecords();
   await whatIsNotAsUsual();
+  await withATokenAlone();
   await pictured();
 } finally {
   await browser.close();
@@ -364,6 +365,45 @@ async function whatIsNotAsUsual() {
     await page.route("**/api/**", (route) => route.abort());
     await page.locator("#state .dot.lost").waitFor();
     await page.getByRole("status", { name: "State of the server" }).getByText("Offline").waitFor();
+  });
+  await context.close();
+}
+
+async function withATokenAlone() {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context.setDefaultTimeout(8_000);
+  const page = await context.newPage();
+  const sheets = page.locator("#sheets li");
+  const signIn = async (token) => {
+    await page.getByLabel("Token").fill(token);
+    await page.getByRole("dialog").getByRole("button", { name: "Sign in" }).click();
+  };
+  await check("a server that is closed asks for a token, and asks again if it is wrong", async () => {
+    await page.goto(`${locked.address}/`);
+    await page.getByText("only to those who have a token").waitFor();
+    await signIn("a-token-that-nobody-has");
+    await page.getByText("does not accept this token").waitFor();
+    await signIn(TOKENS.people);
+    await sheets.first().waitFor();
+    equal(await sheets.allInnerTexts().then((all) => all.map((text) => text.split(/\s/)[0])), ["people"]);
+  });
+  await check("what the token may see arrives by the stream as it goes live", async () => {
+    await page.locator("#state .dot.live").waitFor();
+    await page.goto(`${locked.address}/#/sheet/people`);
+    await page.locator("main tbody tr").first().waitFor();
+    locked.change("grace");
+    await page.locator("main tbody").getByText("grace").first().waitFor();
+  });
+  await check("another token shows other sheets, and after signing out there is nothing", async () => {
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await signIn(TOKENS.all);
+    await page.locator("#sheets").getByText("plans").waitFor();
+    await page.goto(`${locked.address}/docs`);
+    await page.getByText("/api/plans").first().waitFor();
+    await page.goto(`${locked.address}/`);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    equal(await sheets.count(), 0);
   });
   await context.close();
 }

@@ -76,3 +76,38 @@ export async function odd(program) {
   };
   return { address: server.address, stop };
 }
+
+/** The tokens of the server that shows its records to nobody else. */
+export const TOKENS = { people: "the-secret-for-people", all: "the-secret-for-everything" };
+
+/** Serves two sheets, one of them private, to two tokens. */
+export async function closed(program) {
+  const folder = mkdtempSync(join(tmpdir(), "headwater-browser-"));
+  const write = (path, text) => writeFileSync(join(folder, path), text);
+  mkdirSync(join(folder, "people"));
+  mkdirSync(join(folder, "plans"));
+  write("headwater.toml", "[sheets.people]\n[sheets.plans]\npublic = false\n");
+  write("people/ada.toml", 'name = "Ada"\n');
+  write("plans/secret.toml", 'name = "A secret plan"\n');
+  const git = (...args) => execFileSync("git", ["-c", "user.name=Test", "-c", "user.email=test@example.org", ...args], { cwd: folder });
+  const commit = (message) => {
+    git("add", "people", "plans", "headwater.toml");
+    git("commit", "--quiet", "--message", message);
+  };
+  git("init", "--quiet", "--initial-branch", "main");
+  commit("Two sheets");
+  const token = (name, read) => `[[token]]\nname = "${name}"\nsecret = "${TOKENS[name]}"\nread = ${read}\n`;
+  const access = join(folder, "access.toml");
+  writeFileSync(access, `anonymous = { read = [] }\n${token("people", '["people"]')}${token("all", '["*"]')}`, { mode: 0o600 });
+  const server = await started(program, ["serve", "--repo", folder, "--listen", "127.0.0.1:0", "--access-file", access, "--log", "warn"]);
+  /** Commits another person. */
+  const change = (key) => {
+    write(`people/${key}.toml`, `name = "${key}"\n`);
+    commit(`Add ${key}`);
+  };
+  const stop = async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { address: server.address, change, stop };
+}

@@ -181,12 +181,18 @@ function trial(path, method, operation, parameters) {
 /** The most characters of an answer that are shown. */
 const LONGEST = 100_000;
 
+/** Returns the headers that show the token with which the reader signed in to the explorer. */
+function authorization() {
+  const token = sessionStorage.getItem('headwater-token');
+  return token === null ? {} : { Authorization: `Bearer ${token}` };
+}
+
 async function send(url, headers, status, answer) {
   const begun = performance.now();
   status.className = '';
   status.textContent = 'Asking …';
   try {
-    const response = await fetch(url, { headers, cache: 'no-store' });
+    const response = await fetch(url, { headers: { ...authorization(), ...headers }, cache: 'no-store' });
     const text = await response.text();
     const took = (performance.now() - begun).toFixed(1);
     status.className = response.ok ? 'done' : 'failed';
@@ -245,7 +251,7 @@ function section(id, title, description, elements) {
 async function begin() {
   const about = document.getElementById('about');
   try {
-    const response = await fetch(address);
+    const response = await fetch(address, { headers: authorization() });
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
     api = await response.json();
   } catch (error) {
