@@ -98,9 +98,9 @@ fn definitions(rules: &[Rules]) -> String {
 
 fn commit(upstream: &mut Upstream, rules: &[Rules], files: &Files) -> CommitId {
     let mut commit = upstream.commit("a state").put("headwater.toml", definitions(rules));
-    for at in 0..SHEETS.len() {
+    for (at, sheet) in SHEETS.iter().enumerate() {
         for key in 0..6 {
-            let path = format!("{}/k{key}.toml", SHEETS[at]);
+            let path = format!("{sheet}/k{key}.toml");
             commit = match files.get(&(at, key)) {
                 Some(file) => commit.put(path, text(at, file)),
                 None => commit.delete(path),
