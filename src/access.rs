@@ -1,8 +1,8 @@
 //! Who a caller is, and what it may see and write.
 //!
 //! An [`AccessFile`] names the callers. The [`Authenticator`] turns the credential of a request
-//! into a [`Caller`], whose [`Grants`] say what it may do. The part of them that decides what it
-//! sees, its [`ViewGrants`], is the same for many callers, so that these share one view.
+//! into a [`Caller`], whose [`Grants`] say which view it has and what it may write. Callers with the
+//! same grants have the same view.
 
 mod authenticator;
 mod author_template;
@@ -21,7 +21,6 @@ mod key_schedule;
 mod key_set;
 mod rate_limits;
 mod roster;
-mod sheet_set;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +29,5 @@ pub use caller::{Caller, CallerId, NotWriter, Rate, Writer};
 pub use edit::{EditError, Extended, NewToken, with_token, without_token};
 pub use file::{AccessFile, AccessToken};
 pub use fingerprint::Fingerprint;
-pub use grants::{Grants, Hidden, ViewGrants};
+pub use grants::Grants;
 pub use rate_limits::RateLimits;
-pub use sheet_set::SheetSet;

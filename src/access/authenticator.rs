@@ -177,11 +177,11 @@ mod tests {
     use std::path::PathBuf;
 
     use headwater_engine::id::SheetName;
+    use headwater_engine::view::{HiddenRecords, View};
     use headwater_engine::write::Scope;
 
     use super::super::caller::{CallerId, NotWriter};
-    use super::super::grants::{Hidden, ViewGrants};
-    use super::super::sheet_set::SheetSet;
+    use super::super::grants::{public_view_of, view_of};
     use super::*;
 
     const ACCESS: &str = "anonymous = { read = [] }\n\
@@ -230,20 +230,16 @@ mod tests {
         }
     }
 
-    fn view(read: SheetSet, hidden: Hidden) -> ViewGrants {
-        ViewGrants { read, hidden }
-    }
-
     #[tokio::test]
     async fn each_token_sees_its_sheets_and_whatever_is_wrong_has_one_answer() {
         let desk = Desk::open(Some(ACCESS), Some(TOKENS)).unwrap();
-        let nothing = SheetSet::public(Scope::nothing());
-        let team = SheetSet::any(Scope::Only([SheetName::new("team")].into()));
+        let nothing = public_view_of(&Scope::nothing());
+        let team = view_of(&Scope::Only([SheetName::new("team")].into()), HiddenRecords::Shown);
         for (secret, name, expected) in [
-            (None, "", view(nothing.clone(), Hidden::Withheld)),
-            (Some("the-secret-of-the-reader"), "reader", view(team, Hidden::Shown)),
-            (Some("the-secret-of-the-writer"), "writer", view(nothing.clone(), Hidden::Withheld)),
-            (Some("the-secret-of-the-bot"), "bot", view(nothing, Hidden::Withheld)),
+            (None, "", nothing.clone()),
+            (Some("the-secret-of-the-reader"), "reader", team),
+            (Some("the-secret-of-the-writer"), "writer", nothing.clone()),
+            (Some("the-secret-of-the-bot"), "bot", nothing),
         ] {
             let caller = desk.reader(secret).await.unwrap();
             assert_eq!(caller.grants.view, expected, "{name}");
@@ -280,7 +276,7 @@ mod tests {
         let desk = Desk::open(None, Some(TOKENS)).unwrap();
         for secret in [None, Some("the-secret-of-the-bot"), Some("for a proxy in front")] {
             let caller = desk.reader(secret).await.unwrap();
-            assert_eq!(*caller, Caller::anonymous(ViewGrants::public()));
+            assert_eq!(*caller, Caller::anonymous(View::PUBLIC));
         }
         assert!(desk.authenticator.writer(b"the-secret-of-the-bot").await.is_ok());
         assert!(!Desk::open(None, None).unwrap().authenticator.grants_writes());
@@ -307,7 +303,7 @@ mod tests {
         desk.authenticator.refresh().await;
         assert_eq!(desk.reader(Some("the-secret-of-the-next-one")).await, Err(Refused));
         let everybody = desk.reader(None).await.unwrap();
-        assert_eq!(everybody.grants.view, ViewGrants::public());
+        assert_eq!(everybody.grants.view, View::PUBLIC);
     }
 
     #[tokio::test]

@@ -4,11 +4,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use headwater_engine::mirror::Identity;
+use headwater_engine::view::View;
 use headwater_engine::write::Scope;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::author_template::AuthorFlaw;
-use super::grants::{Grants, ViewGrants};
+use super::grants::Grants;
 
 /// The characters that are encoded in the name of a person.
 const OUTSIDE_NAMES: &AsciiSet =
@@ -93,7 +94,7 @@ pub enum NotWriter {
 
 impl Caller {
     /// Returns a caller without a credential that sees `view`.
-    pub fn anonymous(view: ViewGrants) -> Self {
+    pub fn anonymous(view: View) -> Self {
         let (id, grants) = (CallerId::Anonymous, Grants::reading(view));
         Self { id, grants, rate: None, author: Author::Nobody }
     }

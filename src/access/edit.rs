@@ -158,6 +158,8 @@ fn other_comments(above: &str) -> &str {
 mod tests {
     use std::str::FromStr as _;
 
+    use headwater_engine::id::SheetName;
+
     use super::*;
 
     fn path() -> &'static Path {
@@ -190,17 +192,9 @@ mod tests {
             assert_eq!(&*added.name, "site");
             assert!(added.fingerprint == Fingerprint::of(secret.as_bytes()));
             assert_eq!(added.rate.map(|rate| rate.get()), Some(50));
-            assert!(added.expires.is_some() && added.write.opens(&"a \"quoted\" one".into_name()));
-        }
-    }
-
-    trait IntoName {
-        fn into_name(self) -> headwater_engine::id::SheetName;
-    }
-
-    impl IntoName for &str {
-        fn into_name(self) -> headwater_engine::id::SheetName {
-            headwater_engine::id::SheetName::new(self)
+            assert!(
+                added.expires.is_some() && added.write.opens(&SheetName::new("a \"quoted\" one"))
+            );
         }
     }
 

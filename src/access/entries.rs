@@ -1,11 +1,11 @@
 //! The values that tokens and issuers have in common.
 
 use headwater_engine::id::SheetName;
+use headwater_engine::view::HiddenRecords;
 use headwater_engine::write::Scope;
 
 use super::caller::Rate;
 use super::fields::{Field, Fields, Flaw};
-use super::grants::Hidden;
 
 /// The largest number of requests in a second that a limit may name.
 const MAX_RATE: u32 = 1_000_000;
@@ -28,9 +28,9 @@ pub(super) fn sheets(field: &Field<'_>) -> Result<Scope, Flaw> {
 }
 
 /// Reads whether hidden records are shown.
-pub(super) fn hidden(fields: &Fields<'_>) -> Result<Hidden, Flaw> {
+pub(super) fn hidden(fields: &Fields<'_>) -> Result<HiddenRecords, Flaw> {
     let shown = fields.get("hidden").map(|field| field.switch()).transpose()?;
-    Ok(if shown == Some(true) { Hidden::Shown } else { Hidden::Withheld })
+    Ok(if shown == Some(true) { HiddenRecords::Shown } else { HiddenRecords::Withheld })
 }
 
 /// Reads a number of requests a second.

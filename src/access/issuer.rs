@@ -4,11 +4,11 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use headwater_engine::view::View;
 use lru::LruCache;
 
 use super::caller::{Author, Caller, CallerId};
 use super::fingerprint::Fingerprint;
-use super::grants::ViewGrants;
 use super::issuer_settings::IssuerSettings;
 use super::jwt::{Claimed, Proven};
 use super::key_cache::KeyCache;
@@ -21,7 +21,7 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).expect("it is not 0");
 pub(super) struct Issuer {
     settings: IssuerSettings,
     /// What everybody sees, and so each of its people.
-    anonymous: ViewGrants,
+    anonymous: View,
     keys: Arc<KeyCache>,
     proven: Mutex<LruCache<Fingerprint, Remembered>>,
 }
@@ -36,11 +36,7 @@ struct Remembered {
 
 impl Issuer {
     /// Returns the issuer. `keys` are those at the place that `settings` names.
-    pub(super) fn new(
-        settings: IssuerSettings,
-        anonymous: ViewGrants,
-        keys: Arc<KeyCache>,
-    ) -> Self {
+    pub(super) fn new(settings: IssuerSettings, anonymous: View, keys: Arc<KeyCache>) -> Self {
         let proven = Mutex::new(LruCache::new(REMEMBERED));
         Self { settings, anonymous, keys, proven }
     }

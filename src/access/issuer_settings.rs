@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use headwater_engine::view::View;
 use headwater_engine::write::Scope;
 use reqwest::Url;
 use serde_json::{Map, Value};
@@ -12,9 +13,8 @@ use super::author_template::AuthorTemplate;
 use super::caller::Rate;
 use super::entries::{hidden, rate, sheets};
 use super::fields::{Field, Flaw};
-use super::grants::{Grants, ViewGrants};
+use super::grants::{Grants, view_of};
 use super::key_cache::KeyPlace;
-use super::sheet_set::SheetSet;
 
 /// An issuer of OpenID Connect, and what its people may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl IssuerSettings {
 
     /// Returns what the person with these claims may do: what everybody may, and what each claim
     /// adds.
-    pub(super) fn grants(&self, claims: &Map<String, Value>, anonymous: &ViewGrants) -> Grants {
+    pub(super) fn grants(&self, claims: &Map<String, Value>, anonymous: &View) -> Grants {
         let matching = self.claims.iter().filter(|grant| match claims.get(&grant.claim) {
             Some(Value::String(text)) => *text == grant.value,
             Some(Value::Array(items)) => items.iter().any(|item| *item == grant.value.as_str()),
@@ -123,8 +123,7 @@ fn keys(field: &Field<'_>, folder: &Path) -> Result<KeyPlace, Flaw> {
 fn grants(field: &Field<'_>) -> Result<Grants, Flaw> {
     let fields = field.table(&["read", "hidden", "write"])?;
     let list = |name| fields.get(name).map_or(Ok(Scope::nothing()), |field| sheets(&field));
-    let read = SheetSet::any(list("read")?);
-    let view = ViewGrants { read, hidden: hidden(&fields)? };
+    let view = view_of(&list("read")?, hidden(&fields)?);
     Ok(Grants { view, write: list("write")? })
 }
 

@@ -61,12 +61,13 @@ fn make_room(full_at: &mut HashMap<CallerId, Instant>, now: Instant) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::grants::ViewGrants;
+    use headwater_engine::view::View;
+
     use super::*;
 
     fn caller(name: &str, rate: u32) -> Caller {
         let id = CallerId::Token(name.into());
-        Caller { id, rate: Rate::new(rate), ..Caller::anonymous(ViewGrants::public()) }
+        Caller { id, rate: Rate::new(rate), ..Caller::anonymous(View::PUBLIC) }
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! Everybody who has a credential, as the files say at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use headwater_engine::view::View;
 
 use super::caller::{Author, Caller, CallerId};
 use super::file::{AccessFile, AccessToken};
 use super::fingerprint::{Fingerprint, SecretMap};
-use super::grants::{Grants, ViewGrants};
+use super::grants::{Grants, view_of};
 use super::issuer::Issuer;
 use super::jwt::Claimed;
 use super::key_cache::KeyCache;
-use super::sheet_set::SheetSet;
 use crate::config::{ConfigError, Token, Tokens};
 
 /// The callers of the access file and of the file of write tokens, together.
@@ -38,16 +39,16 @@ impl Roster {
         writers: Option<&Tokens>,
         before: Option<&Self>,
     ) -> Result<Self, ConfigError> {
-        let view = access.map_or(ViewGrants::public(), |file| file.anonymous.clone());
-        let mut names = BTreeMap::new();
+        let view = access.map_or(View::PUBLIC, |file| file.anonymous.clone());
+        let mut names = BTreeSet::new();
         let mut holders = SecretMap::new();
         for token in access.iter().flat_map(|file| &file.tokens) {
-            names.insert(&*token.name, ());
+            names.insert(&*token.name);
             let (caller, expires) = (Arc::new(caller(token, &view)), token.expires);
             holders.insert(token.fingerprint, Holder { caller, expires });
         }
         for token in writers.iter().flat_map(|tokens| tokens.iter()) {
-            if names.insert(&token.name, ()).is_some() {
+            if !names.insert(&token.name) {
                 return Err(ConfigError::TokenTwice { name: token.name.clone() });
             }
             let fingerprint = Fingerprint::of(token.secret().expose());
@@ -101,10 +102,11 @@ impl Roster {
     }
 }
 
-fn caller(token: &AccessToken, anonymous: &ViewGrants) -> Caller {
-    let read = token.read.clone().map(SheetSet::any);
-    let read = read.unwrap_or_else(|| anonymous.read.clone());
-    let view = ViewGrants { read, hidden: token.hidden };
+fn caller(token: &AccessToken, anonymous: &View) -> Caller {
+    let view = match &token.read {
+        Some(sheets) => view_of(sheets, token.hidden),
+        None => View { hidden: token.hidden, ..anonymous.clone() },
+    };
     Caller {
         id: CallerId::Token(token.name.clone()),
         grants: Grants { view, write: token.write.clone() },
@@ -113,7 +115,7 @@ fn caller(token: &AccessToken, anonymous: &ViewGrants) -> Caller {
     }
 }
 
-fn writer(token: &Token, anonymous: &ViewGrants) -> Caller {
+fn writer(token: &Token, anonymous: &View) -> Caller {
     let author = token.author.clone();
     let author = if token.names_author { Author::Default(author) } else { Author::Fixed(author) };
     Caller {

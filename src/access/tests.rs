@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::hmac;
 use headwater_engine::id::SheetName;
+use headwater_engine::view::{HiddenRecords, View};
 use headwater_engine::write::Scope;
 use headwater_testkit::corpus::SplitMix64;
 use headwater_testkit::issuer::token;
@@ -15,7 +16,6 @@ use serde_json::{Value, json};
 use super::authenticator::{Authenticator, Refused};
 use super::caller::{Caller, CallerId, NotWriter};
 use super::file::AccessFile;
-use super::grants::{Hidden, ViewGrants};
 use super::issuer::Issuer;
 use super::jwt::Claimed;
 use super::key_cache::KeyCache;
@@ -84,7 +84,7 @@ impl World {
         let file = file.unwrap_or_else(|error| panic!("{error}"));
         let settings = file.issuers[0].clone();
         let keys = Arc::new(KeyCache::with_pause(settings.keys.clone(), pause));
-        Issuer::new(settings, ViewGrants::public(), keys)
+        Issuer::new(settings, View::PUBLIC, keys)
     }
 }
 
@@ -113,13 +113,15 @@ async fn a_valid_token_of_each_algorithm_is_its_person() {
             assert_eq!(caller.id, CallerId::Person { issuer, subject });
             assert_eq!(caller.rate.map(|rate| rate.get()), Some(20));
             let view = &caller.grants.view;
-            assert_eq!(view.hidden, Hidden::Shown);
+            assert_eq!(view.hidden, HiddenRecords::Shown);
             let sheets = ["people", "team", "tags"].map(SheetName::new);
             assert_eq!(
-                sheets.each_ref().map(|sheet| view.read.contains(sheet)),
+                sheets.each_ref().map(|sheet| view.any.contains(sheet)),
                 [false, true, false]
             );
-            let public = sheets.each_ref().map(|sheet| view.read.contains_public(sheet));
+            let public = sheets
+                .each_ref()
+                .map(|sheet| view.any.contains(sheet) || view.public.contains(sheet));
             assert_eq!(
                 public,
                 [true, true, false],
@@ -412,9 +414,9 @@ async fn a_flood_of_unknown_keys_is_one_question() {
     assert_eq!(world.issuer.asked(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_caller_that_hangs_up_does_not_end_the_question_for_others() {
-    let world = World::new();
+    let world = Arc::new(World::new());
     let issuer = world.seen(HOUR);
     world.issuer.answer_with(KeysAnswer::Later);
     let token = world.ed().token(&world.claims().to_string());
@@ -426,12 +428,13 @@ async fn a_caller_that_hangs_up_does_not_end_the_question_for_others() {
             () = std::future::ready(()) => {}
         }
     }
-    let waited = async {
-        let issuer = &world.issuer;
-        tokio::task::block_in_place(|| issuer.wait_for(1));
-        issuer.answer_with(KeysAnswer::Keys(world.keys.to_vec()));
-    };
-    let (second, ()) = tokio::join!(person(&issuer, &token), waited);
+    let (asked, keys) = (world.clone(), world.keys.to_vec());
+    let waited = tokio::task::spawn_blocking(move || {
+        asked.issuer.wait_for(1);
+        asked.issuer.answer_with(KeysAnswer::Keys(keys));
+    });
+    let (second, waited) = tokio::join!(person(&issuer, &token), waited);
+    waited.unwrap();
     assert!(second.is_some(), "the keys of the first question");
     assert_eq!(world.issuer.asked(), 1);
 }
@@ -460,11 +463,11 @@ async fn what_the_file_says_now_holds_for_people_at_once_and_keys_stay_known() {
     let token = world.ed().token(&world.claims().to_string());
     let hidden = |caller: Arc<Caller>| caller.grants.view.hidden;
     let before = authenticator.reader(Some(token.as_bytes())).await.unwrap();
-    assert_eq!(hidden(before), Hidden::Shown);
+    assert_eq!(hidden(before), HiddenRecords::Shown);
     std::fs::write(&path, world.access().replace(", hidden = true", "")).unwrap();
     authenticator.refresh().await;
     let after = authenticator.reader(Some(token.as_bytes())).await.unwrap();
-    assert_eq!(hidden(after), Hidden::Withheld);
+    assert_eq!(hidden(after), HiddenRecords::Withheld);
     assert_eq!(world.issuer.asked(), 1);
     std::fs::write(&path, "anonymous = { read = [\"*\"] }").unwrap();
     authenticator.refresh().await;

@@ -5,11 +5,10 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
+use headwater_engine::view::HiddenRecords;
 use headwater_engine::write::Scope;
 
-use crate::access::{
-    AccessFile, AccessToken, EditError, Hidden, NewToken, with_token, without_token,
-};
+use crate::access::{AccessFile, AccessToken, EditError, NewToken, with_token, without_token};
 use crate::cli::{NewTokenArgs, TokenCommand};
 use crate::exit::{Exit, Failure};
 use crate::wire;
@@ -68,7 +67,7 @@ fn revoke(name: &str, path: &Path) -> Result<Exit, Failure> {
 fn line(token: &AccessToken, now: SystemTime) -> String {
     let read = token.read.as_ref().map_or("what everybody reads".to_owned(), sheets);
     let mut line = format!("{}  reads {read}", token.name);
-    if token.hidden == Hidden::Shown {
+    if token.hidden == HiddenRecords::Shown {
         line.push_str(", hidden records too");
     }
     if !token.write.is_nothing() {

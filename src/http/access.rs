@@ -138,7 +138,7 @@ impl Access {
         };
         let refused = |Refused| self.refusal(source, Code::Unauthorized.into(), GUESS);
         let caller = caller.map_err(refused)?;
-        if caller.id == CallerId::Anonymous && caller.grants.view.read.is_empty() {
+        if caller.id == CallerId::Anonymous && caller.grants.view.is_empty() {
             // Asking is no failure.
             return Err(Code::Unauthorized.into());
         }

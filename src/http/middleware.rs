@@ -239,7 +239,7 @@ impl RequestFacts {
             CallerId::Anonymous => Readers::Anonymous,
             CallerId::Token(_) | CallerId::Person { .. } => Readers::Credentialed,
         };
-        grants.view.view()
+        grants.view.clone()
     }
 
     /// Adds the headers of every answer.

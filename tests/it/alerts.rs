@@ -39,6 +39,34 @@ fn a_refused_push_is_told_once_and_with_its_problems() {
 }
 
 #[test]
+fn an_access_file_that_breaks_is_told_with_its_line_and_told_to_be_over() {
+    let upstream = people();
+    let receiver = receiver();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.toml");
+    let good = "[[token]]\nname = \"site\"\nsecret = \"the-secret-of-the-site\"\nread = [\"*\"]\n";
+    std::fs::write(&path, good).unwrap();
+    let settings = [
+        ("HEADWATER_ALERT_URL", receiver.url("/")),
+        ("HEADWATER_ACCESS_FILE", path.display().to_string()),
+    ];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let _server = TestServer::with(&upstream.url(), &settings);
+    std::fs::write(&path, good.replace("read = [\"*\"]", "read = \"*\"")).unwrap();
+    let told = events(&receiver, 1);
+    assert_eq!(told[0]["event"], "access_refused");
+    let message = told[0]["message"].as_str().unwrap();
+    assert!(message.contains("access.toml:4: `read` must be a list"), "{message}");
+    assert!(!message.contains("secret-of"), "{message}");
+    std::fs::write(&path, good).unwrap();
+    let told = events(&receiver, 2);
+    assert_eq!(
+        (&told[1]["event"], &told[1]["over"]),
+        (&json!("recovered"), &json!(["access_refused"]))
+    );
+}
+
+#[test]
 fn a_receiver_that_fails_at_first_gets_the_alert_again() {
     let mut upstream = people();
     let receiver = ScriptedHttp::start([

@@ -21,6 +21,7 @@ const CANARY: &str = "canary";
 const OF_ENVIRONMENT: &str = "canary-of-the-environment";
 const OF_FILE: &str = "canary-of-the-file";
 const OF_OPERATOR: &str = "canary-of-the-operator";
+const OF_ACCESS: &str = "canary-of-the-access-file";
 const OF_REMOTE: &str = "canary-of-the-remote";
 const GUESS: &str = "canary-that-is-a-guess";
 
@@ -47,6 +48,8 @@ impl Planted {
         std::fs::write(path("reload"), format!("{OF_FILE}\n{token}\n")).unwrap();
         std::fs::write(path("operator"), OF_OPERATOR).unwrap();
         std::fs::write(path("remote"), OF_REMOTE).unwrap();
+        let token = format!("[[token]]\nname = \"site\"\nsecret = \"{OF_ACCESS}\"\n");
+        std::fs::write(path("access"), token).unwrap();
         let mut child = headwater(&["serve", "--listen", "127.0.0.1:0"])
             .env("HEADWATER_REPO", path("mirror.git"))
             .env("HEADWATER_REMOTE", http.url("upstream.git"))
@@ -54,6 +57,7 @@ impl Planted {
             .env("HEADWATER_RELOAD_SECRET", OF_ENVIRONMENT)
             .env("HEADWATER_RELOAD_SECRET_FILE", path("reload"))
             .env("HEADWATER_OPERATOR_SECRET_FILE", path("operator"))
+            .env("HEADWATER_ACCESS_FILE", path("access"))
             .env("HEADWATER_ALERT_URL", "http://127.0.0.1:1/?token=canary-of-the-alerts")
             .env("HEADWATER_OTLP_ENDPOINT", "http://canary:canary@127.0.0.1:1")
             .env("HEADWATER_OTLP_HEADERS", "x-key=canary-of-the-collector")
@@ -146,7 +150,12 @@ fn a_planted_secret_is_found_nowhere() {
         assert_eq!(status, expected, "{answer}");
         answers.push(answer);
     }
-    for (name, text) in [("reload", "canary"), ("operator", ""), ("remote", "canary\ncanary")] {
+    for (name, text) in [
+        ("access", "secret = canary"),
+        ("reload", "canary"),
+        ("operator", ""),
+        ("remote", "canary\ncanary"),
+    ] {
         std::fs::write(planted.file(name), text).unwrap();
         let (_, answer) = planted.send(post(&planted, RELOAD).bearer_auth(OF_ENVIRONMENT));
         answers.push(answer);

@@ -42,8 +42,8 @@ fn a_token_is_made_listed_and_revoked_and_the_file_never_holds_its_secret() {
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
     let listed = run(&file, &["list"]).out;
     let expected = "site  reads people,team, hidden records too; writes *; expires \
-                    2999-01-01T00:00:00.000Z; 50 requests a second\n\
-                    old  reads what everybody reads; expired 2020-01-01T00:00:00.000Z\n";
+                    2999-01-01T00:00:00Z; 50 requests a second\n\
+                    old  reads what everybody reads; expired 2020-01-01T00:00:00Z\n";
     assert_eq!(listed, expected);
 
     assert_eq!(run(&file, &["revoke", "old"]).code, Some(0));
