@@ -1,7 +1,7 @@
 //! Following changes: answers, long polls and Server-Sent Events.
 
 use headwater_testkit::Upstream;
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::harness::{RELOAD, TestServer, people, person};
@@ -92,7 +92,7 @@ fn a_long_poll_is_answered_by_the_next_publication() {
 }
 
 /// A follower of the events of a server.
-struct Follower<'a> {
+pub(crate) struct Follower<'a> {
     server: &'a TestServer,
     response: Response,
     text: String,
@@ -101,17 +101,22 @@ struct Follower<'a> {
 }
 
 /// An event: its name, the id, the data.
-type Event = (String, String, Value);
+pub(crate) type Event = (String, String, Value);
 
 impl<'a> Follower<'a> {
     fn of(server: &'a TestServer, query: &str, last: Option<&str>) -> Self {
-        let request = server.request(Method::GET, &format!("/api/_changes?{query}"));
-        // As a browser asks; events must not wait in the buffer of a coding.
-        let request = request.header("accept-encoding", "gzip, deflate, br, zstd");
-        let mut request = request.header("accept", "text/event-stream");
+        let mut request = server.request(Method::GET, &format!("/api/_changes?{query}"));
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
+        Self::open(server, request)
+    }
+
+    /// Opens the stream that `request` asks for.
+    pub(crate) fn open(server: &'a TestServer, request: RequestBuilder) -> Self {
+        // As a browser asks; events must not wait in the buffer of a coding.
+        let request = request.header("accept-encoding", "gzip, deflate, br, zstd");
+        let request = request.header("accept", "text/event-stream");
         let response = server.runtime().block_on(request.send()).unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut follower = Self { server, response, text: String::new(), at: None };
@@ -135,7 +140,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn event(&mut self) -> Event {
+    pub(crate) fn event(&mut self) -> Event {
         loop {
             let block = self.block();
             let field = |name: &str| {

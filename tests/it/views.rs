@@ -8,6 +8,7 @@ use headwater_testkit::Upstream;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::changes::Follower;
 use crate::harness::{Answer, TestServer};
 
 const DEFINITIONS: &str = "[sheets.people]\nhidden = \"gone\"\nrefs = { team = \"teams\" }\n\
@@ -209,6 +210,29 @@ fn followers_and_the_past_show_a_token_its_sheets_alone() {
     assert_eq!(house.keys(TEAMS, &format!("/api/teams?at={first}")), ["Red lantern"]);
     assert_eq!(house.get(Some(PEOPLE), &format!("/api/teams?at={first}")).status, 404);
     assert_eq!(house.keys(ALL, &format!("/api/people?at={first}")), ["Ada", "Eve"]);
+}
+
+#[test]
+fn each_of_the_followers_of_a_push_hears_what_its_token_may_see() {
+    let mut house = House::open(ACCESS);
+    let House { server, upstream, .. } = &mut house;
+    let mut followers = [PEOPLE, TEAMS, ALL].map(|token| {
+        Follower::open(server, server.request(Method::GET, "/api/_changes").bearer_auth(token))
+    });
+    for age in 1..=2 {
+        let commit = upstream.commit("next");
+        let commit = commit.put("teams/red.toml", format!("age = {age}\nslug = \"red\"\n"));
+        commit.put("people/ada.toml", format!("age = {age}\n")).push();
+        server.reload().outcome("applied");
+        let heard = followers.each_mut().map(|follower| {
+            let (name, _, data) = follower.event();
+            let items = data["items"].as_array().unwrap().iter();
+            let sheets = items.map(|item| item["sheet"].as_str().unwrap().to_owned());
+            (name, sheets.collect::<Vec<_>>().join(" "))
+        });
+        let expected = ["people", "teams", "people teams"];
+        assert_eq!(heard, expected.map(|sheets| ("changes".to_owned(), sheets.to_owned())));
+    }
 }
 
 #[test]
