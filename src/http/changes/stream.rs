@@ -182,6 +182,18 @@ mod tests {
         assert_eq!(next(&mut events).await, None, "the stream ends; the client comes back");
     }
 
+    #[tokio::test]
+    async fn a_stream_ends_after_its_lifetime_but_not_within_an_event() {
+        let follower = Hall::at(1).join(&[]);
+        follower.queue().push(Bytes::from(vec![b'x'; 2 * PIECE]), commit(2));
+        let mut events = Events::new(follower, "hello".to_owned(), ready(Ok(None)));
+        assert_eq!(next(&mut events).await, Some("hello".into()));
+        assert_eq!(next(&mut events).await.map(|piece| piece.len()), Some(PIECE));
+        let mut events = events.ending_after(Some(Duration::ZERO));
+        assert_eq!(next(&mut events).await.map(|piece| piece.len()), Some(PIECE), "the rest");
+        assert_eq!(next(&mut events).await, None);
+    }
+
     struct Woken(AtomicUsize);
 
     impl Wake for Woken {
