@@ -133,7 +133,7 @@ impl<'a, 'r> Tally<'a, 'r> {
     }
 
     /// Adds the scores of a variant to the documents that hold it, and resets the counts.
-    fn score(&mut self, matched: &Bits, weight: f32) {
+    fn score(&mut self, matched: &[u64], weight: f32) {
         let documents = self.scores.chunks_mut(BITS).zip(self.counted.chunks_mut(BITS));
         for ((scores, counted), _) in documents.zip(matched).filter(|(_, bits)| **bits != 0) {
             // A document that does not hold it gains zero, so that no branch depends on a document.
