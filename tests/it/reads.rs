@@ -174,7 +174,7 @@ fn a_list_that_is_not_understood_is_refused_with_every_reason() {
 fn a_search_ranks_and_marks_across_sheets() {
     let upstream = fixtures::civic();
     let server = TestServer::start(&upstream.url());
-    let body = server.get("/api/_search?q=trees").json();
+    let body = server.get("/api/_search?q=street+trees").json();
     let best = &body["items"][0];
     assert_eq!((&best["sheet"], &best["key"]), (&json!("projects"), &json!("tree-census")));
     assert!(best["score"].as_f64().unwrap() > 0.0);
