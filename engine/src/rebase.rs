@@ -8,6 +8,7 @@
 mod lists;
 mod merge;
 mod moved;
+mod new_records;
 mod record_edit;
 
 use std::collections::BTreeSet;
@@ -26,7 +27,7 @@ use crate::report::LostField;
 use crate::tables::Source;
 use crate::value::Kind;
 use lists::{LARGEST_LIST, Lists, Side};
-use moved::NewRecords;
+use new_records::NewRecords;
 
 /// The largest file that is merged; a larger one counts as one field.
 const LARGEST: u64 = 4 << 20;

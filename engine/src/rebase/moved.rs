@@ -1,36 +1,19 @@
 //! Files that both sides seem to have deleted. If the other side moved such a file instead, our deletion
 //! would be dropped as done, and the record would still be served under its new key.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::Merge;
+use super::new_records::NewRecords;
 use super::record_edit::may_be_renamed;
-use crate::id::{BlobId, TreeId};
+use crate::id::TreeId;
 use crate::layout::SheetSpec;
 use crate::mirror::{FileEntry, ObjectError, PathChange};
 
 /// The most new files of theirs among which a missing one is looked for. With more, it counts as found.
 const MOST_COMPARED: usize = 1_000;
-
-/// The new files of theirs that were read, by path and content; `None` where one is not a record. Each is
-/// read once, however many deletions it is compared with.
-#[derive(Debug, Default)]
-pub(super) struct NewRecords {
-    records: HashMap<(Vec<u8>, BlobId), Option<Arc<Json>>>,
-    /// How many were read.
-    reads: usize,
-}
-
-impl NewRecords {
-    /// Returns how many were read.
-    #[cfg(test)]
-    pub(super) fn reads(&self) -> usize {
-        self.reads
-    }
-}
 
 impl Merge<'_> {
     /// Returns the files that they alone have: neither `parent`, on which our commit was made, nor our

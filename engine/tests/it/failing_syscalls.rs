@@ -121,7 +121,12 @@ impl Bench {
     /// Starts a child and waits until its engine is open.
     fn child(&self) -> Child {
         let mut child = Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "calls::the_child_that_reloads", "--ignored", "--nocapture"]);
+        child.args([
+            "--exact",
+            "failing_syscalls::the_child_that_reloads",
+            "--ignored",
+            "--nocapture",
+        ]);
         child.envs(CHILD.into_iter().zip([self.mirror().to_str().unwrap(), &self.url]));
         child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = child.spawn().unwrap();

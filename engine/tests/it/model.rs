@@ -329,7 +329,7 @@ pub(crate) type Hit = ((String, String), f64);
 
 impl Expected {
     /// Ranks the records that contain `word`, best first, by BM25 over the public records of the
-    /// same language; each boost is a separate field, as in the engine. No two words of the world
+    /// same language; each boost is a separate field of BM25F, as in the engine. No two words of the world
     /// have the same stem.
     pub(crate) fn search(&self, word: &str, definitions: Definitions) -> Vec<Hit> {
         // If two sheets have different languages, each is searched separately.
@@ -348,23 +348,21 @@ impl Expected {
             texts.iter().filter(|(b, _)| *b == boost).flat_map(|(_, w)| w.clone()).collect()
         };
         let total = texts.len() as f64;
-        let mut scores: BTreeMap<(String, String), f64> = BTreeMap::new();
+        let count = |words: &[String]| words.iter().filter(|w| *w == word).count() as f64;
+        let mut frequencies: BTreeMap<(String, String), f64> = BTreeMap::new();
+        let mut most: f64 = 0.0;
         for boost in [3.0, 1.0] {
             let fields: Vec<_> = texts.iter().map(|(k, t)| (k, words(t, boost))).collect();
             let tokens: usize = fields.iter().map(|(_, words)| words.len()).sum();
-            let count = |words: &[String]| words.iter().filter(|w| *w == word).count();
-            let holders = fields.iter().filter(|(_, words)| count(words) > 0).count() as f64;
-            let idf = (1.0 + (total - holders + 0.5) / (holders + 0.5)).ln();
-            for (name, words) in &fields {
-                let frequency = count(words) as f64;
-                if frequency > 0.0 {
-                    let length = words.len() as f64 / (tokens as f64 / total);
-                    let norm = 1.6 * (1.0 - 0.75 + 0.75 * length);
-                    let score = boost * idf * 2.6 * frequency / (frequency + norm);
-                    *scores.entry((**name).clone()).or_default() += score;
-                }
+            most = most.max(fields.iter().filter(|(_, words)| count(words) > 0.0).count() as f64);
+            for (name, words) in fields.iter().filter(|(_, words)| count(words) > 0.0) {
+                let length = words.len() as f64 / (tokens as f64 / total);
+                let weight = boost / (1.0 - 0.75 + 0.75 * length);
+                *frequencies.entry((**name).clone()).or_default() += count(words) * weight;
             }
         }
-        scores.into_iter().collect()
+        let idf = (1.0 + (total - most + 0.5) / (most + 0.5)).ln();
+        let score = |frequency: f64| idf * 2.6 * frequency / (frequency + 1.6);
+        frequencies.into_iter().map(|(name, frequency)| (name, score(frequency))).collect()
     }
 }

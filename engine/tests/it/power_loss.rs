@@ -103,7 +103,7 @@ fn what_was_acknowledged_survives_a_loss_of_power_at_any_time() {
 fn traced(folder: &TempDir, mirror: &Path, url: &str) -> String {
     let (trace, acks) = (folder.path().join("trace"), folder.path().join("acks"));
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "power::the_child_that_writes", "--ignored", "--nocapture"]);
+    child.args(["--exact", "power_loss::the_child_that_writes", "--ignored", "--nocapture"]);
     child.envs(CHILD.into_iter().zip([mirror.as_os_str(), url.as_ref(), acks.as_os_str()]));
     child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = child.spawn().unwrap();
