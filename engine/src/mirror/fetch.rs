@@ -94,22 +94,27 @@ impl Mirror {
             return Err(FetchError::InvalidBranch { branch: branch.to_owned() });
         }
         let started = Instant::now();
-        let attempt = |known: Known| {
+        let attempt = |known: Known, asked: Asked| {
             let timeout = limits.timeout.saturating_sub(started.elapsed());
             let limits = FetchLimits { timeout, ..*limits };
             let expecting = Arc::new(Budget::new(&limits.of_early()));
             let early =
-                Attempt { mirror: self, remote, branch, budget: expecting, known, expected };
+                Attempt { mirror: self, remote, branch, budget: expecting, known, asked, expected };
             Attempt { budget: Arc::new(Budget::new(&limits)), ..early }.run(&early)
         };
-        match attempt(Known::Everything) {
+        match attempt(Known::Everything, Asked::BranchAndTags) {
             // An object that the mirror should have is missing, or the remote hides it. Asking for
             // everything shows which, and repairs the mirror.
             Err(FetchError::ContentRejected { rule: "missing_object", .. })
                 if self.has_refs().unwrap_or(false) =>
             {
                 tracing::warn!(%remote, %branch, "objects are missing; fetching everything again");
-                attempt(Known::Nothing)
+                attempt(Known::Nothing, Asked::BranchAndTags)
+            }
+            // Whoever may push tags must not be able to stop the branch.
+            Err(FetchError::TooTalkative { .. }) => {
+                tracing::warn!(%remote, %branch, "there are too many tags; fetching without them");
+                attempt(Known::Everything, Asked::Branch)
             }
             outcome => outcome,
         }
@@ -127,12 +132,21 @@ enum Known {
     Nothing,
 }
 
+/// The references that the remote is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    BranchAndTags,
+    /// The branch alone. The tags in the mirror stay as they are.
+    Branch,
+}
+
 struct Attempt<'a> {
     mirror: &'a Mirror,
     remote: &'a Remote,
     branch: &'a str,
     budget: Arc<Budget>,
     known: Known,
+    asked: Asked,
     /// The commit that the branch is reported to be at.
     expected: Option<CommitId>,
 }
@@ -152,9 +166,12 @@ impl Attempt<'_> {
             let ask = |commit| (commit, scope.spawn(move || early.receive_early(commit)));
             let mut early = expected.map(ask);
             let received = Conversation::hold(self.remote, &self.budget, |talk| {
-                let refs = talk.list(&[&head_ref, TAGS])?;
+                let refs = match self.asked {
+                    Asked::BranchAndTags => talk.list(&[&head_ref, TAGS]),
+                    Asked::Branch => talk.list(&[&head_ref]),
+                }?;
                 fault::point("fetch.listed").map_err(FetchError::ours)?;
-                let tags = refs.tags.clone();
+                let tags = (self.asked == Asked::BranchAndTags).then(|| refs.tags.clone());
                 let Some(tip) = refs.commit(&head_ref) else {
                     let others = talk.list(&["refs/heads/"])?;
                     let is_empty = others.is_empty();
@@ -209,7 +226,9 @@ impl Attempt<'_> {
             Some(tip) => mirrored.set_reference(&our_ref, Expected::Any, tip)?,
             None => mirrored.delete_reference(&our_ref, Expected::Any)?,
         }
-        if let Err(error) = tags::follow(&mirrored, &received.tags) {
+        if let Some(tags) = &received.tags
+            && let Err(error) = tags::follow(&mirrored, tags)
+        {
             tracing::warn!(error = chain(&error), "cannot follow the tags of the remote");
         }
         fault::point("fetch.done").map_err(FetchError::ours)?;
@@ -369,8 +388,8 @@ struct ReceivedPack {
 struct Received {
     head: RemoteHead,
     pack: Option<ReceivedPack>,
-    /// The tags of the remote, each with the object that it points to.
-    tags: Vec<(String, CommitId)>,
+    /// The tags of the remote, each with the object that it points to; `None` if it was not asked.
+    tags: Option<Vec<(String, CommitId)>>,
 }
 
 #[cfg(test)]

@@ -75,9 +75,9 @@ pub(super) fn receive(
     progress: &mut dyn DynNestedProgress,
     interrupt: &AtomicBool,
 ) -> Result<WrittenPack, PackError> {
-    let since = Cell::new(0);
+    let (since, is_too_long) = (Cell::new(0), Cell::new(false));
     let longest = limits.object.saturating_add(limits.object / 256 + OVERHEAD);
-    let gate = Gate { pack, since: &since, longest, interrupt };
+    let gate = Gate { pack, since: &since, longest, is_too_long: &is_too_long, interrupt };
     let read = data::input::BytesToEntriesIter::new_from_header(
         BufReader::new(gate),
         data::input::Mode::Verify,
@@ -111,7 +111,7 @@ pub(super) fn receive(
     let outcome = match (outcome, checked.held) {
         (Ok(outcome), _) => outcome,
         (Err(_), Some(held)) => return Err(PackError::Held(held)),
-        (Err(_), None) if since.get() > longest => return Err(PackError::ObjectTooLarge),
+        (Err(_), None) if is_too_long.get() => return Err(PackError::ObjectTooLarge),
         (Err(error), None) => return Err(error.into()),
     };
     let offsets = checked.chains.commits();
@@ -147,6 +147,8 @@ struct Gate<'a> {
     /// The bytes that were read since the last object was complete.
     since: &'a Cell<u64>,
     longest: u64,
+    /// Whether an object was longer.
+    is_too_long: &'a Cell<bool>,
     interrupt: &'a AtomicBool,
 }
 
@@ -158,6 +160,7 @@ impl Read for Gate<'_> {
         let read = self.pack.read(buffer)?;
         self.since.set(self.since.get() + read as u64);
         if self.since.get() > self.longest {
+            self.is_too_long.set(true);
             return Err(io::Error::other("an object is too large"));
         }
         Ok(read)

@@ -18,6 +18,9 @@ use super::references::OutOfSteps;
 /// The bytes of a text that are compared or searched at the price of a look.
 const TEXT: usize = 64;
 
+/// The patterns that a name is compared with at the price of one.
+const AT_ONCE: usize = 64;
+
 /// What the texts in a value cost under a schema, in looks.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Prices {
@@ -192,7 +195,9 @@ impl<'a> Iterator for Members<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let (name, value) = self.0.next()?;
         let prices = PRICES.get();
-        take(1 + if prices.names > 0 { prices.of(name).saturating_mul(prices.names) } else { 0 });
+        // Some keywords visit the members once for each pattern, and others once for all of them.
+        let names = if prices.names > 0 { 1 + prices.names / AT_ONCE } else { 0 };
+        take(1 + prices.of(name).saturating_mul(names));
         Some((name, Seen(value)))
     }
 }

@@ -612,6 +612,23 @@ fn references_and_acknowledgements_without_end_are_given_up() {
 }
 
 #[test]
+fn tags_without_end_do_not_stop_the_branch() {
+    let remote = TestRepository::bare();
+    let first = remote.commit_files("main", &[("a", "1")]);
+    remote.git(["tag", "v1", "main"]);
+    let mirror = TestMirror::new();
+    mirror.fetch(&remote_to(&remote)).unwrap();
+    let line = |n: usize| format!("{first} refs/tags/{n:0190}\n");
+    let many: String = (0..80_000).map(line).collect();
+    std::fs::write(remote.path().join("packed-refs"), many).unwrap();
+    let tip = remote.commit_files("main", &[("a", "2")]);
+    let fetched = mirror.fetch(&remote_to(&remote)).unwrap();
+    assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true));
+    let tags = mirror.mirror.objects().unwrap().references_under("refs/tags/").unwrap();
+    assert_eq!(tags, [("refs/tags/v1".to_owned(), first)], "they stay as they are");
+}
+
+#[test]
 fn a_pack_that_costs_too_much_is_given_up_and_not_asked_for_again() {
     let far = LyingRemote::new();
     let good = far.repository.commit_files("main", &[("a", "1")]);
