@@ -609,14 +609,14 @@ mod tests {
         let numbered: Vec<Value> = (0..5_000).map(|n| json!([n])).collect();
         for (schema, small, large) in [
             (json!({"items": {"allOf": vec![part.clone(); 2_000]}}), numbers(10), numbers(5_000)),
-            (json!({"items": {"anyOf": alternatives}}), numbers(10), numbers(5_000)),
+            (json!({"items": {"anyOf": alternatives}}), numbers(3), numbers(5_000)),
             (
                 json!({"items": {"$ref": "#/definitions/a"},
                        "definitions": {"a": {"allOf": vec![part; 2_000]}}}),
                 numbers(10),
                 numbers(5_000),
             ),
-            (json!({"patternProperties": patterns}), names(10), names(5_000)),
+            (json!({"patternProperties": patterns}), names(3), names(5_000)),
             (
                 json!({"items": {"enum": numbered}}),
                 json!([[1]]),
