@@ -11,6 +11,12 @@ const LIMIT: u64 = 1 << 20;
 /// How deep contracts may be nested below `.gitsheets/contracts`.
 const DEPTH: usize = 16;
 
+/// The most files that may define the sheets of a commit, with the folders of contracts, and the
+/// most bytes that they may have together. A few kilobytes of trees can name one blob millions of
+/// times, and each of its paths would be read and kept.
+const FILES: usize = 10_000;
+const BYTES: usize = 16 << 20;
+
 /// A reason why the definitions of a commit cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DefinitionError {
@@ -103,74 +109,123 @@ fn gather_files(
     instead: Option<&DefinitionFile>,
 ) -> Result<DefinitionFiles, ObjectError> {
     let root = objects.root_entries(tree)?;
-    let mut files = DefinitionFiles { headwater: instead.cloned(), ..DefinitionFiles::default() };
-    if files.headwater.is_none()
-        && let Some(entry) = root.iter().find(|entry| entry.name == b"headwater.toml")
-    {
-        files.headwater = read(objects, "headwater.toml".into(), entry, &mut files.no_files)?;
-    }
-    let of_gitsheets = |entry: &&TreeEntry| entry.name == b".gitsheets";
-    if root.iter().find(of_gitsheets).is_some_and(|entry| entry.mode != EntryMode::Folder) {
-        files.no_files.push(".gitsheets".into());
-    }
-    for entry in objects.folder_at(tree, b".gitsheets")?.unwrap_or_default() {
-        // The name of a sheet is text; a file with any other name defines none.
-        let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
-        if name.ends_with(".toml") && name != ".toml" {
-            let path = format!(".gitsheets/{name}");
-            files.gitsheets.extend(read(objects, path, &entry, &mut files.no_files)?);
-        }
-    }
-    contracts(objects, tree, ".gitsheets/contracts", DEPTH, &mut files)?;
-    let folder = |entry: TreeEntry| RootEntry {
+    let folder = |entry: &TreeEntry| RootEntry {
         is_folder: entry.mode == EntryMode::Folder,
-        name: entry.name,
+        name: entry.name.clone(),
     };
-    if files.headwater.is_none() && !root.iter().any(defines) {
-        files.collections = collections(objects, tree)?;
-    }
-    files.root = root.into_iter().map(folder).collect();
+    let folders = root.iter().map(folder).collect();
+    let mut reading =
+        Reading { objects, tree, found: DefinitionFiles::default(), files: 0, bytes: 0 };
+    let mut files = match reading.run(&root, instead) {
+        Ok(()) => reading.found,
+        Err(Stop::Object(error)) => return Err(error),
+        Err(Stop::TooMuch { path }) => {
+            DefinitionFiles { too_much_at: Some(path), ..DefinitionFiles::default() }
+        }
+    };
+    files.root = folders;
     Ok(files)
 }
 
-fn contracts(
-    objects: &Objects,
-    tree: TreeId,
-    folder: &str,
-    depth: usize,
-    found: &mut DefinitionFiles,
-) -> Result<(), ObjectError> {
-    let entries = objects.folder_at(tree, folder.as_bytes())?.unwrap_or_default();
-    for entry in entries {
-        let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
-        let path = format!("{folder}/{name}");
-        if entry.mode == EntryMode::Folder && depth > 0 {
-            contracts(objects, tree, &path, depth - 1, found)?;
-        } else if name.ends_with(".toml") {
-            found.contracts.extend(read(objects, path, &entry, &mut found.no_files)?);
-        }
-    }
-    Ok(())
+/// Why the reading of definitions ended early.
+enum Stop {
+    Object(ObjectError),
+    /// There are more files or bytes than may define sheets; `path` is the first one above.
+    TooMuch {
+        path: String,
+    },
 }
 
-/// Reads a definition, or adds its path to `no_files` if the entry is not a file. A definition
-/// above the limit reads as empty, which is never valid, so it becomes a problem of the definition.
-fn read(
-    objects: &Objects,
-    path: String,
-    entry: &TreeEntry,
-    no_files: &mut Vec<String>,
-) -> Result<Option<DefinitionFile>, ObjectError> {
-    if !matches!(entry.mode, EntryMode::Regular | EntryMode::Executable) {
-        no_files.push(path);
-        return Ok(None);
+impl From<ObjectError> for Stop {
+    fn from(error: ObjectError) -> Self {
+        Self::Object(error)
     }
-    let bytes =
-        objects.read_blob(BlobId::from_bytes(entry.id), LIMIT, |content| match content {
+}
+
+/// The definitions of a tree while they are read, within [`FILES`] and [`BYTES`].
+struct Reading<'o> {
+    objects: &'o Objects,
+    tree: TreeId,
+    found: DefinitionFiles,
+    files: usize,
+    bytes: usize,
+}
+
+impl Reading<'_> {
+    fn run(&mut self, root: &[TreeEntry], instead: Option<&DefinitionFile>) -> Result<(), Stop> {
+        self.found.headwater = instead.cloned();
+        if self.found.headwater.is_none()
+            && let Some(entry) = root.iter().find(|entry| entry.name == b"headwater.toml")
+        {
+            self.found.headwater = self.read("headwater.toml".into(), entry)?;
+        }
+        let of_gitsheets = |entry: &&TreeEntry| entry.name == b".gitsheets";
+        if root.iter().find(of_gitsheets).is_some_and(|entry| entry.mode != EntryMode::Folder) {
+            self.found.no_files.push(".gitsheets".into());
+        }
+        for entry in self.folder(".gitsheets")? {
+            // The name of a sheet is text; a file with any other name defines none.
+            let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
+            if name.ends_with(".toml") && name != ".toml" {
+                let file = self.read(format!(".gitsheets/{name}"), &entry)?;
+                self.found.gitsheets.extend(file);
+            }
+        }
+        self.contracts(".gitsheets/contracts", DEPTH)?;
+        if self.found.headwater.is_none() && !root.iter().any(defines) {
+            self.found.collections = collections(self.objects, self.tree)?;
+        }
+        Ok(())
+    }
+
+    fn folder(&self, path: &str) -> Result<Vec<TreeEntry>, ObjectError> {
+        Ok(self.objects.folder_at(self.tree, path.as_bytes())?.unwrap_or_default())
+    }
+
+    fn contracts(&mut self, folder: &str, depth: usize) -> Result<(), Stop> {
+        for entry in self.folder(folder)? {
+            let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
+            let path = format!("{folder}/{name}");
+            if entry.mode == EntryMode::Folder && depth > 0 {
+                self.count(&path)?;
+                self.contracts(&path, depth - 1)?;
+            } else if name.ends_with(".toml") {
+                let file = self.read(path, &entry)?;
+                self.found.contracts.extend(file);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a definition, or adds its path to `no_files` if the entry is not a file. A definition
+    /// above the limit reads as empty, which is never valid, so it becomes a problem of the
+    /// definition.
+    fn read(&mut self, path: String, entry: &TreeEntry) -> Result<Option<DefinitionFile>, Stop> {
+        self.count(&path)?;
+        if !matches!(entry.mode, EntryMode::Regular | EntryMode::Executable) {
+            self.found.no_files.push(path);
+            return Ok(None);
+        }
+        let blob = BlobId::from_bytes(entry.id);
+        let bytes = self.objects.read_blob(blob, LIMIT, |content| match content {
             BlobContent::Bytes(bytes) => bytes.to_owned(),
             BlobContent::TooLarge(_) => Vec::new(),
         })?;
-    Ok(Some(DefinitionFile { path, bytes }))
+        self.bytes += bytes.len();
+        match self.bytes > BYTES {
+            true => Err(Stop::TooMuch { path }),
+            false => Ok(Some(DefinitionFile { path, bytes })),
+        }
+    }
+
+    /// Counts a file or folder.
+    fn count(&mut self, path: &str) -> Result<(), Stop> {
+        self.files += 1;
+        match self.files > FILES {
+            true => Err(Stop::TooMuch { path: path.to_owned() }),
+            false => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -216,6 +271,38 @@ mod tests {
             assert!(layout.is_unsettled(b"people/ada.toml"), "{path}: nobody writes it");
             assert_eq!(layout.sheets().count(), usize::from(is_declared), "{path}");
             assert!(layout.sheets().all(|sheet| !sheet.public), "{path}");
+        }
+    }
+
+    #[test]
+    fn definitions_without_number_or_bytes_are_one_problem_and_none_is_read() {
+        let large = "#".repeat(1 << 20);
+        let schema = "[gitsheet]\nroot = \"x\"\npath = \"${{ a }}\"\n";
+        for (path, content, count) in [
+            (".gitsheets/contracts/a.b/c", &*large, 17),
+            (".gitsheets/c", &*large, 17),
+            (".gitsheets/c", schema, FILES + 1),
+            (".gitsheets/contracts/a.b/c", "", FILES),
+        ] {
+            let mut upstream = Upstream::new();
+            let mut commit = upstream.commit("first").put("x/a.toml", "a = \"a\"");
+            for n in 0..count {
+                commit = commit.put(&format!("{path}{n:05}.toml"), content);
+            }
+            let commit: CommitId = commit.push().parse().unwrap();
+            let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+            let objects = mirror.objects().unwrap();
+            let tree = objects.commit(commit).unwrap().tree;
+            let files = gather(&objects, tree, None).unwrap();
+            assert!(files.gitsheets.is_empty() && files.contracts.is_empty(), "{path}");
+            let layout = Layout::read(&files);
+            let problems: Vec<_> = layout.problems().collect();
+            let last = format!("{path}{:05}.toml", count - 1);
+            assert_eq!(problems.len(), 1, "{path}");
+            assert_eq!(problems[0].path, last, "{path}");
+            assert!(problems[0].message.contains("16 MiB"), "{}", problems[0].message);
+            assert!(!layout.is_inferred() && layout.sheets().count() == 0, "{path}");
+            assert!(layout.is_unsettled(b"x/a.toml"), "{path}: nobody writes it");
         }
     }
 }

@@ -15,6 +15,7 @@ mod inferred;
 mod reference_check;
 mod records_settings;
 mod file_name;
+mod overlap;
 mod redefinition;
 mod reference;
 mod reserved;
@@ -88,8 +89,10 @@ impl Layout {
     /// Reads the layout of a commit. This never fails: an unusable definition becomes a sheet with
     /// a problem, which claims nothing and keeps everything below its root from other sheets.
     pub fn read(files: &DefinitionFiles) -> Self {
-        let inferred =
-            files.gitsheets.is_empty() && files.headwater.is_none() && files.no_files.is_empty();
+        let inferred = files.gitsheets.is_empty()
+            && files.headwater.is_none()
+            && files.no_files.is_empty()
+            && files.too_much_at.is_none();
         let mut rules = Rules {
             inferred,
             sheets: BTreeMap::new(),
@@ -99,9 +102,20 @@ impl Layout {
             view: View::PUBLIC,
             by_view: ByView::default(),
         };
-        if inferred {
+        if let Some(path) = &files.too_much_at {
+            let message = "no definition is read: those up to this one are more than 10,000 files \
+                           or have more than 16 MiB";
+            rules.refuse(path, message.into());
+        } else if inferred {
             rules.folders = Inferred::new(files);
             rules.sheets = rules.folders.sheets(files);
+            if rules.sheets.len() > overlap::FOLDERS {
+                rules.inferred = false;
+                rules.sheets.clear();
+                let most = overlap::FOLDERS;
+                rules
+                    .refuse("", format!("more than {most} folders: declare those that are sheets"));
+            }
         } else {
             rules.declare(files);
         }
@@ -213,11 +227,13 @@ impl Layout {
 
 impl Rules {
     fn declare(&mut self, files: &DefinitionFiles) {
-        let contracts = contract::Contracts(&files.contracts);
-        let gitsheets = files.gitsheets.iter().map(|file| gitsheets::read(file, &contracts));
+        let contracts = contract::Contracts::new(&files.contracts);
+        let room = schema::Room::default();
+        let read = |file| gitsheets::read(file, &contracts, &room);
+        let gitsheets = files.gitsheets.iter().map(read);
         let mut specs: BTreeMap<_, _> = gitsheets.map(|spec| (spec.name.clone(), spec)).collect();
         if let Some(file) = &files.headwater {
-            match declared::read(file) {
+            match declared::read(file, &room) {
                 Err(problems) => {
                     self.problems.extend(problems);
                     self.unsettled.insert(String::new());
@@ -225,21 +241,30 @@ impl Rules {
                 Ok(declared) => self.add(declared, &file.path, &mut specs),
             }
         }
+        if specs.len() > overlap::SHEETS {
+            let path = if files.gitsheets.is_empty() { "headwater.toml" } else { ".gitsheets" };
+            self.refuse(path, format!("more than {} sheets: none is read", overlap::SHEETS));
+            specs.clear();
+        }
+        overlap::limit(&mut specs);
         reference_check::link(&mut specs, files);
         for path in &files.no_files {
             let message = match path.as_str() {
                 ".gitsheets" => "the definitions must be in a folder, which this is not",
                 _ => "a definition must be a file, which this is not",
             };
-            self.problems.push(Problem {
-                sheet: None,
-                ..Problem::new(&SheetName::new(""), path, Rule::Definition, message.into())
-            });
-            self.unsettled.insert(String::new());
+            self.refuse(path, message.into());
         }
         let unsound = specs.values().filter(|spec| !spec.problems.is_empty());
         self.unsettled.extend(unsound.map(|spec| spec.root.clone()));
         self.sheets = specs.into_iter().map(|(name, spec)| (name, Arc::new(spec))).collect();
+    }
+
+    /// Adds a problem of the definitions as a whole: which sheets there are is unknown.
+    fn refuse(&mut self, path: &str, message: String) {
+        let problem = Problem::new(&SheetName::new(""), path, Rule::Definition, message);
+        self.problems.push(Problem { sheet: None, ..problem });
+        self.unsettled.insert(String::new());
     }
 
     /// Adds the sheets of `headwater.toml` to those in the gitsheets format.

@@ -21,6 +21,7 @@ mod lock;
 mod objects;
 mod open;
 mod ownership;
+mod pack;
 mod push;
 mod quarantine;
 mod read;

@@ -35,6 +35,7 @@ pub fn engine(layers: &Layers<'_>) -> Result<EngineConfig, ConfigError> {
             stall: FetchLimits::default().stall.min(timeout),
             max_bytes: layers.require(&FETCH_LIMIT, values::number)?,
             max_made: FetchLimits::made_within(timeout),
+            max_held: FetchLimits::default().max_held,
         },
         limits: AdmissionLimits {
             problems: layers.require(&QUARANTINE_LIMIT, values::number)?,

@@ -21,14 +21,14 @@ use crate::id::SheetName;
 use crate::problem::{Problem, Rule};
 
 use super::file_shape::INFERRED;
-use super::schema::Schema;
+use super::schema::{Room, Schema};
 use super::settings::SettingError;
 use super::spec::SheetSpec;
 use super::template::Template;
 use super::{DefinitionFile, records_settings, settings};
 
 /// Reads the sheets of a `headwater.toml`, or the problems that prevent it from being read at all.
-pub(super) fn read(file: &DefinitionFile) -> Result<Vec<SheetSpec>, Vec<Problem>> {
+pub(super) fn read(file: &DefinitionFile, room: &Room) -> Result<Vec<SheetSpec>, Vec<Problem>> {
     let problem = |message| Problem {
         sheet: None,
         ..Problem::new(&SheetName::new(""), &*file.path, Rule::Definition, message)
@@ -42,19 +42,19 @@ pub(super) fn read(file: &DefinitionFile) -> Result<Vec<SheetSpec>, Vec<Problem>
     match table.get("sheets") {
         None => Ok(Vec::new()),
         Some(Value::Object(sheets)) => {
-            Ok(sheets.iter().map(|(name, sheet)| read_sheet(file, name, sheet)).collect())
+            Ok(sheets.iter().map(|(name, sheet)| read_sheet(file, name, sheet, room)).collect())
         }
         Some(_) => Err(vec![problem("sheets must be a table of sheets".into())]),
     }
 }
 
-fn read_sheet(file: &DefinitionFile, name: &str, sheet: &Value) -> SheetSpec {
+fn read_sheet(file: &DefinitionFile, name: &str, sheet: &Value, room: &Room) -> SheetSpec {
     let mut spec = SheetSpec::bare(SheetName::new(name), name.to_owned());
     spec.definition = Some(file.path.clone());
     let id = format!("headwater.toml\0{name}\0{sheet}");
     spec.id = *blake3::hash(id.as_bytes()).as_bytes();
     let wrong = match sheet {
-        Value::Object(sheet) => fill(&mut spec, sheet),
+        Value::Object(sheet) => fill(&mut spec, sheet, room),
         _ => {
             spec.root.clear();
             vec!["a sheet must be a table".into()]
@@ -68,7 +68,7 @@ fn read_sheet(file: &DefinitionFile, name: &str, sheet: &Value) -> SheetSpec {
     spec
 }
 
-fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<SettingError> {
+fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>, room: &Room) -> Vec<SettingError> {
     let others =
         [&["root", "format", "path", "body", "schema"][..], &records_settings::KEYS].concat();
     let mut wrong = settings::unknown_keys(sheet, &others);
@@ -113,10 +113,12 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<SettingError> {
     }
     match sheet.get("schema") {
         None => {}
-        Some(schema @ Value::Object(_)) => match Schema::compile(std::slice::from_ref(schema)) {
-            Ok(schema) => spec.schema = Some(Arc::new(schema)),
-            Err(error) => wrong.push(format!("schema: {error}").into()),
-        },
+        Some(schema @ Value::Object(_)) => {
+            match Schema::compile(std::slice::from_ref(schema), room) {
+                Ok(schema) => spec.schema = Some(Arc::new(schema)),
+                Err(error) => wrong.push(format!("schema: {error}").into()),
+            }
+        }
         Some(_) => wrong.push("schema must be a table".into()),
     }
     wrong.extend(records_settings::fill(spec, sheet));

@@ -38,4 +38,6 @@ pub struct DefinitionFiles {
     /// The paths with a symlink, a submodule or a folder where a definition would be a file, or
     /// anything but a folder where `.gitsheets` would be. Their definitions are unknown.
     pub no_files: Vec<String>,
+    /// The first path above what may define sheets in number or bytes. Then no definition was read.
+    pub too_much_at: Option<String>,
 }

@@ -12,14 +12,14 @@ use crate::id::SheetName;
 use crate::problem::{Problem, Rule};
 
 use super::contract::{Contracts, is_contract_name};
-use super::schema::Schema;
+use super::schema::{Room, Schema};
 use super::settings::SettingError;
 use super::spec::SheetSpec;
 use super::template::Template;
 use super::{DefinitionFile, settings, sort};
 
 /// Reads one definition. This never fails: errors become problems of the sheet.
-pub(super) fn read(file: &DefinitionFile, contracts: &Contracts<'_>) -> SheetSpec {
+pub(super) fn read(file: &DefinitionFile, contracts: &Contracts<'_>, room: &Room) -> SheetSpec {
     let name = file.path.strip_prefix(".gitsheets/").unwrap_or(&file.path);
     let name = SheetName::new(name.strip_suffix(".toml").unwrap_or(name));
     let mut spec = SheetSpec::bare(name.clone(), String::new());
@@ -32,7 +32,7 @@ pub(super) fn read(file: &DefinitionFile, contracts: &Contracts<'_>) -> SheetSpe
             vec![problem.at(line, column)]
         }
         Ok(table) => {
-            let mut wrong = fill(&mut spec, &table, contracts, &mut hasher);
+            let mut wrong = fill(&mut spec, &table, contracts, room, &mut hasher);
             if name.as_str().starts_with('_') {
                 wrong.insert(0, "the name of a sheet must not begin with `_`".into());
             }
@@ -48,6 +48,7 @@ fn fill(
     spec: &mut SheetSpec,
     table: &Value,
     contracts: &Contracts<'_>,
+    room: &Room,
     hasher: &mut blake3::Hasher,
 ) -> Vec<SettingError> {
     let Some(sheet) = table.get("gitsheet").and_then(Value::as_object) else {
@@ -76,7 +77,7 @@ fn fill(
     }
     match schemas(sheet, contracts, hasher) {
         Ok(parts) if parts.is_empty() => {}
-        Ok(parts) => match Schema::compile(&parts) {
+        Ok(parts) => match Schema::compile(&parts, room) {
             Ok(schema) => spec.schema = Some(Arc::new(schema)),
             Err(error) => wrong.push(format!("gitsheet.schema: {error}").into()),
         },

@@ -3,7 +3,9 @@
 
 mod keywords;
 mod kinds;
+mod looks;
 mod references;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +18,9 @@ use crate::value::FieldPath;
 
 use keywords::{KEYWORDS, LIST, NAMED, ONE};
 pub(super) use kinds::Kinds;
+use looks::{Counted, Prices, Seen};
+use references::Effort;
+pub(super) use room::Room;
 
 /// The maximum nesting depth of a schema, and the maximum number of violations reported for one
 /// record.
@@ -28,6 +33,14 @@ const FOUND: usize = 10_000;
 /// each value in it.
 const STEPS: usize = 50_000;
 const STEPS_EACH: usize = 100;
+/// How often a check may look at a value: so often at any value, and so often more for each value
+/// in it. A keyword looks a few times at what it applies to.
+const LOOKS: usize = 500_000;
+const LOOKS_EACH: usize = 200;
+/// How often a pattern that looks around may try again on one text.
+const BACKTRACKS: usize = 5_000;
+/// The most bytes of a compiled pattern.
+const PATTERN_BYTES: usize = 1 << 20;
 /// The references and alternatives that are tried to say what is wrong with a value. Each may come
 /// with a copy of a part of it.
 const STEPS_TO_TELL: usize = 10_000;
@@ -35,7 +48,8 @@ const STEPS_TO_TELL: usize = 10_000;
 /// A compiled schema.
 #[derive(Debug)]
 pub struct Schema {
-    validator: Validator,
+    validator: Validator<Counted>,
+    prices: Prices,
     source: Value,
     fields: BTreeSet<String>,
     containers: BTreeSet<String>,
@@ -48,7 +62,7 @@ pub struct Schema {
 /// A reason why a schema cannot be used, in one sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct SchemaError(String);
+pub(super) struct SchemaError(String);
 
 /// A value that breaks the schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,8 +80,9 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// Fails on an unknown keyword, and if the validator rejects the schema.
-    pub fn compile(parts: &[Value]) -> Result<Self, SchemaError> {
+    /// Fails on an unknown keyword, if there is not enough `room` for the schema, and if the
+    /// validator rejects it.
+    pub(super) fn compile(parts: &[Value], room: &Room) -> Result<Self, SchemaError> {
         let (mut fields, mut containers) = (BTreeSet::new(), BTreeSet::new());
         let (mut texts, mut kinds) = (BTreeSet::new(), BTreeMap::<_, Kinds>::new());
         for part in parts {
@@ -83,20 +98,23 @@ impl Schema {
                 fields.insert(path);
             });
         }
+        let prices = room.take(parts)?;
         let whole = match parts {
             [one] => one.clone(),
             several => json!({ "allOf": several }),
         };
-        let validator = references::counting(jsonschema::options())
+        let patterns =
+            PatternOptions::fancy_regex().backtrack_limit(BACKTRACKS).size_limit(PATTERN_BYTES);
+        let validator = references::counting(jsonschema::options_for())
             .with_draft(Draft::Draft7)
             .should_validate_formats(true)
             .should_ignore_unknown_formats(true)
             .offline()
-            .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(100_000))
+            .with_pattern_options(patterns)
             .build(&references::counted(&whole))
             .map_err(|error| SchemaError(unusable(&error)))?;
         let closed = parts.iter().filter_map(only_members).collect();
-        Ok(Self { validator, source: whole, fields, containers, texts, kinds, closed })
+        Ok(Self { validator, prices, source: whole, fields, containers, texts, kinds, closed })
     }
 
     /// Returns the schema itself, in Draft 7, as one document in which its references resolve.
@@ -131,23 +149,26 @@ impl Schema {
 
     /// Returns what is wrong with `value`, by place and message; at most a hundred.
     ///
-    /// Costs at most so many steps through references, by the number of values in `value`. One that
-    /// would take more breaks the schema.
+    /// Costs at most so many steps, by the number of values in `value` and whatever the schema. A
+    /// value that would take more breaks the schema.
     pub fn violations(&self, value: &Value) -> Vec<Violation> {
-        let steps = STEPS + STEPS_EACH * count(value);
-        match references::within(steps, || self.validator.is_valid(value)) {
+        let values = count(value);
+        let effort = Effort {
+            steps: STEPS + STEPS_EACH * values,
+            looks: LOOKS + LOOKS_EACH * values,
+            prices: self.prices,
+        };
+        match references::within(effort, || self.validator.is_valid(Seen(value))) {
             Some(true) => return Vec::new(),
             Some(false) => {}
             None => {
-                let message = format!(
-                    "checking the value takes more than {steps} steps through the references of \
-                     the schema"
-                );
-                return vec![whole_value(message)];
+                let message = "checking the value under the schema takes too many steps";
+                return vec![whole_value(message.into())];
             }
         }
-        let all = || self.validator.iter_errors(value).take(FOUND).map(violation).collect();
-        let Some(mut violations): Option<Vec<_>> = references::within(STEPS_TO_TELL, all) else {
+        let all = || self.validator.iter_errors(Seen(value)).take(FOUND).map(violation).collect();
+        let effort = Effort { steps: STEPS_TO_TELL, ..effort };
+        let Some(mut violations): Option<Vec<_>> = references::within(effort, all) else {
             let message = "the value violates the schema, whose references and \
                            alternatives give too many reasons to list";
             return vec![whole_value(message.into())];
@@ -285,6 +306,10 @@ fn collect_fields(schema: &Value, prefix: &str, found: &mut dyn FnMut(String, &V
 mod tests {
     use super::*;
 
+    fn compile(parts: &[Value]) -> Result<Schema, SchemaError> {
+        Schema::compile(parts, &Room::default())
+    }
+
     #[test]
     fn every_violation_is_told_with_its_place() {
         let schema = json!({
@@ -294,7 +319,7 @@ mod tests {
                 "email": { "type": "string", "format": "email" }
             }
         });
-        let schema = Schema::compile(&[schema]).unwrap();
+        let schema = compile(&[schema]).unwrap();
         assert_eq!(schema.violations(&json!({"slug": "a", "email": "a@b.org"})), []);
         let found = schema.violations(&json!({"slug": "A", "email": "x"}));
         let places: Vec<_> = found.iter().map(|violation| &*violation.pointer).collect();
@@ -314,7 +339,7 @@ mod tests {
             "c": {"type": ["string", "number"]}, "d": {"type": "integer"}, "e": {},
             "g": {"type": ["string"]}, "h": {"type": ["null"]},
         }});
-        let schema = Schema::compile(&[schema]).unwrap();
+        let schema = compile(&[schema]).unwrap();
         let texts = ["a", "b", "g", "c", "d", "e", "f", "h"].map(|field| schema.is_text(field));
         assert_eq!(texts, [true, true, true, false, false, false, false, false]);
     }
@@ -322,7 +347,7 @@ mod tests {
     #[test]
     fn a_field_is_forbidden_where_others_are_named_and_no_more_are_taken() {
         let forbids = |schema: Value, field: &str| {
-            Schema::compile(&[json!({}), schema]).unwrap().forbids(&FieldPath::new(field))
+            compile(&[json!({}), schema]).unwrap().forbids(&FieldPath::new(field))
         };
         let open = json!({"properties": {"a": {}}});
         let closed = json!({"properties": {"a": {}}, "additionalProperties": false});
@@ -338,14 +363,14 @@ mod tests {
     #[test]
     fn the_source_is_what_all_parts_say_together() {
         let (a, b) = (json!({"title": "a"}), json!({"title": "b"}));
-        assert_eq!(*Schema::compile(std::slice::from_ref(&a)).unwrap().source(), a);
-        let both = Schema::compile(&[a.clone(), b.clone()]).unwrap();
+        assert_eq!(*compile(std::slice::from_ref(&a)).unwrap().source(), a);
+        let both = compile(&[a.clone(), b.clone()]).unwrap();
         assert_eq!(*both.source(), json!({"allOf": [a, b]}));
     }
 
     #[test]
     fn the_values_of_a_record_are_not_in_the_message() {
-        let schema = Schema::compile(&[json!({"properties": {"a": {"const": 1}}})]).unwrap();
+        let schema = compile(&[json!({"properties": {"a": {"const": 1}}})]).unwrap();
         let found = schema.violations(&json!({"a": "hush"}));
         assert!(!found[0].message.contains("hush"), "{}", found[0].message);
     }
@@ -355,7 +380,7 @@ mod tests {
         for (format, good, bad) in
             [("idn-email", "ä@bücher.de", "ä"), ("idn-hostname", "bücher.de", "a b")]
         {
-            let schema = Schema::compile(&[json!({ "format": format })]).unwrap();
+            let schema = compile(&[json!({ "format": format })]).unwrap();
             assert_eq!(schema.violations(&json!(good)).len(), 0, "{format}");
             assert_eq!(schema.violations(&json!(bad)).len(), 1, "{format}");
         }
@@ -370,13 +395,13 @@ mod tests {
             json!({"items": [{"nope": 1}]}),
             json!({"type": "nothing"}),
         ] {
-            assert!(Schema::compile(std::slice::from_ref(&schema)).is_err(), "{schema}");
+            assert!(compile(std::slice::from_ref(&schema)).is_err(), "{schema}");
         }
-        assert!(Schema::compile(&[json!({"properties": {"bogus": {}}})]).is_ok());
+        assert!(compile(&[json!({"properties": {"bogus": {}}})]).is_ok());
     }
 
     fn compiles(schema: Value) -> bool {
-        Schema::compile(&[schema]).is_ok()
+        compile(&[schema]).is_ok()
     }
 
     #[test]
@@ -413,7 +438,7 @@ mod tests {
             "allOf": [named("all")], "oneOf": [named("one")], "if": named("tested"),
             "not": named("forbidden"), "default": named("data")
         });
-        let schema = Schema::compile(&[schema, named("second")]).unwrap();
+        let schema = compile(&[schema, named("second")]).unwrap();
         let fields: Vec<&str> = schema.fields().iter().map(String::as_str).collect();
         assert_eq!(fields, ["all", "list", "list.inside", "one", "second", "tested"]);
         assert_eq!(schema.containers().iter().collect::<Vec<_>>(), ["list"]);
@@ -423,7 +448,7 @@ mod tests {
     fn a_reference_stays_inside_the_schema() {
         let with = |target: &str| json!({"definitions": {"a": {}}, "allOf": [{"$ref": target}]});
         assert!(compiles(with("#/definitions/a")));
-        let error = Schema::compile(&[with("other.json#/definitions/a")]).unwrap_err();
+        let error = compile(&[with("other.json#/definitions/a")]).unwrap_err();
         assert!(error.to_string().contains("leaves the schema"), "{error}");
     }
 
@@ -446,7 +471,7 @@ mod tests {
             if let Some(base) = base {
                 schema["$id"] = json!(base);
             }
-            let schema = Schema::compile(&[schema]).unwrap();
+            let schema = compile(&[schema]).unwrap();
             let (good, bad) = match is_part {
                 true => (json!({"at": "ab"}), json!({"at": "a"})),
                 false => (json!({"at": {"zip": "ab"}}), json!({"at": {}})),
@@ -475,7 +500,7 @@ mod tests {
             "definitions": {"node": {"anyOf": [kind("not"), kind("some")]}},
             "properties": {"rule": {"$ref": "#/definitions/node"}}
         });
-        Schema::compile(&[schema]).unwrap()
+        compile(&[schema]).unwrap()
     }
 
     fn tree(op: &str, depth: usize) -> Value {
@@ -506,7 +531,7 @@ mod tests {
             let alternatives = json!({"anyOf": [kind("not"), kind("some")]});
             let schema =
                 json!({"definitions": {"enum": alternatives}, "$ref": "#/definitions/enum"});
-            let schema = Schema::compile(&[schema]).unwrap();
+            let schema = compile(&[schema]).unwrap();
             let node = |depth: usize| {
                 let leaf = json!({"op": "nor"});
                 (0..depth).fold(leaf, |of, _| json!({"op": "nor", name: of}))
@@ -521,7 +546,7 @@ mod tests {
     fn many_values_that_fit_none_of_many_alternatives_give_one_problem_and_few_give_each() {
         let alternatives: Vec<Value> =
             (0..100).map(|n| json!({"required": [n.to_string()]})).collect();
-        let schema = Schema::compile(&[json!({"items": {"oneOf": alternatives}})]).unwrap();
+        let schema = compile(&[json!({"items": {"oneOf": alternatives}})]).unwrap();
         let wrong = |count: usize| Value::Array(vec![json!({}); count]);
         let few = schema.violations(&wrong(3));
         let places: Vec<_> = few.iter().map(|violation| &*violation.pointer).collect();
@@ -539,7 +564,7 @@ mod tests {
         };
         let definitions: Map<_, _> = (0..=40).map(|n| (format!("d{n}"), definition(n))).collect();
         let schema = json!({"definitions": definitions, "allOf": [name(0)]});
-        let schema = Schema::compile(&[schema]).unwrap();
+        let schema = compile(&[schema]).unwrap();
         for value in [json!({}), json!([])] {
             let found = schema.violations(&value);
             assert_eq!(found.len(), 1, "{found:?}");
@@ -559,14 +584,71 @@ mod tests {
                 "b": {"const": {"$ref": "#/nowhere"}},
             }
         });
-        let schema = Schema::compile(&[schema]).unwrap();
+        let schema = compile(&[schema]).unwrap();
         assert_eq!(schema.violations(&json!({"a": "x", "b": {"$ref": "#/nowhere"}})), []);
         assert_eq!(schema.violations(&json!({"a": 1, "b": 1})).len(), 2);
     }
 
     #[test]
     fn a_pattern_that_explodes_is_cut_short() {
-        let schema = Schema::compile(&[json!({"pattern": "^(a+)+(?=x)$"})]).unwrap();
+        let schema = compile(&[json!({"pattern": "^(a+)+(?=x)$"})]).unwrap();
         assert!(!schema.violations(&json!("a".repeat(60))).is_empty());
+    }
+
+    #[test]
+    fn a_value_and_a_schema_that_are_large_together_are_one_problem() {
+        let part = json!({"type": "integer"});
+        let numbers = |count: usize| Value::Array(vec![json!(1); count]);
+        let names = |count: usize| {
+            let member = |n: usize| (format!("m{n}"), json!(1));
+            Value::Object((0..count).map(member).collect())
+        };
+        let patterns: Map<_, _> = (0..1_000).map(|n| (format!("^x{n}"), json!({}))).collect();
+        let mut alternatives = vec![json!({"minimum": 9}); 2_000];
+        alternatives.push(json!({"maximum": 9}));
+        let numbered: Vec<Value> = (0..5_000).map(|n| json!([n])).collect();
+        for (schema, small, large) in [
+            (json!({"items": {"allOf": vec![part.clone(); 2_000]}}), numbers(10), numbers(5_000)),
+            (json!({"items": {"anyOf": alternatives}}), numbers(3), numbers(5_000)),
+            (
+                json!({"items": {"$ref": "#/definitions/a"},
+                       "definitions": {"a": {"allOf": vec![part; 2_000]}}}),
+                numbers(10),
+                numbers(5_000),
+            ),
+            (json!({"patternProperties": patterns}), names(3), names(5_000)),
+            (
+                json!({"items": {"enum": numbered}}),
+                json!([[1]]),
+                Value::Array(vec![json!([-1]); 2_000]),
+            ),
+            (
+                json!({"pattern": "^(?:(?=[^z]*$)a)*$"}),
+                json!("a".repeat(1_000)),
+                json!("a".repeat(100_000)),
+            ),
+        ] {
+            let schema = compile(&[schema]).unwrap();
+            assert_eq!(schema.violations(&small), []);
+            let found = schema.violations(&large);
+            assert_eq!(found.len(), 1, "{:.200}", schema.source.to_string());
+            assert!(found[0].message.contains("too many steps"), "{found:?}");
+        }
+        // A large value under a usual schema, and a usual value under a large schema.
+        let wide: Map<_, _> =
+            (0..2_000).map(|n| (format!("f{n}"), json!({"maximum": 9}))).collect();
+        let wide = compile(&[json!({"properties": wide, "additionalProperties": false})]).unwrap();
+        let record: Map<_, _> = (0..500).map(|n| (format!("f{n}"), json!(n % 9))).collect();
+        assert_eq!(wide.violations(&Value::Object(record)), []);
+        let named = json!({
+            "type": "object", "required": ["name", "at"], "additionalProperties": false,
+            "properties": {
+                "name": {"type": "string", "pattern": "^(?!-)[a-z-]+$", "maxLength": 50},
+                "at": {"type": "array", "items": {"type": "number", "minimum": -180}},
+            }
+        });
+        let points = compile(&[json!({"type": "array", "items": named})]).unwrap();
+        let point = json!({"name": "a-name-of-a-place", "at": [1.5, -20, 0]});
+        assert_eq!(points.violations(&Value::Array(vec![point; 20_000])), []);
     }
 }

@@ -1,13 +1,15 @@
 //! What a fetch must have received before it may enter the mirror.
 //!
 //! The tip must be a commit, its history must be complete down to what the mirror has, its tree
-//! must be well formed, and every file in it must exist. Indexing the pack has already decoded and
+//! must be well formed, and every file in it must exist. Every other commit that was received must
+//! have its parents and its tree, whether or not the tip needs it: what is in the mirror counts as
+//! complete from then on. Indexing the pack has already decoded and
 //! hashed every object, so only existence and kind remain to be checked. Names that are merely
 //! hostile (`..`, `.git`) are left to the engine, which reports them as problems.
 
 use std::collections::HashSet;
 
-use gix::objs::Exists as _;
+use gix::objs::{Exists as _, Kind};
 use gix::odb::Header as _;
 
 use super::history::{CommitFacts, object_id};
@@ -39,6 +41,45 @@ pub(super) fn check(
     changes.iter().try_for_each(|change| check_file(received, change))
 }
 
+/// Checks that the parents and the tree of each of these commits exist. What is not a commit is
+/// passed over.
+///
+/// Costs as much as reading each commit twice.
+pub(super) fn check_commits(received: &Objects, ids: &[CommitId]) -> Result<(), ObjectError> {
+    let own: HashSet<&CommitId> = ids.iter().collect();
+    for id in ids {
+        if kind_of(received, object_id(*id))? != Kind::Commit {
+            continue;
+        }
+        let CommitFacts { parents, tree, .. } = commit(received, *id)?;
+        for parent in parents {
+            if !own.contains(&parent) {
+                check_kind(received, object_id(parent), Kind::Commit)?;
+            }
+        }
+        let tree = gix::ObjectId::Sha1(*tree.as_bytes());
+        // Git knows the empty tree without ever storing it.
+        if tree != gix::ObjectId::empty_tree(gix::hash::Kind::Sha1) {
+            check_kind(received, tree, Kind::Tree)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a commit that has no more parents than it may have.
+fn commit(received: &Objects, id: CommitId) -> Result<CommitFacts, ObjectError> {
+    match received.commit(id)? {
+        CommitFacts { parents, .. } if parents.len() > MAX_PARENTS => {
+            Err(ObjectError::TooManyParents {
+                id: id.to_string(),
+                count: parents.len(),
+                limit: MAX_PARENTS,
+            })
+        }
+        facts => Ok(facts),
+    }
+}
+
 /// Reads the commits from the tip down to those in the mirror, and returns the tree of the tip.
 fn check_history(
     received: &Objects,
@@ -55,22 +96,12 @@ fn check_history(
     let is_known = |commit: CommitId| {
         known.as_ref().is_some_and(|known| known.objects.exists(&object_id(commit)))
     };
-    let commit = |id: CommitId| match received.commit(id)? {
-        CommitFacts { parents, .. } if parents.len() > MAX_PARENTS => {
-            Err(ObjectError::TooManyParents {
-                id: id.to_string(),
-                count: parents.len(),
-                limit: MAX_PARENTS,
-            })
-        }
-        facts => Ok(facts),
-    };
-    let first = commit(tip)?;
+    let first = commit(received, tip)?;
     let mut seen = HashSet::from([tip]);
     let mut pending = if is_known(tip) { Vec::new() } else { first.parents };
     while let Some(next) = pending.pop() {
         if seen.insert(next) && !is_known(next) {
-            pending.extend(commit(next)?.parents);
+            pending.extend(commit(received, next)?.parents);
         }
     }
     Ok(first.tree)
@@ -80,17 +111,22 @@ fn check_file(received: &Objects, change: &PathChange) -> Result<(), ObjectError
     let Some(entry) = change.new.filter(|entry| entry.mode != EntryMode::Submodule) else {
         return Ok(());
     };
-    let id = gix::ObjectId::Sha1(*entry.id.as_bytes());
-    let header = received
-        .repo
-        .objects
-        .try_header(&id)
-        .map_err(|error| ObjectError::unreadable(&id, error))?
-        .ok_or_else(|| ObjectError::missing(&received.repo, &id))?;
-    if header.kind() == gix::objs::Kind::Blob {
-        Ok(())
-    } else {
-        let found = kind_name(header.kind());
-        Err(ObjectError::WrongKind { id: id.to_string(), found, wanted: "blob" })
+    check_kind(received, gix::ObjectId::Sha1(*entry.id.as_bytes()), Kind::Blob)
+}
+
+/// Checks that an object exists and is of the kind `wanted`.
+fn check_kind(received: &Objects, id: gix::ObjectId, wanted: Kind) -> Result<(), ObjectError> {
+    match kind_of(received, id)? {
+        found if found == wanted => Ok(()),
+        found => {
+            let (found, wanted) = (kind_name(found), kind_name(wanted));
+            Err(ObjectError::WrongKind { id: id.to_string(), found, wanted })
+        }
     }
+}
+
+fn kind_of(received: &Objects, id: gix::ObjectId) -> Result<Kind, ObjectError> {
+    let header = received.repo.objects.try_header(&id);
+    let header = header.map_err(|error| ObjectError::unreadable(&id, error))?;
+    Ok(header.ok_or_else(|| ObjectError::missing(&received.repo, &id))?.kind())
 }

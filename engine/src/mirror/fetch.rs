@@ -15,10 +15,12 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use self::error::TOO_MUCH_WORK;
 pub use self::error::{FetchError, FetchErrorKind};
 use self::negotiate::{OneRound, haves};
 use super::conversation::{Conversation, TAGS};
 use super::open::is_branch_name;
+use super::pack::{self, PackError, PackLimits, WrittenPack};
 use super::quarantine::Quarantine;
 use super::system::is_of_our_side;
 use super::transport::Budget;
@@ -92,22 +94,27 @@ impl Mirror {
             return Err(FetchError::InvalidBranch { branch: branch.to_owned() });
         }
         let started = Instant::now();
-        let attempt = |known: Known| {
+        let attempt = |known: Known, asked: Asked| {
             let timeout = limits.timeout.saturating_sub(started.elapsed());
             let limits = FetchLimits { timeout, ..*limits };
             let expecting = Arc::new(Budget::new(&limits.of_early()));
             let early =
-                Attempt { mirror: self, remote, branch, budget: expecting, known, expected };
+                Attempt { mirror: self, remote, branch, budget: expecting, known, asked, expected };
             Attempt { budget: Arc::new(Budget::new(&limits)), ..early }.run(&early)
         };
-        match attempt(Known::Everything) {
+        match attempt(Known::Everything, Asked::BranchAndTags) {
             // An object that the mirror should have is missing, or the remote hides it. Asking for
             // everything shows which, and repairs the mirror.
             Err(FetchError::ContentRejected { rule: "missing_object", .. })
                 if self.has_refs().unwrap_or(false) =>
             {
                 tracing::warn!(%remote, %branch, "objects are missing; fetching everything again");
-                attempt(Known::Nothing)
+                attempt(Known::Nothing, Asked::BranchAndTags)
+            }
+            // Whoever may push tags must not be able to stop the branch.
+            Err(FetchError::TooTalkative { .. }) => {
+                tracing::warn!(%remote, %branch, "there are too many tags; fetching without them");
+                attempt(Known::Everything, Asked::Branch)
             }
             outcome => outcome,
         }
@@ -125,12 +132,21 @@ enum Known {
     Nothing,
 }
 
+/// The references that the remote is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    BranchAndTags,
+    /// The branch alone. The tags in the mirror stay as they are.
+    Branch,
+}
+
 struct Attempt<'a> {
     mirror: &'a Mirror,
     remote: &'a Remote,
     branch: &'a str,
     budget: Arc<Budget>,
     known: Known,
+    asked: Asked,
     /// The commit that the branch is reported to be at.
     expected: Option<CommitId>,
 }
@@ -150,9 +166,12 @@ impl Attempt<'_> {
             let ask = |commit| (commit, scope.spawn(move || early.receive_early(commit)));
             let mut early = expected.map(ask);
             let received = Conversation::hold(self.remote, &self.budget, |talk| {
-                let refs = talk.list(&[&head_ref, TAGS])?;
+                let refs = match self.asked {
+                    Asked::BranchAndTags => talk.list(&[&head_ref, TAGS]),
+                    Asked::Branch => talk.list(&[&head_ref]),
+                }?;
                 fault::point("fetch.listed").map_err(FetchError::ours)?;
-                let tags = refs.tags.clone();
+                let tags = (self.asked == Asked::BranchAndTags).then(|| refs.tags.clone());
                 let Some(tip) = refs.commit(&head_ref) else {
                     let others = talk.list(&["refs/heads/"])?;
                     let is_empty = others.is_empty();
@@ -176,8 +195,8 @@ impl Attempt<'_> {
                 }
                 let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
                 fault::point("fetch.quarantine").map_err(FetchError::ours)?;
-                let objects = self.receive(talk, &known, &quarantine, tip)?;
-                let pack = Some(ReceivedPack { quarantine, objects, early_bytes: 0 });
+                let written = self.receive(talk, &known, &quarantine, tip)?;
+                let pack = Some(ReceivedPack { quarantine, written, early_bytes: 0 });
                 Ok(Received { head, pack, tags })
             });
             if let Some((commit, early)) = early {
@@ -194,7 +213,7 @@ impl Attempt<'_> {
         })?;
         let talked = begun.elapsed();
         let (early_bytes, objects) =
-            received.pack.as_ref().map_or((0, 0), |pack| (pack.early_bytes, pack.objects));
+            received.pack.as_ref().map_or((0, 0), |pack| (pack.early_bytes, pack.written.objects));
         let bytes = self.budget.received() + early_bytes;
         let new = received.head.commit();
         if let Some(tip) = new {
@@ -207,7 +226,9 @@ impl Attempt<'_> {
             Some(tip) => mirrored.set_reference(&our_ref, Expected::Any, tip)?,
             None => mirrored.delete_reference(&our_ref, Expected::Any)?,
         }
-        if let Err(error) = tags::follow(&mirrored, &received.tags) {
+        if let Some(tags) = &received.tags
+            && let Err(error) = tags::follow(&mirrored, tags)
+        {
             tracing::warn!(error = chain(&error), "cannot follow the tags of the remote");
         }
         fault::point("fetch.done").map_err(FetchError::ours)?;
@@ -235,59 +256,59 @@ impl Attempt<'_> {
         known: &Objects,
         quarantine: &Quarantine,
         tip: CommitId,
-    ) -> Result<u32, FetchError> {
+    ) -> Result<WrittenPack, FetchError> {
         let haves = match self.known {
             Known::Everything => haves(known),
             Known::Nothing => Vec::new(),
         };
-        let options = gix::odb::pack::bundle::write::Options {
-            alloc_limit_bytes: usize::try_from(self.mirror.options().object_limit).ok(),
-            ..Default::default()
-        };
+        let limits =
+            PackLimits { object: self.mirror.options().object_limit, held: self.budget.max_held() };
         fault::point("fetch.receive").map_err(FetchError::ours)?;
         let mut written = None;
-        let mut damaged = None;
+        let mut refused = None;
         let bases = known.repo.objects.clone();
         let result = talk.fetch(
             &mut OneRound { tip, haves },
             self.mirror.git_dir().join("shallow"),
             |pack, progress, interrupt| {
-                let outcome = gix::odb::pack::Bundle::write_to_directory(
-                    pack,
-                    Some(&quarantine.packs()),
-                    progress,
-                    interrupt,
-                    Some(bases),
-                    gix::hash::Kind::Sha1,
-                    options,
-                );
-                match outcome {
-                    Ok(outcome) => written = Some(outcome),
+                match pack::receive(pack, &quarantine.packs(), bases, limits, progress, interrupt) {
+                    Ok(pack) => written = Some(pack),
                     Err(error) => {
-                        damaged = Some(error);
+                        refused = Some(error);
                         return Err(gix::Error::from_error(io::Error::other("refused")));
                     }
                 }
                 Ok(true)
             },
         );
-        if let Some(error) = damaged {
+        if let Some(error) = refused {
             return Err(self.pack_error(error));
         }
         result?;
         // A small pack can be complete before its cost is checked.
         self.budget.check().map_err(FetchError::ours)?;
         fault::point("fetch.received").map_err(FetchError::ours)?;
-        Ok(written.map_or(0, |outcome| outcome.index.num_objects))
+        Ok(written.unwrap_or_default())
     }
 
     /// Returns why a pack could not be written: the local disk, the line, or the pack itself.
-    fn pack_error(&self, error: gix::Error) -> FetchError {
+    fn pack_error(&self, error: PackError) -> FetchError {
         let remote = self.remote.to_string();
         if self.budget.overrun().is_some() {
             // The caller checks the budget.
             return FetchError::TimedOut { remote, phase: self.budget.phase() };
         }
+        let rejected = |rule, source| FetchError::ContentRejected {
+            remote: remote.clone(),
+            object: None,
+            rule,
+            source,
+        };
+        let error = match error {
+            PackError::Held(_) => return rejected(TOO_MUCH_WORK, error.into()),
+            PackError::ObjectTooLarge => return rejected("object_too_large", error.into()),
+            PackError::Pack(error) => error,
+        };
         if is_of_our_side(&error) {
             return FetchError::ours(error);
         }
@@ -309,7 +330,7 @@ impl Attempt<'_> {
             };
         }
         let rule = if error.is_resource_exhausted() { "object_too_large" } else { "bad_pack" };
-        FetchError::ContentRejected { remote, object: None, rule, source: error.into() }
+        rejected(rule, error.into())
     }
 
     /// Checks what was received and moves it into the mirror.
@@ -327,9 +348,10 @@ impl Attempt<'_> {
         let base = self.base_tree(known, old);
         match &received.pack {
             None => check::check(known, Some(known), tip, base).map_err(refused),
-            Some(ReceivedPack { quarantine, .. }) => {
+            Some(ReceivedPack { quarantine, written, .. }) => {
                 fault::point("fetch.check").map_err(FetchError::ours)?;
                 let objects = quarantine.objects(self.mirror)?;
+                check::check_commits(&objects, &written.commits).map_err(refused)?;
                 match self.known {
                     Known::Everything => check::check(&objects, Some(known), tip, base),
                     // The contents of the mirror are in doubt: nothing is taken for granted.
@@ -358,7 +380,7 @@ fn ms(duration: Duration) -> f64 {
 /// A pack in quarantine.
 struct ReceivedPack {
     quarantine: Quarantine,
-    objects: u32,
+    written: WrittenPack,
     /// The bytes received in a separate conversation.
     early_bytes: u64,
 }
@@ -366,8 +388,8 @@ struct ReceivedPack {
 struct Received {
     head: RemoteHead,
     pack: Option<ReceivedPack>,
-    /// The tags of the remote, each with the object that it points to.
-    tags: Vec<(String, CommitId)>,
+    /// The tags of the remote, each with the object that it points to; `None` if it was not asked.
+    tags: Option<Vec<(String, CommitId)>>,
 }
 
 #[cfg(test)]

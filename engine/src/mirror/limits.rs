@@ -14,7 +14,13 @@ pub struct FetchLimits {
     /// The most bytes that inflating the pack and applying its deltas may produce, in addition to
     /// 4,096 for each byte of the pack.
     pub max_made: u64,
+    /// The most bytes of bases that the longest chain of deltas may hold while it is applied. Two
+    /// chains are applied at once.
+    pub max_held: u64,
 }
+
+/// Fifty versions of a file of ten megabytes, the longest chain that git makes by itself.
+const HELD_BYTES: u64 = 512 << 20;
 
 /// The most bytes of a pack that is requested before it is known to be needed: the caller of the
 /// webhook could name any commit of the remote. This is far more than a push that anybody waits
@@ -44,6 +50,7 @@ impl Default for FetchLimits {
             max_made: Self::made_within(timeout),
             stall: Duration::from_secs(30),
             max_bytes: 4 << 30,
+            max_held: HELD_BYTES,
         }
     }
 }

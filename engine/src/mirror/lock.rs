@@ -1,7 +1,8 @@
 //! One server per repository, and the cleanup after a killed one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -76,8 +77,12 @@ impl Mirror {
             .write(true)
             .create(true)
             .truncate(false)
+            // Whoever may read a file may lock it.
+            .mode(0o600)
             .open(&path)
             .map_err(failed)?;
+        // An earlier version made it readable. Where the owner is another user, it stays so.
+        let _ = file.set_permissions(Permissions::from_mode(0o600));
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
@@ -174,6 +179,22 @@ mod tests {
         }
         drop(first);
         mirror.lock().unwrap();
+    }
+
+    #[test]
+    fn nobody_else_may_read_a_new_mirror_or_take_a_lock() {
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.git");
+        Mirror::init(&path, "main", crate::mirror::MirrorOptions::default()).unwrap();
+        assert_eq!(mode(&path), 0o700);
+        let repository = TestRepository::bare();
+        let lock = repository.path().join(LOCK_FILE);
+        // An earlier version created it for everybody to read.
+        fs::write(&lock, "").unwrap();
+        fs::set_permissions(&lock, Permissions::from_mode(0o644)).unwrap();
+        let _held = repository.mirror().lock().unwrap();
+        assert_eq!(mode(&lock), 0o600);
     }
 
     #[test]

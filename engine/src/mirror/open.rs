@@ -1,8 +1,9 @@
 //! Opens repositories, isolated from the machine's configuration and with room for many packs.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -171,15 +172,20 @@ impl Mirror {
 
     /// Makes `dir` a bare repository whose `HEAD` names `branch`, and opens it.
     ///
-    /// `dir` and the folders above it are created as needed. A folder that is not empty is an error
-    /// and is left unchanged.
+    /// `dir` and the folders above it are created as needed; only the owner may enter a `dir` that is
+    /// created. A folder that is not empty is an error and is left unchanged.
     pub fn init(dir: &Path, branch: &str, options: MirrorOptions) -> Result<Self, RepositoryError> {
         let create = |source| RepositoryError::Create { path: dir.to_owned(), source };
         if !is_branch_name(branch) {
             let reason = format!("{branch:?} cannot be the name of a branch");
             return Err(create(io::Error::new(io::ErrorKind::InvalidInput, reason)));
         }
+        let is_new = !dir.exists();
         fs::create_dir_all(dir).map_err(create)?;
+        if is_new {
+            // What is private in the repository is nobody else's to read on this machine either.
+            fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(create)?;
+        }
         if fs::read_dir(dir).map_err(create)?.next().is_some() {
             return Err(create(io::ErrorKind::DirectoryNotEmpty.into()));
         }

@@ -67,6 +67,7 @@ pub(super) struct Budget {
     total: Duration,
     stall: Duration,
     max_bytes: u64,
+    max_held: u64,
     received: AtomicU64,
     /// When the current read began, in milliseconds from the start, plus one. Zero if there is
     /// none.
@@ -100,6 +101,7 @@ impl Budget {
             total: limits.timeout,
             stall: limits.stall,
             max_bytes: limits.max_bytes,
+            max_held: limits.max_held,
             received: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             overrun: OnceLock::new(),
@@ -120,6 +122,11 @@ impl Budget {
     /// Returns the most bytes that may be received.
     pub(super) fn max_bytes(&self) -> u64 {
         self.max_bytes
+    }
+
+    /// Returns the most bytes that a chain of deltas may hold.
+    pub(super) fn max_held(&self) -> u64 {
+        self.max_held
     }
 
     /// Records that the conversation has entered a phase.

@@ -1,19 +1,21 @@
 //! Bounded work for schemas whose references and alternatives multiply it.
 //!
-//! Without references, checking a value costs at most its size times that of the schema. With them
-//! it may double at each level: of a tree whose nodes have two alternatives, or of definitions that
-//! each name the next one twice. The library also lists what is wrong by every alternative. So each
-//! reference that is followed counts as a step, and so does each alternative that is found wanting.
-//! A check ends after a number of steps that depends on nothing but the value. Its result is
-//! therefore the same on every machine.
+//! With references, the work may double at each level: of a tree whose nodes have two alternatives,
+//! or of definitions that each name the next one twice. The library also lists what is wrong by every
+//! alternative. So each reference that is followed counts as a step, and so does each alternative
+//! that is found wanting. A check ends after a number of steps and of looks at the value that depends
+//! on nothing but the value. Its result is therefore the same on every machine.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use jsonschema::{Keyword, ValidationError, ValidationOptions};
+use std::sync::Arc;
+
+use jsonschema::{Keyword, Retrieve, ValidationError, ValidationOptions};
 use serde_json::{Map, Value, json};
 
 use super::keywords::{LIST, NAMED, ONE};
+use super::looks::{self, Counted, Prices, Seen};
 
 /// The keyword that counts. No schema of a user may have it.
 const STEP: &str = "x-headwater-step";
@@ -23,8 +25,18 @@ thread_local! {
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// Ends a check whose steps are used up.
-struct OutOfSteps;
+/// Ends a check whose steps or looks are used up.
+pub(super) struct OutOfSteps;
+
+/// The work that a check may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// The references and alternatives that it may try.
+    pub(super) steps: usize,
+    /// How often it may look at the value, by these prices.
+    pub(super) looks: usize,
+    pub(super) prices: Prices,
+}
 
 /// Returns the same schema, in which each reference counts before it is followed, and each
 /// alternative after it was checked.
@@ -75,17 +87,21 @@ fn tried(mut schema: Value, is_alternative: bool) -> Value {
 }
 
 /// Makes a validator count the steps of a [`counted`] schema.
-pub(super) fn counting<'i>(options: ValidationOptions<'i>) -> ValidationOptions<'i> {
+pub(super) fn counting(
+    options: ValidationOptions<'_, Arc<dyn Retrieve>, Counted>,
+) -> ValidationOptions<'_, Arc<dyn Retrieve>, Counted> {
     options.with_keyword(STEP, |_, _, _| Ok(Box::new(Step)))
 }
 
-/// Does `check` unless it takes more than `steps`; then returns `None`. What it has allocated by
+/// Does `check` unless it takes more than `effort`; then returns `None`. What it has allocated by
 /// then is freed.
-pub(super) fn within<T>(steps: usize, check: impl FnOnce() -> T) -> Option<T> {
-    LEFT.set(Some(steps));
+pub(super) fn within<T>(effort: Effort, check: impl FnOnce() -> T) -> Option<T> {
+    LEFT.set(Some(effort.steps));
+    looks::begin(effort.looks, effort.prices);
     // A validator holds nothing that a check changes.
     let result = catch_unwind(AssertUnwindSafe(check));
     LEFT.set(None);
+    looks::begin(usize::MAX, Prices::default());
     match result {
         Ok(result) => Some(result),
         Err(reason) if reason.is::<OutOfSteps>() => None,
@@ -108,13 +124,13 @@ impl Step {
     }
 }
 
-impl<'i> Keyword<'i> for Step {
-    fn validate(&self, _: &'i Value) -> Result<(), ValidationError<'i>> {
+impl<'i> Keyword<'i, Counted> for Step {
+    fn validate(&self, _: Seen<'i>) -> Result<(), ValidationError<'i>> {
         Self::take();
         Ok(())
     }
 
-    fn is_valid(&self, _: &'i Value) -> bool {
+    fn is_valid(&self, _: Seen<'i>) -> bool {
         Self::take();
         true
     }

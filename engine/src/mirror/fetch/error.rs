@@ -6,7 +6,7 @@ use crate::mirror::system::{is_disk_full, is_of_our_side};
 use crate::mirror::{Cause, ObjectError, Phase, RefError, Remote, RepositoryError, Untrusted};
 
 /// The rule that is broken by a pack that is too expensive to unpack.
-const TOO_MUCH_WORK: &str = "too_much_work";
+pub(super) const TOO_MUCH_WORK: &str = "too_much_work";
 
 /// A failed fetch. The mirror is as it was.
 #[derive(Debug, thiserror::Error)]

@@ -28,8 +28,8 @@ impl Attempt<'_> {
         let known = self.mirror.objects()?;
         Conversation::hold_once(self.remote, &self.budget, &mut |talk| {
             let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
-            let objects = self.receive(talk, &known, &quarantine, commit)?;
-            Ok(ReceivedPack { quarantine, objects, early_bytes: self.budget.received() })
+            let written = self.receive(talk, &known, &quarantine, commit)?;
+            Ok(ReceivedPack { quarantine, written, early_bytes: self.budget.received() })
         })
     }
 

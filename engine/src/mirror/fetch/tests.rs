@@ -469,6 +469,36 @@ fn a_mirror_that_lost_objects_is_mended() {
 }
 
 #[test]
+fn a_commit_that_nobody_asked_for_is_complete_or_the_pack_is_refused() {
+    let far = LyingRemote::new();
+    let old = far.repository.commit_files("main", &[("a", "1")]);
+    let mirror = TestMirror::new();
+    mirror.fetch(&far.remote()).unwrap();
+    let tree = far.repository.tree_of("main");
+    let tip = far.repository.commit_tree(tree, &[old]);
+    far.repository.set_head("main", tip);
+    let blob = TreeId::from_bytes(*far.repository.write_blob(b"no tree").as_bytes());
+    let unsent = far.repository.commit_tree(tree, &[tip, old]);
+    let unsent_tree = far.repository.write_raw_tree(&[("40000", b"x", *tree.as_bytes())]);
+    for (extra, expected) in [
+        (far.repository.commit_tree(tree, &[tip, unsent]), "missing_object"),
+        (far.repository.commit_tree(unsent_tree, &[tip]), "missing_object"),
+        (far.repository.commit_tree(blob, &[tip]), "wrong_kind"),
+    ] {
+        let before = files_below(&mirror.path());
+        far.send_only(&[*tip.as_bytes(), *extra.as_bytes(), *blob.as_bytes()]);
+        let error = mirror.fetch(&far.remote()).unwrap_err();
+        let FetchError::ContentRejected { rule, .. } = error else { panic!("{error:?}") };
+        assert_eq!(rule, expected);
+        assert_eq!(files_below(&mirror.path()), before);
+    }
+    let complete = far.repository.commit_tree(tree, &[tip]);
+    far.send_only(&[*tip.as_bytes(), *complete.as_bytes()]);
+    assert_eq!(mirror.fetch(&far.remote()).unwrap().head, RemoteHead::At(tip));
+    mirror.assert_sound();
+}
+
+#[test]
 fn a_commit_with_more_parents_than_any_merge_needs_is_refused_wherever_it_comes() {
     let remote = TestRepository::bare();
     let tip = remote.commit_files("main", &[("a", "1")]);
@@ -582,6 +612,23 @@ fn references_and_acknowledgements_without_end_are_given_up() {
 }
 
 #[test]
+fn tags_without_end_do_not_stop_the_branch() {
+    let remote = TestRepository::bare();
+    let first = remote.commit_files("main", &[("a", "1")]);
+    remote.git(["tag", "v1", "main"]);
+    let mirror = TestMirror::new();
+    mirror.fetch(&remote_to(&remote)).unwrap();
+    let line = |n: usize| format!("{first} refs/tags/{n:0190}\n");
+    let many: String = (0..80_000).map(line).collect();
+    std::fs::write(remote.path().join("packed-refs"), many).unwrap();
+    let tip = remote.commit_files("main", &[("a", "2")]);
+    let fetched = mirror.fetch(&remote_to(&remote)).unwrap();
+    assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true));
+    let tags = mirror.mirror.objects().unwrap().references_under("refs/tags/").unwrap();
+    assert_eq!(tags, [("refs/tags/v1".to_owned(), first)], "they stay as they are");
+}
+
+#[test]
 fn a_pack_that_costs_too_much_is_given_up_and_not_asked_for_again() {
     let far = LyingRemote::new();
     let good = far.repository.commit_files("main", &[("a", "1")]);
@@ -594,8 +641,16 @@ fn a_pack_that_costs_too_much_is_given_up_and_not_asked_for_again() {
     std::fs::write(&pack, delta_bomb(&far.repository, tip)).unwrap();
     let (note, send) = (asked.display(), pack.display());
     write_script(&far.hook(), &format!("cat >/dev/null; echo >>'{note}'; exec cat '{send}'"));
-    let limits = FetchLimits { max_made: 8 << 20, ..FetchLimits::default() };
-    for _ in 0..2 {
+    let costs = FetchLimits { max_made: 8 << 20, ..FetchLimits::default() };
+    let holds = FetchLimits { max_held: 1 << 20, ..FetchLimits::default() };
+    let refusing = TestMirror::new();
+    let error = refusing.mirror.fetch(&far.remote(), "main", &holds).unwrap_err();
+    assert!(
+        matches!(error, FetchError::ContentRejected { rule: "too_much_work", .. }),
+        "{error:?}"
+    );
+    std::fs::remove_file(&asked).unwrap();
+    for limits in [costs, costs] {
         let error = mirror.mirror.fetch(&far.remote(), "main", &limits).unwrap_err();
         let FetchError::ContentRejected { rule, .. } = error else { panic!("{error:?}") };
         assert_eq!(rule, "too_much_work");
