@@ -58,7 +58,7 @@ use crate::budget::Budget;
 use crate::layout::Reference;
 use crate::query::columns::is_key;
 use crate::query::expression::{Expression, Verdict};
-use crate::query::filter::Filter;
+use crate::query::filter::{Filter, Test};
 
 use crate::cursor::Cursor;
 use crate::query::counts::Counts;
@@ -250,6 +250,13 @@ impl ListQuery {
     /// Returns whether `filter` is one of the conditions.
     pub fn has_expression(&self) -> bool {
         self.expression.is_some()
+    }
+
+    /// Returns whether its conditions read the texts of a record from end to end, or an expression
+    /// reads what it likes: such a condition can cost many times what reading the record costs.
+    pub fn reads_texts(&self) -> bool {
+        let mut conditions = self.filters.iter().chain(&self.of_elements);
+        self.has_expression() || conditions.any(|filter| matches!(filter.test, Test::Text(_)))
     }
 
     /// Returns whether it is full text that finds the records.

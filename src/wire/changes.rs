@@ -71,9 +71,10 @@ impl Watched {
         size_of::<Self>() + sheets + 3 * self.name.len() + filter
     }
 
-    /// Returns whether an expression chooses the records, which may cost much.
-    pub fn has_expression(&self) -> bool {
-        self.filter.as_ref().is_some_and(ListQuery::has_expression)
+    /// Returns whether an expression or a condition on texts chooses the records, which may cost
+    /// much.
+    pub fn reads_texts(&self) -> bool {
+        self.filter.as_ref().is_some_and(ListQuery::reads_texts)
     }
 
     fn follows(&self, change: &PublicChange) -> bool {

@@ -75,6 +75,23 @@ fn problems(sheet: &Sheet, query: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_query_tells_whether_it_reads_texts() {
+    let (sheet, _) = sheet(DEFINITION, &[json!({"a": "x", "l": [{"x": 1}]})]);
+    for (query, expected) in [
+        ("a=x&t[gte]=1&l[size]=2&b[exists]=true&a[in]=x,y", false),
+        ("a=x&a[contains]=x", true),
+        ("a[prefix]=x", true),
+        ("unnest=l&l.x[contains]=x", true),
+        ("unnest=l&l.x=1", false),
+        ("filter=a == 'x'", true),
+    ] {
+        let query = pairs(query);
+        let sheet = Arc::new(sheet.clone());
+        assert_eq!(ListQuery::parse(&query, &sheet).unwrap().reads_texts(), expected, "{query:?}");
+    }
+}
+
+#[test]
 fn a_whole_list_has_every_part_in_its_order() {
     let values: Vec<Json> = (0..150).map(|i| json!({"a": i % 7, "u": "word"})).collect();
     let (sheet, text) = sheet(DEFINITION, &values);

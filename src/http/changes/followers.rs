@@ -54,10 +54,11 @@ impl Default for Audience {
 /// which gets several publications as their net change if it falls behind.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Line {
-    /// The followers without an expression. They cost no more than what is read for them.
+    /// The followers with neither an expression nor a condition on texts. They cost no more than
+    /// what is read for them.
     Plain,
-    /// The followers with an expression, which may cost much. Those at one address may cost this
-    /// much processor time for one publication; `None` is no limit.
+    /// The followers with an expression or a condition on texts, which may cost much. Those at one
+    /// address may cost this much processor time for one publication; `None` is no limit.
     Expressions(Option<Duration>),
 }
 
@@ -228,8 +229,7 @@ impl Audience {
 
     /// Returns the state of the line in which those who follow this part are.
     fn state_of(&self, watched: &Watched) -> MutexGuard<'_, AudienceState> {
-        let has_expression = watched.has_expression();
-        self.state(if has_expression { Line::Expressions(None) } else { Line::Plain })
+        self.state(if watched.reads_texts() { Line::Expressions(None) } else { Line::Plain })
     }
 }
 
@@ -309,6 +309,9 @@ pub(super) mod tests {
     use axum::body::Bytes;
     use axum::http::HeaderMap;
     use headwater_engine::engine::Published;
+    use headwater_engine::layout::{DefinitionFile, DefinitionFiles, Layout};
+    use headwater_engine::query::ListQuery;
+    use headwater_engine::sheet::Sheet;
 
     use super::super::delta_text::tests::{commit, delta, watching};
     use super::*;
@@ -462,5 +465,33 @@ pub(super) mod tests {
             drop([hall.join(&[]), hall.join(&[]), hall.join(&["tags"])]);
         }
         assert!(hall.audience.state(Line::Plain).groups.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_follows_by_what_texts_contain_spends_the_part_of_its_address() {
+        let hall = Hall::at(1);
+        let bytes = b"[sheets.people]\n"[..].into();
+        let file = DefinitionFile { path: "headwater.toml".into(), bytes };
+        let files = DefinitionFiles { headwater: Some(file), ..Default::default() };
+        let spec = Layout::read(&files).sheet("people").unwrap().clone();
+        let sheet = Arc::new(Sheet::new(spec));
+        let join = |name: &str, value: &str| {
+            let pairs = [(name.to_owned(), value.to_owned())];
+            let query = ListQuery::parse(&pairs, &sheet).unwrap();
+            let watched = Watched::new(View::PUBLIC, vec!["people".into()], &pairs, Some(query));
+            let source = Source::at([192, 0, 2, 1].into());
+            hall.audience.join(&hall.feed, watched, source).unwrap()
+        };
+        let by_value = join("name[ne]", "x");
+        let by_text: Vec<_> = ["a", "b"].iter().map(|text| join("name[contains]", text)).collect();
+        let listener = hall.feed.listen();
+        hall.feed.publish(&forward(&delta(1, 2, 100, 10_000)));
+        hall.feed.close();
+        let nothing = Some(Duration::ZERO);
+        hall.audience.follow(&hall.feed, listener, |_, _, _| ready(None), nothing).await;
+        assert_ne!(taken(&by_value).await, [resync(commit(2))]);
+        for follower in &by_text {
+            assert_eq!(taken(follower).await, [resync(commit(2))]);
+        }
     }
 }
