@@ -11,7 +11,7 @@ use crate::load::{LoadError, prepare};
 use crate::mirror::{ObjectError, Objects};
 use crate::options::LoadOptions;
 use crate::report::Counts;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ChangedBySheet, Snapshot};
 
 /// The most commits that are read for one page of a log.
 const LOOKED_AT: usize = 1_000;
@@ -129,9 +129,27 @@ impl<'a> Walk<'a> {
             [&before, after].map(|state| state.records_seen_by(self.disclosure.view()));
         let delta = Delta::of(&later, &earlier, &changed).reversed();
         let [earlier, later] = [earlier, later].map(|state| self.disclosure.rules_of(&state));
-        let counts = self.disclosure.mask(delta, earlier, later).counts();
+        let counts = self.disclosure.mask(delta, &earlier, &later).counts();
         self.state = before;
         Ok(counts)
+    }
+
+    /// Returns what the view sees that `commit`, at which the walk is or which is behind it,
+    /// changed against `parent`. The deciding state keeps it: the second time costs nothing, and
+    /// leaves the walk where it is.
+    fn counts_of(
+        &mut self,
+        commit: CommitId,
+        parent: Option<CommitId>,
+    ) -> Result<ChangedBySheet, LoadError> {
+        self.disclosure.now().commit_counts().get_or_make(commit, || {
+            let state = &self.state;
+            if let Some(prepared) = prepare(self.objects, Some(state), commit, None, self.options)?
+            {
+                self.state = prepared.draft.state().clone();
+            }
+            self.back_to(parent)
+        })
     }
 }
 
@@ -139,8 +157,9 @@ impl Log {
     /// Reads at most `limit` commits of `line`, newest first. With `sheets`, reads only those that
     /// changed one of these sheets, and reports only their changes. `walk` starts at the newest.
     ///
-    /// Costs as much as the differences of the commits. A page ends early if it has used up
-    /// `effort` or has read a thousand commits, but never before its first commit.
+    /// Costs as much as the differences of the commits, each the first time that the deciding state
+    /// is asked for it. A page ends early if it has used up `effort` or has read a thousand commits,
+    /// but never before its first commit.
     ///
     /// # Errors
     ///
@@ -169,7 +188,8 @@ impl Log {
             effort.awaited.spend(A_COMMIT);
             effort.awaited.check()?;
             let refused = |source| CommitsError::Load { commit, source: Box::new(source) };
-            let mut changed = walk.back_to(commits.get(at + 1).copied()).map_err(refused)?;
+            let parent = commits.get(at + 1).copied();
+            let mut changed = (*walk.counts_of(commit, parent).map_err(refused)?).clone();
             if !sheets.is_empty() {
                 changed.retain(|sheet, _| sheets.contains(sheet));
                 if changed.is_empty() {
@@ -180,5 +200,50 @@ impl Log {
             log.entries.push(LogEntry { commit, note, changed });
         }
         Ok(log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use headwater_testkit::Upstream;
+
+    use super::*;
+    use crate::budget::Budget;
+    use crate::load::load;
+    use crate::mirror::{Mirror, MirrorOptions};
+
+    #[test]
+    fn what_a_commit_changed_is_found_out_once() {
+        let mut upstream = Upstream::new();
+        for n in 0..4 {
+            let commit = upstream.commit("c").put(format!("people/a{n}.toml"), "n = 1\n");
+            commit.put("people/b.toml", format!("n = {n}\n")).push();
+        }
+        let head: CommitId = upstream.head().unwrap().parse().unwrap();
+        let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+        let objects = mirror.objects().unwrap();
+        let now = load(&objects, head, &LoadOptions::default()).unwrap();
+        let any = Budget::unlimited();
+        let line = objects.first_parents(head, 9).unwrap();
+        // Reads commits from the one at `at` on. Also returns how many files were decoded last.
+        let read = |at: usize, limit: usize, now: &Snapshot| {
+            let options = LoadOptions { progress: Arc::default(), ..LoadOptions::default() };
+            let state = load(&objects, line[at], &LoadOptions::default()).unwrap();
+            let walk = Walk::from(&objects, &state, Disclosure::by(now), &options);
+            let effort = Effort { awaited: &any, part: &any };
+            let part = Line { from: line[at], above: None };
+            let log = Log::read(walk, part, &[], limit, effort).unwrap();
+            (log.entries, options.progress.decoded().0)
+        };
+        let (all, _) = read(0, 9, &now.clone());
+        assert_eq!(all.len(), 4);
+        let (second, decoded) = read(1, 1, &now);
+        assert_eq!((&second[..], decoded), (&all[1..2], 1));
+        assert_eq!(read(1, 1, &now), (second, 0), "it is known");
+        // A walk goes on behind what is known.
+        assert_eq!(read(0, 9, &now).0, all);
+        assert_eq!(read(0, 9, &now), (all, 0));
     }
 }

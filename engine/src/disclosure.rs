@@ -15,7 +15,6 @@ use crate::record::Record;
 use crate::search::SearchError;
 use crate::sheet::{Served, Sheet, hides};
 use crate::snapshot::{SheetFile, Snapshot};
-use crate::value::Value;
 use crate::view::View;
 
 /// Decides, by the present state, what of earlier states may be shown.
@@ -25,12 +24,25 @@ pub struct Disclosure<'a> {
 }
 
 /// The relation of the rules of an earlier state to those of the present one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rules {
     /// Both read every path alike, so whatever was public then is public now unless it is hidden.
     Same,
     /// They differ: each file is looked up in the present layout.
-    Other,
+    Other {
+        /// The sheets that read every path alike, so that their records have the same keys.
+        alike: BTreeSet<SheetName>,
+    },
+}
+
+impl Rules {
+    /// Returns whether both read every path of `sheet` alike.
+    pub fn read_alike(&self, sheet: &SheetName) -> bool {
+        match self {
+            Self::Same => true,
+            Self::Other { alike } => alike.contains(sheet),
+        }
+    }
 }
 
 impl<'a> Disclosure<'a> {
@@ -45,12 +57,21 @@ impl<'a> Disclosure<'a> {
         self.now.layout().view()
     }
 
+    /// Returns the state that decides.
+    pub(crate) fn now(self) -> &'a Snapshot {
+        self.now
+    }
+
     /// Compares the rules of `then` with the present ones.
     pub fn rules_of(self, then: &Snapshot) -> Rules {
-        match self.now.layout().reads_alike(then.layout()) {
-            true => Rules::Same,
-            false => Rules::Other,
+        let (now, then) = (self.now.layout(), then.layout());
+        if now.reads_alike(then) {
+            return Rules::Same;
         }
+        let redefined = now.redefined(then);
+        let is_alike = |name: &&SheetName| redefined.as_ref().is_some_and(|it| !it.contains(*name));
+        let names = now.sheets().map(|spec| &spec.name);
+        Rules::Other { alike: names.filter(is_alike).cloned().collect() }
     }
 
     /// Returns the part of `then` that may be shown now, as if its commit did not have the files
@@ -68,7 +89,7 @@ impl<'a> Disclosure<'a> {
         }
         let (files, sheets) = match self.rules_of(then) {
             Rules::Same => (self.hidden_since(then), BTreeSet::new()),
-            Rules::Other => self.withheld(then),
+            rules @ Rules::Other { .. } => self.withheld(then, &rules),
         };
         // If sheets are declared, the number of other files is not disclosed.
         let counts = !self.now.layout().is_inferred() && then.passed_over().iter().next().is_some();
@@ -81,7 +102,7 @@ impl<'a> Disclosure<'a> {
     /// Removes from `delta` what may not be shown now, and records what was public before. `before`
     /// and `after` are the rules of its two states.
     #[must_use]
-    pub fn mask(self, delta: Delta, before: Rules, after: Rules) -> Delta {
+    pub fn mask(self, delta: Delta, before: &Rules, after: &Rules) -> Delta {
         let (mut changes, mut withheld) = (Vec::new(), delta.withheld);
         for change in delta.changes {
             let shown = |record: &Option<Arc<Record>>, rules| {
@@ -105,8 +126,8 @@ impl<'a> Disclosure<'a> {
     }
 
     /// Returns whether the file at `path` may be shown now as an attachment: it is one by the
-    /// present rules, and each sheet that holds it is public and does not hide the record to which
-    /// it is attached.
+    /// present rules, and each sheet that holds it is public and does not hide the record that is
+    /// served under the key to which it is attached.
     pub fn shows_beside(self, path: &str) -> bool {
         let records = self.now.layout().beside(path.as_bytes());
         let all = records.iter().all(|record| {
@@ -116,34 +137,43 @@ impl<'a> Disclosure<'a> {
         all && !records.is_empty()
     }
 
-    fn shows_record(self, rules: Rules, sheet: &SheetName, record: &Record) -> bool {
+    fn shows_record(self, rules: &Rules, sheet: &SheetName, record: &Record) -> bool {
         match rules {
-            Rules::Same => !self.withholds(sheet, &record.key, &record.path()),
-            Rules::Other => {
+            Rules::Same => !self.withholds_record(sheet, record),
+            Rules::Other { .. } => {
                 let now = self.now.sheet(sheet.as_str());
                 now.is_none_or(|now| now.spec().public)
-                    && self.shows(record.path().as_bytes(), Some(&record.value))
+                    && self.shows(rules, sheet, record.path().as_bytes(), Some(record))
             }
         }
     }
 
-    /// Returns whether a file that was public by other rules may be shown now; `value` is its old
-    /// value, if it was a record.
-    fn shows(self, path: &[u8], value: Option<&Value>) -> bool {
+    /// Returns whether a file that was public in `sheet` by other rules may be shown now; `record`
+    /// is what it was, if it was one.
+    fn shows(self, rules: &Rules, sheet: &SheetName, path: &[u8], record: Option<&Record>) -> bool {
         let claims = self.now.layout().claims(path);
         // Bytes that are not text are not the path of a record.
         let text = std::str::from_utf8(path).unwrap_or_default();
         let all = claims.iter().all(|claim| {
-            // The keys of the records in a list depend on the rules, so the hidden ones are not
-            // known. A file that could not be read may be a hidden record.
-            let is_record = value.is_some() && claim.sheet.shape_of(text) == Shape::Record;
-            let is_known = claim.sheet.hidden.is_none() || is_record;
-            claim.sheet.public
-                && is_known
-                && !self.withholds(&claim.sheet.name, &claim.key, text)
-                && !value.is_some_and(|value| hides(&claim.sheet, value))
+            let spec = &claim.sheet;
+            // The keys of the records in a list depend on the rules, so under other rules the
+            // hidden ones are not known. A file that could not be read may be a hidden record.
+            let is_alike = spec.name == *sheet && rules.read_alike(sheet);
+            let is_record = record.is_some() && spec.shape_of(text) == Shape::Record;
+            let is_withheld = match record.filter(|_| is_alike) {
+                Some(record) => self.withholds_record(sheet, record),
+                None => self.withholds(&spec.name, &claim.key, text),
+            };
+            spec.public
+                && (is_alike || is_record || spec.hidden.is_none())
+                && !is_withheld
+                && !record.is_some_and(|record| hides(spec, &record.value))
         });
         all && !claims.is_empty()
+    }
+
+    fn withholds_record(self, sheet: &SheetName, record: &Record) -> bool {
+        self.now.sheet(sheet.as_str()).is_some_and(|sheet| sheet.withholds_record(record))
     }
 
     /// Returns whether the contents of the file at `path` under `key` are, or may be, hidden now.
@@ -164,7 +194,10 @@ impl<'a> Disclosure<'a> {
                 if then.record(&key).is_some_and(|record| then.shows(record)) {
                     let path =
                         |file: &SheetFile<'_>| String::from_utf8_lossy(&file.path()).into_owned();
-                    let gone = |file: &SheetFile<'_>| sheet.withholds(&key, &path(file));
+                    let gone = |file: &SheetFile<'_>| match file.record() {
+                        Some(record) => sheet.withholds_record(record),
+                        None => sheet.withholds(&key, &path(file)),
+                    };
                     removed.extend(then.files_of(&key).filter(gone).map(SheetFile::removal));
                 }
             }
@@ -176,20 +209,20 @@ impl<'a> Disclosure<'a> {
     /// unknown now.
     fn unknown_since(sheet: &Sheet, then: &Sheet) -> Vec<Change> {
         let shown = then.records().filter(|record| then.shows(record));
-        let gone = shown.filter(|record| sheet.withholds(record.key.as_str(), &record.path()));
+        let gone = shown.filter(|record| sheet.withholds_record(record));
         let files = gone.flat_map(|record| then.files_of(record.key.as_str()));
         files.map(SheetFile::removal).collect()
     }
 
     /// Returns the removal of all files of `then` that may not be shown, and the names of the
     /// sheets that may not even be named.
-    fn withheld(self, then: &Snapshot) -> (Vec<Change>, BTreeSet<SheetName>) {
+    fn withheld(self, then: &Snapshot, rules: &Rules) -> (Vec<Change>, BTreeSet<SheetName>) {
         let (mut removed, mut dropped) = (Vec::new(), BTreeSet::new());
         for sheet in then.sheets().filter(|sheet| sheet.spec().public) {
             let name = &sheet.spec().name;
             let now = self.now.sheet(name.as_str()).map(|sheet| sheet.spec());
             let shows = |file: &SheetFile<'_>| {
-                self.shows(&file.path(), file.record().map(|record| &record.value))
+                self.shows(rules, name, &file.path(), file.record().map(Arc::as_ref))
             };
             let seen = |file: &SheetFile<'_>| file.record().is_some_and(|r| sheet.shows(r));
             let (shown, gone): (Vec<_>, Vec<_>) = sheet.files().partition(shows);
@@ -354,9 +387,117 @@ mod tests {
         let before = Disclosure::by(&then).of(&now).unwrap();
         assert!(Arc::ptr_eq(&before, &now), "nothing is taken away");
         let delta = Delta::of(&then, &now, &now.differences(&then));
-        let masked = Disclosure::by(&now).mask(delta, Rules::Same, Rules::Same);
+        let masked = Disclosure::by(&now).mask(delta, &Rules::Same, &Rules::Same);
         assert!(masked.changes.is_empty());
         let left: Vec<_> = masked.withheld.iter().map(|left| left.key.as_str()).collect();
         assert_eq!(left, ["a"]);
+    }
+
+    #[test]
+    fn a_record_that_is_hidden_in_a_list_is_not_found_under_the_key_that_it_had() {
+        let by_position = "file = \"s.csv\"\n";
+        let found = "file = \"s.json\"\n";
+        let at = "file = \"s.json\"\nrecords = \"/all\"\n";
+        let map = "file = \"s.json\"\nrecords = \"map\"\n";
+        let declared = "file = \"s.csv\"\nkey = \"${{ who }}\"\n";
+        let csv = "who,h\nBob,\nJane,\n";
+        let json = r#"[{"id": 1, "name": "Bob"}, {"id": 2, "name": "Jane"}]"#;
+        // The last column is what is found of then.
+        let cases: &[(&str, &str, &str, &str, &[&str])] = &[
+            ("moved", by_position, csv, "who,h\nAl,\nBob,\nJane,true\n", &[]),
+            ("in its place", by_position, csv, "who,h\nBob,\nJane,true\n", &["1"]),
+            ("nothing hidden", by_position, csv, "who,h\nAl,\nBob,\nJane,\n", &["1", "2"]),
+            ("a row is gone", by_position, csv, "who,h\nJane,\n", &["1", "2"]),
+            (
+                "named by another field",
+                found,
+                json,
+                r#"[{"id": 1, "name": "Bob"}, {"id": 2, "name": "Jane", "h": 1},
+                    {"id": 2, "name": "Al"}]"#,
+                &[],
+            ),
+            ("a row is broken", found, json, r#"[{"name": "Al"}, 7]"#, &[]),
+            (
+                "a list becomes a map",
+                at,
+                r#"{"all": [{"who": "Bob"}, {"who": "Jane"}]}"#,
+                r#"{"all": {"bob": {"who": "Bob"}, "jane": {"who": "Jane", "h": true}}}"#,
+                &[],
+            ),
+            (
+                "a map",
+                map,
+                r#"{"b": {"who": "Bob"}, "j": {"who": "Jane"}}"#,
+                r#"{"a": {"who": "Al"}, "b": {"who": "Bob"}, "j": {"who": "Jane", "h": 1}}"#,
+                &["b"],
+            ),
+            ("a declared key", declared, csv, "who,h\nAl,\nBob,\nJane,true\n", &["Bob"]),
+        ];
+        for (case, rules, then, now, expected) in cases {
+            let mut upstream = Upstream::new();
+            let definition =
+                format!("[sheets.s]\nhidden = \"h\"\npolicy = \"quarantine\"\n{rules}");
+            let path = rules.split('"').nth(1).unwrap();
+            let mut state =
+                |text: &str| state(&mut upstream, &[("headwater.toml", &definition), (path, text)]);
+            let (then, now) = (state(then), state(now));
+            let shown = Disclosure::by(&now).of(&then).unwrap();
+            assert_eq!(seen(&shown), [format!("s: {}", expected.join(" "))], "{case}");
+            let found = shown.text().documents();
+            assert_eq!(found, expected.len() as u64, "{case}: it is not searched");
+
+            // The difference is that of the states that are shown.
+            let delta = Delta::of(&then, &now, &now.differences(&then));
+            let masked = Disclosure::by(&now).mask(delta, &Rules::Same, &Rules::Same);
+            let differs = Delta::of(&shown, &now, &now.differences(&shown));
+            let keys = |delta: &Delta| -> Vec<_> {
+                delta.changes.iter().map(|c| (c.key.clone(), c.before.is_some())).collect()
+            };
+            assert_eq!(keys(&masked), keys(&differs), "{case}");
+        }
+    }
+
+    #[test]
+    fn what_is_private_now_is_no_part_of_the_version_of_an_earlier_state() {
+        let mut upstream = Upstream::new();
+        let people = "[sheets.people]\n";
+        let mut then = |staff: &str| {
+            let rules = format!("{people}{staff}");
+            let files = [("headwater.toml", &*rules), THEN[0], THEN[1]];
+            state(&mut upstream, &files)
+        };
+        let none = then("");
+        let some = then("[sheets.staff]\nroot = \"staff\"\nindex = [\"name\"]\n");
+        let now = then("[sheets.staff]\nroot = \"staff\"\npublic = false\n");
+        assert_ne!(none.version(), some.version());
+        let [none, some] = [none, some].map(|then| Disclosure::by(&now).of(&then).unwrap());
+        assert_eq!(seen(&none), seen(&some));
+        assert_eq!(none.version(), some.version());
+    }
+
+    #[test]
+    fn a_list_is_shown_whatever_else_is_defined_otherwise() {
+        let mut upstream = Upstream::new();
+        let list = "[sheets.s]\nfile = \"s.csv\"\nkey = \"${{ who }}\"\nhidden = \"h\"\n";
+        let staff = "[sheets.staff]\nroot = \"staff\"\npublic = false\n";
+        let mut commit = |rules: &str, rows: &str| {
+            state(&mut upstream, &[("headwater.toml", rules), ("s.csv", rows), THEN[1]])
+        };
+        let then = commit(list, "who,h\nBob,\nJane,\n");
+        let also = format!("{list}{staff}");
+        // A definition of the sheet itself says what its keys are.
+        let other = format!("{list}types = {{ n = \"string\" }}\n{staff}");
+        for (rules, shown) in [(list, "s: Bob"), (&*also, "s: Bob"), (&*other, "s: ")] {
+            let now = commit(rules, "who,h\nAl,\nBob,\nJane,true\n");
+            let disclosure = Disclosure::by(&now);
+            assert_eq!(seen(&disclosure.of(&then).unwrap()), [shown], "{rules}");
+            let (before, after) = (disclosure.rules_of(&then), disclosure.rules_of(&now));
+            let delta = Delta::of(&then, &now, &now.differences(&then));
+            let masked = disclosure.mask(delta, &before, &after);
+            let left: Vec<_> = masked.withheld.iter().map(|left| left.key.as_str()).collect();
+            assert!(left.contains(&"Jane"), "{rules}: {left:?}");
+            let is_alike = before.read_alike(&SheetName::new("s"));
+            assert_eq!(is_alike, shown == "s: Bob", "{rules}");
+        }
     }
 }

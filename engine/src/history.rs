@@ -115,10 +115,10 @@ pub struct Version {
 pub struct Versions {
     /// The commits, newest first.
     pub items: Vec<Version>,
-    /// The number of touches examined, including those that are not public and those of other
-    /// records in the same file.
+    /// The number of touches before the next page, including those that are not public and those
+    /// of other records in the same file.
     pub looked_at: usize,
-    /// Whether there are no more.
+    /// Whether there are no more that are public.
     pub ended: bool,
 }
 
@@ -147,8 +147,8 @@ enum RecordState {
 /// work.
 const LIST_BYTES: u64 = 32 << 20;
 
-/// The least number of touches of a file of many records to request: only a few may concern the
-/// record.
+/// The least number of touches to request where only a few may be listed: those of a file of many
+/// records, or those behind versions that are hidden.
 const TOUCHES: usize = 100;
 
 /// How often touches are requested for one page; git walks from the start each time.
@@ -161,10 +161,16 @@ const WALKS: usize = 4;
 /// Every version is read by the rules of `spec`, whatever the rules were at the time; a version
 /// that these rules hide counts as absent. A version that cannot be read, or that exceeds the
 /// limits of `options`, is broken; if the sheet hides records it counts as absent too, because it
-/// may be hidden. A commit that touched only another record of the same file is not listed. Walks
-/// the history with the git program and reads the listed versions, or 4 MiB of them, where the page
-/// ends early. For files of many records, it reads every version on the way, up to 32 MiB and one
-/// version more, in at most four walks. A page also ends when it has cost what `effort` allows.
+/// may be hidden. A commit that touched only another record of the same file is not listed.
+///
+/// A page ends only at a listed commit behind which another one is listed, at the end of the
+/// history, or where it has cost what it may: what is not public neither fills a page nor begins
+/// one. The first page of a record in a file of its own ends the history if it lists nothing,
+/// whatever is behind: otherwise it would tell that the record existed.
+///
+/// Walks the history with the git program, at most four times, and reads the versions, 4 MiB of
+/// them. For files of many records, it reads every version on the way, up to 32 MiB and one
+/// version more. A page may cost what `effort` allows.
 ///
 /// # Errors
 ///
@@ -187,39 +193,49 @@ pub fn history(
     let held = HashMap::new();
     let mut contents = Contents { spec, key, paths, options, effort, held, bytes: 0 };
     let may_be_list = (0..paths.len()).any(|place| contents.may_be_list(place));
-    let (walks, asked) = if may_be_list { (WALKS, limit.max(TOUCHES)) } else { (1, limit) };
     let mut found = Versions { items: Vec::new(), looked_at: 0, ended: false };
-    for _ in 0..walks {
-        let touches = mirror.touched(from, &names, skip + found.looked_at, asked).map_err(git)?;
+    let mut looked_at = 0;
+    'page: for walk in 0..WALKS {
+        // One more than are listed says whether there is another page.
+        let asked = match walk == 0 && !may_be_list {
+            true => limit.saturating_add(1),
+            false => limit.saturating_add(1).max(TOUCHES),
+        };
+        let touches = mirror.touched(from, &names, skip + looked_at, asked).map_err(git)?;
         if !may_be_list {
             contents.read_all(mirror, &touches).map_err(git)?;
         }
         let last = touches.len() < asked;
         for Touch { commit, before, after } in touches {
-            let is_read = |file| contents.held.contains_key(&file);
-            if !may_be_list && !before.into_iter().chain(after).all(is_read) {
-                return Ok(found);
-            }
             effort.awaited.check()?;
-            let is_costly = contents.bytes > LIST_BYTES || effort.part.check().is_err();
-            if found.items.len() == limit || (found.looked_at > 0 && is_costly) {
-                return Ok(found);
-            }
-            found.looked_at += 1;
             let files = || before.into_iter().chain(after);
+            let is_unread = !may_be_list && !files().all(|file| contents.holds(file));
+            let is_much = may_be_list && contents.bytes > LIST_BYTES;
+            let is_costly = is_much || effort.part.check().is_err();
+            if is_unread || looked_at > 0 && is_costly {
+                break 'page;
+            }
+            looked_at += 1;
             files().for_each(|file| contents.read(objects, file));
             effort.awaited.check()?;
             let is_list = files().any(|file| contents.may_be_list(file.place));
             let sides = [contents.side(before), contents.side(after)];
-            if let Some((event, fields)) = event(sides, is_list) {
-                found.items.push(version(objects, commit, event, fields)?);
+            let Some((event, fields)) = event(sides, is_list) else { continue };
+            if found.items.len() == limit {
+                return Ok(found);
             }
+            found.items.push(version(objects, commit, event, fields)?);
+            found.looked_at = looked_at;
         }
-        found.ended = last;
         if last {
-            break;
+            found.ended = true;
+            return Ok(found);
         }
     }
+    if found.items.len() < limit {
+        found.looked_at = looked_at;
+    }
+    found.ended = !may_be_list && found.items.is_empty() && skip == 0;
     Ok(found)
 }
 
@@ -289,13 +305,17 @@ struct Contents<'a> {
     options: &'a LoadOptions,
     effort: Effort<'a>,
     held: HashMap<File, RecordState>,
-    /// The number of bytes of files of many records that were read.
+    /// The number of bytes that were read.
     bytes: u64,
 }
 
 impl Contents<'_> {
     fn may_be_list(&self, place: usize) -> bool {
         self.spec.shape_of(&self.paths[place].path) != Shape::Record
+    }
+
+    fn holds(&self, file: File) -> bool {
+        self.held.contains_key(&file)
     }
 
     fn side(&self, file: Option<File>) -> &RecordState {
@@ -307,17 +327,19 @@ impl Contents<'_> {
         // In the order in which they are needed.
         let mut known = HashSet::new();
         let files = touches.iter().flat_map(|touch| touch.after.into_iter().chain(touch.before));
-        let files: Vec<File> = files.filter(|file| known.insert(*file)).collect();
+        let is_new = |file: &File| !self.held.contains_key(file) && known.insert(*file);
+        let files: Vec<File> = files.filter(is_new).collect();
         let blobs: Vec<BlobId> = files.iter().map(|file| file.blob).collect();
-        let largest = self.options.record_limit;
-        let contents =
-            mirror.files(&blobs, ReadLimits { largest, most: MOST_READ, least: LEAST })?;
+        let (largest, most) = (self.options.record_limit, MOST_READ.saturating_sub(self.bytes));
+        let least = LEAST.saturating_sub(self.held.len());
+        let contents = mirror.files(&blobs, ReadLimits { largest, most, least })?;
         for (file, bytes) in files.into_iter().zip(contents) {
             if self.held.len() >= LEAST && self.effort.part.check().is_err() {
                 break;
             }
             let held = self.seek(file, bytes.as_deref());
             self.held.insert(file, held);
+            self.bytes += bytes.map_or(0, |bytes| bytes.len() as u64);
         }
         Ok(())
     }

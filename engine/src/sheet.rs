@@ -48,9 +48,12 @@ pub use slot::{Claimant, Content, Slot, SlotUpdate};
 /// The number of changed records from which starting more threads pays off.
 const MANY: usize = 500;
 
-/// How many keys are compared with a missing one, and how many records are visited to find them.
+/// How many keys are compared with a missing one.
 const AROUND: usize = 200;
-const LOOKED_AT: usize = 1_000;
+
+/// How many hidden records a sheet may have for its keys to be compared with a missing one: all of
+/// them may be visited on the way.
+const MOST_HIDDEN: usize = 10_000;
 
 /// The number of files that determine the usual format of a folder.
 const NEAR: usize = 1000;
@@ -300,19 +303,22 @@ impl Sheet {
     }
 
     /// Returns the record that a request for `key` may mean: one whose file has this name with an
-    /// extension, or one with a similar key. Skips records that are not `admitted`. Checks at most
-    /// a thousand records.
+    /// extension, or one with a similar key. Skips records that are not `admitted`, however many
+    /// there are: with a limit, the answer would count them. Compares 200 keys; in a sheet with
+    /// more than 10,000 hidden records, none.
     pub fn nearest(&self, key: &str, admitted: impl Fn(&Record) -> bool) -> Option<&Arc<Record>> {
         let admits = |record: &&Arc<Record>| admitted(record);
         let of_file = || key.rsplit_once('.').and_then(|(key, _)| self.record(key)).filter(admits);
         of_file().or_else(|| {
+            if self.hidden.len() > MOST_HIDDEN {
+                return None;
+            }
             // A mistyped key usually begins correctly.
             let mut half = key.len() / 2;
             while !key.is_char_boundary(half) {
                 half -= 1;
             }
-            let near = self.records_behind(&key[..half]).take(LOOKED_AT);
-            let around = near.filter(admits).take(AROUND);
+            let around = self.records_behind(&key[..half]).filter(admits).take(AROUND);
             let name = nearest(key, around.map(|record| record.key.as_str()))?;
             self.record(name)
         })
@@ -387,14 +393,19 @@ impl Sheet {
 
     /// Returns the problems that the public may see, in order. Hidden data neither causes nor
     /// changes any. In a sheet that hides records, an unreadable file may be a hidden record, and
-    /// so may the target of a reference into such a sheet.
+    /// so may the target of a reference into such a sheet. A line in a list of such a sheet would
+    /// count the hidden records above it, so it is left out.
     pub fn public_problems(&self) -> Vec<Problem> {
         if !self.spec.public {
             return Vec::new();
         }
         let own = self.public_record_problems();
         let own = own.map(|(key, problem)| (key.clone(), problem.clone()));
-        let mut all = self.with_lines(own.chain(self.public_duplicates()));
+        let found = own.chain(self.public_duplicates());
+        let mut all: Vec<Problem> = match self.spec.hidden {
+            None => self.with_lines(found),
+            Some(_) => found.map(|(_, problem)| problem).collect(),
+        };
         all.extend(self.public_unkeyed_problems().cloned());
         all.sort_unstable();
         all
@@ -417,9 +428,14 @@ impl Sheet {
         self.duplicates(|key| !self.hidden.contains(key))
     }
 
-    /// Returns whether something that claims `key` is hidden, or could be if it were readable.
+    /// Returns whether the record served under `key` is hidden, or could be if it were readable.
+    /// What else claims the key does not matter, as for a read of the record.
     pub(crate) fn may_hide(&self, key: &Key) -> bool {
-        self.slots.contains_key(key) && !self.is_known_to_be_shown(key)
+        match self.slots.get(key).map(Slot::served) {
+            None => false,
+            Some(Some(_)) => self.hidden.contains(key),
+            Some(None) => self.spec.hidden.is_some(),
+        }
     }
 
     /// Returns whether nothing that claims `key` is hidden, or could be if it were readable.

@@ -1,5 +1,6 @@
 //! A snapshot: everything that a reader can see at one commit. It is immutable.
 
+mod commit_counts;
 mod files;
 mod problems;
 mod cached_index;
@@ -27,6 +28,8 @@ use crate::sheet::{Moved, Served, Sheet, SlotUpdate};
 use crate::skipped_files::PassedOver;
 use crate::view::ByView;
 
+pub(crate) use commit_counts::ChangedBySheet;
+use commit_counts::CommitCounts;
 pub(crate) use files::{SheetFile, weight};
 
 /// The state of a branch at one commit: records, indexes, problems and the text index.
@@ -47,6 +50,8 @@ pub struct Snapshot {
     passed_over: PassedOver,
     /// This state as others than the public see it.
     views: ByView<Arc<Snapshot>>,
+    /// What commits changed of what this state discloses.
+    commit_counts: CommitCounts,
 }
 
 impl Snapshot {
@@ -66,6 +71,7 @@ impl Snapshot {
             version,
             passed_over: PassedOver::default(),
             views: ByView::default(),
+            commit_counts: CommitCounts::default(),
         }
     }
 
@@ -126,6 +132,11 @@ impl Snapshot {
     /// Returns the sheet called `name`.
     pub fn sheet(&self, name: &str) -> Option<&Arc<Sheet>> {
         self.sheets.get(name)
+    }
+
+    /// Returns what commits changed, as far as it is known of what this state discloses.
+    pub(crate) fn commit_counts(&self) -> &CommitCounts {
+        &self.commit_counts
     }
 
     /// Returns the record that the public sees under `key`, in any Unicode normalization, or
@@ -390,6 +401,7 @@ impl Snapshot {
             version,
             passed_over,
             views: ByView::default(),
+            commit_counts: CommitCounts::default(),
         };
         Draft { snapshot, changed: Arc::new(changed), indexed: Vec::new(), reindexed }
     }
@@ -410,6 +422,7 @@ impl Snapshot {
             version,
             passed_over,
             views: _,
+            commit_counts: _,
         } = self;
         let mut out = vec![format!("commit {commit} digest {digest} version {version:02x?}")];
         out.extend(layout.ids().map(|(name, id)| format!("definition {name} {id:02x?}")));

@@ -169,3 +169,36 @@ fn a_file_goes_where_its_record_goes() {
     assert_eq!(house.server.send(call).status, 204);
     assert_eq!(house.get("people/ada2/a.txt").status, 404);
 }
+
+#[test]
+fn a_file_beside_a_record_is_shown_as_the_record_is_whatever_else_claims_its_key() {
+    let mut upstream = Upstream::new();
+    let rules = "[sheets.deep]\npath = \"${{ slug }}\"\nhidden = \"h\"\npolicy = \"quarantine\"\n";
+    let mut commit = upstream.commit("first").put("headwater.toml", rules);
+    // The first file is served, and the second one is not.
+    let (shown, hidden, broken) = ("slug: KEY\n", "{\"slug\": \"KEY\", \"h\": true}", "{");
+    for (key, first, second) in [
+        ("a", Some(hidden), shown),
+        ("b", Some(broken), shown),
+        ("c", Some("{\"slug\": \"KEY\"}"), "slug: KEY\nh: true\n"),
+        ("d", None, shown),
+        ("e", None, "slug: KEY\nh: true\n"),
+        ("f", None, "- ["),
+    ] {
+        if let Some(first) = first {
+            commit = commit.put(format!("deep/{key}.json"), first.replace("KEY", key));
+        }
+        commit = commit.put(format!("deep/{key}.yaml"), second.replace("KEY", key));
+        commit = commit.put(format!("deep/{key}/x.txt"), "a file");
+    }
+    commit.push();
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_QUARANTINE_SHARE", "100")]);
+    let status = |path: String| server.get(&path).status;
+    let both = ["a", "b", "c", "d", "e", "f"].map(|key| {
+        let record = status(format!("/api/deep/{key}"));
+        assert_eq!(status(format!("/api/_attachments/deep/{key}/x.txt")), record, "{key}");
+        record
+    });
+    assert!(both.contains(&200) && both.contains(&404));
+    assert!(both[1] == 200 && both[2] == 200, "{both:?}");
+}

@@ -302,9 +302,9 @@ fn what_is_meant_by_a_wrong_key_is_sought_among_what_everybody_sees() {
     let first =
         upstream.commit("first").put("headwater.toml", "[sheets.people]\nhidden = \"gone\"\n");
     let mut first = first.put("people/alpha1234.toml", "n = 1\n");
-    // There are more than are examined, each of them nearer or before the one that is shown.
-    for n in 0..250 {
-        first = first.put(format!("people/alpha1000{n:03}.toml"), "gone = true\n");
+    // There are very many, each of them nearer or before the one that is shown.
+    for n in 0..1_100 {
+        first = first.put(format!("people/alpha100{n:04}.toml"), "gone = true\n");
     }
     first.put("people/alpha12345.toml", "gone = true\n").push();
     let server = TestServer::start(&upstream.url());
@@ -405,4 +405,96 @@ fn what_defines_sheets_is_no_record_of_a_sheet_that_takes_every_file() {
     server.reload();
     server.get("/api/all/headwater").problem(404, "not_found");
     assert!(!String::from_utf8_lossy(&server.get("/api/_sheets").body).contains("staff"));
+}
+
+#[test]
+fn a_record_that_is_hidden_in_a_list_has_no_past_under_any_key_that_it_had() {
+    let mut upstream = Upstream::new();
+    let rules = "[sheets.staff]\nfile = \"staff.csv\"\nhidden = \"h\"\n[sheets.people]\n";
+    let first = upstream.commit("first").put("headwater.toml", rules);
+    let first = first.put("people/ada.toml", "name = \"Ada\"\n");
+    let first = first.put("staff.csv", format!("who,pay,h\nBob,1,\n{SECRET},90000,\n")).push();
+    let server = TestServer::start(&upstream.url());
+    assert_eq!(server.get("/api/staff/2").json()["who"], SECRET);
+    // The keys are positions: what was 2 is 3 now.
+    let now = format!("who,pay,h\nAl,3,\nBob,1,\n{SECRET},90000,true\n");
+    let second = upstream.commit("hide").put("staff.csv", now).push();
+    server.reload().outcome("applied");
+    for path in [
+        format!("/api/staff?at={first}"),
+        format!("/api/_search?q={SECRET}&at={first}"),
+        format!("/api/_search?q=90000&at={first}"),
+        format!("/api/_diff?from={first}"),
+        format!("/api/_changes?since={first}"),
+        format!("/api/_commits?until={first}"),
+    ] {
+        let answer = server.get(&path);
+        let text = String::from_utf8(answer.body.clone()).unwrap();
+        assert_eq!(answer.status, 200, "{path}: {text}");
+        let told = text.replace(&format!("\"q\":\"{SECRET}\""), "");
+        assert!(!told.contains(SECRET) && !told.contains("90000,"), "{path}: {text}");
+    }
+    for key in ["1", "2", "3"] {
+        for at in ["".to_owned(), format!("?at={first}"), format!("?at={second}")] {
+            server.get(&format!("/api/_history/staff/{key}{at}")).problem(404, "not_found");
+        }
+        server.get(&format!("/api/staff/{key}?at={first}")).problem(404, "not_found");
+    }
+    // Who was away is told what is there now, and that the rest is not.
+    let told = server.get(&format!("/api/_changes?since={first}")).json();
+    let items: Vec<_> = told["items"].as_array().unwrap().iter().map(|item| &item["key"]).collect();
+    assert_eq!(items, ["1", "2"], "{told}");
+    let log = server.get(&format!("/api/_commits?until={first}")).json();
+    assert_eq!(log["items"][0]["changed"].get("staff"), None, "{log}");
+    // Nothing is hidden there any more.
+    upstream.commit("show").put("staff.csv", "who,pay,h\nAl,3,\nBob,1,\n").push();
+    server.reload().outcome("applied");
+    assert_eq!(server.get(&format!("/api/staff/1?at={first}")).json()["who"], "Bob");
+    assert_eq!(server.get("/api/_history/staff/1").status, 200);
+}
+
+#[test]
+fn a_record_that_nobody_ever_saw_has_no_history_whatever_the_limit_is() {
+    let mut upstream = Upstream::new();
+    let rules = "[sheets.people]\nhidden = \"gone\"\npolicy = \"quarantine\"\n";
+    let first = upstream.commit("first").put("headwater.toml", rules);
+    first.put("people/ada.toml", "n = 0\n").push();
+    let mut commits = Vec::new();
+    for n in 1..8 {
+        let mut commit = upstream.commit("a change").put("people/ada.toml", format!("n = {n}\n"));
+        commit = match n {
+            1..=4 => commit.put("people/jane.toml", format!("gone = true\nn = {n}\n")),
+            5 => commit.put("people/jane.toml", "n = = 1"),
+            6 => commit.delete("people/jane.toml"),
+            _ => commit,
+        };
+        commits.push(commit.push());
+    }
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_QUARANTINE_SHARE", "100")]);
+    let told = |key: &str, query: &str| {
+        let answer = server.get(&format!("/api/_history/people/{key}?{query}"));
+        let problem = answer.problem(404, "not_found");
+        problem["detail"].as_str().unwrap().replace(key, "KEY")
+    };
+    for limit in ["limit=1", "limit=2", "limit=100", ""] {
+        assert_eq!(told("jane", limit), told("zoe", limit));
+        for at in &commits {
+            let query = format!("{limit}&at={at}");
+            assert_eq!(told("jane", &query), told("zoe", &query), "{query}");
+        }
+    }
+    // A version behind all of these is found, and a page whose last version is the first of all is
+    // the last one.
+    for (n, text) in [(1, "n = 1\n"), (2, "gone = 1\n"), (3, "gone = 2\n"), (4, "gone = 3\n")] {
+        upstream.commit(&format!("kim {n}")).put("people/kim.toml", text).push();
+    }
+    upstream.commit("no kim").delete("people/kim.toml").push();
+    server.reload().outcome("applied");
+    let page = server.get("/api/_history/people/kim?limit=1").json();
+    assert_eq!(page["items"][0]["summary"], "kim 2", "{page}");
+    let next = page["next"].as_str().unwrap();
+    let page = server.get(&format!("/api/_history/people/kim?limit=1&cursor={next}")).json();
+    assert_eq!((&page["items"][0]["summary"], &page["next"]), (&json!("kim 1"), &Value::Null));
+    let page = server.get("/api/_history/people/kim?limit=2").json();
+    assert_eq!((page["items"].as_array().unwrap().len(), &page["next"]), (2, &Value::Null));
 }

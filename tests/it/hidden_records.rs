@@ -40,6 +40,17 @@ refs = { author = "people", next = "posts" }
 const SECRETS: &str =
     "[gitsheet]\nroot = \"secrets\"\npath = \"${{ slug }}\"\n[headwater]\npublic = false\n";
 
+/// A list that hides some of its rows.
+const ROWS: &str = r#"
+[sheets.rows]
+file = "rows.csv"
+key = "${{ id }}"
+hidden = "gone"
+unique = ["u"]
+refs = { next = "posts" }
+policy = "quarantine"
+"#;
+
 const WORDS: [&str; 6] = ["river", "rivers", "bridge", "harbor", "lantern", "meadow"];
 
 /// Pseudo-random numbers, the same for the same seed.
@@ -101,10 +112,23 @@ fn seen(numbers: &mut Numbers) -> Vec<(String, String)> {
         );
         files.push((format!("posts/n{n}.toml"), post));
     }
+    files.push(("headwater.toml".to_owned(), ROWS.to_owned()));
+    files.push(("rows.csv".to_owned(), rows(&[])));
     files.push(("people/p00/note.txt".to_owned(), "a note".to_owned()));
     files.push(("posts/broken.toml".to_owned(), BROKEN.to_owned()));
     files.push(("staff/ann.toml".to_owned(), "slug = \"ann\"\n".to_owned()));
     files
+}
+
+/// Returns the list: the rows that are seen, which have problems, and between them `hidden` ones.
+fn rows(hidden: &[String]) -> String {
+    let mut hidden = hidden.iter();
+    let mut text = "id,next,u,note,gone\n".to_owned();
+    for n in 0..6 {
+        text.push_str(&format!("r{n},nowhere,{},,\n", n / 2));
+        text.extend(hidden.next().map(|note| format!("h{n},nobody,0,\"{note}\",true\n")));
+    }
+    text
 }
 
 /// Returns the invisible data, some of it broken.
@@ -121,6 +145,9 @@ fn unseen(numbers: &mut Numbers, step: u64) -> Vec<(String, String)> {
         files.push((format!("people/{slug}.toml"), person));
         files.push((format!("people/{slug}/face.txt"), numbers.word().to_owned()));
     }
+    let hidden: Vec<String> = (0..numbers.below(6)).map(|_| numbers.word().repeat(2)).collect();
+    let hidden: Vec<String> = hidden.iter().map(|note| format!("{note}\n{step}")).collect();
+    files.push(("rows.csv".to_owned(), rows(&hidden)));
     let n = numbers.below(9);
     files.push((format!("people/CON{n}/aux.toml"), numbers.person("aux")));
     files.push((
@@ -170,7 +197,14 @@ fn paths(numbers: &mut Numbers) -> Vec<String> {
         "/api/_search?q=lantern&sheet=people",
         "/api/_search?q=s1&sheet=secrets",
         "/api/_history/people/p00",
+        "/api/_history/people/p00?limit=1",
         "/api/_history/people/p01",
+        "/api/_history/people/p01?limit=1",
+        "/api/rows",
+        "/api/rows/h0",
+        "/api/_history/rows/r0",
+        "/api/_history/rows/r0?limit=1",
+        "/api/_history/rows/h0?limit=1",
         // Keys for which a similar one is suggested.
         "/api/people/p01.toml",
         "/api/people/p013",
@@ -214,8 +248,11 @@ fn masked(text: &str, commits: &[String]) -> String {
             Value::Object(members) => {
                 for (name, json) in members {
                     let is_cursor = name == "next" && json.is_string();
-                    if !is_record && (is_cursor || TIMES.contains(&name.as_str())) {
+                    if !is_record && TIMES.contains(&name.as_str()) {
                         *json = Value::Null;
+                    }
+                    if !is_record && is_cursor {
+                        *json = Value::from("a cursor");
                     }
                     mask(json, is_record || name == "value");
                 }
@@ -325,6 +362,7 @@ fn answers_are_alike(seed: u64, reader: Reader) {
             "/api/_changes?sheet=secrets&since=",
             "/api/_diff?from=",
             "/api/people?at=",
+            "/api/rows?at=",
             "/api/_problems?at=",
         ] {
             paths.push(format!("{route}FIRST"));

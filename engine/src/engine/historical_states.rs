@@ -146,12 +146,12 @@ impl HistoricalStates {
         to: CommitId,
     ) -> Result<Delta, PastError> {
         let Compared { delta, rules } = self.compared(view, from, to)?;
-        match rules {
-            Rules::Other if !delta.withheld.is_empty() => {
-                Err(PastError::Unknown { name: from.to_string() })
-            }
-            Rules::Same | Rules::Other => Ok(delta),
+        // What other rules showed cannot be told one by one.
+        let is_unknown = delta.withheld.iter().any(|left| !rules.read_alike(&left.sheet));
+        if is_unknown {
+            return Err(PastError::Unknown { name: from.to_string() });
         }
+        Ok(delta)
     }
 
     /// Lists the commits in the history of `from` that touched the record `key` of `spec`, a sheet
@@ -455,14 +455,14 @@ impl HistoricalStates {
                 Delta::of(&seen, &prepared.draft.state().records_seen_by(view), &changed)
             });
             let back = back.unwrap_or_else(|| Delta::of(&seen, &seen, &[]));
-            (back.reversed(), after)
+            (back.reversed(), after.clone())
         } else {
             let earlier = self.state_of(present, from, Reachability::History)?;
             let changed = later.differences(&earlier);
             let earlier = earlier.seen_by(view);
             (Delta::of(&earlier, &seen, &changed), disclosure.rules_of(&earlier))
         };
-        Ok(Compared { delta: disclosure.mask(delta, rules, after), rules })
+        Ok(Compared { delta: disclosure.mask(delta, &rules, &after), rules })
     }
 
     /// Opens the repository to read `commit`, if it is in the history of the published commit.

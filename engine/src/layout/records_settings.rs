@@ -38,6 +38,12 @@ impl SheetSpec {
         !matches!(self.listing.records, Records::One | Records::Found)
     }
 
+    /// Returns whether a record of a list keeps its key while only others change: its own fields or
+    /// its name in a map give it. Otherwise all records of the list decide together.
+    pub(crate) fn has_lasting_keys(&self) -> bool {
+        self.listing.key.is_some() || self.listing.records == Records::Map
+    }
+
     /// Returns the key of the element named `element` in the list with the key `list`.
     pub(crate) fn element_key(&self, list: &str, element: &str) -> String {
         match self.listing.file {

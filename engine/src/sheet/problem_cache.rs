@@ -1,5 +1,6 @@
-//! A cache of results about the problems of one state of a sheet.
+//! A cache of results about the problems and the hidden records of one state of a sheet.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use crate::digest::LtHash;
@@ -11,6 +12,7 @@ pub(super) struct ProblemCache {
     pub(super) count: OnceLock<usize>,
     pub(super) public: OnceLock<PublicProblems>,
     pub(super) public_list: OnceLock<Arc<[Problem]>>,
+    pub(super) veiled_lists: OnceLock<BTreeSet<Box<str>>>,
 }
 
 /// What the public can see of the problems.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Draft, Snapshot, digest};
+use super::{Draft, Snapshot, digest, version};
 use crate::changes::{Change, ChangeSet, PathState};
 use crate::id::{Key, SheetName};
 use crate::record::Record;
@@ -103,6 +103,7 @@ impl Snapshot {
             state.sheets.remove(name);
         }
         state.digest = digest(&state.layout, &state.sheets);
+        state.version = version(&state.sheets);
         state.passed_over = PassedOver::default();
         draft
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Snapshot, version};
+use super::{CommitCounts, Snapshot, version};
 use crate::search::{Restriction, TextIndex};
 use crate::sheet::Sheet;
 use crate::skipped_files::PassedOver;
@@ -58,6 +58,7 @@ impl Snapshot {
                 false => PassedOver::default(),
             },
             views: ByView::default(),
+            commit_counts: CommitCounts::default(),
         }
     }
 

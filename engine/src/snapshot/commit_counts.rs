@@ -1,0 +1,97 @@
+//! What commits changed, as one state discloses it: kept as long as the state.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::id::{CommitId, SheetName};
+use crate::report::Counts;
+
+/// How many counts are kept, each of one sheet at one commit: a few megabytes.
+const KEPT: usize = 30_000;
+
+/// How many records one commit changed, by sheet.
+pub(crate) type ChangedBySheet = Arc<BTreeMap<SheetName, Counts>>;
+
+/// The counts of commits, each made once. A clone starts empty, since it is made to be changed.
+#[derive(Debug, Default)]
+pub(crate) struct CommitCounts {
+    kept: Mutex<Kept>,
+    /// The turn to make some.
+    making: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_commit: HashMap<CommitId, ChangedBySheet>,
+    weight: usize,
+}
+
+impl CommitCounts {
+    /// Returns the counts of `commit`: those that are kept, or those that `make` makes now. One
+    /// caller at a time makes some, so a commit that costs much costs it once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `make` does; then nothing is kept.
+    pub(crate) fn get_or_make<E>(
+        &self,
+        commit: CommitId,
+        make: impl FnOnce() -> Result<BTreeMap<SheetName, Counts>, E>,
+    ) -> Result<ChangedBySheet, E> {
+        if let Some(counts) = self.kept(commit) {
+            return Ok(counts);
+        }
+        let _turn = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counts) = self.kept(commit) {
+            return Ok(counts);
+        }
+        let counts = Arc::new(make()?);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let weight = 1 + counts.len();
+        if kept.weight + weight > KEPT {
+            *kept = Kept::default();
+        }
+        kept.weight += weight;
+        kept.by_commit.insert(commit, counts.clone());
+        Ok(counts)
+    }
+
+    fn kept(&self, commit: CommitId) -> Option<ChangedBySheet> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.by_commit.get(&commit).cloned()
+    }
+}
+
+impl Clone for CommitCounts {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(n: u32) -> CommitId {
+        let mut bytes = [0; 20];
+        bytes[..4].copy_from_slice(&n.to_le_bytes());
+        CommitId::from_bytes(bytes)
+    }
+
+    #[test]
+    fn what_is_kept_is_made_once_and_bounded() {
+        let counts = CommitCounts::default();
+        let changed = || BTreeMap::from([(SheetName::new("s"), Counts::default())]);
+        let refused: Result<_, &str> = counts.get_or_make(commit(0), || Err("no"));
+        assert_eq!(refused, Err("no"));
+        let made = counts.get_or_make::<()>(commit(0), || Ok(changed())).unwrap();
+        let again = counts.get_or_make::<()>(commit(0), || panic!("it is kept")).unwrap();
+        assert!(Arc::ptr_eq(&made, &again));
+        for n in 0..KEPT as u32 {
+            counts.get_or_make::<()>(commit(n), || Ok(changed())).unwrap();
+            let kept = counts.kept.lock().unwrap();
+            assert!(kept.weight <= KEPT && kept.weight == 2 * kept.by_commit.len());
+        }
+        assert!(counts.clone().kept(commit(KEPT as u32 - 1)).is_none());
+    }
+}
