@@ -78,7 +78,7 @@ fn problems(sheet: &Sheet, query: &str) -> Vec<String> {
 fn a_query_tells_whether_it_reads_texts() {
     let (sheet, _) = sheet(DEFINITION, &[json!({"a": "x", "l": [{"x": 1}]})]);
     for (query, expected) in [
-        ("a=x&t[gte]=1&l[size]=2&b[exists]=true&a[in]=x,y", false),
+        ("a=x&t[gte]=1&l[size]=2&t[exists]=true&a[in]=x,y", false),
         ("a=x&a[contains]=x", true),
         ("a[prefix]=x", true),
         ("unnest=l&l.x[contains]=x", true),
