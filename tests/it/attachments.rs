@@ -173,7 +173,8 @@ fn a_file_goes_where_its_record_goes() {
 #[test]
 fn a_file_beside_a_record_is_shown_as_the_record_is_whatever_else_claims_its_key() {
     let mut upstream = Upstream::new();
-    let rules = "[sheets.deep]\npath = \"${{ slug }}\"\nhidden = \"h\"\npolicy = \"quarantine\"\n";
+    let rules = "[sheets.deep]\nformat = \"yaml\"\npath = \"${{ slug }}\"\nhidden = \"h\"\n\
+                 policy = \"quarantine\"\n";
     let mut commit = upstream.commit("first").put("headwater.toml", rules);
     // The first file is served, and the second one is not.
     let (shown, hidden, broken) = ("slug: KEY\n", "{\"slug\": \"KEY\", \"h\": true}", "{");
@@ -186,9 +187,9 @@ fn a_file_beside_a_record_is_shown_as_the_record_is_whatever_else_claims_its_key
         ("f", None, "- ["),
     ] {
         if let Some(first) = first {
-            commit = commit.put(format!("deep/{key}.json"), first.replace("KEY", key));
+            commit = commit.put(format!("deep/{key}.yaml"), first.replace("KEY", key));
         }
-        commit = commit.put(format!("deep/{key}.yaml"), second.replace("KEY", key));
+        commit = commit.put(format!("deep/{key}.yml"), second.replace("KEY", key));
         commit = commit.put(format!("deep/{key}/x.txt"), "a file");
     }
     commit.push();
