@@ -470,7 +470,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn who_follows_by_what_texts_contain_spends_the_part_of_its_address() {
         let hall = Hall::at(1);
-        let bytes = b"[sheets.people]\n"[..].into();
+        let bytes = b"[sheets.people]\nindex = [\"name\"]\n"[..].into();
         let file = DefinitionFile { path: "headwater.toml".into(), bytes };
         let files = DefinitionFiles { headwater: Some(file), ..Default::default() };
         let spec = Layout::read(&files).sheet("people").unwrap().clone();
