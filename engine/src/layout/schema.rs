@@ -4,6 +4,7 @@
 mod keywords;
 mod kinds;
 mod looks;
+mod out_of_steps;
 mod references;
 mod room;
 
@@ -632,7 +633,8 @@ mod tests {
             assert_eq!(schema.violations(&small), []);
             let found = schema.violations(&large);
             assert_eq!(found.len(), 1, "{:.200}", schema.source.to_string());
-            assert!(found[0].message.contains("too many steps"), "{found:?}");
+            // Of some it is known that they are wrong, before it is known in how many ways.
+            assert!(found[0].message.contains("too many"), "{found:?}");
         }
         // A large value under a usual schema, and a usual value under a large schema.
         let wide: Map<_, _> =

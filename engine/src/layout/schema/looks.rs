@@ -13,7 +13,7 @@ use jsonschema::JsonType;
 use jsonschema::json::{Array, Json, Node, NodeIdentity, Object, SerdeJson};
 use serde_json::{Map, Number, Value};
 
-use super::references::OutOfSteps;
+use super::out_of_steps::OutOfSteps;
 
 /// The bytes of a text that are compared or searched at the price of a look.
 const TEXT: usize = 64;

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::keywords::{LIST, NAMED, ONE};
 use super::looks::{self, Counted, Prices, Seen};
+use super::out_of_steps::OutOfSteps;
 
 /// The keyword that counts. No schema of a user may have it.
 const STEP: &str = "x-headwater-step";
@@ -24,9 +25,6 @@ thread_local! {
     /// The steps that the check on this thread may still take; `None` outside of a check.
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
-
-/// Ends a check whose steps or looks are used up.
-pub(super) struct OutOfSteps;
 
 /// The work that a check may take.
 #[derive(Debug, Clone, Copy)]

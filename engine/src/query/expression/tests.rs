@@ -157,7 +157,7 @@ fn what_can_be_seen_to_be_wrong_is_told_with_its_place() {
         ("n + 1", "column 3: is a value, and no condition"),
         ("'a'", "column 1: is a value, and no condition"),
         ("ref(n) == null", "column 1: `ref` reads other records, which is not possible here"),
-        ("[n].exists(1, true)", "column 12: a name is expected"),
+        ("[n].exists(1, true)", "column 12: expected a name for the element"),
         ("[n].exists(x)", "column 5: `exists` needs a variable and a condition"),
         ("has(1)", "column 1: `has` needs a field"),
         ("n.b == 1", "column 3: `n.b` is not a known field of s"),
