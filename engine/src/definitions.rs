@@ -287,7 +287,7 @@ mod tests {
             let mut upstream = Upstream::new();
             let mut commit = upstream.commit("first").put("x/a.toml", "a = \"a\"");
             for n in 0..count {
-                commit = commit.put(&format!("{path}{n:05}.toml"), content);
+                commit = commit.put(format!("{path}{n:05}.toml"), content);
             }
             let commit: CommitId = commit.push().parse().unwrap();
             let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
