@@ -63,7 +63,7 @@ fn mutated(corpus: &[Vec<u8>], numbers: &mut Numbers) -> Vec<u8> {
 #[test]
 fn nothing_panics_on_changed_inputs() {
     let setting = |name: &str| std::env::var(name).ok();
-    let runs = setting("HEADWATER_MUTATIONS").and_then(|runs| runs.parse().ok()).unwrap_or(200);
+    let runs = setting("HEADWATER_MUTATIONS").and_then(|runs| runs.parse().ok()).unwrap_or(200_u64);
     let only = setting("HEADWATER_MUTATED");
     let seed = setting("HEADWATER_MUTATION_SEED").and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let targets = TARGETS.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name));
