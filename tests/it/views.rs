@@ -212,6 +212,7 @@ fn followers_and_the_past_show_a_token_its_sheets_alone() {
     assert_eq!(house.keys(ALL, &format!("/api/people?at={first}")), ["Ada", "Eve"]);
     let now = house.upstream.head().unwrap();
     assert_eq!(house.get(Some(PEOPLE), &format!("/api/teams?at={now}")).status, 404);
+    assert_eq!(house.get(Some(TEAMS), &format!("/api/people?at={now}")).status, 404);
     assert_eq!(house.keys(PEOPLE, &format!("/api/people?at={now}")), ["Ada L."]);
 }
 
