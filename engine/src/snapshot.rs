@@ -286,11 +286,12 @@ impl Snapshot {
 
     /// Returns those of `names` that the index of private texts has or needs. Nearly always none.
     fn private_names(&self, names: &[DocName]) -> Vec<DocName> {
-        let hides = |sheet: &Arc<Sheet>| !sheet.spec().public || sheet.spec().hidden.is_some();
-        if self.private_text.documents() == 0 && !self.sheets.values().any(hides) {
-            return Vec::new();
-        }
-        names.to_vec()
+        let is_private = |name: &&DocName| {
+            let sheet = self.sheets.get(&name.sheet);
+            sheet.is_some_and(|it| !it.spec().public || it.hidden().contains(&name.key))
+                || self.private_text.contains(name)
+        };
+        names.iter().filter(is_private).cloned().collect()
     }
 
     /// Lists the served records that differ from those of `before`, by sheet and key. Walks both.

@@ -110,6 +110,11 @@ impl TextIndex {
         Ok(self.with_segments(segments).restamped(stamp))
     }
 
+    /// Returns whether a live document has this name. Logarithmic in each segment.
+    pub(crate) fn contains(&self, name: &DocName) -> bool {
+        self.segments.iter().any(|segment| segment.find(name).is_some())
+    }
+
     /// Returns an empty index of the same shape.
     pub(crate) fn empty(&self) -> Self {
         self.with_segments(Vec::new())
