@@ -6,7 +6,7 @@
 //! each view from its own, and cannot show more.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::digest::hash_part;
 use crate::id::SheetName;
@@ -109,23 +109,37 @@ impl View {
 }
 
 /// What was made from one state for each view. A clone starts empty, since it is made to be changed.
-pub(crate) struct ByView<T>(Mutex<Vec<(View, T)>>);
+pub(crate) struct ByView<T>(Mutex<Vec<(View, Arc<OnceLock<T>>)>>);
 
 impl<T: Clone> ByView<T> {
-    /// Returns what was made for `view`, or what `make` makes now. Others wait meanwhile, so that
-    /// it is made once. The views that were made last are kept.
+    /// Returns what was made for `view`, if it is there. Never waits for somebody who makes it.
+    pub(crate) fn get(&self, view: &View) -> Option<T> {
+        let kept = self.kept();
+        kept.iter().find(|(other, _)| other == view).and_then(|(_, cell)| cell.get().cloned())
+    }
+
+    /// Returns what was made for `view`, or what `make` makes now. Others who want the same wait
+    /// meanwhile, so that it is made once. The views that were made last are kept.
     pub(crate) fn get_or_make(&self, view: &View, make: impl FnOnce() -> T) -> T {
-        // It is changed last, so a poisoned lock holds a consistent list.
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, made)) = kept.iter().find(|(other, _)| other == view) {
-            return made.clone();
+        self.cell(view).get_or_init(make).clone()
+    }
+
+    fn cell(&self, view: &View) -> Arc<OnceLock<T>> {
+        let mut kept = self.kept();
+        if let Some((_, cell)) = kept.iter().find(|(other, _)| other == view) {
+            return cell.clone();
         }
-        let made = make();
         if kept.len() == KEPT {
             kept.remove(0);
         }
-        kept.push((view.clone(), made.clone()));
-        made
+        let cell = Arc::default();
+        kept.push((view.clone(), Arc::clone(&cell)));
+        cell
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<(View, Arc<OnceLock<T>>)>> {
+        // The list is consistent after every statement, so a poisoned lock holds a usable one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

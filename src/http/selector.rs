@@ -63,7 +63,8 @@ impl Selected {
         view: &View,
         request: &mut Request,
     ) -> Result<Option<Self>, ApiError> {
-        let Some(snapshot) = app.live.seen_by(view) else { return Ok(None) };
+        let Some(snapshot) = app.live.snapshot() else { return Ok(None) };
+        let snapshot = seen_by(app, snapshot, view).await?;
         let published = Self { snapshot, is_fixed: false };
         // Nearly every request is about the present.
         let headers = request.headers();
@@ -84,7 +85,7 @@ impl Selected {
         let published = match selector.least {
             Some(least) => {
                 let snapshot = containing(app, source, least, until).await?;
-                Self { snapshot: snapshot.seen_by(view), ..published }
+                Self { snapshot: seen_by(app, snapshot, view).await?, ..published }
             }
             None => published,
         };
@@ -115,6 +116,22 @@ impl Selected {
             _ => error,
         })?;
         Ok(Some(Self { snapshot, is_fixed }))
+    }
+}
+
+/// Returns what `view` sees of a state. The first of its readers after a publication has it made,
+/// off the threads that answer.
+async fn seen_by(
+    app: &App,
+    snapshot: Arc<Snapshot>,
+    view: &View,
+) -> Result<Arc<Snapshot>, ApiError> {
+    match snapshot.known_to(view) {
+        Some(known) => Ok(known),
+        None => {
+            let view = view.clone();
+            app.blocking.run(move || Ok(snapshot.seen_by(&view))).await
+        }
     }
 }
 
