@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use aws_lc_rs::rand;
 use data_encoding::BASE64URL_NOPAD;
 use toml::Value;
 use toml::value::Datetime;
@@ -74,7 +73,7 @@ pub fn with_token(path: &Path, text: &str, token: &NewToken) -> Result<Extended,
         }
     }
     let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| EditError::NoRandomness)?;
+    getrandom::fill(&mut bytes).map_err(|_| EditError::NoRandomness)?;
     let secret = BASE64URL_NOPAD.encode(&bytes);
     let print = Fingerprint::of(secret.as_bytes()).to_hex();
     let break_before = match text {

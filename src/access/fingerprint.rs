@@ -43,8 +43,9 @@ impl<T> SecretMap<T> {
     /// Returns an empty map.
     pub(super) fn new() -> Self {
         let mut key = [0; 32];
+        // From the system: the generator of aws-lc gathers entropy of its own first, for 25 ms.
         // Without randomness the table is an ordinary one: nothing is open that should not be.
-        if aws_lc_rs::rand::fill(&mut key).is_err() {
+        if getrandom::fill(&mut key).is_err() {
             tracing::warn!("no randomness for the table of tokens");
         }
         Self { key, values: HashMap::new() }
