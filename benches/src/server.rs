@@ -186,6 +186,21 @@ impl Server {
         Memory { resident: of("VmRSS:"), peak: of("VmHWM:") }
     }
 
+    /// Returns the memory once it no longer shrinks: an allocator returns freed pages some seconds
+    /// later.
+    pub fn memory_at_rest(&self) -> Memory {
+        let mut memory = self.memory();
+        loop {
+            // Only waiting shows that nothing more is returned.
+            std::thread::sleep(Duration::from_secs(5));
+            let now = self.memory();
+            if now.resident > memory.resident * 0.99 {
+                return now;
+            }
+            memory = now;
+        }
+    }
+
     /// Resets the peak of the memory.
     pub fn forget_peak(&self) {
         let file = format!("/proc/{}/clear_refs", self.process.id());
