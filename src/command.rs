@@ -21,6 +21,7 @@ mod messages;
 mod progress;
 pub mod query;
 pub mod ready;
+mod replaced_file;
 mod repository;
 pub mod serve;
 pub mod token;

@@ -183,6 +183,7 @@ mod tests {
     use super::super::caller::{CallerId, NotWriter};
     use super::super::grants::{public_view_of, view_of};
     use super::*;
+    use crate::config::watched_file::replace;
 
     const ACCESS: &str = "anonymous = { read = [] }\n\
                           [[token]]\nname = \"reader\"\nsecret = \"the-secret-of-the-reader\"\n\
@@ -289,17 +290,17 @@ mod tests {
         let reader = Some("the-secret-of-the-reader");
         let half = &ACCESS[..ACCESS.find("name = \"writer\"").unwrap()];
         for broken in ["", "\n", "# nobody\n", half, "anonymous = { read = \"*\" }"] {
-            std::fs::write(&path, broken).unwrap();
+            replace(&path, broken);
             desk.authenticator.refresh().await;
             assert!(desk.reader(reader).await.is_ok(), "{broken:?}");
             assert!(desk.authenticator.trouble().is_some(), "{broken:?}");
         }
         // A new token is known at once, an old one until the file is read again.
-        std::fs::write(&path, ACCESS.replace("of-the-reader", "of-the-next-one")).unwrap();
+        replace(&path, &ACCESS.replace("of-the-reader", "of-the-next-one"));
         assert!(desk.reader(Some("the-secret-of-the-next-one")).await.is_ok());
         assert_eq!(desk.reader(reader).await, Err(Refused));
         assert_eq!(desk.authenticator.trouble(), None);
-        std::fs::write(&path, "anonymous = { read = [\"*\"] }").unwrap();
+        replace(&path, "anonymous = { read = [\"*\"] }");
         desk.authenticator.refresh().await;
         assert_eq!(desk.reader(Some("the-secret-of-the-next-one")).await, Err(Refused));
         let everybody = desk.reader(None).await.unwrap();
@@ -317,11 +318,11 @@ mod tests {
             let told = Desk::open(Some(&both), Some(TOKENS)).err().map(|error| error.to_string());
             assert!(told.is_some_and(|told| told.contains("token `bot`")), "{to}");
             let desk = Desk::open(Some(ACCESS), Some(TOKENS)).unwrap();
-            std::fs::write(desk.path("access.toml"), &both).unwrap();
+            replace(&desk.path("access.toml"), &both);
             desk.authenticator.refresh().await;
             assert!(desk.reader(Some("the-secret-of-the-reader")).await.is_ok());
             assert!(desk.authenticator.trouble().is_some_and(|told| told.contains("`bot`")));
-            std::fs::write(desk.path("access.toml"), ACCESS).unwrap();
+            replace(&desk.path("access.toml"), ACCESS);
             desk.authenticator.refresh().await;
             assert_eq!(desk.authenticator.trouble(), None);
         }

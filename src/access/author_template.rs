@@ -43,14 +43,9 @@ impl AuthorTemplate {
     }
 
     /// Returns the author of the person with these claims.
-    ///
-    /// An address that the issuer says is not verified counts as missing: anybody may have typed
-    /// it.
     pub(super) fn author(&self, claims: &Map<String, Value>) -> Result<Identity, AuthorFlaw> {
-        let is_unverified = claims.get("email_verified") == Some(&Value::Bool(false));
         let filled = self.fill(|name| {
-            let text = claims.get(name)?.as_str().filter(|_| name != "email" || !is_unverified)?;
-            let text = clean(text);
+            let text = clean(claims.get(name)?.as_str()?);
             (!text.is_empty()).then_some(text)
         })?;
         Identity::parse(&filled).map_err(|_| AuthorFlaw::Form)
@@ -91,11 +86,6 @@ mod tests {
         for (claims, expected) in [
             (json!({ "name": "Ada", "email": "a@b" }), Ok("Ada <a@b>".to_owned())),
             (json!({ "name": " A\n<d>\0a\r", "email": "<a@b>" }), Ok("Ada <a@b>".to_owned())),
-            (
-                json!({ "name": "Ada", "email": "a@b", "email_verified": true }),
-                Ok("Ada <a@b>".to_owned()),
-            ),
-            (json!({ "name": "Ada", "email": "a@b", "email_verified": false }), claim("email")),
             (json!({ "name": "Ada" }), claim("email")),
             (json!({ "name": "\n<>", "email": "a@b" }), claim("name")),
             (json!({ "name": ["Ada"], "email": "a@b" }), claim("name")),

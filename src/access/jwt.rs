@@ -40,7 +40,8 @@ pub(super) struct Proven {
     pub(super) subject: String,
     /// From when on it is valid no more, the skew included.
     pub(super) until: SystemTime,
-    /// Everything that it says.
+    /// Everything that it says, without an address that the issuer did not verify: anybody may
+    /// have typed it.
     pub(super) claims: Map<String, Value>,
 }
 
@@ -86,8 +87,11 @@ impl<'t> Claimed<'t> {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.leeway = SKEW;
         validation.validate_nbf = true;
-        let claims: Map<String, Value> =
+        let mut claims: Map<String, Value> =
             decode(self.token, &key.decoding, &validation).ok()?.claims;
+        if !is_verified(claims.get("email_verified")) {
+            claims.remove("email");
+        }
         let subject = claims.get("sub").and_then(Value::as_str).filter(|subject| {
             (1..=MAX_SUBJECT).contains(&subject.len()) && !subject.contains(char::is_control)
         });
@@ -100,6 +104,17 @@ impl<'t> Claimed<'t> {
     }
 }
 
+/// Returns whether an address with this claim beside it is one that the issuer verified, as far as
+/// it tells. Some issuers write the answer as a text, and some never write it.
+fn is_verified(claim: Option<&Value>) -> bool {
+    match claim {
+        None => true,
+        Some(Value::Bool(is_verified)) => *is_verified,
+        Some(Value::String(text)) => text == "true",
+        Some(_) => false,
+    }
+}
+
 /// Returns whether the header names nothing that would choose the key or change what is signed.
 fn is_plain(header: &Header) -> bool {
     let Header { typ, jku, jwk, x5u, x5c, crit, enc, zip, .. } = header;
@@ -108,4 +123,30 @@ fn is_plain(header: &Header) -> bool {
     });
     let brings_key = jku.is_some() || jwk.is_some() || x5u.is_some() || x5c.is_some();
     is_jwt && !brings_key && crit.is_none() && enc.is_none() && zip.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_verified_where_the_issuer_says_so_or_says_nothing() {
+        assert!(is_verified(None));
+        for (claim, expected) in [
+            (json!(true), true),
+            (json!("true"), true),
+            (json!(false), false),
+            (json!("false"), false),
+            (json!("True"), false),
+            (json!(""), false),
+            (json!(0), false),
+            (json!(1), false),
+            (json!(null), false),
+            (json!([true]), false),
+        ] {
+            assert_eq!(is_verified(Some(&claim)), expected, "{claim}");
+        }
+    }
 }

@@ -30,7 +30,8 @@ pub(super) enum KeyPlace {
 /// The keys of one issuer.
 ///
 /// One question is asked at a time, and a caller that hangs up does not end it. While the issuer
-/// does not answer, or answers with nothing that can be used, the last keys stay valid.
+/// does not answer, or answers with something that is no JWK set, the last keys stay valid. A set
+/// without a usable key is an answer: the issuer has withdrawn them all.
 pub(super) struct KeyCache {
     place: KeyPlace,
     pause: Duration,
@@ -129,6 +130,12 @@ impl KeyCache {
         let keys = read.and_then(|bytes| KeySet::parse(&bytes).map_err(KeyError::Keys));
         match keys {
             Ok(keys) => {
+                if keys.is_empty() {
+                    tracing::warn!(
+                        place = %self.place,
+                        "an issuer has no key for RS256, ES256 or EdDSA; its tokens open nothing"
+                    );
+                }
                 let mut state = self.lock();
                 state.keys = Arc::new(keys);
                 state.schedule.answered(Instant::now());

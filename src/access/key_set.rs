@@ -26,9 +26,6 @@ pub(super) enum KeySetFlaw {
     /// It has more keys than any issuer needs.
     #[error("it has more than {MAX_KEYS} keys")]
     TooMany,
-    /// It has no key that this server can use.
-    #[error("it has no key for RS256, ES256 or EdDSA")]
-    NoKey,
 }
 
 #[derive(Deserialize)]
@@ -53,20 +50,23 @@ struct Jwk {
 }
 
 impl KeySet {
-    /// Parses a JWK set. Keys for other purposes or of other kinds are passed over.
+    /// Parses a JWK set. Keys for other purposes or of other kinds are passed over, so the result
+    /// may be empty: an issuer may withdraw its last key.
     ///
     /// # Errors
-    /// Fails if it is none, or if no key of it can be used.
+    /// Fails if it is none, or is longer than that of any issuer.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, KeySetFlaw> {
         let Document { keys } = serde_json::from_slice(bytes).map_err(|_| KeySetFlaw::Form)?;
         if keys.len() > MAX_KEYS {
             return Err(KeySetFlaw::TooMany);
         }
-        let keys: Vec<Key> = keys
-            .into_iter()
-            .filter_map(|key| serde_json::from_value(key).ok().and_then(Key::of))
-            .collect();
-        if keys.is_empty() { Err(KeySetFlaw::NoKey) } else { Ok(Self(keys)) }
+        let read = |key| serde_json::from_value(key).ok().and_then(Key::of);
+        Ok(Self(keys.into_iter().filter_map(read).collect()))
+    }
+
+    /// Returns whether this server can use none of the keys.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Returns the key that a token names by its id and its algorithm. A token without an id means
@@ -131,7 +131,7 @@ mod tests {
             assert!(set.find(None, Algorithm::HS256).is_none(), "{good}");
         }
         for wrong in [",\"use\":\"enc\"", ",\"alg\":\"ES256\"", ",\"key_ops\":[\"encrypt\"]"] {
-            assert_eq!(parse(&[key(wrong)]).err(), Some(KeySetFlaw::NoKey), "{wrong}");
+            assert!(parse(&[key(wrong)]).unwrap().is_empty(), "{wrong}");
         }
         let others = [
             r#"{"kty":"oct","k":"c2VjcmV0LXNlY3JldA"}"#,
@@ -142,8 +142,9 @@ mod tests {
             "17",
         ];
         let others = others.map(str::to_owned);
-        assert_eq!(parse(&others).err(), Some(KeySetFlaw::NoKey));
-        assert!(parse(&[others.to_vec(), vec![key("")]].concat()).is_ok());
+        assert!(parse(&others).unwrap().is_empty());
+        assert!(parse(&[]).unwrap().is_empty());
+        assert!(!parse(&[others.to_vec(), vec![key("")]].concat()).unwrap().is_empty());
         assert_eq!(parse(&vec![key(""); 65]).err(), Some(KeySetFlaw::TooMany));
         for text in ["", "[]", "{}", "{\"keys\":{}}", "<html>"] {
             assert_eq!(KeySet::parse(text.as_bytes()).err(), Some(KeySetFlaw::Form), "{text}");

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::hmac;
 use headwater_engine::id::SheetName;
-use headwater_engine::view::{HiddenRecords, View};
+use headwater_engine::view::{HiddenRecords, SheetNames, View};
 use headwater_engine::write::Scope;
 use headwater_testkit::corpus::SplitMix64;
 use headwater_testkit::issuer::token;
@@ -20,6 +20,7 @@ use super::issuer::Issuer;
 use super::jwt::Claimed;
 use super::key_cache::KeyCache;
 use crate::config::AccessFilePath;
+use crate::config::watched_file::replace;
 
 /// An issuer, a key of each kind, and the claims of a valid token.
 struct World {
@@ -46,7 +47,8 @@ impl World {
              [issuer.claims.groups]\n\
              editors = {{ read = [\"*\"], write = [\"people\"] }}\n\
              staff = {{ read = [\"team\"], hidden = true }}\n\
-             [issuer.claims.role]\nbot = {{ write = [\"tags\"] }}\n"
+             [issuer.claims.role]\nbot = {{ write = [\"tags\"] }}\n\
+             [issuer.claims.email]\n\"boss@example.org\" = {{ read = [\"*\"] }}\n"
         )
     }
 
@@ -364,6 +366,50 @@ async fn keys_that_the_issuer_changes_are_asked_for_and_old_ones_open_nothing() 
 }
 
 #[tokio::test]
+async fn an_issuer_may_withdraw_its_last_key() {
+    let world = World::new();
+    let claims = world.claims().to_string();
+    let unknown = SigningKey::ed25519("x").token(&claims);
+    let for_others = world.ed().jwk().replace("\"sig\"", "\"enc\"");
+    for keys in ["{\"keys\":[]}".to_owned(), format!("{{\"keys\":[{for_others}]}}")] {
+        world.issuer.answer_with(KeysAnswer::Keys(world.keys.to_vec()));
+        let issuer = world.seen(Duration::ZERO);
+        let token = world.ed().token(&claims);
+        assert!(person(&issuer, &token).await.is_some());
+        world.issuer.answer_with(KeysAnswer::Text(200, keys.clone()));
+        assert!(person(&issuer, &unknown).await.is_none());
+        assert!(person(&issuer, &token).await.is_none(), "{keys}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_the_issuer_did_not_verify_grants_nothing_and_is_no_author() {
+    let world = World::new();
+    let issuer = world.seen(HOUR);
+    for (verified, is_boss) in [
+        (Value::Null, true),
+        (json!(true), true),
+        (json!("true"), true),
+        (json!(false), false),
+        (json!("false"), false),
+        (json!(0), false),
+    ] {
+        let claims = world.with(json!({
+            "email": "boss@example.org", "email_verified": verified, "groups": ["editors"],
+            "role": "bot",
+        }));
+        let caller = person(&issuer, &world.ed().token(&claims)).await.unwrap();
+        let writer = caller.writer();
+        assert_eq!(writer.is_ok(), is_boss, "{verified} {writer:?}");
+        let claims = world.with(json!({
+            "email": "boss@example.org", "email_verified": verified, "groups": null,
+        }));
+        let caller = person(&issuer, &world.ed().token(&claims)).await.unwrap();
+        assert_eq!(caller.grants.view.any == SheetNames::Every, is_boss, "{verified}");
+    }
+}
+
+#[tokio::test]
 async fn while_the_issuer_is_away_the_last_keys_stay_valid() {
     let world = World::new();
     let issuer = world.seen(Duration::ZERO);
@@ -374,7 +420,6 @@ async fn while_the_issuer_is_away_the_last_keys_stay_valid() {
     for (number, answer) in [
         KeysAnswer::Text(500, String::new()),
         KeysAnswer::Text(200, "<html>".to_owned()),
-        KeysAnswer::Text(200, "{\"keys\":[]}".to_owned()),
         KeysAnswer::Text(200, format!("{{\"keys\":[{}]}}", " ".repeat(300 << 10))),
         KeysAnswer::Elsewhere(evil.keys_url()),
     ]
@@ -464,12 +509,12 @@ async fn what_the_file_says_now_holds_for_people_at_once_and_keys_stay_known() {
     let hidden = |caller: Arc<Caller>| caller.grants.view.hidden;
     let before = authenticator.reader(Some(token.as_bytes())).await.unwrap();
     assert_eq!(hidden(before), HiddenRecords::Shown);
-    std::fs::write(&path, world.access().replace(", hidden = true", "")).unwrap();
+    replace(&path, &world.access().replace(", hidden = true", ""));
     authenticator.refresh().await;
     let after = authenticator.reader(Some(token.as_bytes())).await.unwrap();
     assert_eq!(hidden(after), HiddenRecords::Withheld);
     assert_eq!(world.issuer.asked(), 1);
-    std::fs::write(&path, "anonymous = { read = [\"*\"] }").unwrap();
+    replace(&path, "anonymous = { read = [\"*\"] }");
     authenticator.refresh().await;
     assert_eq!(authenticator.reader(Some(token.as_bytes())).await, Err(Refused));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, Response};
+use reqwest::{Client, StatusCode, redirect};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,18 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time for all alerts that remain at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Why a receiver does not have an alert.
+#[derive(Debug, thiserror::Error)]
+enum DeliveryError {
+    /// There is no answer. The address may hold a token, so the error is without it.
+    #[error(transparent)]
+    NoAnswer(reqwest::Error),
+    #[error("the receiver sends elsewhere ({0}); set its new address")]
+    Redirected(StatusCode),
+    #[error("the receiver refused ({0})")]
+    Refused(StatusCode),
+}
+
 /// Sends each alert until it is delivered; the wait after a failure starts with `pause` and
 /// doubles. Ends with the queue. Once `stop` is cancelled, tries each alert once without waiting.
 pub(super) async fn deliver(
@@ -29,7 +41,9 @@ pub(super) async fn deliver(
     pause: Duration,
     stop: CancellationToken,
 ) {
-    let Ok(client) = Client::builder().timeout(ATTEMPT_TIMEOUT).build() else {
+    // A redirection would send the alert to an address that nobody configured.
+    let client = Client::builder().timeout(ATTEMPT_TIMEOUT).redirect(redirect::Policy::none());
+    let Ok(client) = client.build() else {
         tracing::error!("alerts cannot be sent: no HTTP client");
         return;
     };
@@ -62,7 +76,7 @@ async fn send(client: &Client, receiver: &Receiver, alert: &Alert, pause: Durati
     let mut pauses = Backoff::new(pause, Duration::MAX);
     for number in 0..ATTEMPTS {
         match attempt(client, receiver, alert).await {
-            Ok(_) => return,
+            Ok(()) => return,
             Err(error) => {
                 tracing::warn!(event = alert.event, attempt = number, %error, "alert not delivered");
             }
@@ -74,16 +88,15 @@ async fn send(client: &Client, receiver: &Receiver, alert: &Alert, pause: Durati
     tracing::error!(event = alert.event, "alert dropped");
 }
 
-async fn attempt(
-    client: &Client,
-    receiver: &Receiver,
-    alert: &Alert,
-) -> Result<Response, reqwest::Error> {
+async fn attempt(client: &Client, receiver: &Receiver, alert: &Alert) -> Result<(), DeliveryError> {
     let body: &Value = match receiver.shape {
         Shape::Facts => &alert.body,
         Shape::Slack => &alert.slack(),
     };
     let answer = client.post(receiver.url.clone()).json(body).send().await;
-    // The address may hold a token, so the error is logged without it.
-    answer.and_then(Response::error_for_status).map_err(reqwest::Error::without_url)
+    match answer.map_err(|error| DeliveryError::NoAnswer(error.without_url()))?.status() {
+        status if status.is_success() => Ok(()),
+        status if status.is_redirection() => Err(DeliveryError::Redirected(status)),
+        status => Err(DeliveryError::Refused(status)),
+    }
 }

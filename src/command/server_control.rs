@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use reqwest::StatusCode;
+use reqwest::header::LOCATION;
+use reqwest::{Client, StatusCode, Url, redirect};
 use serde_json::{Value, json};
 
 use crate::config::settings::{OPERATOR_SECRET, OPERATOR_SECRET_FILE};
@@ -76,7 +77,7 @@ fn operator_secret(environment: &dyn Environment) -> Result<Secret, Failure> {
 /// Fails if it is not an address.
 pub(super) fn address(server: &str) -> Result<String, Failure> {
     let named = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
-    let url = reqwest::Url::parse(&named).ok();
+    let url = Url::parse(&named).ok();
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let message = "--server must be an address such as http://127.0.0.1:8080";
     let url = url.ok_or_else(|| Failure::new(Exit::Usage, message))?;
@@ -97,10 +98,22 @@ pub(super) fn silence(url: &str, error: &reqwest::Error) -> String {
 
 async fn post(url: &str, body: &Value, secret: &Secret) -> Result<(StatusCode, Value), Failure> {
     let unreachable = |error: reqwest::Error| Failure::new(Exit::Unavailable, silence(url, &error));
-    let request = reqwest::Client::new().post(url).header("x-headwater-key", secret.expose());
+    // The secret goes to the server that was named and to nobody else: to no host that it sends
+    // to, and to no proxy that could read it.
+    let client = Client::builder().redirect(redirect::Policy::none());
+    let is_readable = url.starts_with("http://");
+    let client = if is_readable { client.no_proxy() } else { client };
+    let client = client.build().map_err(unreachable)?;
+    let request = client.post(url).header("x-headwater-key", secret.expose());
     let request = if body.is_null() { request } else { request.json(body) };
     let answer = request.send().await.map_err(unreachable)?;
     let status = answer.status();
+    if status.is_redirection() {
+        let place = answer.headers().get(LOCATION).and_then(|place| place.to_str().ok());
+        let place = place.unwrap_or("another address");
+        let message = format!("{url} sends to {place} ({status}); name the server's own address");
+        return Err(Failure::new(Exit::Unavailable, message));
+    }
     // An answer that is not JSON comes from a proxy, and its status says enough.
     Ok((status, answer.json().await.unwrap_or_default()))
 }

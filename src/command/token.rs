@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use headwater_engine::view::HiddenRecords;
 use headwater_engine::write::Scope;
 
+use super::replaced_file::replace;
 use crate::access::{AccessFile, AccessToken, EditError, NewToken, with_token, without_token};
 use crate::cli::{NewTokenArgs, TokenCommand};
 use crate::exit::{Exit, Failure};
@@ -37,13 +38,14 @@ fn new(arguments: &NewTokenArgs, out: &mut (dyn Write + Send)) -> Result<Exit, F
         expires: *expires,
         rate: *rate,
     };
-    let text = match fs::read_to_string(&file.path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        text => text.map_err(|error| unusable(&file.path, &error))?,
-    };
-    let extended = with_token(&file.path, &text, &token).map_err(|error| refused(&error))?;
-    replace(&file.path, &extended.text)?;
-    writeln!(out, "{}", extended.secret)?;
+    let mut secret = String::new();
+    replace(&file.path, |text| {
+        let text = text.unwrap_or_default();
+        let extended = with_token(&file.path, text, &token).map_err(|error| refused(&error))?;
+        secret = extended.secret;
+        Ok(extended.text)
+    })?;
+    writeln!(out, "{secret}")?;
     Ok(Exit::Success)
 }
 
@@ -58,8 +60,10 @@ fn list(path: &Path, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
 }
 
 fn revoke(name: &str, path: &Path) -> Result<Exit, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| unusable(path, &error))?;
-    replace(path, &without_token(path, &text, name).map_err(|error| refused(&error))?)?;
+    replace(path, |text| {
+        let text = text.ok_or_else(|| unusable(path, &ErrorKind::NotFound.into()))?;
+        without_token(path, text, name).map_err(|error| refused(&error))
+    })?;
     Ok(Exit::Success)
 }
 
@@ -89,26 +93,6 @@ fn sheets(scope: &Scope) -> String {
         Scope::Only(names) if names.is_empty() => "nothing".to_owned(),
         Scope::Only(names) => names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(","),
     }
-}
-
-/// Replaces the file at once: a server never reads half of it. A new one is private.
-fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        let message = format!("cannot write {}: {error}", path.display());
-        Failure::new(Exit::Config, message)
-    };
-    // A symbolic link goes on pointing to the file.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    if let Ok(old) = fs::metadata(&path) {
-        file.as_file().set_permissions(old.permissions()).map_err(failed)?;
-    }
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(&path).map_err(|error| failed(error.error))?;
-    Ok(())
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Failure {

@@ -65,6 +65,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::config::watched_file::replace;
 
     const ENVIRONMENT: &str = "the-secret-of-the-environment";
 
@@ -122,13 +123,13 @@ mod tests {
     async fn a_file_that_cannot_be_used_leaves_the_last_good_secrets() {
         let house = House::new("the-previous-secret\n");
         for text in ["", "short\n", "the-current-secret\nshort\n", "whsec_%\n"] {
-            std::fs::write(&house.path, text).unwrap();
+            replace(&house.path, text);
             assert_eq!(house.number("the-previous-secret").await, Some(2), "{text:?}");
             assert_eq!(house.number("the-current-secret").await, None, "{text:?}");
         }
         std::fs::remove_file(&house.path).unwrap();
         assert_eq!(house.number("the-previous-secret").await, Some(2));
-        std::fs::write(&house.path, "the-current-secret\n").unwrap();
+        replace(&house.path, "the-current-secret\n");
         assert_eq!(house.number("the-current-secret").await, Some(2));
         assert_eq!(house.number("the-previous-secret").await, None);
     }

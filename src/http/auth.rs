@@ -177,9 +177,12 @@ pub(super) fn reader_credential(headers: &HeaderMap) -> Result<Option<&[u8]>, Am
     }
 }
 
+/// Returns the token of the scheme `Bearer`, which is empty where nothing stands behind the scheme:
+/// a credential that opens nothing, and not the lack of one.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = value.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
+    let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
+    let (scheme, token) = value.split_at(end);
+    scheme.eq_ignore_ascii_case(b"bearer").then_some(token.trim_ascii())
 }
 
 #[cfg(test)]
@@ -295,6 +298,23 @@ mod tests {
             };
             assert_eq!(outcome(signed), Ok(Role::Reload), "{name}");
             assert_eq!(outcome(other), Err(Code::Unauthorized), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_without_a_token_is_a_wrong_credential_and_another_scheme_is_none() {
+        for (value, expected) in [
+            ("Bearer", Some("")),
+            ("bearer", Some("")),
+            ("Bearer\ttoken", Some("token")),
+            ("BEARER   token", Some("token")),
+            ("Bearertoken", None),
+            ("Basic dXNlcjpwYXNzd29yZA==", None),
+            ("", None),
+        ] {
+            let headers = headers(&[("authorization", value)]);
+            let credential = reader_credential(&headers);
+            assert_eq!(credential, Ok(expected.map(str::as_bytes)), "{value:?}");
         }
     }
 

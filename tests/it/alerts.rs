@@ -82,6 +82,22 @@ fn a_receiver_that_fails_at_first_gets_the_alert_again() {
 }
 
 #[test]
+fn an_alert_follows_no_redirect() {
+    let mut upstream = people();
+    let elsewhere = receiver();
+    let receiver = ScriptedHttp::start([
+        Answer::json(307, "{}").header("location", &elsewhere.url("/admin")),
+        Answer::json(302, "{}").header("location", &elsewhere.url("/admin")),
+        Answer::json(200, "{}"),
+    ]);
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_ALERT_URL", &receiver.url("/"))]);
+    upstream.force_commit_on(None, "anew").put("a.toml", "a = 1\n").push();
+    server.reload().problem(409, "diverged");
+    assert_eq!(events(&receiver, 3)[2]["event"], "diverged");
+    assert!(elsewhere.received().is_empty());
+}
+
+#[test]
 fn a_first_state_with_problems_is_told() {
     let upstream = fixtures::broken_declared();
     let receiver = receiver();

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use headwater_engine::load::load;
 use headwater_engine::mirror::{Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
-use headwater_testkit::{Upstream, fixtures, git};
+use headwater_testkit::{Answer, ScriptedHttp, Upstream, fixtures, git};
 use serde_json::json;
 
 use crate::harness::{BROKEN, OPERATOR_SECRET, TestServer, people, person};
@@ -291,6 +291,25 @@ fn the_operator_lets_a_held_push_through_and_goes_back_again() {
     assert!(told(order(&["unpin"]), 0).contains(&broken));
     assert!(told(order(&["audit"]), 0).starts_with("unchanged"));
     assert_eq!(server.get("/api/people/ada").commit(), broken);
+}
+
+#[test]
+fn the_secret_of_the_operator_goes_to_the_named_server_and_to_nobody_else() {
+    let elsewhere = ScriptedHttp::start([Answer::json(200, "{}")]);
+    for status in [301, 302, 303, 307, 308] {
+        let moved = Answer::json(status, "{}").header("location", &elsewhere.url("/stolen"));
+        let server = ScriptedHttp::start([moved]);
+        let mut command = headwater(&["pin", "HEAD", "--server", &server.url("")]);
+        command.env("HEADWATER_OPERATOR_SECRET", OPERATOR_SECRET);
+        for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy"] {
+            command.env(proxy, elsewhere.url(""));
+        }
+        let told = told(command.output().unwrap(), 69);
+        assert!(told.contains("/stolen") && told.contains("own address"), "{told}");
+        let [request] = &server.received()[..] else { panic!("{status}: one request") };
+        assert_eq!(request.header("x-headwater-key"), Some(OPERATOR_SECRET));
+    }
+    assert!(elsewhere.received().is_empty());
 }
 
 #[test]
