@@ -16,7 +16,7 @@ use headwater_engine::snapshot::Snapshot;
 use headwater_engine::tables::{LookupResult, seek};
 use serde_json::{Map, json};
 
-use super::messages::sheet_of;
+use super::messages::{printable, printable_json, sheet_of};
 use super::repository::Repository;
 use crate::cli::{LogArgs, RecordPlace};
 use crate::config::Environment;
@@ -211,12 +211,13 @@ impl Entry {
             let by_sheet = changed.iter().map(|(sheet, n)| (sheet.to_string(), counts(n)));
             entry["changed"] = by_sheet.collect::<Map<_, _>>().into();
         }
-        entry.to_string()
+        printable_json(&entry.to_string())
     }
 
     fn line(&self) -> String {
         let Self { commit, facts, author, changed } = self;
-        let (time, subject) = (time_of(facts.author_time), &facts.subject);
+        let (time, subject) = (time_of(facts.author_time), printable(&facts.subject));
+        let author = printable(author);
         let changed = changed.iter().flatten().map(|(sheet, counts)| {
             format!("  {sheet} +{} ~{} -{}", counts.added, counts.modified, counts.removed)
         });

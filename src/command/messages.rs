@@ -28,14 +28,46 @@ pub(super) fn sheet_of<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Arc
     })
 }
 
+/// Returns `text` with the characters that control a terminal, or the direction of a text, as
+/// `\u{…}`: whoever wrote it must not write anything else on the screen of the reader.
+pub(super) fn printable(text: &str) -> String {
+    let mut printed = String::with_capacity(text.len());
+    for c in text.chars() {
+        if controls(c) { printed.extend(c.escape_unicode()) } else { printed.push(c) }
+    }
+    printed
+}
+
+/// Returns a text in JSON with the same characters escaped. They stand in strings alone there.
+pub(super) fn printable_json(json: &str) -> String {
+    let mut printed = String::with_capacity(json.len());
+    for c in json.chars() {
+        if controls(c) {
+            printed.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            printed.push(c);
+        }
+    }
+    printed
+}
+
+/// Returns whether a terminal does something at `c` other than to show it. All are below U+FFFF.
+fn controls(c: char) -> bool {
+    let is_direction = matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    c.is_control() || is_direction || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 /// Writes a problem as `path:line:column: message [rule]`, as far as the place is known.
 pub(super) fn line(problem: &Problem) -> String {
-    let mut place = problem.path.clone();
+    let mut place = printable(&problem.path);
     for number in [problem.line, problem.column].into_iter().map_while(|number| number) {
         place.push_str(&format!(":{number}"));
     }
     let at = problem.pointer.as_ref().map(at).unwrap_or_default();
-    format!("{place}: {}{at} [{}]", problem.message, problem.rule)
+    format!("{place}: {}{at} [{}]", printable(&problem.message), problem.rule)
 }
 
 /// Writes where in a record something is; nothing for the whole of it.
@@ -54,6 +86,17 @@ mod tests {
     use super::*;
     use headwater_engine::id::SheetName;
     use headwater_engine::problem::Rule;
+
+    #[test]
+    fn what_controls_a_terminal_is_printed_as_text() {
+        let evil = "a\u{1b}]0;x\u{7}\u{9b}31m\u{202e}gnp\n\u{2067}é 日";
+        let shown = "a\\u{1b}]0;x\\u{7}\\u{9b}31m\\u{202e}gnp\\u{a}\\u{2067}é 日";
+        assert_eq!(printable(evil), shown);
+        let json = serde_json::Value::from(evil).to_string();
+        let printed = printable_json(&json);
+        assert!(!printed.chars().any(controls), "{printed:?}");
+        assert_eq!(serde_json::from_str::<String>(&printed).unwrap(), evil);
+    }
 
     #[test]
     fn a_line_has_what_is_known() {

@@ -334,6 +334,38 @@ mod tests {
     }
 
     #[test]
+    fn comparisons_of_long_values_count_by_their_length() {
+        let list = |length: usize, last: usize| {
+            let mut list = vec![json!(1); length];
+            list.push(json!(last));
+            Value::from(list)
+        };
+        let lists = |count, length| Value::from_iter((0..count).map(|n| list(length, n)));
+        let unique = |times| json!({ "allOf": vec![json!({"uniqueItems": true}); times] });
+        let choices = |count| json!({ "items": { "enum": lists(count, 50) } });
+        let chosen = |last: usize| Value::from(vec![list(50, last); 100]);
+        let constants = |count: usize| {
+            let no = (1..count).map(|n| json!({"not": {"const": list(1_000, n)}}));
+            json!({ "items": { "allOf": Value::from_iter(no) } })
+        };
+        for (schema, value, costs_too_much) in [
+            (unique(1), lists(15, 1_000), false),
+            (unique(1_000), lists(15, 1_000), true),
+            (unique(1), lists(100, 1_000), false),
+            (unique(10_000), lists(16, 1_000), true),
+            (choices(2_000), chosen(0), false),
+            (choices(2_000), chosen(1_999), true),
+            (constants(10), lists(1, 1_000), false),
+            (constants(2_000), lists(1, 1_000), true),
+        ] {
+            let found = compile(&[schema]).unwrap().violations(&value);
+            let refused =
+                found.first().is_some_and(|first| first.message.contains("too many steps"));
+            assert_eq!(refused, costs_too_much, "{found:?}");
+        }
+    }
+
+    #[test]
     fn a_field_is_a_text_where_it_can_be_nothing_else() {
         let schema = json!({"properties": {
             "a": {"type": "string"}, "b": {"type": ["string", "null"]},
