@@ -72,6 +72,8 @@ pub struct Config {
     pub alert_after: Duration,
     /// The receivers of every publication, and the secrets that sign it.
     pub subscribers: Option<(Vec<Url>, Keyring)>,
+    /// The keys with which other replicas fetch from this one; `None` if there are none.
+    pub peers: Option<Keyring>,
     /// The collector of reload traces.
     pub collector: Option<Collector>,
     /// How long a first start waits for an unreachable remote.
@@ -155,6 +157,7 @@ impl Config {
             alert_receivers: layers.read(&ALERT_URL, Receiver::parse_list)?.unwrap_or_default(),
             alert_after: layers.require(&ALERT_AFTER, values::seconds)?,
             subscribers: subscribers(layers)?,
+            peers: None,
             collector: collector(layers)?,
             init_timeout: layers.require(&INIT_TIMEOUT, values::seconds)?,
             shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,

@@ -44,7 +44,9 @@ impl From<&OpenError> for Exit {
             | OpenError::Remote(_)
             | OpenError::BranchUnclear { .. }
             | OpenError::BranchMissing { .. } => Self::Config,
-            OpenError::Locked { .. } | OpenError::Fetch { .. } => Self::Unavailable,
+            OpenError::Locked { .. } | OpenError::Fetch { .. } | OpenError::NoSource { .. } => {
+                Self::Unavailable
+            }
             OpenError::Reference { .. } | OpenError::Load { .. } => Self::Data,
             OpenError::Thread(_) => Self::Software,
         }

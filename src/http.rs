@@ -36,6 +36,7 @@ mod lookup;
 mod header_names;
 mod openapi;
 mod parameters;
+mod peers;
 mod historical_states;
 mod wait_time;
 mod permits;
@@ -77,6 +78,7 @@ pub use changes::followers::Audience;
 pub use changes::pass_on;
 pub use historical_states::{Asker, HistoricalStates};
 pub use middleware::Middleware;
+pub use peers::{PeerAccess, peer_address};
 pub use route::{Group, Route, Snapshots};
 pub use unsent_bytes::UnsentBytes;
 
@@ -162,6 +164,13 @@ fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
         Route::NoInternal if is_public => get(not_found),
         Route::NoInternal => any(not_found),
         _ if is_public && route.group() == Group::Internal => return None,
+        Route::PeerGreeting | Route::PeerCommand
+            if side != Side::Internal || app.peers.is_none() =>
+        {
+            return None;
+        }
+        Route::PeerGreeting => get(peers::greeting),
+        Route::PeerCommand => post(peers::command),
         Route::Reload => post(webhook::reload),
         Route::Rebuild => post(webhook::rebuild),
         Route::ReloadReports => get(reloads::list),

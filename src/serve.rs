@@ -26,7 +26,7 @@ use crate::hook::Deliveries;
 use crate::http::accept_loop::{self, Limits};
 use crate::http::{
     Access, AccessKeys, Answers, App, AppState, Blocking, BodyStreams, Configured, Demo,
-    HistoricalStates, Side, UnsentBytes, pass_on, router,
+    HistoricalStates, PeerAccess, Side, UnsentBytes, pass_on, router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -252,6 +252,7 @@ fn app(
         metrics,
         require_if_match: config.require_if_match,
         push_first: config.push_first,
+        peers: config.peers.map(PeerAccess::new),
         demo,
         document: Document::new(offer),
         base_path: config.http.base_path,

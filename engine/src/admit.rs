@@ -48,6 +48,20 @@ impl PushLimits {
     pub const ALWAYS: u64 = 10;
 }
 
+/// Why the other replicas do not consent to a state. Then nothing is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Withheld {
+    /// Another replica leads now.
+    #[error("another replica leads now")]
+    LeaderChanged,
+    /// There was no answer in time. The others may have consented all the same.
+    #[error("the replicas did not answer in time")]
+    Unknown,
+    /// The state was made in another role than the present one.
+    #[error("the role of this replica changed meanwhile")]
+    RoleChanged,
+}
+
 /// An exceeded push limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excess {

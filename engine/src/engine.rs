@@ -12,13 +12,17 @@
 //! (`States`), the status (`StatusBoard`), the queues of writes, pushes and reloads, the ledger,
 //! and the flag that wakes maintenance. They nest in the order of `locks::Rank`: preview, lane,
 //! writer, building, repeats, unsynced, earlier, status, writes, pushes, reloads, ledger,
-//! maintenance, timeline, ancestors, heads. A debug build asserts this order.
+//! maintenance, timeline, ancestors, heads, following. A debug build asserts this order.
 
 mod audit;
 mod branch;
 mod config;
+mod consent;
 mod kept_states;
 mod error;
+mod follow_steps;
+mod follow_target;
+mod following;
 mod hold_reason;
 mod held_pushes;
 mod ledger;
@@ -43,6 +47,8 @@ mod idempotency;
 mod replay;
 mod report;
 mod repository;
+mod role;
+mod role_gate;
 mod schedule;
 mod states;
 mod status;
@@ -66,14 +72,17 @@ use crate::delta::Delta;
 use crate::history::{Effort, Versions};
 use crate::id::{CommitId, SheetName};
 use crate::layout::SheetSpec;
-use crate::mirror::Mirror;
+use crate::mirror::{GitAnswer, GitError, GitRequest, Mirror, Remote};
 use crate::report::{ReloadId, Trigger};
 use crate::snapshot::Snapshot;
 use crate::view::View;
 use crate::write::{Batch, Committed, WriteError, WritesClosed};
 
+pub use crate::admit::Withheld;
 pub use config::{EngineConfig, Observer, Rewrites};
+pub use consent::{Announcement, Consent, Moved, RemoteStanding};
 pub use error::{FailureKind, OpenError, ReloadError};
+pub use follow_target::{FollowTarget, Stored};
 pub use historical_states::error::PastError;
 pub use hold_reason::{HeldPush, HeldReason, Pinned};
 pub use ledger::{Ledger, LedgerEntry};
@@ -84,17 +93,20 @@ pub use push::waiters::{OnPushOutcome, PushOutcome};
 pub use refs::Mark;
 pub use reload_queue::{OnReload, ReloadAnswer, ReloadCaller, ReloadRequest};
 pub use report::Report;
+pub use role::Role;
 pub use schedule::RequestKind;
 pub use status::EngineStatus;
 pub use write_queue::Acknowledge;
 
 use branch_watch::{Watch, WatchWorker};
+use following::Following;
 use held_pushes::Holds;
 use historical_states::HistoricalStates;
 use maintenance::Maintenance;
 use maintenance::worker::MaintenanceWorker;
 use open::Opened;
 use preview::Previews;
+use publication::{BranchMove, Origin};
 use publish_turn::Writer;
 use publisher::Publisher;
 use push::queue::PushQueue;
@@ -104,11 +116,12 @@ use reload_worker::ReloadWorker;
 use reloader::Reloader;
 use remote_view::RemoteView;
 use repository::Repository;
+use role::CurrentRole;
 use schedule::Intervals;
 use states::States;
 use status::StatusBoard;
 use write_queue::WriteQueue;
-use write_worker::WriteWorker;
+use write_worker::{WriteWorker, writes_in};
 
 /// A git branch as a live state: readers never wait, and every change is published whole.
 ///
@@ -118,6 +131,8 @@ pub struct Engine {
     repository: Arc<Repository>,
     states: Arc<States>,
     status: Arc<StatusBoard>,
+    role: Arc<CurrentRole>,
+    following: Arc<Following>,
     publisher: Arc<Publisher>,
     writer: Arc<Writer>,
     writes: Arc<WriteQueue>,
@@ -156,14 +171,16 @@ impl Engine {
         let pushes = config.push && committer.is_some() && repository.remote.is_some();
         let is_watched = config.watch && repository.remote.is_none();
         let rewrites = config.rewrites.unwrap_or(rewrites);
+        let role = Arc::new(CurrentRole::new(config.role));
         let status = StatusBoard::new(EngineStatus {
+            role: config.role,
             branch: repository.branch.clone(),
             remote: repository.remote.as_ref().map(|remote| remote.to_string()),
             remote_head: None,
             fetched_at: None,
             behind_since: None,
             ahead: 0,
-            push: PushStatus { active: pushes, ..PushStatus::default() },
+            push: PushStatus { active: pushes && config.role.decides(), ..PushStatus::default() },
             held: None,
             pinned: pinned.map(|commit| Pinned { commit, since: SystemTime::now() }),
             retained: 0,
@@ -186,10 +203,13 @@ impl Engine {
                 repository.clone(),
                 states.clone(),
                 status.clone(),
+                role.clone(),
+                config.consent,
                 config.publication_observer,
             )),
             writes: Arc::new(WriteQueue::new(committer.is_some())),
-            writer: Arc::new(Writer::new(committer, config.durability)),
+            writer: Arc::new(Writer::new(committer, config.durability, role.clone())),
+            following: Arc::new(Following::new(&config.load, config.stored_observer)),
             reloads: Arc::new(ReloadQueue::new(ledger.clone(), intervals)),
             pushes: Arc::new(PushQueue::new(pushes)),
             past: HistoricalStates::new(
@@ -203,9 +223,11 @@ impl Engine {
             repository,
             states,
             status,
+            role,
             maintenance,
             ledger,
         };
+        engine.reloads.take_role(config.role);
         let reloader = Reloader {
             repository: engine.repository.clone(),
             states: engine.states.clone(),
@@ -218,11 +240,12 @@ impl Engine {
                 states: engine.states.clone(),
                 status: engine.status.clone(),
                 rewrites,
+                role: engine.role.clone(),
             },
             holds: Holds { states: engine.states.clone(), status: engine.status.clone() },
             load: config.load.clone(),
             limits: config.limits,
-            rewrites,
+            following: engine.following.clone(),
         };
         let reloads = ReloadWorker {
             reloader,
@@ -233,6 +256,7 @@ impl Engine {
             pushes: engine.pushes.clone(),
             maintenance: engine.maintenance.clone(),
             ledger: engine.ledger.clone(),
+            role: engine.role.clone(),
             observer: config.observer,
         };
         engine.spawn("headwater-reload", move || reloads.serve())?;
@@ -274,6 +298,7 @@ impl Engine {
                 writer: engine.writer.clone(),
                 reloads: engine.reloads.clone(),
                 pushes: engine.pushes.clone(),
+                role: engine.role.clone(),
                 observer: config.push_observer,
             };
             let pushing = start("headwater-push", move || pushing.run())?;
@@ -316,6 +341,9 @@ impl Engine {
     /// Once accepted, a batch is written whether or not anybody still waits for it. The queue is
     /// bounded in number and in bytes, both in total and for each actor.
     pub fn write(&self, batch: Batch, done: Acknowledge) {
+        if let Err(closed) = writes_in(self.role()) {
+            return done(Err(closed.into()));
+        }
         if let Err((error, done)) = self.writes.join(batch, &self.snapshot(), done) {
             done(Err(error));
         }
@@ -337,9 +365,79 @@ impl Engine {
         self.writes.is_open()
     }
 
+    /// Returns the role among the replicas.
+    pub fn role(&self) -> Role {
+        self.role.get()
+    }
+
+    /// Takes a role. Never waits: a state that was begun in another role is not published.
+    ///
+    /// Who begins to ask the remote polls it an interval from now, so a new leader should request a
+    /// reload.
+    pub fn set_role(&self, role: Role) {
+        self.role.set(role);
+        self.status.take_role(role, self.pushes.is_active());
+        self.reloads.take_role(role);
+        self.pushes.wake();
+        self.maintenance.wake();
+    }
+
+    /// Goes where the leader is, and returns the id of the reload at once. The newest target counts:
+    /// one that is still waiting is replaced, and its callers are told about this one.
+    ///
+    /// The report of the reload tells what became of it. A state whose digest is not the leader's is
+    /// not published; see [`ReloadError::ReplicaDiverged`].
+    pub fn follow(&self, target: FollowTarget, askers: Vec<ReloadCaller>) -> ReloadId {
+        self.following.aim(target);
+        let (kind, trigger) = (RequestKind::Follow, Trigger::Follow);
+        self.submit(ReloadRequest { kind, trigger, reserved: None }, askers)
+    }
+
+    /// Returns the last head of the leader that is on this disk; `None` before the first.
+    pub fn stored(&self) -> Option<CommitId> {
+        self.following.stored()
+    }
+
+    /// Returns what decides how a commit becomes a state, besides the commit: the version of the
+    /// program, and its settings for reading. Replicas for which it is equal have equal digests.
+    pub fn made_by(&self) -> &str {
+        self.following.made_by()
+    }
+
+    /// Returns what this engine would announce now. Waits for the publication in progress.
+    pub fn announcement(&self) -> Announcement {
+        let _turn = self.writer.turn();
+        let published = self.states.published();
+        self.publisher.announcement(&published, &Origin::Compaction, &BranchMove::default())
+    }
+
+    /// Returns how the branch relates to that of the remote, which changes with fetches and pushes
+    /// as well. Never waits.
+    pub fn remote_standing(&self) -> RemoteStanding {
+        self.status.get().standing(self.repository.synced())
+    }
+
+    /// Returns the remote; `None` if the local branch is served.
+    pub fn remote(&self) -> Option<Arc<Remote>> {
+        self.repository.remote.clone()
+    }
+
+    /// Starts to answer a request of another replica for the commits of the branch. See
+    /// [`Mirror::serve`].
+    ///
+    /// # Errors
+    ///
+    /// If git cannot be started.
+    pub fn serve_git(&self, request: GitRequest) -> Result<GitAnswer, GitError> {
+        self.repository.mirror.serve(&self.repository.branch, request)
+    }
+
     /// Calls `done` once the remote has `commit`, or once it is known that it will not have it
     /// soon. After `until`, the wait ends.
     pub fn when_pushed(&self, commit: CommitId, until: Instant, done: OnPushOutcome) {
+        if !self.role().decides() {
+            return done(PushOutcome::Never);
+        }
         self.pushes.wait_for(commit, until, done);
     }
 
@@ -538,6 +636,7 @@ impl Engine {
             writer: self.writer.clone(),
             reloads: self.reloads.clone(),
             maintenance: self.maintenance.clone(),
+            role: self.role.clone(),
             cache,
         }
     }

@@ -28,6 +28,7 @@ mod read;
 mod refs;
 mod refusal;
 mod remote;
+mod serve;
 mod stage;
 mod system;
 mod file_history;
@@ -57,6 +58,7 @@ pub use read::BlobContent;
 pub use refs::{Expected, RefError};
 pub use refusal::Untrusted;
 pub use remote::{Remote, RemoteError};
+pub use serve::{GitAnswer, GitRequest};
 pub use stage::{
     CommitFlaw, Durability, Edit, EditError, Edits, Identity, NewCommit, Signature, Stage, Trailer,
 };

@@ -33,6 +33,8 @@ reasons! {
     Requested = "requested",
     /// The audit found a state that differs from a rebuild.
     AuditMismatch = "audit_mismatch",
+    /// The difference led to another state than the leader's.
+    DigestMismatch = "digest_mismatch",
     /// The cache next to the mirror failed its check.
     CacheInvalid = "cache_invalid",
     /// The tree of the published commit can no longer be read.
@@ -210,6 +212,10 @@ mod tests {
             ),
             (Facts { forced: Some(ApplyFailed), ..ordinary() }, ReloadPlan::Rebuild(ApplyFailed)),
             (Facts { forced: Some(IndexFailed), ..ordinary() }, ReloadPlan::Rebuild(IndexFailed)),
+            (
+                Facts { forced: Some(DigestMismatch), ..ordinary() },
+                ReloadPlan::Rebuild(DigestMismatch),
+            ),
             (
                 Facts { forced: Some(AuditMismatch), ..ordinary() },
                 ReloadPlan::Rebuild(AuditMismatch),

@@ -62,6 +62,8 @@ pub enum Trigger {
     Write,
     /// The local branch was seen to move.
     Watch,
+    /// The leader has published.
+    Follow,
 }
 
 impl Trigger {
@@ -76,6 +78,7 @@ impl Trigger {
             Self::Push => "push",
             Self::Write => "write",
             Self::Watch => "watch",
+            Self::Follow => "follow",
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use headwater_engine::engine::{FailureKind, HeldReason, PushReport, ReloadError, Report};
 use headwater_engine::id::CommitId;
 use headwater_engine::plan::RebuildReason;
-use headwater_engine::report::OutcomeKind;
+use headwater_engine::report::{OutcomeKind, Trigger};
 use serde_json::{Value, json};
 
 use self::pushes::{News, PushRule, conflict};
@@ -23,6 +23,10 @@ const HOURLY: usize = 20;
 
 /// The period of the limit.
 const HOUR: Duration = Duration::from_secs(3_600);
+
+/// The causes that are over once a replica follows its leader again.
+const FOLLOWING: [&str; 2] =
+    [wire::Code::CannotFollow.as_str(), wire::Code::ReplicaDiverged.as_str()];
 
 /// A first state with problems, which is served because there is no earlier one.
 pub struct FirstState {
@@ -87,12 +91,13 @@ impl AlertRules {
     pub fn consider(&mut self, report: &Report, now: Instant) -> Vec<Alert> {
         let found = match &report.result {
             Ok(outcome) if outcome.kind == OutcomeKind::Held => self.pinned(report),
-            Ok(outcome) if outcome.reason == Some(RebuildReason::AuditMismatch) => {
-                Some(self.mismatched(report))
+            Ok(outcome) if outcome.reason.is_some_and(is_mismatch) => Some(self.mismatched(report)),
+            Ok(_) if report.trigger == Trigger::Follow => {
+                self.recovered(report, |cause| FOLLOWING.contains(&cause.event))
             }
             // A rebuild without the remote resolves no reported problem of the remote.
             Ok(outcome) if outcome.remote_head.is_none() => None,
-            Ok(_) => self.recovered(report),
+            Ok(_) => self.recovered(report, |_| true),
             Err(error) => self.failed(error, report, now),
         };
         let kept = match &report.result {
@@ -192,9 +197,11 @@ impl AlertRules {
         self.alert(RebuildReason::AuditMismatch.as_str(), message, report.serving, facts)
     }
 
-    fn recovered(&mut self, report: &Report) -> Option<Alert> {
+    fn recovered(&mut self, report: &Report, is_over: impl Fn(&Cause) -> bool) -> Option<Alert> {
         self.away = None;
-        let told = std::mem::take(&mut self.told);
+        let told: BTreeSet<Cause> =
+            self.told.iter().filter(|told| is_over(told)).copied().collect();
+        self.told.retain(|cause| !told.contains(cause));
         if told.is_empty() {
             return None;
         }
@@ -254,13 +261,20 @@ impl Cause {
 /// Returns the name of a failure that needs a person. A request for something that has gone does
 /// not.
 fn event(kind: FailureKind) -> Option<&'static str> {
-    let asked_in_vain = [FailureKind::NotHeld, FailureKind::NotPinnable];
+    use FailureKind::{LeaderChanged, NotHeld, NotPinnable, WrongRole};
+    let asked_in_vain = [NotHeld, NotPinnable, LeaderChanged, WrongRole];
     (!asked_in_vain.contains(&kind)).then(|| wire::failure_code(kind).as_str())
 }
 
-/// Returns whether the remote could not be reached, which usually resolves itself.
+/// Returns whether the remote or the leader could not be reached, which usually resolves itself.
 fn is_away(kind: FailureKind) -> bool {
-    matches!(kind, FailureKind::Unreachable | FailureKind::TimedOut)
+    use FailureKind::{CannotFollow, TimedOut, Unreachable};
+    matches!(kind, Unreachable | TimedOut | CannotFollow)
+}
+
+/// Returns whether the state was rebuilt because it did not match its commit.
+fn is_mismatch(reason: RebuildReason) -> bool {
+    matches!(reason, RebuildReason::AuditMismatch | RebuildReason::DigestMismatch)
 }
 
 fn facts(error: &ReloadError, report: &Report) -> Value {
@@ -287,8 +301,8 @@ mod tests {
     use std::sync::Arc;
 
     use headwater_engine::digest::Digest;
-    use headwater_engine::engine::{HeldPush, Ledger};
-    use headwater_engine::report::{ReloadOutcome, Timings, Trigger};
+    use headwater_engine::engine::{HeldPush, Ledger, Role, Withheld};
+    use headwater_engine::report::{ReloadOutcome, Timings};
 
     use super::*;
 
@@ -382,14 +396,47 @@ mod tests {
     }
 
     #[test]
+    fn what_keeps_a_replica_from_following_is_over_once_it_follows() {
+        let followed =
+            || Report { trigger: Trigger::Follow, ..outcome(OutcomeKind::Applied, None) };
+        let failed = |error| Report { trigger: Trigger::Follow, ..report(Err(error)) };
+        let lost = || ReloadError::CannotFollow { commit: commit('b'), source: None };
+        let mut desk = Desk::new();
+        assert_eq!(desk.events(&failed(lost())), [""; 0]);
+        assert_eq!(desk.later(200), [""; 0], "the leader may be back soon");
+        assert_eq!(desk.events(&followed()), [""; 0]);
+        assert_eq!(desk.later(200), [""; 0]);
+        assert_eq!(desk.events(&failed(lost())), [""; 0]);
+        assert_eq!(desk.later(301), ["cannot_follow"]);
+        let [ours, theirs] = [1, 2].map(|byte| Digest::from_bytes([byte; 32]));
+        let diverged = || ReloadError::ReplicaDiverged { commit: commit('b'), ours, theirs };
+        assert_eq!(desk.events(&failed(diverged())), ["replica_diverged"]);
+        assert_eq!(desk.events(&failed(diverged())), [""; 0]);
+        assert_eq!(desk.events(&missing()), ["branch_missing"]);
+        let over = desk.rules.consider(&followed(), desk.now);
+        assert_eq!(over.len(), 1);
+        assert_eq!(over[0].body["over"], json!(["cannot_follow", "replica_diverged"]));
+        assert_eq!(desk.events(&applied()), ["recovered"], "the branch is another matter");
+        for error in [
+            ReloadError::Withheld(Withheld::LeaderChanged),
+            ReloadError::NotLeading { role: Role::Following },
+            ReloadError::NotFollowing { role: Role::Leading },
+        ] {
+            assert_eq!(desk.events(&failed(error)), [""; 0]);
+        }
+    }
+
+    #[test]
     fn a_state_that_an_audit_mended_is_told_of_each_time() {
         let mut desk = Desk::new();
-        let mut report = outcome(OutcomeKind::Rebuilt, None);
-        if let Ok(outcome) = &mut report.result {
-            outcome.reason = Some(RebuildReason::AuditMismatch);
+        for reason in [RebuildReason::AuditMismatch, RebuildReason::DigestMismatch] {
+            let mut report = outcome(OutcomeKind::Rebuilt, None);
+            if let Ok(outcome) = &mut report.result {
+                outcome.reason = Some(reason);
+            }
+            assert_eq!(desk.events(&report), ["audit_mismatch"]);
+            assert_eq!(desk.events(&report), ["audit_mismatch"]);
         }
-        assert_eq!(desk.events(&report), ["audit_mismatch"]);
-        assert_eq!(desk.events(&report), ["audit_mismatch"]);
         assert_eq!(desk.events(&applied()), [""; 0], "no cause can end");
     }
 

@@ -92,7 +92,11 @@ fn exit(error: &WriteError) -> Exit {
         WriteError::Closed(WritesClosed::ReadOnly) => Exit::Config,
         WriteError::Closed(WritesClosed::Full | WritesClosed::ShutDown) => Exit::Software,
         WriteError::Closed(
-            WritesClosed::Pinned { .. } | WritesClosed::Held { .. } | WritesClosed::OutOfStep,
+            WritesClosed::Pinned { .. }
+            | WritesClosed::Held { .. }
+            | WritesClosed::OutOfStep
+            | WritesClosed::Following
+            | WritesClosed::Orphaned,
         ) => Exit::Unavailable,
         WriteError::Store(store) if store.is_contention() => Exit::Unavailable,
         WriteError::Store(_)

@@ -14,7 +14,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, header};
 
 use super::auth::{
-    AmbiguousCredential, Credentials, Proof, authenticate, bearer_token, reader_credential,
+    AmbiguousCredential, Credentials, Proof, authenticate, bearer_token, password,
+    reader_credential,
 };
 use super::body::{Arrived, BodyReader, Caller, Sender, Trust};
 use super::source::Source;
@@ -191,6 +192,25 @@ impl Access {
             Role::Operator => Ok(()),
             _ if keys.operator.is_empty() => Err(Code::OperatorNotConfigured.into()),
             Role::Reload | Role::Metrics => Err(Code::OperatorOnly.into()),
+        }
+    }
+
+    /// Admits another replica, which shows one of `keys` as the password of basic authentication.
+    ///
+    /// # Errors
+    /// 401 without one of them; 429 instead if the source has failed too often.
+    pub(super) async fn pass_peer(
+        &self,
+        source: Source,
+        headers: &HeaderMap,
+        keys: &Keyring,
+    ) -> Result<(), ApiError> {
+        let keys = keys.current().await;
+        let given = password(headers).unwrap_or_default();
+        let known = keys.numbered().filter(|(_, secret)| secret.matches(&given)).count();
+        match known {
+            0 => Err(self.refusal(source, Code::Unauthorized.into(), GUESS)),
+            _ => Ok(()),
         }
     }
 

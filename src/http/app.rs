@@ -12,6 +12,7 @@ use super::blocking::Blocking;
 use super::body_stream::BodyStreams;
 use super::changes::followers::Audience;
 use super::historical_states::HistoricalStates;
+use super::peers::PeerAccess;
 use super::source::Source;
 use super::unsent_bytes::UnsentBytes;
 use crate::config::{BasePath, Cors, TrustedProxies};
@@ -63,6 +64,8 @@ pub struct AppState {
     /// Whether a write is answered only once it is pushed, unless its caller asks for something
     /// else.
     pub push_first: bool,
+    /// The other replicas, which fetch from this one; `None` if there are none.
+    pub peers: Option<PeerAccess>,
     /// The push that everybody may trigger, in the demonstration only.
     pub demo: Option<Demo>,
     /// The description of the public API.

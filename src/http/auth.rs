@@ -145,7 +145,7 @@ fn keys(headers: &HeaderMap) -> Vec<Cow<'_, [u8]>> {
 
 /// Returns the password of basic authentication, for any user. It is a key only if there is no
 /// other credential, because it may be for a proxy in front.
-fn password(headers: &HeaderMap) -> Option<Vec<u8>> {
+pub(super) fn password(headers: &HeaderMap) -> Option<Vec<u8>> {
     let (scheme, account) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(6)?;
     let account = scheme.eq_ignore_ascii_case(b"basic ").then_some(account.trim_ascii())?;
     let account = BASE64.decode(account).ok()?;

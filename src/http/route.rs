@@ -106,6 +106,8 @@ routes! {
     Pin             = "/api/_internal/pin"                     Internal Internal None      None;
     Unpin           = "/api/_internal/unpin"                   Internal Internal None      None;
     Audit           = "/api/_internal/audit"                   Internal Internal None      None;
+    PeerGreeting    = "/api/_internal/git/info/refs"           Internal Internal None      None;
+    PeerCommand     = "/api/_internal/git/git-upload-pack"     Internal Internal None      None;
     NoInternal      = "/api/_internal/{*rest}"                 Internal Internal None      None;
     Metrics         = "/metrics"                               Metrics  Health   None      None;
     Live            = "/health/live"                           Health   Health   None      Some("/health/live");

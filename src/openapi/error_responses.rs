@@ -58,6 +58,8 @@ const WRITE: &[Code] = &[
     Code::UpstreamHeld,
     Code::RepoLocked,
     Code::DiskFull,
+    Code::NoLeader,
+    Code::LeaderChanged,
 ];
 
 /// The codes that may refuse any read.

@@ -125,6 +125,14 @@ codes! {
     MemoryShort = SERVICE_UNAVAILABLE "memory_short" "Too little memory for a rebuild; the old state is still served";
     /// Another process holds the repository.
     RepoLocked = SERVICE_UNAVAILABLE "repo_locked" "The repository is locked by another process";
+    /// The other replicas did not consent: another one leads, or nobody knows who leads.
+    LeaderChanged = SERVICE_UNAVAILABLE "leader_changed" "The leader changed meanwhile; nothing is published";
+    /// The leader does this, and this replica does not lead.
+    NoLeader = SERVICE_UNAVAILABLE "no_leader" "This replica does not lead";
+    /// The leader's commit cannot be fetched.
+    CannotFollow = BAD_GATEWAY "cannot_follow" "The leader's commit cannot be fetched";
+    /// The state of the leader's commit is another one here.
+    ReplicaDiverged = INTERNAL_SERVER_ERROR "replica_diverged" "The state differs from the leader's; the old state is still served";
     /// There is no snapshot yet.
     NotReady = SERVICE_UNAVAILABLE "not_ready" "The records are still being loaded";
     /// The state is older than the caller accepts.

@@ -232,6 +232,10 @@ pub fn failure_code(kind: FailureKind) -> Code {
         FailureKind::DiskFull => Code::DiskFull,
         FailureKind::RepoLocked => Code::RepoLocked,
         FailureKind::MemoryShort => Code::MemoryShort,
+        FailureKind::LeaderChanged => Code::LeaderChanged,
+        FailureKind::WrongRole => Code::NoLeader,
+        FailureKind::CannotFollow => Code::CannotFollow,
+        FailureKind::ReplicaDiverged => Code::ReplicaDiverged,
         FailureKind::Internal => Code::ReloadFailed,
     }
 }
@@ -244,6 +248,10 @@ fn failure(error: &ReloadError, report: &Report) -> ApiError {
         ReloadError::BranchMissing { .. }
         | ReloadError::NotHeld { .. }
         | ReloadError::NeverServed { .. }
+        | ReloadError::Withheld(_)
+        | ReloadError::NotLeading { .. }
+        | ReloadError::NotFollowing { .. }
+        | ReloadError::ReplicaDiverged { .. }
         | ReloadError::PinWithoutRemote => ApiError::explained(code, error.to_string()),
         _ => ApiError::from(code),
     }

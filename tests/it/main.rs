@@ -47,6 +47,7 @@ mod notify;
 mod offline;
 mod openapi;
 mod origins;
+mod peers;
 mod pins;
 mod problems;
 mod public_reloads;

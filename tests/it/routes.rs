@@ -78,7 +78,8 @@ fn each_route_is_there_and_counted_as_the_table_says() {
         let before = counted(&server, route.class());
         // `TRACE` is not a method of any route, and changes nothing.
         let answer = server.send(server.request(Method::TRACE, &path));
-        let is_gone = matches!(*route, Route::DemoPush | Route::NoInternal);
+        use Route::{DemoPush, NoInternal, PeerCommand, PeerGreeting};
+        let is_gone = matches!(*route, DemoPush | NoInternal | PeerCommand | PeerGreeting);
         if !is_gone {
             let body: Value = answer.problem(405, "method_not_allowed");
             assert_eq!(body["title"], "Method not allowed", "{path}");

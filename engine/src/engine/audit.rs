@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::error::ReloadError;
-use super::publication::{Lineage, Origin, Publication};
+use super::publication::{BranchMove, Lineage, Origin, Publication};
+use super::publisher::OnDisk;
 use super::reloader::Reloader;
 use crate::fault;
 use crate::load::{LoadError, advance, finish, prepare};
@@ -62,8 +63,10 @@ impl Reloader {
             lineage: Lineage::Same,
             timings,
             origin: Origin::Audit,
+            branch: BranchMove::default(),
         };
-        let outcome = self.publisher.publish(&turn, publication, || Ok::<_, ReloadError>(None))?;
+        let on_disk = OnDisk { store: || Ok(()), refer: || Ok::<_, ReloadError>(None) };
+        let outcome = self.publisher.publish(&turn, publication, on_disk)?;
         // The audited commit, whatever was written meanwhile.
         Ok(ReloadOutcome { old: commit, ..outcome })
     }
@@ -111,11 +114,10 @@ mod tests {
             lineage: Lineage::Same,
             timings: Timings::default(),
             origin: Origin::Compaction,
+            branch: BranchMove::default(),
         };
-        engine
-            .publisher
-            .publish(&engine.writer.turn(), publication, || Ok::<_, ReloadError>(None))
-            .unwrap();
+        let on_disk = OnDisk { store: || Ok(()), refer: || Ok::<_, ReloadError>(None) };
+        engine.publisher.publish(&engine.writer.turn(), publication, on_disk).unwrap();
     }
 
     /// Publishes the state of the previous commit under the name of this one.

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::consent::Consent;
+use super::follow_target::{FollowTarget, Stored};
 use super::publication::Published;
 use super::push::report::PushReport;
 use super::report::Report;
+use super::role::Role;
 use crate::admit::AdmissionLimits;
 use crate::mirror::{Durability, FetchLimits, Identity, Remote, SafeDirectories};
 use crate::options::LoadOptions;
@@ -72,6 +75,14 @@ pub struct EngineConfig {
     pub safe_directories: SafeDirectories,
     /// The branches that may be previewed: names, or prefixes followed by `*`.
     pub previews: Vec<String>,
+    /// The role at the start.
+    pub role: Role,
+    /// Who must consent to a publication while the role is [`Role::Leading`].
+    pub consent: Option<Arc<dyn Consent>>,
+    /// Where an empty repository gets its first state from, instead of the remote.
+    pub first: Option<FollowTarget>,
+    /// Sees each new commit of the leader that is on this disk.
+    pub stored_observer: Observer<Stored>,
 }
 
 impl EngineConfig {
@@ -99,6 +110,10 @@ impl EngineConfig {
             unpushed_limit: None,
             safe_directories: SafeDirectories::default(),
             previews: Vec::new(),
+            role: Role::Alone,
+            consent: None,
+            first: None,
+            stored_observer: Observer::default(),
         }
     }
 }

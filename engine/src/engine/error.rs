@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::hold_reason::{HeldPush, HeldReason};
+use super::role::Role;
+use crate::admit::Withheld;
+use crate::digest::Digest;
 use crate::id::CommitId;
 use crate::load::LoadError;
 use crate::mirror::{self, FetchError, LockError, ObjectError, RefError};
@@ -96,6 +99,12 @@ pub enum OpenError {
         /// The cause.
         #[source]
         source: Box<FetchError>,
+    },
+    /// There is no other replica to get the first state from.
+    #[error("there is no replica to get branch {branch} from")]
+    NoSource {
+        /// The branch.
+        branch: String,
     },
     /// A reference cannot be read or written.
     #[error("cannot read or write a reference in {}", path.display())]
@@ -206,6 +215,40 @@ pub enum ReloadError {
     /// The repository could not be opened.
     #[error("cannot open the repository")]
     Open(#[source] mirror::RepositoryError),
+    /// The other replicas do not consent to the new state.
+    #[error("the new state is not published")]
+    Withheld(#[from] Withheld),
+    /// The leader decides this.
+    #[error("the leader decides this, and this replica is {}", role.as_str())]
+    NotLeading {
+        /// The role of this replica.
+        role: Role,
+    },
+    /// Only a follower goes where the leader is.
+    #[error("this replica is {}, so it follows nobody", role.as_str())]
+    NotFollowing {
+        /// The role of this replica.
+        role: Role,
+    },
+    /// The leader's commit cannot be fetched from any source.
+    #[error("cannot fetch {commit}, the leader's commit, from another replica or the remote")]
+    CannotFollow {
+        /// The commit.
+        commit: CommitId,
+        /// How the last source failed; `None` if there is no source.
+        #[source]
+        source: Option<FetchError>,
+    },
+    /// The state of the leader's commit is another one here, even built from scratch.
+    #[error("the state of {commit} has the digest {ours} here, and {theirs} at the leader")]
+    ReplicaDiverged {
+        /// The commit.
+        commit: CommitId,
+        /// The digest here.
+        ours: Digest,
+        /// The digest at the leader.
+        theirs: Digest,
+    },
     /// The local commits on top of the remote's could not be stored.
     #[error("cannot store the commits")]
     Store(#[source] std::io::Error),
@@ -246,6 +289,14 @@ pub enum FailureKind {
     RepoLocked,
     /// There is not enough memory for a second state.
     MemoryShort,
+    /// The other replicas did not consent: another one leads, or nobody knows.
+    LeaderChanged,
+    /// The request is for a replica in another role.
+    WrongRole,
+    /// The leader's commit cannot be fetched.
+    CannotFollow,
+    /// The state of the leader's commit is another one here.
+    ReplicaDiverged,
     /// Anything else: the engine failed.
     Internal,
 }
@@ -286,6 +337,12 @@ impl ReloadError {
                 mirror::FetchErrorKind::TooLarge => FailureKind::ContentRejected,
                 mirror::FetchErrorKind::Other => FailureKind::Internal,
             },
+            Self::Withheld(_) => FailureKind::LeaderChanged,
+            Self::NotLeading { .. } | Self::NotFollowing { .. } => FailureKind::WrongRole,
+            Self::ReplicaDiverged { .. } => FailureKind::ReplicaDiverged,
+            error @ Self::CannotFollow { .. } if !mirror::is_disk_full(error) => {
+                FailureKind::CannotFollow
+            }
             Self::Reference(mirror::RefError::Locked { .. }) => FailureKind::RepoLocked,
             Self::Load(LoadError::Memory { .. }) => FailureKind::MemoryShort,
             error if mirror::is_disk_full(error) => FailureKind::DiskFull,

@@ -44,6 +44,8 @@ pub(super) enum Rank {
     Ancestors,
     /// What the remote reported about its branches.
     Heads,
+    /// Where to go as a follower.
+    Following,
 }
 
 /// A mutex with its place in the order.

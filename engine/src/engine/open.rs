@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::config::{EngineConfig, Rewrites};
 use super::error::OpenError;
+use super::follow_target::FollowTarget;
 use super::refs::{Mark, adopt};
 use super::repository::Repository;
 use crate::cache::Cache;
@@ -13,8 +14,8 @@ use crate::fault;
 use crate::id::CommitId;
 use crate::load::{load, load_cached};
 use crate::mirror::{
-    Expected, GitVersion, Mirror, MirrorOptions, OLDEST_GIT, Objects, Remote, RemoteHead,
-    RemoteOptions, RepositoryFacts,
+    Expected, FetchError, GitVersion, Mirror, MirrorOptions, OLDEST_GIT, Objects, Remote,
+    RemoteHead, RemoteOptions, RepositoryFacts,
 };
 use crate::notice::{Notice, is_bare, notices};
 use crate::plan::RebuildReason;
@@ -66,7 +67,10 @@ pub(super) fn open(config: &EngineConfig) -> Result<Opened, OpenError> {
     }
     fault::step("open.head");
     let mut head = objects.reference(&branch_ref).map_err(reference)?;
-    if let (None, Some(remote)) = (head, &source.remote) {
+    if let (None, Some(first)) = (head, &config.first) {
+        head = obtain_first(&source.mirror, &branch, first, config)?;
+        objects = source.mirror.objects().map_err(unopened)?;
+    } else if let (None, Some(remote)) = (head, &source.remote) {
         tracing::info!(%remote, branch, "nothing to serve yet; waiting for the remote");
         let fetched = source.mirror.fetch(remote, &branch, fetch);
         let fetched = fetched.map_err(|error| OpenError::Fetch {
@@ -113,6 +117,65 @@ pub(super) fn open(config: &EngineConfig) -> Result<Opened, OpenError> {
     let Source { mirror, remote, rewrites, bare: is_bare, .. } = source;
     let repository = Repository::new(mirror, branch, remote, *fetch, lock);
     Ok(Opened { repository, snapshot, reason, pinned, cache, rewrites, is_bare })
+}
+
+/// Gets the first commits from another replica, and points the references at them as the leader
+/// does. Returns the head, if there is one.
+fn obtain_first(
+    mirror: &Mirror,
+    branch: &str,
+    first: &FollowTarget,
+    config: &EngineConfig,
+) -> Result<Option<CommitId>, OpenError> {
+    if first.head.is_zero() {
+        return Ok(None);
+    }
+    tracing::info!(branch, head = %first.head, "nothing to serve yet; asking the other replicas");
+    for commit in first.commits() {
+        first_source(&first.sources, branch, |source| {
+            mirror.fetch_commit(source, branch, commit, &config.fetch)
+        })?;
+    }
+    let path = || config.repo.clone();
+    let objects =
+        mirror.objects().map_err(|source| OpenError::Repository { path: path(), source })?;
+    let set = |name: &str, commit: Option<CommitId>| {
+        let commit = commit.filter(|commit| objects.contains(commit.as_bytes()));
+        let set = commit.map(|commit| objects.set_reference(name, Expected::Any, commit));
+        set.transpose().map_err(|source| OpenError::Reference { path: path(), source })
+    };
+    set(&Mark::Synced.of(branch), first.synced)?;
+    set(&Mark::Pinned.of(branch), first.pinned)?;
+    set(&Mark::Followed.of(branch), Some(first.head))?;
+    set(&format!("refs/heads/{branch}"), Some(first.head))?;
+    Ok(Some(first.head))
+}
+
+/// Asks the sources in turn, and returns the first answer.
+///
+/// # Errors
+///
+/// That of the last one, if all fail.
+fn first_source<T>(
+    sources: &[Arc<Remote>],
+    branch: &str,
+    mut ask: impl FnMut(&Remote) -> Result<T, FetchError>,
+) -> Result<T, OpenError> {
+    let mut last = None;
+    for source in sources {
+        match ask(source) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => {
+                tracing::warn!(%source, error = chain(&error), "cannot fetch");
+                last = Some(error);
+            }
+        }
+    }
+    let branch = branch.to_owned();
+    Err(match last {
+        Some(error) => OpenError::Fetch { branch, source: Box::new(error) },
+        None => OpenError::NoSource { branch },
+    })
 }
 
 /// The location of the records, their remote and their branch.
@@ -176,12 +239,14 @@ impl Source {
             return Err(OpenError::NothingThere { path: repo.to_owned() });
         };
         let wanted = config.branch.as_deref();
-        tracing::info!(%remote, "nothing to serve yet; asking the remote for its branches");
-        let there =
-            Mirror::remote_branches(&remote, &config.fetch).map_err(|error| OpenError::Fetch {
-                branch: wanted.unwrap_or("HEAD").to_owned(),
-                source: Box::new(error),
-            })?;
+        let asked = match &config.first {
+            Some(first) => first.sources.clone(),
+            None => vec![remote.clone()],
+        };
+        tracing::info!(%remote, "nothing to serve yet; asking for the branches");
+        let there = first_source(&asked, wanted.unwrap_or("HEAD"), |source| {
+            Mirror::remote_branches(source, &config.fetch)
+        })?;
         let branch = match wanted {
             Some(branch) => branch.to_owned(),
             None => choose_branch(&RepositoryFacts {

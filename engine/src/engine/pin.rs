@@ -6,8 +6,11 @@ use std::time::SystemTime;
 use super::error::ReloadError;
 use super::hold_reason::Pinned;
 use super::kept_states::Reachability;
-use super::publication::{Origin, Publication};
+use super::publication::{BranchMove, Origin, Publication};
+use super::publisher::OnDisk;
 use super::reloader::Reloader;
+use super::role_gate;
+use super::schedule::RequestKind;
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
@@ -23,6 +26,8 @@ impl Reloader {
             return Err(ReloadError::PinWithoutRemote);
         }
         let turn = self.writer.turn();
+        let kind = pin.map_or(RequestKind::Unpin, RequestKind::Pin);
+        role_gate::check(turn.role(), kind)?;
         let objects = self.repository.objects().map_err(ReloadError::Open)?;
         let published = self.states.published();
         let head = objects.reference(&self.repository.refs.head).map_err(ReloadError::Reference)?;
@@ -43,17 +48,21 @@ impl Reloader {
                 lineage: self.publisher.lineage(target),
                 timings: Timings::default(),
                 origin: origin.clone(),
+                branch: BranchMove::default(),
             }),
             None => self.build(&objects, &published, target, &origin)?,
         };
         let refer = || {
             self.note_pin(&objects, pin)?;
             fault::step("pin.noted");
-            Ok(None)
+            Ok::<_, ReloadError>(())
         };
         match publication {
-            Some(publication) => self.publisher.publish(&turn, publication, refer),
-            None => refer().map(|_| self.publisher.stay(&origin, &published)),
+            Some(publication) => {
+                let on_disk = OnDisk { store: || Ok(()), refer: || refer().map(|()| None) };
+                self.publisher.publish(&turn, publication, on_disk)
+            }
+            None => self.publisher.refer(&turn, &origin, refer),
         }
     }
 
@@ -91,11 +100,16 @@ impl Reloader {
             finish(objects, prepared, &self.load).map_err(ReloadError::Load)?;
         let (state, lineage) = (Arc::new(state), self.publisher.lineage(target));
         let origin = origin.clone();
-        Ok(Some(Publication { state, changed, reason, lineage, timings, origin }))
+        let branch = BranchMove::default();
+        Ok(Some(Publication { state, changed, reason, lineage, timings, origin, branch }))
     }
 
     /// Records the pin, or removes it, before anything is published: the status follows.
-    fn note_pin(&self, objects: &Objects, pin: Option<CommitId>) -> Result<(), ReloadError> {
+    pub(super) fn note_pin(
+        &self,
+        objects: &Objects,
+        pin: Option<CommitId>,
+    ) -> Result<(), ReloadError> {
         // It lasts over a restart, too.
         let name = &self.repository.refs.pinned;
         match pin {

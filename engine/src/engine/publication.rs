@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::consent::Moved;
 use super::hold_reason::Pinned;
 use crate::delta::Delta;
 use crate::id::CommitId;
@@ -24,6 +25,18 @@ pub(super) struct Publication {
     /// The time taken so far.
     pub(super) timings: Timings,
     pub(super) origin: Origin,
+    pub(super) branch: BranchMove,
+}
+
+/// What becomes of the references of the branch with a publication. The default leaves them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct BranchMove {
+    /// The new head; `None` if it stays.
+    pub(super) head: Option<CommitId>,
+    /// The commit of the branch that the remote is known to have; `None` if nothing new is known.
+    pub(super) synced: Option<CommitId>,
+    /// The commits that are replaced.
+    pub(super) moves: Vec<Moved>,
 }
 
 /// The relation of the commit to be published to the published one.
@@ -56,6 +69,8 @@ pub(super) enum Origin {
         /// The head of the branch.
         head: Option<CommitId>,
     },
+    /// The leader of several replicas.
+    Leader(Led),
     /// The same commit, rebuilt because the published state was wrong.
     Audit,
     /// The same state with fewer text segments.
@@ -74,6 +89,17 @@ pub(super) struct Followed {
     pub(super) level: Option<u64>,
     /// Whether the operator let it through, which ends a pin.
     pub(super) through: bool,
+}
+
+/// What the leader says about the branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Led {
+    /// The commit that it has pinned.
+    pub(super) pinned: Option<CommitId>,
+    /// The last commit that the remote is known to have.
+    pub(super) synced: Option<CommitId>,
+    /// The number of commits that the remote does not have.
+    pub(super) unpushed: u64,
 }
 
 /// A completed publication, for observers.
@@ -116,7 +142,11 @@ impl Origin {
     pub(super) fn unchanged(&self, published: &Snapshot) -> ReloadOutcome {
         let (fetched, remote_head) = match self {
             Self::Branch(followed) => (followed.fetched, followed.remote),
-            Self::Write { .. } | Self::Pin { .. } | Self::Audit | Self::Compaction => (false, None),
+            Self::Write { .. }
+            | Self::Pin { .. }
+            | Self::Leader(_)
+            | Self::Audit
+            | Self::Compaction => (false, None),
         };
         let outcome = ReloadOutcome::staying(published.commit(), published.digest());
         ReloadOutcome { fetched, remote_head, ..outcome }

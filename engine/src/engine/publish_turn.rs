@@ -1,9 +1,11 @@
 //! The writer: whose turn it is to publish, who commits, and which files are on disk.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::idempotency::Repeats;
 use super::locks::{Lock, LockGuard, Rank};
+use super::role::{CurrentRole, Role};
 use crate::mirror::{Durability, Identity};
 
 /// The state shared by everything that makes new states.
@@ -11,6 +13,7 @@ pub(super) struct Writer {
     /// The committer; `None` if nothing is written.
     committer: Option<Identity>,
     durability: Durability,
+    role: Arc<CurrentRole>,
     turn: Lock<()>,
     /// Held by the thread that gets the turn next, so that the thread that gives it up does not take
     /// it again first.
@@ -25,10 +28,16 @@ pub(super) struct Writer {
 /// The turn to publish, which one thread at a time has, without waiting for the network.
 pub(super) struct Turn<'a> {
     writer: &'a Writer,
+    role: Role,
     _held: LockGuard<'a, ()>,
 }
 
 impl Turn<'_> {
+    /// Returns the role in which the state is made: that at the beginning of the turn.
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
     /// Forgets the known requests: their results are no longer in the history.
     pub(super) fn forget_repeats(&self) {
         self.writer.repeats().forget();
@@ -36,11 +45,15 @@ impl Turn<'_> {
 }
 
 impl Writer {
-    pub(super) fn new(committer: Option<Identity>, durability: Durability) -> Self {
+    pub(super) fn new(
+        committer: Option<Identity>,
+        durability: Durability,
+        role: Arc<CurrentRole>,
+    ) -> Self {
         let (turn, unsynced) = (Lock::new(Rank::Writer, ()), Lock::new(Rank::Unsynced, vec![]));
         let repeats = Lock::new(Rank::Repeats, Repeats::default());
         let next = Lock::new(Rank::Next, ());
-        Self { committer, durability, turn, next, unsynced, repeats }
+        Self { committer, durability, role, turn, next, unsynced, repeats }
     }
 
     /// Waits for the turn to publish. A thread that has the turn cannot take it again before a thread
@@ -49,7 +62,7 @@ impl Writer {
         let next = self.next.lock();
         let held = self.turn.lock();
         drop(next);
-        Turn { writer: self, _held: held }
+        Turn { writer: self, role: self.role.get(), _held: held }
     }
 
     /// Returns the committer; `None` if nothing is written.
@@ -99,7 +112,8 @@ mod tests {
 
     #[test]
     fn who_waits_for_the_turn_gets_it_before_who_has_it_and_asks_again() {
-        let writer = Writer::new(None, Durability::Synced);
+        let role = Arc::new(CurrentRole::new(Role::Alone));
+        let writer = Writer::new(None, Durability::Synced, role);
         let order = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
             let turn = writer.turn();

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::config::Observer;
-use super::publication::{Lineage, Origin, Publication, Published};
+use super::consent::{Announcement, Consent};
+use super::publication::{BranchMove, Lineage, Origin, Publication, Published};
 use super::publish_turn::Turn;
 use super::repository::Repository;
+use super::role::{CurrentRole, Role};
 use super::states::States;
 use super::status::StatusBoard;
-use crate::admit::refusable;
+use crate::admit::{Withheld, refusable};
 use crate::delta::Delta;
 use crate::id::CommitId;
 use crate::report::{ReloadOutcome, Replayed};
@@ -23,7 +25,18 @@ pub(super) struct Publisher {
     repository: Arc<Repository>,
     states: Arc<States>,
     status: Arc<StatusBoard>,
+    role: Arc<CurrentRole>,
+    /// Who must consent while this replica leads.
+    consent: Option<Arc<dyn Consent>>,
     observer: Observer<Published>,
+}
+
+/// The parts of a publication that are on disk.
+pub(super) struct OnDisk<S, R> {
+    /// Stores the objects of its commit. No reference names them yet.
+    pub(super) store: S,
+    /// Moves the references that name it.
+    pub(super) refer: R,
 }
 
 impl Publisher {
@@ -31,28 +44,34 @@ impl Publisher {
         repository: Arc<Repository>,
         states: Arc<States>,
         status: Arc<StatusBoard>,
+        role: Arc<CurrentRole>,
+        consent: Option<Arc<dyn Consent>>,
         observer: Observer<Published>,
     ) -> Self {
-        Self { repository, states, status, observer }
+        Self { repository, states, status, role, consent, observer }
     }
 
-    /// Publishes a state: `refer` moves the references that name it, then the pointer is stored,
-    /// then the status is updated.
-    ///
-    /// Anything that must consent to a publication is asked before `refer`: until then nothing is
-    /// moved, and the state can be dropped.
+    /// Publishes a state: its objects are stored, the other replicas consent, the references are
+    /// moved, the pointer is stored, and the status is updated, in this order.
     ///
     /// # Errors
     ///
-    /// Those of `refer`; in that case nothing is published.
-    pub(super) fn publish<E>(
+    /// Those of the steps, and [`Withheld`]; in that case nothing is published. Before consent,
+    /// nothing is moved.
+    pub(super) fn publish<E: From<Withheld>>(
         &self,
         turn: &Turn<'_>,
         publication: Publication,
-        refer: impl FnOnce() -> Result<Option<Replayed>, E>,
+        on_disk: OnDisk<
+            impl FnOnce() -> Result<(), E>,
+            impl FnOnce() -> Result<Option<Replayed>, E>,
+        >,
     ) -> Result<ReloadOutcome, E> {
         let begun = Instant::now();
-        let replayed = refer()?;
+        (on_disk.store)()?;
+        let Publication { state, origin, branch, .. } = &publication;
+        self.ask(turn, state, origin, branch)?;
+        let replayed = (on_disk.refer)()?;
         let before = self.states.swap(&publication);
         let Publication { state, changed, origin, lineage, .. } = &publication;
         let delta = Delta::of(&before, state, changed);
@@ -69,6 +88,65 @@ impl Publisher {
         self.announce(delta, *lineage);
         outcome.timings.swap = begun.elapsed();
         Ok(outcome)
+    }
+
+    /// Moves references without a new state, once the other replicas consent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::publish`].
+    pub(super) fn refer<E: From<Withheld>>(
+        &self,
+        turn: &Turn<'_>,
+        origin: &Origin,
+        refer: impl FnOnce() -> Result<(), E>,
+    ) -> Result<ReloadOutcome, E> {
+        let published = self.states.published();
+        self.ask(turn, &published, origin, &BranchMove::default())?;
+        refer()?;
+        Ok(self.stay(origin, &published))
+    }
+
+    /// Returns what is announced once `state` is published from `origin`.
+    pub(super) fn announcement(
+        &self,
+        state: &Snapshot,
+        origin: &Origin,
+        branch: &BranchMove,
+    ) -> Announcement {
+        let status = self.status.foreseen(origin, state.commit());
+        let head = branch.head.or_else(|| self.repository.head());
+        let synced = branch.synced.or_else(|| self.repository.synced());
+        Announcement {
+            head: head.unwrap_or_else(|| state.commit()),
+            pinned: status.pinned.map(|pinned| pinned.commit),
+            digest: state.digest(),
+            remote: status.standing(synced),
+            moves: branch.moves.clone(),
+        }
+    }
+
+    /// Asks the other replicas for their consent, while this one leads.
+    fn ask(
+        &self,
+        turn: &Turn<'_>,
+        state: &Snapshot,
+        origin: &Origin,
+        branch: &BranchMove,
+    ) -> Result<(), Withheld> {
+        // Nobody can tell a state with fewer text segments from the one before.
+        if *origin == Origin::Compaction {
+            return Ok(());
+        }
+        if turn.role() != self.role.get() {
+            return Err(Withheld::RoleChanged);
+        }
+        match &self.consent {
+            Some(consent) if turn.role() == Role::Leading => {
+                consent.publish(&self.announcement(state, origin, branch))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Returns the outcome if `published` stays, and updates the status with what was found out.

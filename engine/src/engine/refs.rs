@@ -9,6 +9,10 @@ pub(super) const CONFLICTS: &str = "refs/heads/conflicts/";
 /// The prefix of notes that the remote has a conflict branch.
 pub(super) const PUSHED: &str = "refs/headwater/pushed/";
 
+/// The prefix of notes that a conflict branch keeps commits of which the other replicas never heard.
+/// It stays on this disk.
+pub(super) const UNNAMED: &str = "refs/headwater/unnamed/";
+
 /// The names of the references of one branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BranchRefs {
@@ -16,6 +20,8 @@ pub(super) struct BranchRefs {
     pub(super) head: String,
     /// The last seen head of the remote's branch.
     pub(super) tracking: String,
+    /// The last head on which the replicas agreed.
+    pub(super) followed: String,
     /// The last commit of the branch that is in step with the remote.
     pub(super) synced: String,
     /// The pinned commit.
@@ -27,6 +33,7 @@ impl BranchRefs {
         Self {
             head: format!("refs/heads/{branch}"),
             tracking: format!("refs/remotes/origin/{branch}"),
+            followed: Mark::Followed.of(branch),
             synced: Mark::Synced.of(branch),
             pinned: Mark::Pinned.of(branch),
         }
@@ -52,6 +59,18 @@ pub(super) fn keep(objects: &Objects, ours: CommitId) -> Result<String, RefError
     Ok(kept)
 }
 
+/// Does the same for commits of which the other replicas never heard: the branch is not pushed.
+///
+/// # Errors
+///
+/// If a reference cannot be written.
+pub(super) fn keep_here(objects: &Objects, ours: CommitId) -> Result<String, RefError> {
+    let kept = keep(objects, ours)?;
+    let short = kept.strip_prefix(CONFLICTS).unwrap_or(&kept);
+    objects.set_reference(&format!("{UNNAMED}{short}"), Expected::Any, ours)?;
+    Ok(kept)
+}
+
 /// A note about a branch: a commit, under `refs/headwater/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
@@ -59,6 +78,8 @@ pub enum Mark {
     Synced,
     /// The pinned commit, which is served whatever is pushed.
     Pinned,
+    /// The last head on which the replicas agreed, in the repository of one of several.
+    Followed,
 }
 
 impl Mark {
@@ -67,25 +88,22 @@ impl Mark {
         match self {
             Self::Synced => format!("refs/headwater/sync/{branch}"),
             Self::Pinned => format!("refs/headwater/pin/{branch}"),
-        }
-    }
-
-    /// Returns the name that earlier builds used for every branch.
-    const fn of_any(self) -> &'static str {
-        match self {
-            Self::Synced => "refs/headwater/synced",
-            Self::Pinned => "refs/headwater/pinned",
+            Self::Followed => format!("refs/headwater/followed/{branch}"),
         }
     }
 }
+
+/// The marks that earlier builds had, with the names that they used for every branch.
+const OF_ANY: [(Mark, &str); 2] =
+    [(Mark::Synced, "refs/headwater/synced"), (Mark::Pinned, "refs/headwater/pinned")];
 
 /// Moves the marks that an earlier build left to the branch for which they were made, as far as the
 /// history shows. A mark that the branch already has is newer and stays.
 ///
 /// The new reference is written before the old one is removed, so a crash in between loses nothing.
 pub(super) fn adopt(objects: &Objects, head: Option<&str>, opened: &str) -> Result<(), RefError> {
-    for mark in [Mark::Synced, Mark::Pinned] {
-        let Some(commit) = objects.reference(mark.of_any())? else { continue };
+    for (mark, of_any) in OF_ANY {
+        let Some(commit) = objects.reference(of_any)? else { continue };
         let served = objects.references_under("refs/heads/")?;
         let has = |at| objects.descends_from(at, commit).unwrap_or(false);
         let branches: Vec<&str> = served
@@ -96,12 +114,12 @@ pub(super) fn adopt(objects: &Objects, head: Option<&str>, opened: &str) -> Resu
         let branch = owner(&branches, head, opened);
         match objects.set_reference(&mark.of(branch), Expected::Absent, commit) {
             Ok(()) => {
-                tracing::info!(%commit, branch, "{} belongs to this branch now", mark.of_any())
+                tracing::info!(%commit, branch, "{of_any} belongs to this branch now")
             }
             Err(RefError::Moved { .. }) => {}
             Err(error) => return Err(error),
         }
-        objects.delete_reference(mark.of_any(), Expected::Is(commit))?;
+        objects.delete_reference(of_any, Expected::Is(commit))?;
     }
     Ok(())
 }

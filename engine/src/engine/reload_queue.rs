@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::ledger::Ledger;
 use super::locks::{Lock, LockGuard, Rank};
 use super::report::Report;
+use super::role::Role;
 use super::schedule::{Action, Call, Ended, Event, Intervals, RequestKind, Schedule};
 use crate::id::CommitId;
 use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Trigger};
@@ -138,6 +139,12 @@ impl ReloadQueue {
                 tracing::error!(reload = %report.id, "notifying a caller panicked");
             }
         }
+    }
+
+    /// Polls from now on as `role` does.
+    pub(super) fn take_role(&self, role: Role) {
+        self.lock().step(self.begun.elapsed(), Event::Role(role));
+        self.changed.notify_all();
     }
 
     /// Returns whether nothing waits.

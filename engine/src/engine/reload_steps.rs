@@ -7,10 +7,12 @@ use super::branch_comparison::BranchComparison;
 use super::error::ReloadError;
 use super::held_pushes::Objection;
 use super::hold_reason::HeldReason;
-use super::publication::{Followed, Lineage, Origin, Publication};
+use super::publication::{BranchMove, Followed, Lineage, Origin, Publication};
+use super::publisher::OnDisk;
 use super::reload_target::{Target, TargetFacts, target};
 use super::reloader::Reloader;
-use super::replay::Replay;
+use super::replay::{Replay, moved};
+use super::role_gate;
 use super::schedule::RequestKind;
 use crate::admit::{Health, admit};
 use crate::fault;
@@ -36,6 +38,7 @@ impl Reloader {
         let rehearsal = self.rehearse(kind, fetched.as_ref())?;
 
         let turn = self.writer.turn();
+        role_gate::check(turn.role(), kind)?;
         let objects = self.repository.objects().map_err(ReloadError::Open)?;
         fault::step("reload.prepare");
         let seen = self.remote_view.judged(&objects, fetched)?;
@@ -72,10 +75,11 @@ impl Reloader {
         let prepared = prepare(&objects, Some(&published), commit, forced, &self.load)
             .map_err(ReloadError::Load)?;
         let Some(prepared) = prepared else {
-            if through {
-                self.unpin_for(&objects)?;
-            }
-            return Ok(ReloadOutcome { timings, ..self.publisher.stay(&origin, &published) });
+            let outcome = match through {
+                true => self.publisher.refer(&turn, &origin, || self.unpin_for(&objects))?,
+                false => self.publisher.stay(&origin, &published),
+            };
+            return Ok(ReloadOutcome { timings, ..outcome });
         };
 
         let begun = Instant::now();
@@ -94,6 +98,7 @@ impl Reloader {
         let (snapshot, reason, stages) =
             finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
 
+        let overruled = if moves { self.overruled(&objects, &seen)? } else { vec![] };
         let publication = Publication {
             state: Arc::new(snapshot),
             changed,
@@ -101,19 +106,27 @@ impl Reloader {
             lineage: self.succession(&seen, commit),
             timings: Timings { fetch: timings.fetch, apply: stages.apply + admission, ..stages },
             origin,
+            branch: BranchMove {
+                head: moves.then_some(commit),
+                // Wherever the branch goes, it contains the remote's head, unless it is pinned.
+                synced: seen.remote.filter(|_| moves || seen.movement == Movement::Stay),
+                moves: moved(&overruled),
+            },
         };
-        let outcome = self.publisher.publish(&turn, publication, || {
+        let refer = || {
             fault::step("branch.move");
             let kept = if moves { self.move_branch(&objects, &seen, commit)? } else { None };
             if kept.is_some() {
-                self.forget(&objects, &seen)?;
+                self.tell_of(&overruled);
             }
             fault::step("branch.moved");
             if through {
                 self.unpin_for(&objects)?;
             }
-            Ok(kept.map(|kept| Replayed { commits: 0, kept: Some(kept) }))
-        })?;
+            Ok::<_, ReloadError>(kept.map(|kept| Replayed { commits: 0, kept: Some(kept) }))
+        };
+        let on_disk = OnDisk { store: || Ok(()), refer };
+        let outcome = self.publisher.publish(&turn, publication, on_disk)?;
         fault::step("swap.done");
         Ok(outcome)
     }

@@ -15,6 +15,8 @@ use super::reload_queue::ReloadQueue;
 use super::reloader::Reloader;
 use super::report::Report;
 use super::repository::Repository;
+use super::role::CurrentRole;
+use super::role_gate;
 use super::schedule::{Ended, RequestKind};
 use super::states::States;
 use super::status::StatusBoard;
@@ -33,6 +35,7 @@ pub(super) struct ReloadWorker {
     pub(super) pushes: Arc<PushQueue>,
     pub(super) maintenance: Arc<Maintenance>,
     pub(super) ledger: Arc<Ledger>,
+    pub(super) role: Arc<CurrentRole>,
     pub(super) observer: Observer<Report>,
 }
 
@@ -85,13 +88,17 @@ impl ReloadWorker {
         );
         let _entered = span.enter();
         let (started, begun) = (SystemTime::now(), Instant::now());
-        let result = catch_unwind(AssertUnwindSafe(|| match kind {
+        let allowed = role_gate::check(self.role.get(), kind);
+        let serve = || match kind {
             RequestKind::Pin(commit) => self.reloader.turn(Some(commit)),
             RequestKind::Unpin => self.reloader.turn(None),
             RequestKind::Audit => self.reloader.audit(),
-            _ => self.reloader.reload(id, kind, self.expected()),
-        }));
-        let result = result
+            RequestKind::Follow => self.reloader.follow(),
+            RequestKind::Reload | RequestKind::Rebuild | RequestKind::Apply(_) => {
+                self.reloader.reload(id, kind, self.expected())
+            }
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| allowed.and_then(|()| serve())))
             .unwrap_or_else(|panic| Err(ReloadError::Panic { message: causes::of_panic(&*panic) }));
         let serving = self.states.commit();
         let duration = begun.elapsed();

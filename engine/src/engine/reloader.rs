@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::config::Rewrites;
+use super::following::Following;
 use super::held_pushes::Holds;
 use super::publish_turn::Writer;
 use super::publisher::Publisher;
@@ -28,5 +28,6 @@ pub(super) struct Reloader {
     pub(super) load: LoadOptions,
     /// How many problems are allowed in sheets that quarantine.
     pub(super) limits: AdmissionLimits,
-    pub(super) rewrites: Rewrites,
+    /// Where to go as a follower.
+    pub(super) following: Arc<Following>,
 }

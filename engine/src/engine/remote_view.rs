@@ -6,6 +6,7 @@ use super::branch_comparison::{BranchComparison, judge};
 use super::config::Rewrites;
 use super::error::ReloadError;
 use super::repository::Repository;
+use super::role::CurrentRole;
 use super::schedule::RequestKind;
 use super::states::States;
 use super::status::StatusBoard;
@@ -19,10 +20,17 @@ pub(super) struct RemoteView {
     pub(super) repository: Arc<Repository>,
     pub(super) states: Arc<States>,
     pub(super) status: Arc<StatusBoard>,
+    /// What to do when the branch was rewritten, in a role that decides.
     pub(super) rewrites: Rewrites,
+    pub(super) role: Arc<CurrentRole>,
 }
 
 impl RemoteView {
+    /// Returns what to do when the branch was rewritten. Who does not decide holds it.
+    pub(super) fn rewrites(&self) -> Rewrites {
+        if self.role.get().decides() { self.rewrites } else { Rewrites::Hold }
+    }
+
     /// Asks the remote and judges the move; `None` if there is no remote to ask.
     ///
     /// `expected` is the reported head of the branch, which saves a round trip if it is right.
@@ -77,7 +85,7 @@ impl RemoteView {
         fault::step("reload.judge");
         let seen = judge(&objects, head, local, synced)?;
         self.status.seen(head, &seen);
-        Ok(Some(seen.by_policy(self.rewrites)))
+        Ok(Some(seen.by_policy(self.rewrites())))
     }
 
     /// Judges where the branch may go as of now, including writes and pushes made since the fetch.
@@ -108,7 +116,7 @@ impl RemoteView {
         };
         let seen = judge(objects, head, local, synced)?;
         self.status.seen(head, &seen);
-        Ok(seen.by_policy(self.rewrites))
+        Ok(seen.by_policy(self.rewrites()))
     }
 
     /// Judges where the branch may go as of now, if the remote is at `head`. It notes nothing: a write may
@@ -140,7 +148,7 @@ impl RemoteView {
         let seen =
             BranchComparison { ahead: 0, reached: false, ..judge(objects, head, base, base)? };
         self.status.seen(head, &seen);
-        Ok(seen.by_policy(self.rewrites))
+        Ok(seen.by_policy(self.rewrites()))
     }
 
     fn is_missing(&self) -> ReloadError {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::branch_comparison::BranchComparison;
 use super::config::Rewrites;
+use super::consent::Moved;
 use super::error::ReloadError;
 use super::held_pushes::Objection;
 use super::hold_reason::HeldReason;
-use super::publication::{Followed, Lineage, Origin, Publication};
+use super::publication::{BranchMove, Followed, Lineage, Origin, Publication};
 use super::publish_turn::Turn;
+use super::publisher::OnDisk;
 use super::refs::seconds_now;
 use super::rehearsal::Rehearsal;
 use super::reloader::Reloader;
@@ -17,6 +19,7 @@ use crate::fault;
 use crate::id::CommitId;
 use crate::load::{Prepared, finish, layout_at, prepare};
 use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
+use crate::plan::Movement;
 use crate::rebase::{Layouts, Rebase, RebaseError, Rebased};
 use crate::report::{KeptCommits, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::{Snapshot, count};
@@ -52,7 +55,7 @@ struct ReplayPlan {
 impl Reloader {
     /// Returns whether local commits may be put on top of the remote's head.
     pub(super) fn can_replay(&self, seen: &BranchComparison) -> bool {
-        self.rewrites == Rewrites::Replay
+        self.remote_view.rewrites() == Rewrites::Replay
             && self.writer.committer().is_some()
             && seen.local.is_some()
     }
@@ -90,13 +93,17 @@ impl Reloader {
                 level: Some(made),
                 through,
             }),
+            branch: BranchMove { head: Some(target), synced: Some(remote), moves: moved(&moves) },
         };
-        let outcome = self.publisher.publish(turn, publication, || {
+        let store = || {
             fault::step("rebase.store");
             // Objects on which the local commits build may be stored but not yet on disk.
             self.writer.sync().map_err(ReloadError::Store)?;
             stage.store(Durability::Synced).map_err(ReloadError::Store)?;
             fault::step("rebase.stored");
+            Ok::<_, ReloadError>(())
+        };
+        let refer = || {
             let local = seen.local.unwrap_or(CommitId::ZERO);
             let kept = match lost {
                 Some(lost) => {
@@ -116,10 +123,11 @@ impl Reloader {
             if through {
                 self.unpin_for(objects)?;
             }
-            Ok(Some(Replayed { commits: made, kept }))
-        })?;
+            Ok::<_, ReloadError>(Some(Replayed { commits: made, kept }))
+        };
+        let outcome = self.publisher.publish(turn, publication, OnDisk { store, refer })?;
         fault::step("swap.done");
-        self.moved(&moves);
+        self.tell_of(&moves);
         Ok(outcome)
     }
 
@@ -208,20 +216,23 @@ impl Reloader {
 
     /// Informs callers that wait for the local commits, or repeat their requests, that these were
     /// replaced or are no longer in the branch.
-    fn moved(&self, moves: &[(CommitId, Option<CommitId>)]) {
+    pub(super) fn tell_of(&self, moves: &[(CommitId, Option<CommitId>)]) {
         self.writer.repeats().moved(moves);
         self.pushes.rebased(moves);
     }
 
-    /// Does the same for all commits that were only local and are no longer in the branch.
-    pub(super) fn forget(
+    /// Returns the commits that are only local, and that the branch loses when it goes to the
+    /// remote's head.
+    pub(super) fn overruled(
         &self,
         objects: &Objects,
         seen: &BranchComparison,
-    ) -> Result<(), ReloadError> {
+    ) -> Result<Vec<(CommitId, Option<CommitId>)>, ReloadError> {
+        if seen.ahead == 0 || seen.movement == Movement::Stay {
+            return Ok(vec![]);
+        }
         let ours = self.ours(objects, seen)?.unwrap_or_default();
-        self.moved(&ours.into_iter().map(|commit| (commit, None)).collect::<Vec<_>>());
-        Ok(())
+        Ok(ours.into_iter().map(|commit| (commit, None)).collect())
     }
 
     fn prepared(
@@ -240,6 +251,11 @@ impl Reloader {
         let health = Health::of(prepared.draft.state());
         Objection::of(admit(&Health::of(published), &health, &changed, &self.limits))
     }
+}
+
+/// Returns what is announced of these replacements.
+pub(super) fn moved(moves: &[(CommitId, Option<CommitId>)]) -> Vec<Moved> {
+    moves.iter().map(|(old, new)| Moved { old: *old, new: *new }).collect()
 }
 
 /// Puts all of `ours` on top of `remote`.

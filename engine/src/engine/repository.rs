@@ -53,6 +53,16 @@ impl Repository {
         self.mirror.fetch_expecting(remote, &self.branch, &self.fetch, expected)
     }
 
+    /// Fetches a commit of the branch, and the tags, from another replica or the remote. The caller
+    /// holds the lane.
+    pub(super) fn fetch_commit(
+        &self,
+        source: &Remote,
+        commit: CommitId,
+    ) -> Result<Fetched, FetchError> {
+        self.mirror.fetch_commit(source, &self.branch, commit, &self.fetch)
+    }
+
     /// Opens the objects for reading.
     pub(super) fn objects(&self) -> Result<Objects, mirror::RepositoryError> {
         self.mirror.objects()
@@ -63,6 +73,11 @@ impl Repository {
         self.objects().ok()?.reference(&self.refs.head).ok()?
     }
 
+    /// Returns the last commit known to be both local and on the remote, if there is one.
+    pub(super) fn synced(&self) -> Option<CommitId> {
+        self.objects().ok()?.reference(&self.refs.synced).ok()?
+    }
+
     /// Returns whether `hash` is `head` or one of its ancestors; false for a missing commit.
     pub(super) fn contains(&self, head: CommitId, hash: CommitId) -> bool {
         head == hash
@@ -70,6 +85,26 @@ impl Repository {
                 objects.contains(hash.as_bytes())
                     && objects.descends_from(head, hash).unwrap_or(false)
             })
+    }
+
+    /// Records that the other replicas know the head of the branch, as the leader does after each
+    /// publication. A failure to write it is only logged: without the note, the commits are kept once
+    /// more than needed when another replica leads.
+    pub(super) fn note_followed(&self) {
+        let note = || -> Result<(), ReloadError> {
+            let objects = self.objects().map_err(ReloadError::Open)?;
+            let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
+            match read(&self.refs.head)? {
+                Some(head) if read(&self.refs.followed)? != Some(head) => {
+                    let noted = objects.set_reference(&self.refs.followed, Expected::Any, head);
+                    noted.map_err(ReloadError::Reference)
+                }
+                _ => Ok(()),
+            }
+        };
+        if let Err(error) = note() {
+            tracing::warn!(error = chain(&error), "cannot record what the replicas agreed on");
+        }
     }
 
     /// Records the last commit that is both local and on the remote: the last seen head of the

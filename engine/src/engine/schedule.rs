@@ -15,6 +15,7 @@ mod simulation;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::role::Role;
 use crate::id::CommitId;
 use crate::report::{ReloadId, Trigger};
 
@@ -49,6 +50,8 @@ pub enum RequestKind {
     Unpin,
     /// Compare the published state with a newly built one, which replaces it if they differ.
     Audit,
+    /// Go where the leader is: to the last target that was given.
+    Follow,
 }
 
 /// A caller that waits for a reload.
@@ -74,6 +77,8 @@ pub(super) enum Event<C> {
     },
     /// Nothing runs.
     Idle,
+    /// The engine has this role from now on. It polls only in a role that asks the remote.
+    Role(Role),
     /// The running reload has ended.
     Ended(Ended),
     /// The engine ends: nobody is told any more, and nothing begins.
@@ -119,6 +124,7 @@ pub(super) struct Schedule<C> {
     /// Calls whose commit was missing, until they are tried again.
     pursuits: Vec<Pursuit<C>>,
     timers: Vec<Timer>,
+    role: Role,
     closed: bool,
 }
 
@@ -180,8 +186,8 @@ impl<C> Schedule<C> {
         let audit = timer(intervals.audit, RequestKind::Audit, Trigger::Audit);
         let mut timers: Vec<Timer> = poll.into_iter().chain(audit).collect();
         timers.iter_mut().for_each(|timer| timer.rest(now));
-        let (waiting, pursuits) = (VecDeque::new(), Vec::new());
-        Self { waiting, running: None, pursuits, timers, closed: false }
+        let (waiting, pursuits, role) = (VecDeque::new(), Vec::new(), Role::Alone);
+        Self { waiting, running: None, pursuits, timers, role, closed: false }
     }
 
     /// Handles one event, at a time that never goes back.
@@ -201,6 +207,14 @@ impl<C> Schedule<C> {
                 vec![Action::Enlisted(enlisted.unwrap_or(id))]
             }
             Event::Idle => self.begin(now).into_iter().collect(),
+            Event::Role(role) => {
+                let is_new = role.asks_the_remote() && !self.role.asks_the_remote();
+                self.role = role;
+                // Replicas that lost their leader together do not ask together.
+                let polls = self.timers.iter_mut().filter(|timer| is_new && !timer.audits());
+                polls.for_each(|timer| timer.begin(now));
+                Vec::new()
+            }
             Event::Ended(ended) => self.ended(now, &ended),
         }
     }
@@ -208,7 +222,12 @@ impl<C> Schedule<C> {
     /// Returns when [`Event::Idle`] will have something to begin without a new call.
     pub(super) fn due(&self) -> Option<Duration> {
         let pursuits = self.pursuits.iter().map(|pursuit| pursuit.due);
-        pursuits.chain(self.timers.iter().map(|timer| timer.due)).min()
+        pursuits.chain(self.timers().map(|timer| timer.due)).min()
+    }
+
+    /// Iterates over the timers that run in the present role.
+    fn timers(&self) -> impl Iterator<Item = &Timer> {
+        self.timers.iter().filter(|timer| timer.audits() || self.role.asks_the_remote())
     }
 
     /// Returns the commits that the calls of the running reload wait for.
@@ -255,7 +274,7 @@ impl<C> Schedule<C> {
             let (trigger, waits) = (Trigger::Webhook, vec![pursued]);
             self.enlist(Run { id: None, kind: next, trigger, waits }, false);
         }
-        let due = self.timers.iter().find(|timer| timer.due <= now);
+        let due = self.timers().find(|timer| timer.due <= now);
         if let Some(Timer { kind, trigger, .. }) = due
             && self.waiting.is_empty()
         {
@@ -271,8 +290,13 @@ impl<C> Schedule<C> {
     fn ended(&mut self, now: Duration, ended: &Ended) -> Vec<Action<C>> {
         let Some(run) = self.running.take() else { return Vec::new() };
         for timer in &mut self.timers {
-            // Any reload asks the remote as a poll does; only an audit is an audit.
-            if (timer.kind == RequestKind::Audit) != (run.kind == RequestKind::Audit) {
+            // Any other reload asks the remote as a poll does.
+            let rests = match run.kind {
+                RequestKind::Audit => timer.audits(),
+                RequestKind::Follow => false,
+                _ => !timer.audits(),
+            };
+            if !rests {
                 continue;
             }
             let (failures, least) = match ended {
@@ -299,7 +323,11 @@ impl<C> Schedule<C> {
             match (awaited, WAITS.get(attempts)) {
                 (Some(_), Some(wait)) if !self.closed => {
                     let pursued = Pursued { call, kind, attempts: attempts + 1 };
-                    let (due, next) = (now + *wait, RequestKind::Reload);
+                    let next = match kind {
+                        RequestKind::Follow => kind,
+                        _ => RequestKind::Reload,
+                    };
+                    let due = now + *wait;
                     self.pursuits.push(Pursuit { due, next, pursued });
                 }
                 // A rebuild that came before its commit is repeated once the commit is present.
@@ -316,6 +344,17 @@ impl<C> Schedule<C> {
 }
 
 impl Timer {
+    /// Returns whether it audits. Otherwise it asks the remote.
+    fn audits(&self) -> bool {
+        self.kind == RequestKind::Audit
+    }
+
+    /// Begins anew, without failures.
+    fn begin(&mut self, now: Duration) {
+        self.failures = 0;
+        self.rest(now);
+    }
+
     /// Sets the next time: about one interval from `now`, doubled for each failure in a row.
     fn rest(&mut self, now: Duration) {
         // A linear congruential generator, whose upper half is random enough to spread servers.
@@ -328,4 +367,81 @@ impl Timer {
 /// Returns the wait after this many failures in a row.
 fn pause(interval: Duration, failures: u32) -> Duration {
     interval.saturating_mul(2u32.saturating_pow(failures)).min(LONGEST.max(interval))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Ledger;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const INTERVALS: Intervals =
+        Intervals { poll: Some(MINUTE), audit: Some(MINUTE.saturating_mul(10)) };
+
+    fn begun(schedule: &mut Schedule<()>, now: Duration) -> Option<RequestKind> {
+        match schedule.step(now, Event::Idle).pop() {
+            Some(Action::Begin { kind, .. }) => Some(kind),
+            _ => None,
+        }
+    }
+
+    fn ask(schedule: &mut Schedule<()>, kind: RequestKind, now: Duration) {
+        let (id, trigger) = (Ledger::new().reserve(), Trigger::Follow);
+        let calls = vec![Call { caller: (), commit: None }];
+        schedule.step(now, Event::Asked { id, given: false, kind, trigger, calls });
+    }
+
+    #[test]
+    fn only_a_role_that_asks_the_remote_polls_and_every_role_audits() {
+        let (polls, audits) = (Some(RequestKind::Reload), Some(RequestKind::Audit));
+        for (role, first) in [
+            (Role::Alone, polls),
+            (Role::Leading, polls),
+            (Role::Following, None),
+            (Role::Orphaned, polls),
+        ] {
+            let mut schedule = Schedule::new(Duration::ZERO, INTERVALS, 7);
+            schedule.step(Duration::ZERO, Event::Role(role));
+            assert_eq!(begun(&mut schedule, MINUTE * 2), first, "{role:?}");
+            let ended = Ended::Failed { remote: false, rest: Duration::ZERO };
+            schedule.step(MINUTE * 2, Event::Ended(ended));
+            // The poll rests at least until then.
+            let next = schedule.due().unwrap();
+            assert_eq!(next > MINUTE * 5, role == Role::Following, "{role:?}: {next:?}");
+            if role == Role::Following {
+                assert_eq!(begun(&mut schedule, MINUTE * 12), audits);
+            }
+        }
+    }
+
+    #[test]
+    fn who_loses_the_leader_polls_an_interval_later() {
+        let mut schedule = Schedule::new(Duration::ZERO, INTERVALS, 7);
+        schedule.step(Duration::ZERO, Event::Role(Role::Following));
+        let lost = MINUTE * 5;
+        schedule.step(lost, Event::Role(Role::Orphaned));
+        assert_eq!(begun(&mut schedule, lost), None);
+        let due = schedule.due().unwrap();
+        assert!(lost + MINUTE / 2 < due && due < lost + MINUTE * 2, "{due:?}");
+        // The leader that it becomes then goes on polling.
+        schedule.step(lost + MINUTE / 4, Event::Role(Role::Leading));
+        assert_eq!(schedule.due(), Some(due));
+        assert_eq!(begun(&mut schedule, due), Some(RequestKind::Reload));
+    }
+
+    #[test]
+    fn who_asks_to_follow_shares_what_waits_and_a_failure_is_none_of_the_remote() {
+        let mut schedule = Schedule::new(Duration::ZERO, INTERVALS, 7);
+        let poll = schedule.due();
+        for _ in 0..3 {
+            ask(&mut schedule, RequestKind::Follow, Duration::ZERO);
+        }
+        ask(&mut schedule, RequestKind::Audit, Duration::ZERO);
+        assert_eq!(begun(&mut schedule, Duration::ZERO), Some(RequestKind::Follow));
+        let ended = Ended::Failed { remote: true, rest: MINUTE * 9 };
+        let told = schedule.step(Duration::ZERO, Event::Ended(ended));
+        assert_eq!(told.len(), 3);
+        assert_eq!(schedule.due(), poll, "the poll is not put off");
+        assert_eq!(begun(&mut schedule, Duration::ZERO), Some(RequestKind::Audit));
+    }
 }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::branch_comparison::BranchComparison;
+use super::consent::RemoteStanding;
 use super::hold_reason::{HeldPush, HeldReason, Pinned};
 use super::locks::{self, Lock, Rank};
 use super::publication::Origin;
 use super::push::report::{PushFailure, PushStatus};
 use super::report::Report;
+use super::role::Role;
 use crate::causes::chain;
 use crate::id::CommitId;
 use crate::plan::{Movement, RebuildReason};
@@ -19,6 +21,8 @@ use crate::plan::{Movement, RebuildReason};
 /// The status for the operator, in addition to the snapshot.
 #[derive(Debug, Clone)]
 pub struct EngineStatus {
+    /// The role among the replicas.
+    pub role: Role,
     /// The served branch.
     pub branch: String,
     /// The remote without credentials, or `None` if the local branch is followed.
@@ -102,7 +106,40 @@ impl EngineStatus {
                 // What is held only because of the pin is judged like any other push after it.
                 self.held.take_if(|held| held.reason == HeldReason::Pinned);
             }
+            Origin::Leader(led) => {
+                // The leader tells what it holds, and how far behind the remote it is.
+                (self.behind_since, self.held) = (None, None);
+                (self.branch_missing, self.remote_empty) = (false, false);
+                self.remote_head = led.synced.or(self.remote_head);
+                (self.ahead, self.push.unpushed_since) = (led.unpushed, None);
+                let before = self.pinned.filter(|before| Some(before.commit) == led.pinned);
+                let anew = led.pinned.map(|commit| Pinned { commit, since: now });
+                self.pinned = before.or(anew);
+            }
             Origin::Audit | Origin::Compaction => {}
+        }
+    }
+
+    /// Returns how the branch relates to the remote, which is known to have `synced`.
+    pub(super) fn standing(&self, synced: Option<CommitId>) -> RemoteStanding {
+        RemoteStanding {
+            synced,
+            unpushed: self.ahead,
+            behind_since: self.behind_since,
+            held: self.held.clone(),
+        }
+    }
+
+    /// Updates the status for a new role. Who decides nothing holds nothing and pushes nothing.
+    fn take_role(&mut self, role: Role, can_push: bool) {
+        self.role = role;
+        self.push.active = can_push && role.decides();
+        if !role.decides() {
+            self.held = None;
+            (self.push.failure, self.push.failures, self.push.next) = (None, 0, None);
+        }
+        if !role.asks_the_remote() {
+            self.behind_since = None;
         }
     }
 }
@@ -123,6 +160,18 @@ impl StatusBoard {
     /// Returns a copy.
     pub(super) fn get(&self) -> EngineStatus {
         self.lock().clone()
+    }
+
+    /// Returns the status as it will be once `serves` is published from `origin`.
+    pub(super) fn foreseen(&self, origin: &Origin, serves: CommitId) -> EngineStatus {
+        let mut status = self.get();
+        status.settle(origin, serves, SystemTime::now());
+        status
+    }
+
+    /// Records the role, and whether commits can be pushed in a role that pushes.
+    pub(super) fn take_role(&self, role: Role, can_push: bool) {
+        self.lock().take_role(role, can_push);
     }
 
     /// Returns the pinned commit.

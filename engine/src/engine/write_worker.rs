@@ -12,13 +12,14 @@ use std::sync::Arc;
 use super::hold_reason::HeldReason;
 use super::idempotency::{RepeatedWrite, Repeats};
 use super::maintenance::Maintenance;
-use super::publication::{Lineage, Origin, Publication};
+use super::publication::{BranchMove, Lineage, Origin, Publication};
 use super::publish_turn::{Turn, Writer};
-use super::publisher::Publisher;
+use super::publisher::{OnDisk, Publisher};
 use super::push::queue::PushQueue;
 use super::refs::seconds_now;
 use super::reload_queue::{ReloadAnswer, ReloadCaller, ReloadQueue, ReloadRequest};
 use super::repository::Repository;
+use super::role::Role;
 use super::schedule::RequestKind;
 use super::states::States;
 use super::status::StatusBoard;
@@ -122,7 +123,7 @@ impl WriteWorker {
         };
         let turn = self.writer.turn();
         fault::step("write.begin");
-        self.may_write()?;
+        self.may_write(turn.role())?;
         let mut stage = self.repository.mirror.stage().map_err(StoreError::Open)?;
         let first = self.written_upon(&stage)?;
         let committer =
@@ -177,8 +178,9 @@ impl WriteWorker {
         Ok(results)
     }
 
-    /// Returns why nothing can be written now, if so.
-    fn may_write(&self) -> Result<(), WritesClosed> {
+    /// Returns why nothing can be written now in `role`, if so.
+    fn may_write(&self, role: Role) -> Result<(), WritesClosed> {
+        writes_in(role)?;
         self.status.read(|status| {
             if let Some(pinned) = &status.pinned {
                 return Err(WritesClosed::Pinned { commit: pinned.commit });
@@ -237,9 +239,16 @@ impl WriteWorker {
             lineage: if from.is_zero() { Lineage::First } else { Lineage::Forward },
             timings,
             origin: Origin::Write { commits },
+            branch: BranchMove { head: Some(target), ..BranchMove::default() },
         };
-        self.publisher.publish(turn, publication, || {
+        let store = || {
             let stored = stage.store(self.writer.durability()).map_err(StoreError::Objects)?;
+            if self.writer.durability() == Durability::Buffered {
+                self.writer.stored(stored);
+            }
+            Ok::<_, StoreError>(())
+        };
+        let refer = || {
             fault::step("write.branch");
             let expected = if from.is_zero() { Expected::Absent } else { Expected::Is(from) };
             let moved = match self.writer.durability() {
@@ -247,17 +256,26 @@ impl WriteWorker {
                     objects.set_reference(&self.repository.refs.head, expected, target)
                 }
                 Durability::Buffered => {
-                    self.writer.stored(stored);
                     objects.move_reference(&self.repository.refs.head, expected, target)
                 }
             };
             moved.map_err(StoreError::Reference)?;
             fault::step("write.moved");
             Ok::<_, StoreError>(None)
-        })?;
+        };
+        self.publisher.publish(turn, publication, OnDisk { store, refer })?;
         fault::step("write.published");
         self.pushes.wake();
         Ok(())
+    }
+}
+
+/// Checks whether writes are taken in `role`.
+pub(super) fn writes_in(role: Role) -> Result<(), WritesClosed> {
+    match role {
+        Role::Alone | Role::Leading => Ok(()),
+        Role::Following => Err(WritesClosed::Following),
+        Role::Orphaned => Err(WritesClosed::Orphaned),
     }
 }
 

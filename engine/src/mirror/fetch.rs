@@ -5,6 +5,7 @@
 //! A failure at any step leaves the mirror as it was. Afterwards, the tags of commits in the mirror
 //! are updated.
 
+mod by_id;
 mod speculative_pack;
 mod error;
 mod negotiate;
@@ -90,6 +91,21 @@ impl Mirror {
         limits: &FetchLimits,
         expected: Option<CommitId>,
     ) -> Result<Fetched, FetchError> {
+        self.attempts(remote, branch, limits, |attempt, limits| {
+            let attempt = Attempt { expected, ..attempt };
+            let budget = Arc::new(Budget::new(&limits.of_early()));
+            attempt.run(&Attempt { budget, ..attempt.clone() })
+        })
+    }
+
+    /// Fetches with `fetch`, and once more in another way after some failures.
+    fn attempts(
+        &self,
+        remote: &Remote,
+        branch: &str,
+        limits: &FetchLimits,
+        fetch: impl Fn(Attempt<'_>, &FetchLimits) -> Result<Fetched, FetchError>,
+    ) -> Result<Fetched, FetchError> {
         if !is_branch_name(branch) {
             return Err(FetchError::InvalidBranch { branch: branch.to_owned() });
         }
@@ -97,10 +113,9 @@ impl Mirror {
         let attempt = |known: Known, asked: Asked| {
             let timeout = limits.timeout.saturating_sub(started.elapsed());
             let limits = FetchLimits { timeout, ..*limits };
-            let expecting = Arc::new(Budget::new(&limits.of_early()));
-            let early =
-                Attempt { mirror: self, remote, branch, budget: expecting, known, asked, expected };
-            Attempt { budget: Arc::new(Budget::new(&limits)), ..early }.run(&early)
+            let (budget, expected) = (Arc::new(Budget::new(&limits)), None);
+            let attempt = Attempt { mirror: self, remote, branch, budget, known, asked, expected };
+            fetch(attempt, &limits)
         };
         match attempt(Known::Everything, Asked::BranchAndTags) {
             // An object that the mirror should have is missing, or the remote hides it. Asking for
@@ -140,6 +155,7 @@ enum Asked {
     Branch,
 }
 
+#[derive(Clone)]
 struct Attempt<'a> {
     mirror: &'a Mirror,
     remote: &'a Remote,
@@ -193,10 +209,7 @@ impl Attempt<'_> {
                         return Ok(Received { head, pack: Some(pack), tags });
                     }
                 }
-                let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
-                fault::point("fetch.quarantine").map_err(FetchError::ours)?;
-                let written = self.receive(talk, &known, &quarantine, tip)?;
-                let pack = Some(ReceivedPack { quarantine, written, early_bytes: 0 });
+                let pack = Some(self.receive_quarantined(talk, &known, tip)?);
                 Ok(Received { head, pack, tags })
             });
             if let Some((commit, early)) = early {
@@ -211,20 +224,32 @@ impl Attempt<'_> {
                 *given_up = asked.or(*given_up);
             }
         })?;
+        self.conclude(&known, received, Tracked { name: &our_ref, old, begun })
+    }
+
+    /// Checks what was received, moves it into the mirror, and makes the reference and the tags
+    /// match the remote.
+    fn conclude(
+        &self,
+        known: &Objects,
+        received: Received,
+        tracked: Tracked<'_>,
+    ) -> Result<Fetched, FetchError> {
+        let Tracked { name, old, begun } = tracked;
         let talked = begun.elapsed();
         let (early_bytes, objects) =
             received.pack.as_ref().map_or((0, 0), |pack| (pack.early_bytes, pack.written.objects));
         let bytes = self.budget.received() + early_bytes;
         let new = received.head.commit();
         if let Some(tip) = new {
-            self.admit(&known, &received, tip, old)?;
+            self.admit(known, &received, tip, old)?;
         }
         let admitted = begun.elapsed() - talked;
         let mirrored = self.mirror.objects()?;
         fault::point("fetch.ref").map_err(FetchError::ours)?;
         match new {
-            Some(tip) => mirrored.set_reference(&our_ref, Expected::Any, tip)?,
-            None => mirrored.delete_reference(&our_ref, Expected::Any)?,
+            Some(tip) => mirrored.set_reference(name, Expected::Any, tip)?,
+            None => mirrored.delete_reference(name, Expected::Any)?,
         }
         if let Some(tags) = &received.tags
             && let Err(error) = tags::follow(&mirrored, tags)
@@ -247,6 +272,19 @@ impl Attempt<'_> {
 
     fn given_up(&self) -> MutexGuard<'_, Option<CommitId>> {
         self.mirror.shared.given_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for the pack of `tip`, and writes it into a new quarantine.
+    fn receive_quarantined(
+        &self,
+        talk: &mut Conversation<'_>,
+        known: &Objects,
+        tip: CommitId,
+    ) -> Result<ReceivedPack, FetchError> {
+        let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
+        fault::point("fetch.quarantine").map_err(FetchError::ours)?;
+        let written = self.receive(talk, known, &quarantine, tip)?;
+        Ok(ReceivedPack { quarantine, written, early_bytes: 0 })
     }
 
     /// Asks for the pack and writes it, with its index, into quarantine.
@@ -375,6 +413,13 @@ impl Attempt<'_> {
 
 fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
+}
+
+/// The reference that follows the remote, its value before, and when the fetch began.
+struct Tracked<'a> {
+    name: &'a str,
+    old: Option<CommitId>,
+    begun: Instant,
 }
 
 /// A pack in quarantine.

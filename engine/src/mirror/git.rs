@@ -106,6 +106,19 @@ pub(super) fn upload_pack(git_dir: &Path) -> Command {
     command
 }
 
+/// Returns the command that answers one request over http for `branch` and the tags; `options` are
+/// those of the request. No other reference is shown.
+pub(super) fn upload_pack_over_http(git_dir: &Path, branch: &str, options: &[&str]) -> Command {
+    let mut command = clean_command(Path::new("git"));
+    command.env("GIT_PROTOCOL", "version=2");
+    let shown = format!("uploadpack.hideRefs=!refs/heads/{branch}");
+    command.args(["-c", "safe.directory=*", "-c", "uploadpack.hideRefs=refs", "-c", &shown]);
+    command.args(["-c", "uploadpack.hideRefs=!refs/tags", GitCommand::UploadPack.name()]);
+    command.args(["--strict", "--timeout=30", "--stateless-rpc"]).args(options);
+    command.arg("--").arg(git_dir);
+    command
+}
+
 /// A run of the git program on the objects of a repository.
 pub(super) struct GitRun {
     pub(super) command: Command,

@@ -62,15 +62,38 @@ impl Remote {
                 return Err(RemoteError { reason });
             }
         }
-        let shown = shown(&target);
-        Ok(Self {
+        Ok(Self::at(target, options))
+    }
+
+    /// Parses the address of another replica's repository, `http://` or `https://`, which is asked
+    /// with `key` as the password. Over http, the key is sent in clear text: the network between
+    /// replicas must be trusted.
+    ///
+    /// # Errors
+    ///
+    /// If it is no such address.
+    pub fn peer(address: &str, key: &str) -> Result<Self, RemoteError> {
+        match parse(address).map_err(|reason| RemoteError { reason })? {
+            Target::Http { url, .. } => {
+                let account = Account { user: "headwater".to_owned(), password: key.to_owned() };
+                let target = Target::Http { url, account: Some(account) };
+                Ok(Self::at(target, RemoteOptions::default()))
+            }
+            Target::Folder(_) | Target::Ssh(_) => {
+                Err(RemoteError { reason: "is not http, as that of a replica is" })
+            }
+        }
+    }
+
+    fn at(target: Target, options: RemoteOptions) -> Self {
+        Self {
+            shown: shown(&target),
             target,
             options,
-            shown,
             client: Mutex::new(None),
             greeting: Arc::default(),
             refused_unnamed: Mutex::default(),
-        })
+        }
     }
 
     /// Returns an address of the same remote without secrets: an account for http is left out. A
@@ -362,6 +385,17 @@ mod tests {
         assert!(Remote::new("http://a:b@example.org/a", RemoteOptions::default()).is_err());
         for address in ["https://example.org/a", "http://127.0.0.1:1/a", "http://localhost/a"] {
             assert!(Remote::new(address, options.clone()).is_ok(), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_replica_is_asked_with_the_key_over_http_too_and_the_key_is_not_shown() {
+        let remote = Remote::peer("http://replica-1:8081/api/_internal/git", "canary").unwrap();
+        let account = remote.account().unwrap().unwrap();
+        assert_eq!((account.user.as_str(), account.password.as_str()), ("headwater", "canary"));
+        assert!(!format!("{remote} {remote:?}").contains("canary"));
+        for address in ["/srv/data.git", "git@example.org:a", "ftp://example.org", ""] {
+            assert!(Remote::peer(address, "canary").is_err(), "{address}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Version;
+use crate::admit::Withheld;
 use crate::changes::ReadError;
 use crate::definitions::DefinitionError;
 use crate::encode::EncodeError;
@@ -272,6 +273,12 @@ pub enum WritesClosed {
     /// The branch is not at the commit that the served state came from. A reload repairs this.
     #[error("the branch was moved by another process")]
     OutOfStep,
+    /// Another replica leads, and writes.
+    #[error("this replica follows the leader, which takes the writes")]
+    Following,
+    /// This replica has lost the others, and nobody knows who leads.
+    #[error("this replica knows no leader; it takes no writes until there is one")]
+    Orphaned,
 }
 
 /// The reason why a finished group of commits is not stored.
@@ -292,6 +299,9 @@ pub enum StoreError {
     /// The objects cannot be stored.
     #[error("cannot store the objects")]
     Objects(#[source] std::io::Error),
+    /// The other replicas do not consent.
+    #[error("the commits are not published")]
+    Withheld(#[from] Withheld),
     /// A step panicked, which is a bug in Headwater.
     #[error("writing panicked: {message}")]
     Panic {
@@ -326,6 +336,11 @@ impl StoreError {
     /// Returns whether the disk is full.
     pub fn is_disk_full(&self) -> bool {
         mirror::is_disk_full(self)
+    }
+
+    /// Returns whether the other replicas did not consent.
+    pub fn is_withheld(&self) -> bool {
+        matches!(self, Self::Withheld(_))
     }
 
     /// Returns whether another process holds the lock of the branch, or has moved it.

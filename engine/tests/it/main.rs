@@ -22,6 +22,7 @@ mod problems;
 mod pushes;
 mod cached_index;
 mod references;
+mod replicas;
 mod reloads;
 mod restarts;
 mod scope;

@@ -217,6 +217,9 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
                 explained(Code::Held).member("heldId", id.to_string())
             }
             WritesClosed::Pinned { .. } => explained(Code::Held),
+            WritesClosed::Following | WritesClosed::Orphaned => {
+                explained(Code::NoLeader).header(header::RETRY_AFTER, RETRY_AFTER)
+            }
             WritesClosed::Full
             | WritesClosed::ShutDown
             | WritesClosed::OutOfStep
@@ -229,6 +232,9 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
         }
         WriteError::Store(store) if store.is_contention() => {
             ApiError::caused_by(Code::RepoLocked, error).header(header::RETRY_AFTER, RETRY_AFTER)
+        }
+        WriteError::Store(store) if store.is_withheld() => {
+            ApiError::caused_by(Code::LeaderChanged, error).header(header::RETRY_AFTER, RETRY_AFTER)
         }
         WriteError::Store(_)
         | WriteError::Repository(_)

@@ -1,20 +1,21 @@
 //! The maintenance thread: makes reloads durable, frees states that nobody reads, merges segments
 //! of the text index and packs of the repository, and writes the cache.
 
-use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Maintenance;
+use crate::admit::Withheld;
 use crate::cache::Cache;
 use crate::causes::chain;
 use crate::engine::error::ReloadError;
-use crate::engine::publication::{Lineage, Origin, Publication};
+use crate::engine::publication::{BranchMove, Lineage, Origin, Publication};
 use crate::engine::publish_turn::Writer;
-use crate::engine::publisher::Publisher;
+use crate::engine::publisher::{OnDisk, Publisher};
 use crate::engine::reload_queue::ReloadQueue;
 use crate::engine::repository::Repository;
+use crate::engine::role::{CurrentRole, Role};
 use crate::engine::states::States;
 use crate::fault;
 use crate::id::CommitId;
@@ -55,6 +56,7 @@ pub(in crate::engine) struct MaintenanceWorker {
     pub(in crate::engine) writer: Arc<Writer>,
     pub(in crate::engine) reloads: Arc<ReloadQueue>,
     pub(in crate::engine) maintenance: Arc<Maintenance>,
+    pub(in crate::engine) role: Arc<CurrentRole>,
     /// Where decoded records are kept for the next start.
     pub(in crate::engine) cache: Option<Cache>,
 }
@@ -103,6 +105,9 @@ impl MaintenanceWorker {
         }
         drop(turn);
         self.repository.note_synced();
+        if self.role.get() == Role::Leading {
+            self.repository.note_followed();
+        }
     }
 
     fn round(&self) -> Duration {
@@ -208,9 +213,12 @@ impl MaintenanceWorker {
                     lineage: Lineage::Same,
                     timings: Timings::default(),
                     origin: Origin::Compaction,
+                    branch: BranchMove::default(),
                 };
-                let Ok(_) =
-                    self.publisher.publish(&turn, publication, || Ok::<_, Infallible>(None));
+                let on_disk = OnDisk { store: || Ok(()), refer: || Ok::<_, Withheld>(None) };
+                if let Err(withheld) = self.publisher.publish(&turn, publication, on_disk) {
+                    tracing::debug!(%withheld, "the compacted text index is not published");
+                }
                 fault::step("tidy.compacted");
             }
             Err(error) => tracing::warn!(error = chain(&error),

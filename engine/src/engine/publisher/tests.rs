@@ -142,6 +142,7 @@ impl Served {
     /// Returns the current status; each of its fields is named here.
     fn said(&mut self) -> Said {
         let EngineStatus {
+            role,
             branch,
             remote,
             remote_head,
@@ -163,7 +164,7 @@ impl Served {
         } = self.engine.status();
         assert_eq!((branch.as_str(), opened), ("published", RebuildReason::FirstLoad));
         assert!(alive > retained && remote.is_none_or(|remote| !remote.is_empty()));
-        assert_eq!(head_elsewhere, None);
+        assert_eq!((head_elsewhere, role), (None, Role::Alone));
         assert!(!push.active && push.tip.is_none() && push.pushed_at.is_none());
         assert!(push.failure.is_none() && push.failures == 0 && push.next.is_none());
         let published = std::mem::replace(&mut self.published_at, published_at) != published_at;
@@ -227,11 +228,36 @@ fn replace(engine: &Engine, state: Snapshot) {
         lineage: Lineage::Same,
         timings: Timings::default(),
         origin: Origin::Compaction,
+        branch: BranchMove::default(),
     };
-    engine
-        .publisher
-        .publish(&engine.writer.turn(), publication, || Ok::<_, ReloadError>(None))
-        .unwrap();
+    let on_disk = OnDisk { store: || Ok(()), refer: || Ok::<_, ReloadError>(None) };
+    engine.publisher.publish(&engine.writer.turn(), publication, on_disk).unwrap();
+}
+
+#[test]
+fn a_state_that_was_begun_in_another_role_is_not_published() {
+    let served = Served::new("slug = \"joe\"\n");
+    let engine = &served.engine;
+    let before = engine.snapshot();
+    let publish = |turn: &Turn<'_>| {
+        let publication = Publication {
+            state: Arc::new(Snapshot::clone(&before)),
+            changed: Arc::default(),
+            reason: None,
+            lineage: Lineage::Same,
+            timings: Timings::default(),
+            origin: Origin::Audit,
+            branch: BranchMove::default(),
+        };
+        let refer = || -> Result<_, Withheld> { panic!("nothing is moved") };
+        engine.publisher.publish(turn, publication, OnDisk { store: || Ok(()), refer })
+    };
+    let turn = engine.writer.turn();
+    for role in [Role::Leading, Role::Following, Role::Orphaned] {
+        engine.set_role(role);
+        assert_eq!(publish(&turn).unwrap_err(), Withheld::RoleChanged);
+    }
+    assert!(Arc::ptr_eq(&before, &engine.snapshot()));
 }
 
 #[test]

@@ -45,6 +45,11 @@ impl PushQueue {
         Self { active, begun: Instant::now(), state, changed: Condvar::new() }
     }
 
+    /// Returns whether anything can be pushed at all.
+    pub(in crate::engine) fn is_active(&self) -> bool {
+        self.active
+    }
+
     /// Makes the thread check for work.
     pub(in crate::engine) fn wake(&self) {
         self.lock().woken = true;

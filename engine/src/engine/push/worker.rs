@@ -15,9 +15,10 @@ use crate::causes::{self, chain};
 use crate::engine::config::Observer;
 use crate::engine::hold_reason::{HeldPush, HeldReason};
 use crate::engine::publish_turn::Writer;
-use crate::engine::refs::{CONFLICTS, PUSHED};
+use crate::engine::refs::{CONFLICTS, PUSHED, UNNAMED};
 use crate::engine::reload_queue::{ReloadQueue, ReloadRequest};
 use crate::engine::repository::Repository;
+use crate::engine::role::CurrentRole;
 use crate::engine::schedule::RequestKind;
 use crate::engine::states::States;
 use crate::engine::status::StatusBoard;
@@ -37,6 +38,7 @@ pub(in crate::engine) struct PushWorker {
     pub(in crate::engine) writer: Arc<Writer>,
     pub(in crate::engine) reloads: Arc<ReloadQueue>,
     pub(in crate::engine) pushes: Arc<PushQueue>,
+    pub(in crate::engine) role: Arc<CurrentRole>,
     pub(in crate::engine) observer: Observer<PushReport>,
 }
 
@@ -131,6 +133,9 @@ impl PushWorker {
     fn push_backlog(&self, time: Duration, commit: &mut CommitId) -> Result<Tried, PushFailure> {
         let Some(remote) = &self.repository.remote else { return Ok(Tried::Nothing) };
         let _lane = self.repository.lane();
+        if !self.role.get().decides() {
+            return Ok(Tried::Stopped);
+        }
         // What the last fetch saw may not be recorded yet.
         self.repository.note_synced();
         let objects = self.repository.objects().map_err(PushFailure::Open)?;
@@ -183,10 +188,14 @@ impl PushWorker {
         let read = |name: &str| objects.reference(name).map_err(PushFailure::Reference);
         let listed =
             |prefix: &str| objects.references_under(prefix).map_err(PushFailure::Reference);
-        let done = listed(PUSHED)?;
+        let noted = [(PUSHED, listed(PUSHED)?), (UNNAMED, listed(UNNAMED)?)];
         let is_done = |(name, commit): &(String, CommitId)| {
             let short = name.strip_prefix(CONFLICTS).unwrap_or(name);
-            done.iter().any(|(noted, at)| noted.strip_prefix(PUSHED) == Some(short) && at == commit)
+            noted.iter().any(|(prefix, notes)| {
+                let is_it =
+                    |note: &str, at| note.strip_prefix(*prefix) == Some(short) && at == *commit;
+                notes.iter().any(|(note, at)| is_it(note, *at))
+            })
         };
         let mut conflicts = listed(CONFLICTS)?;
         conflicts.retain(|conflict| !is_done(conflict));

@@ -11,8 +11,8 @@ pub(in crate::mirror) enum GitCommand {
     Push,
     /// Merges packs.
     Repack,
-    /// Serves a remote on this machine. The only command that runs in the repository itself, whose
-    /// refs it lists.
+    /// Serves a remote on this machine, and the mirror to other replicas. The only command that runs
+    /// in the repository itself, whose refs it lists.
     UploadPack,
     /// Prints the version of the program.
     Version,

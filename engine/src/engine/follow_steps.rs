@@ -1,0 +1,312 @@
+//! One step of a follower: to what the leader has published.
+//!
+//! The leader has decided: neither the remote nor admission is asked. The difference of the trees
+//! leads to the state, as in any reload, and the digest proves that it is the leader's.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::error::ReloadError;
+use super::follow_target::FollowTarget;
+use super::following::Refuted;
+use super::publication::{BranchMove, Led, Origin, Publication};
+use super::publisher::OnDisk;
+use super::refs::keep_here;
+use super::reloader::Reloader;
+use super::role_gate;
+use super::schedule::RequestKind;
+use crate::causes::chain;
+use crate::fault;
+use crate::id::CommitId;
+use crate::load::{Prepared, finish, prepare};
+use crate::mirror::{Expected, Objects};
+use crate::plan::RebuildReason;
+use crate::report::{KeptCommits, ReloadOutcome, Replayed, Timings};
+use crate::snapshot::Snapshot;
+
+impl Reloader {
+    /// Goes to the newest target, and stays if there is none.
+    pub(super) fn follow(&self) -> Result<ReloadOutcome, ReloadError> {
+        let begun = Instant::now();
+        let Some(target) = self.following.target() else {
+            return Ok(ReloadOutcome::staying(
+                self.states.commit(),
+                self.states.published().digest(),
+            ));
+        };
+        self.obtain(&target)?;
+        let fetch = begun.elapsed();
+
+        let turn = self.writer.turn();
+        role_gate::check(turn.role(), RequestKind::Follow)?;
+        let objects = self.repository.objects().map_err(ReloadError::Open)?;
+        let published = self.states.published();
+        let prepared = self.prepare_like(&objects, &published, &target)?;
+        let FollowTarget { pinned, synced, unpushed, .. } = target;
+        let origin = Origin::Leader(Led { pinned, synced, unpushed });
+        let Some(prepared) = prepared else {
+            let kept = self.refer_to(&objects, &target)?;
+            let replayed = kept.map(|kept| Replayed { commits: 0, kept: Some(kept) });
+            return Ok(ReloadOutcome { replayed, ..self.publisher.stay(&origin, &published) });
+        };
+        let changed = prepared.changed_from(&published);
+        let (snapshot, reason, stages) =
+            finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
+        let publication = Publication {
+            state: Arc::new(snapshot),
+            changed,
+            reason,
+            lineage: self.publisher.lineage(target.served()),
+            timings: Timings { fetch, ..stages },
+            origin,
+            branch: BranchMove::default(),
+        };
+        let refer = || {
+            fault::step("branch.move");
+            let kept = self.refer_to(&objects, &target)?;
+            fault::step("branch.moved");
+            Ok::<_, ReloadError>(kept.map(|kept| Replayed { commits: 0, kept: Some(kept) }))
+        };
+        let on_disk = OnDisk { store: || Ok(()), refer };
+        let outcome = self.publisher.publish(&turn, publication, on_disk)?;
+        // The keys of requests that other replicas took are in the history now.
+        turn.forget_repeats();
+        fault::step("swap.done");
+        Ok(outcome)
+    }
+
+    /// Fetches the commits of `target` that are not in the mirror, from the first source that has
+    /// them.
+    fn obtain(&self, target: &FollowTarget) -> Result<(), ReloadError> {
+        let _lane = self.repository.lane();
+        for commit in target.commits() {
+            let mut last = None;
+            let fetches = |source| match self.repository.fetch_commit(source, commit) {
+                Ok(_) => true,
+                Err(error) => {
+                    tracing::warn!(%source, %commit, error = chain(&error), "cannot fetch");
+                    last = Some(error);
+                    false
+                }
+            };
+            let mut sources = target.sources.iter().map(AsRef::as_ref);
+            if !self.has(commit)? && !sources.any(fetches) {
+                return Err(ReloadError::CannotFollow { commit, source: last });
+            }
+        }
+        if !target.head.is_zero() {
+            self.writer.sync().map_err(ReloadError::Store)?;
+            self.following.has_stored(target.head);
+        }
+        Ok(())
+    }
+
+    fn has(&self, commit: CommitId) -> Result<bool, ReloadError> {
+        let objects = self.repository.objects().map_err(ReloadError::Open)?;
+        Ok(objects.contains(commit.as_bytes()))
+    }
+
+    /// Prepares the state that `target` serves; `None` if it is published. If the leader's digest is
+    /// another one, the state is built from scratch, once.
+    fn prepare_like(
+        &self,
+        objects: &Objects,
+        published: &Snapshot,
+        target: &FollowTarget,
+    ) -> Result<Option<Prepared>, ReloadError> {
+        let (commit, theirs) = (target.served(), target.digest);
+        if let Some(Refuted { ours, .. }) = self.following.refuted(target) {
+            return Err(ReloadError::ReplicaDiverged { commit, ours, theirs });
+        }
+        let make = |forced| {
+            let prepared = prepare(objects, Some(published), commit, forced, &self.load);
+            prepared.map_err(ReloadError::Load)
+        };
+        let digest = |prepared: &Option<Prepared>| match prepared {
+            Some(prepared) => prepared.draft.state().digest(),
+            None => published.digest(),
+        };
+        let prepared = make(None)?;
+        let ours = digest(&prepared);
+        if ours == theirs || !self.following.compares_with(target) {
+            return Ok(prepared);
+        }
+        tracing::error!(%commit, %ours, %theirs, "the state is not the leader's; rebuilding");
+        let rebuilt = make(Some(RebuildReason::DigestMismatch))?;
+        let ours = digest(&rebuilt);
+        if ours == theirs {
+            return Ok(rebuilt);
+        }
+        self.following.refute(Refuted { commit, ours, theirs });
+        Err(ReloadError::ReplicaDiverged { commit, ours, theirs })
+    }
+
+    /// Makes the references those of the leader, and returns the commits that only this replica has.
+    ///
+    /// The head is moved last: a crash before leaves a branch that follows again.
+    fn refer_to(
+        &self,
+        objects: &Objects,
+        target: &FollowTarget,
+    ) -> Result<Option<KeptCommits>, ReloadError> {
+        let refs = &self.repository.refs;
+        let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
+        let local = read(&refs.head)?;
+        let mut kept = None;
+        if let Some(local) = local
+            && self.is_unnamed(objects, local, target)?
+        {
+            fault::step("conflict.keep");
+            self.writer.sync().map_err(ReloadError::Store)?;
+            let reference = keep_here(objects, local).map_err(ReloadError::Reference)?;
+            fault::step("conflict.kept");
+            tracing::warn!(commit = %local, reference, "commits that no other replica has are kept");
+            kept = Some(KeptCommits { reference, commit: local, lost: vec![] });
+        }
+        let set = |name: &str, commit| {
+            let set = objects.set_reference(name, Expected::Any, commit);
+            set.map_err(ReloadError::Reference)
+        };
+        if let Some(synced) = target.synced
+            && read(&refs.synced)? != Some(synced)
+            && objects.contains(synced.as_bytes())
+        {
+            fault::step("note.write");
+            set(&refs.synced, synced)?;
+            fault::step("note.written");
+        }
+        if read(&refs.pinned)? != target.pinned {
+            self.note_pin(objects, target.pinned)?;
+            fault::step("pin.noted");
+        }
+        if !target.head.is_zero() {
+            if read(&refs.followed)? != Some(target.head) {
+                set(&refs.followed, target.head)?;
+            }
+            let expected = local.map_or(Expected::Absent, Expected::Is);
+            let moved = objects.move_reference(&refs.head, expected, target.head);
+            moved.map_err(ReloadError::Reference)?;
+        }
+        Ok(kept)
+    }
+
+    /// Returns whether `local` is a commit of which neither the replicas nor the remote ever heard.
+    fn is_unnamed(
+        &self,
+        objects: &Objects,
+        local: CommitId,
+        target: &FollowTarget,
+    ) -> Result<bool, ReloadError> {
+        let refs = &self.repository.refs;
+        let mut named = vec![Some(target.head).filter(|head| !head.is_zero())];
+        for name in [&refs.followed, &refs.tracking, &refs.synced] {
+            named.push(objects.reference(name).map_err(ReloadError::Reference)?);
+        }
+        Ok(!named.into_iter().flatten().any(|head| self.repository.contains(head, local)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_testkit::Upstream;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::engine::publication::Lineage;
+    use crate::engine::{Engine, EngineConfig, ReloadCaller, Report, RequestKind, Role};
+    use crate::load::load;
+    use crate::mirror::{Remote, RemoteOptions};
+    use crate::report::{OutcomeKind, Trigger};
+
+    const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";
+
+    struct Pair {
+        upstream: Upstream,
+        leader: Engine,
+        follower: Engine,
+        _folder: TempDir,
+    }
+
+    impl Pair {
+        fn new() -> Self {
+            let mut upstream = Upstream::new();
+            let first = upstream.commit("first").put(".gitsheets/people.toml", DEFINITION);
+            first.put("people/ada.toml", "slug = \"ada\"\n").push();
+            let folder = TempDir::new().unwrap();
+            let open = |name: &str, role| {
+                let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
+                let mirror = folder.path().join(name);
+                let config = EngineConfig::of(mirror, Some(Arc::new(remote)));
+                Engine::open(EngineConfig { role, ..config }, Arc::default()).unwrap()
+            };
+            let (leader, follower) =
+                (open("leader.git", Role::Leading), open("follower.git", Role::Following));
+            Self { upstream, leader, follower, _folder: folder }
+        }
+
+        fn push(&mut self, name: &str) {
+            let record = format!("slug = \"{name}\"\n");
+            self.upstream.commit("a push").put(format!("people/{name}.toml"), record).push();
+            self.leader.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
+        }
+
+        fn follow(&self) -> Arc<Report> {
+            let announced = self.leader.announcement();
+            let target = FollowTarget {
+                head: announced.head,
+                pinned: announced.pinned,
+                digest: announced.digest,
+                made_by: self.leader.made_by().to_owned(),
+                synced: announced.remote.synced,
+                unpushed: announced.remote.unpushed,
+                sources: vec![self.leader.remote().unwrap()],
+            };
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let done = Box::new(move |answer: crate::engine::ReloadAnswer| {
+                sender.send(answer.report).unwrap();
+            });
+            self.follower.follow(target, vec![ReloadCaller { commit: None, done }]);
+            receiver.recv().unwrap()
+        }
+
+        /// Publishes a state of the follower's commit that is not its own.
+        fn corrupt(&self) {
+            let engine = &self.follower;
+            let objects = engine.repository.objects().unwrap();
+            let mut options = engine.past.load.clone();
+            options.record_limit = 1;
+            let wrong = load(&objects, engine.snapshot().commit(), &options).unwrap();
+            let publication = Publication {
+                state: Arc::new(wrong),
+                changed: Arc::default(),
+                reason: None,
+                lineage: Lineage::Same,
+                timings: Timings::default(),
+                origin: Origin::Compaction,
+                branch: BranchMove::default(),
+            };
+            let on_disk = OnDisk { store: || Ok(()), refer: || Ok::<_, ReloadError>(None) };
+            engine.publisher.publish(&engine.writer.turn(), publication, on_disk).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_state_that_is_not_the_leaders_is_built_anew() {
+        let mut pair = Pair::new();
+        assert_eq!(pair.follow().result.as_ref().unwrap().kind, OutcomeKind::Unchanged);
+        // At the commit where it is, and by the difference to the next.
+        for pushes in [false, true] {
+            pair.corrupt();
+            if pushes {
+                pair.push("eve");
+            }
+            let report = pair.follow();
+            let outcome = report.result.as_ref().unwrap();
+            let reason = Some(RebuildReason::DigestMismatch);
+            assert_eq!((outcome.kind, outcome.reason), (OutcomeKind::Rebuilt, reason));
+            let (ours, theirs) = (pair.follower.snapshot(), pair.leader.snapshot());
+            assert_eq!((ours.commit(), ours.digest()), (theirs.commit(), theirs.digest()));
+            assert_eq!(pair.follow().result.as_ref().unwrap().kind, OutcomeKind::Unchanged);
+        }
+    }
+}
