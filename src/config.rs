@@ -135,6 +135,7 @@ impl Config {
             writes: write_tokens.is_some().then(|| committer.clone()),
             durability: layers.require(&DURABILITY, values::durability)?,
             push: push != Push::Off,
+            push_interval: layers.require(&PUSH_INTERVAL, values::seconds)?,
             rewrites: layers.read(&ON_DIVERGENCE, values::rewrites)?,
             unpushed_limit: layers.read(&UNPUSHED_LIMIT, values::number)?,
             previews: layers.require(&PREVIEWS, values::list)?,

@@ -24,6 +24,7 @@ pub mod access;
 
 pub mod cli;
 
+pub mod coming;
 pub mod feed;
 pub mod live;
 pub mod pending;

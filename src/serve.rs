@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Authenticator;
 use crate::alert::Pager;
+use crate::coming::Coming;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
@@ -52,6 +53,7 @@ pub struct Server {
     paging: JoinHandle<()>,
     exporting: JoinHandle<()>,
     live: Arc<Live>,
+    coming: Arc<Coming>,
     feed: Arc<Feed>,
     progress: Arc<Progress>,
     drain: Duration,
@@ -96,9 +98,11 @@ impl Server {
         let following =
             access::follow(authenticator.clone(), live.clone(), pager.clone(), stop.clone());
         tokio::spawn(following);
-        let publisher = feed.clone();
+        let coming = Arc::new(Coming::default());
+        let (publisher, reloads) = (feed.clone(), coming.clone());
         let engine = EngineConfig {
             observer: observer(metrics.clone(), pager.clone(), exporter),
+            told_observer: Observer::new(move |_| reloads.reload_ended()),
             push_observer: push_observer(metrics.clone(), pager.clone()),
             publication_observer: Observer::new(move |published| publisher.publish(published)),
             ..config.engine.clone()
@@ -106,7 +110,8 @@ impl Server {
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine.load.progress.clone());
         let (patience, init_timeout) = (config.alert_after, config.init_timeout);
-        let app = app(config, demo, authenticator, live.clone(), feed.clone(), metrics);
+        let app =
+            app(config, demo, authenticator, live.clone(), feed.clone(), coming.clone(), metrics);
         pass_on(&app);
         if let Some((urls, keys)) = told {
             subscribers::start(&app, urls, keys, &stop);
@@ -142,6 +147,7 @@ impl Server {
             paging,
             exporting,
             live,
+            coming,
             feed,
             progress,
             drain,
@@ -183,6 +189,11 @@ impl Server {
         &self.live
     }
 
+    /// Returns what may be served soon, for whoever knows what other servers serve.
+    pub fn coming(&self) -> &Coming {
+        &self.coming
+    }
+
     /// Stops accepting, finishes requests in flight, lets a running reload end, and closes the
     /// engine, within the time that the settings allow. Returns whether all of it was done.
     pub async fn stop(self) -> bool {
@@ -220,6 +231,7 @@ fn app(
     callers: Arc<Authenticator>,
     live: Arc<Live>,
     feed: Arc<Feed>,
+    coming: Arc<Coming>,
     metrics: Arc<Metrics>,
 ) -> App {
     let EngineConfig { branch, remote, .. } = config.engine;
@@ -248,6 +260,7 @@ fn app(
         answers: Answers::new(config.http.query_budget),
         blocking: Blocking::default(),
         audience: Arc::default(),
+        coming,
         feed,
         metrics,
         require_if_match: config.require_if_match,

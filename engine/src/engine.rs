@@ -30,6 +30,7 @@ mod locks;
 mod maintenance;
 mod branch_comparison;
 mod open;
+mod outlook;
 mod historical_states;
 mod pin;
 mod preview;
@@ -87,6 +88,7 @@ pub use historical_states::error::PastError;
 pub use hold_reason::{HeldPush, HeldReason, Pinned};
 pub use ledger::{Ledger, LedgerEntry};
 pub use open::choose_branch;
+pub use outlook::Outlook;
 pub use publication::Published;
 pub use push::report::{PushFailure, PushReport, PushStatus};
 pub use push::waiters::{OnPushOutcome, PushOutcome};
@@ -211,7 +213,7 @@ impl Engine {
             writer: Arc::new(Writer::new(committer, config.durability, role.clone())),
             following: Arc::new(Following::new(&config.load, config.stored_observer)),
             reloads: Arc::new(ReloadQueue::new(ledger.clone(), intervals)),
-            pushes: Arc::new(PushQueue::new(pushes)),
+            pushes: Arc::new(PushQueue::new(pushes, config.push_interval)),
             past: HistoricalStates::new(
                 repository.clone(),
                 states.clone(),
@@ -258,6 +260,7 @@ impl Engine {
             ledger: engine.ledger.clone(),
             role: engine.role.clone(),
             observer: config.observer,
+            told_observer: config.told_observer,
         };
         engine.spawn("headwater-reload", move || reloads.serve())?;
         let writes = WriteWorker {
@@ -441,6 +444,13 @@ impl Engine {
         self.pushes.wait_for(commit, until, done);
     }
 
+    /// Returns the commit that has the change of `commit` now: itself, unless a replay put another in its place.
+    /// Returns `None` if the remote's commits overruled it, so that only a separate branch has it. The last few
+    /// thousand replaced commits of this process are known.
+    pub fn successor_of(&self, commit: CommitId) -> Option<CommitId> {
+        self.pushes.now(commit)
+    }
+
     /// Waits until all pushes that are possible now are done.
     pub fn settle_pushes(&self) {
         self.pushes.settle();
@@ -581,6 +591,12 @@ impl Engine {
     /// Returns whether `commit` is `ancestor` or has it in its history.
     pub fn descends(&self, commit: CommitId, ancestor: CommitId) -> bool {
         self.repository.contains(commit, ancestor)
+    }
+
+    /// Returns what reloads may still bring of `commit`: whether it may be here soon. Costs a short lock, and a look
+    /// at the callers that wait for reloads.
+    pub fn outlook(&self, commit: CommitId) -> Outlook {
+        self.reloads.outlook(commit)
     }
 
     /// Returns whether `branch` is the served one.

@@ -3,13 +3,15 @@
 //!
 //! Nothing is stored here: the commits are made in a [`Stage`]. They keep their authors, messages
 //! and trailers, so that a repeated request finds its commit. A commit of which nothing is left,
-//! because the remote has the same change, is dropped.
+//! because the remote has the same change, is dropped. So is one whose request the remote has, by its
+//! idempotency key: its author sent it twice and meant it once.
 
 mod lists;
 mod merge;
 mod moved;
 mod new_records;
 mod record_edit;
+mod requests;
 
 use std::collections::BTreeSet;
 
@@ -26,8 +28,10 @@ use crate::pointer::Pointer;
 use crate::report::LostField;
 use crate::tables::Source;
 use crate::value::Kind;
+use crate::write::repeat_of;
 use lists::{LARGEST_LIST, Lists, Side};
 use new_records::NewRecords;
+use requests::Requests;
 
 /// The largest file that is merged; a larger one counts as one field.
 const LARGEST: u64 = 4 << 20;
@@ -37,7 +41,8 @@ const LARGEST: u64 = 4 << 20;
 pub struct Rebased {
     /// The last new commit, or the new base if nothing was left of any.
     pub head: CommitId,
-    /// Each commit, oldest first, and the one that now has its change.
+    /// Each commit, oldest first, and the one that now has its change, or that the same request made
+    /// on the other side.
     pub moves: Vec<(CommitId, CommitId)>,
     /// The number of commits made.
     pub made: u64,
@@ -107,6 +112,9 @@ pub struct Rebase {
     tree: Option<TreeId>,
     seconds: i64,
     rebased: Rebased,
+    upstream: CommitId,
+    /// The requests of the other side, once the first commit with a key is put.
+    requests: Option<Requests>,
     lists: Lists,
     new_records: NewRecords,
 }
@@ -127,7 +135,18 @@ impl Rebase {
         let (tree, seconds) = (Some(facts.tree), facts.committer_time);
         let rebased = Rebased { head: upstream, moves: Vec::new(), made: 0 };
         let (lists, new_records) = (Lists::default(), NewRecords::default());
-        Ok(Self { stage, layouts, committer, tree, seconds, rebased, lists, new_records })
+        Ok(Self {
+            stage,
+            layouts,
+            committer,
+            tree,
+            seconds,
+            rebased,
+            upstream,
+            requests: None,
+            lists,
+            new_records,
+        })
     }
 
     /// Puts a commit, whose change is that to its first parent, on top of those before it.
@@ -135,13 +154,20 @@ impl Rebase {
     /// A local file on which the layouts do not agree is a conflict: it would be in the branch, but
     /// what was written with it would not be served. Costs a difference, and reads three files for
     /// each one that both sides changed. A file of many records that the commit before also changed
-    /// is read once, and written once.
+    /// is read once, and written once. The first commit with an idempotency key reads all commits that
+    /// only the other side has.
     ///
     /// # Errors
     ///
     /// See [`RebaseError`]. No further commit can be put then.
     pub fn put(&mut self, commit: CommitId) -> Result<(), RebaseError> {
-        let Self { stage, layouts, committer, tree, seconds, rebased, lists, new_records } = self;
+        if let Some(same) = self.requested(commit)? {
+            tracing::info!(%commit, theirs = %same, "dropping a commit: the remote has the same request");
+            self.rebased.moves.push((commit, same));
+            return Ok(());
+        }
+        let Self { stage, layouts, committer, tree, seconds, rebased, lists, new_records, .. } =
+            self;
         let facts = stage.objects().commit(commit)?;
         let parent = facts.parents.first().map(|parent| stage.objects().commit(*parent));
         let parent = parent.transpose()?.map(|parent| parent.tree);
@@ -159,6 +185,22 @@ impl Rebase {
         }
         rebased.moves.push((commit, rebased.head));
         Ok(())
+    }
+
+    /// Returns the commit of the other side that the same request made.
+    fn requested(&mut self, commit: CommitId) -> Result<Option<CommitId>, ObjectError> {
+        let objects = self.stage.objects();
+        let Some(request) = repeat_of(&objects.trailers(commit)?) else { return Ok(None) };
+        let requests = match self.requests.take() {
+            Some(known) => known,
+            // What both sides have is in the history of the parent, and so are commits of ours that were put
+            // before: the other side has none of those.
+            None => {
+                let parent = objects.commit(commit)?.parents.first().copied();
+                Requests::of(objects, self.upstream, parent)?
+            }
+        };
+        Ok(self.requests.insert(requests).find(&request))
     }
 
     /// Returns what has come of the commits that were put.

@@ -69,7 +69,7 @@ pub struct Batch {
 }
 
 /// Identifies a repeated request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Repeat {
     /// The requester: the value of the trailer `Actor-Slug`. Each requester has separate keys.
     pub actor: String,

@@ -91,6 +91,8 @@ settings! {
         "`synced`: a write is on the disk before it is acknowledged; `buffered`: soon afterwards, so a machine crash can lose the last writes";
     PUSH = "push" "WHEN" Some("background"), None, false,
         "When to push API writes to the remote: in the `background`, `sync` (before the answer), or `off`";
+    PUSH_INTERVAL = "push-interval" "SECONDS" Some("0"), None, false,
+        "The least time between two pushes of API writes, such as 10 for a forge that limits pushes; 0 pushes as soon as something waits";
     ON_DIVERGENCE = "on-divergence" "POLICY" None, None, false,
         "What to do if both sides have new commits: `refuse`, the default, holds the remote's head; `replay` puts our commits on top of it; `follow` takes it and keeps ours on a separate branch";
     UNPUSHED_LIMIT = "unpushed-limit" "N" None, None, false,

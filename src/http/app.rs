@@ -15,6 +15,7 @@ use super::historical_states::HistoricalStates;
 use super::peers::PeerAccess;
 use super::source::Source;
 use super::unsent_bytes::UnsentBytes;
+use crate::coming::Coming;
 use crate::config::{BasePath, Cors, TrustedProxies};
 use crate::exit::Failure;
 use crate::feed::Feed;
@@ -53,6 +54,8 @@ pub struct AppState {
     pub blocking: Blocking,
     /// Finds earlier states.
     pub past: HistoricalStates,
+    /// What may be served soon.
+    pub coming: Arc<Coming>,
     /// Passes publications on.
     pub feed: Arc<Feed>,
     /// The callers that follow the feed.

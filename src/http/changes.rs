@@ -49,6 +49,9 @@ const RETRY: u32 = 2_000;
 /// back, and a credential that is no longer valid opens nothing.
 const LIFETIME: Duration = Duration::from_secs(300);
 
+/// How long a stream waits until the other followers have heard of the commit that its client has.
+const ABREAST: Duration = Duration::from_secs(10);
+
 /// Answers with the differences, or keeps streaming them.
 pub(super) async fn changes(
     State(app): State<App>,
@@ -64,7 +67,7 @@ pub(super) async fn changes(
     let to = snapshot.commit();
     drop(snapshot);
     match (watched, is_stream) {
-        (Some(watched), true) => stream(app, watched, since, last, source),
+        (Some(watched), true) => stream(app, watched, since, last, source).await,
         (Some(watched), false) => {
             // The waiting request keeps its own query text.
             let own = query.map_or(0, |query| query.len());
@@ -84,19 +87,27 @@ fn streams(headers: &HeaderMap) -> bool {
 }
 
 /// Answers with a stream of events.
-fn stream(
+async fn stream(
     app: App,
     watched: Watched,
     since: Option<CommitId>,
     last: Option<Last>,
     source: Source,
 ) -> Result<Response, ApiError> {
-    let follower = app.audience.join(&app.feed, watched, source).ok_or_else(busy)?;
-    let had = match last {
+    let named = match last {
         Some(Last::Commit(last)) => Some(last),
         Some(Last::Unknown) => None,
-        None => Some(since.unwrap_or(follower.at)),
+        None => since,
     };
+    let watched = app.audience.parts.keep(watched, source, 0).ok_or_else(busy)?;
+    if let Some(named) = named {
+        // Otherwise it would be taken back to where the others are, and then forward again.
+        let heard = app.audience.hears_of(&app.feed, &watched, named);
+        let _late = tokio::time::timeout(ABREAST, heard).await;
+    }
+    let follower = app.audience.join(&app.feed, watched, source).ok_or_else(busy)?;
+    let is_new = last.is_none() && since.is_none();
+    let had = if is_new { Some(follower.at) } else { named };
     // A client that is cut off before the first event comes back with this.
     let id = had.map(|had| format!("id: {had}\n")).unwrap_or_default();
     let hello = format!("retry: {RETRY}\n{id}\n");

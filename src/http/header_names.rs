@@ -12,5 +12,8 @@ pub(super) const SKIPPED: HeaderName = HeaderName::from_static("x-headwater-skip
 /// The header that names a commit, as the parameter `at` does.
 pub(super) const AT: HeaderName = HeaderName::from_static("x-headwater-at");
 
+/// The header in which a client that was cut off names the last event that it got.
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
 /// The header that names a commit that the state must contain.
 pub(super) const MIN_COMMIT: HeaderName = HeaderName::from_static("x-headwater-min-commit");

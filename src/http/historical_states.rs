@@ -95,6 +95,8 @@ pub struct HistoricalStates {
     descents: SingleFlight<Pair, bool>,
     /// Callers that wait for a commit to be published.
     expecting: WaiterLimit,
+    /// Callers that named a commit which may be published soon.
+    awaiting: WaiterLimit,
 }
 
 /// Two commits, and the published one.
@@ -130,6 +132,7 @@ impl HistoricalStates {
             told: SingleFlight::within(REMEMBERED),
             descents: SingleFlight::within(0),
             expecting: WaiterLimit::default(),
+            awaiting: WaiterLimit::default(),
         }
     }
 
@@ -301,6 +304,12 @@ impl HistoricalStates {
     pub(super) fn expects(&self, source: Source) -> Result<Waiter<'_, Source>, ApiError> {
         let busy = || ApiError::from(Code::Busy).header(RETRY_AFTER, 1);
         self.expecting.join(source).ok_or_else(busy)
+    }
+
+    /// Lets one more caller wait for a commit that may be published soon, as long as the returned
+    /// value is kept. Returns `None` if too many do.
+    pub(super) fn awaits(&self, source: Source) -> Option<Waiter<'_, Source>> {
+        self.awaiting.join(source)
     }
 
     fn engine(&self) -> Result<&Engine, ApiError> {

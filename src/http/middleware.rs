@@ -136,7 +136,7 @@ impl Middleware {
             true => match app.access.reader(asked.source, request.headers()).await {
                 Ok(reader) => {
                     let view = asked.read_by(reader.as_deref());
-                    Selected::of(app, asked.route, &view, &mut request).await
+                    Selected::of(app, asked.source, asked.route, &view, &mut request).await
                 }
                 Err(error) => Err(error),
             },

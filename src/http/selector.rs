@@ -15,11 +15,13 @@ use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 
 use super::app::App;
+use super::arrival::arrival;
 use super::header_names::{AT, MIN_COMMIT};
+use super::named_commits::named_commits;
 use super::parameters::{self, wrong};
 use super::request_snapshot::not_ready;
 use super::route::{Route, Snapshots};
-use super::source::{Peer, Source};
+use super::source::Source;
 use super::wait_time::wait;
 use crate::feed::Heard;
 use crate::wire::{ApiError, Code};
@@ -50,8 +52,9 @@ struct SnapshotSelector {
 }
 
 impl Selected {
-    /// Returns what `view` sees of the state for `request` to `route`, and removes the name of the commit from its
-    /// query. Returns `None` before the first load.
+    /// Returns what `view` sees of the state for `request` from `source` to `route`, and removes the name of the
+    /// commit from its query. Returns `None` before the first load. Waits for commits that the request names and that
+    /// may be here soon.
     ///
     /// # Errors
     ///
@@ -59,25 +62,30 @@ impl Selected {
     /// one that does not arrive in time.
     pub(super) async fn of(
         app: &App,
+        source: Source,
         route: Option<Route>,
         view: &View,
         request: &mut Request,
     ) -> Result<Option<Self>, ApiError> {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let named = match reads {
+            true => named_commits(route, request.uri(), request.headers()),
+            false => Vec::new(),
+        };
+        if !named.is_empty() {
+            // On the heap, so that the future of all other answers stays small.
+            Box::pin(arrival(app, source, &named)).await;
+        }
         let Some(snapshot) = app.live.snapshot() else { return Ok(None) };
         let snapshot = seen_by(app, snapshot, view).await?;
         let published = Self { snapshot, is_fixed: false };
         // Nearly every request is about the present.
         let headers = request.headers();
         let plain = request.uri().query().is_none_or(|query| !names_commit(query));
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if !reads || plain && !headers.contains_key(AT) && !headers.contains_key(MIN_COMMIT) {
             return Ok(Some(published));
         }
         let selector = SnapshotSelector::of(route, request)?;
-        // Only a test without a connection has no peer.
-        let peer = request.extensions().get();
-        let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
-        let source = Source::of(peer, request.headers(), &app.proxies);
         // A caller that names no wait is answered at once.
         let headers = request.headers();
         let patience = if headers.contains_key("prefer") { wait(headers) } else { 0 };
@@ -231,8 +239,8 @@ fn engine_serves(app: &App, branch: &str) -> bool {
     app.live.engine().is_some_and(|engine| engine.serves(branch))
 }
 
-/// Waits until the published state contains `least`. A bounded number wait; more are refused at
-/// once.
+/// Waits until the published state contains `least`, or what a replay made of it. A bounded number
+/// wait; more are refused at once.
 async fn containing(
     app: &App,
     source: Source,
@@ -244,8 +252,12 @@ async fn containing(
     loop {
         let snapshot = app.live.snapshot().ok_or_else(not_ready)?;
         let commit = snapshot.commit();
-        if app.past.contains(source, commit, least, until).await? {
-            return Ok(snapshot);
+        // A replay may have put another commit in its place, or the remote may have it all the same.
+        let replaced = app.live.engine().and_then(|engine| engine.successor_of(least));
+        for least in [Some(least), replaced.filter(|now| *now != least)].into_iter().flatten() {
+            if app.past.contains(source, commit, least, until).await? {
+                return Ok(snapshot);
+            }
         }
         match listener.next_until(until).await {
             Heard::Published(_) => {}

@@ -103,7 +103,7 @@ pub(super) fn shared() -> Value {
         ),
         "minCommit": header(
             "X-Headwater-Min-Commit",
-            "A commit that the served state must contain, such as one just pushed. \
+            "A commit that the served state must contain, such as one just pushed, or what a replay made of it. \
              The answer waits for it for the time of `Prefer: wait`.",
             json!({ "type": "string", "pattern": HASH }),
         ),

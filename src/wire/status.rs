@@ -128,7 +128,7 @@ impl StatusView {
                 pushed_at: status.push.pushed_at.map(time),
                 failure: status.push.failure.as_ref().map(|(kind, _)| kind.as_str()),
                 failures: status.push.failures,
-                next_try_at: status.push.next.map(time),
+                next_try_at: next_push(status).map(time),
             }),
             pinned: status.pinned.map(|Pinned { commit, since }| PinView {
                 commit: commit.to_string(),
@@ -145,6 +145,14 @@ impl StatusView {
             demo,
         }
     }
+}
+
+/// Returns when the next push may be tried, if something waits for it.
+fn next_push(status: &EngineStatus) -> Option<SystemTime> {
+    let is_awaited = |next: &SystemTime| {
+        status.push.failures > 0 || status.ahead > 0 && *next > SystemTime::now()
+    };
+    status.push.next.filter(is_awaited)
 }
 
 /// Counts the public problems of a held push in the served sheets. If a sheet hides records, a

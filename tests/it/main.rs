@@ -4,6 +4,7 @@
 
 mod action;
 mod alerts;
+mod arrivals;
 mod attachments;
 mod base_paths;
 mod book;

@@ -185,3 +185,52 @@ fn both_sides_are_merged_and_a_conflict_is_told_with_its_fields() {
     let kept = format!("refs/heads/{}", alert["keptBranch"].as_str().unwrap());
     assert_eq!(git(house.server.mirror(), ["rev-parse", &kept]).trim(), alert["keptCommit"]);
 }
+
+#[test]
+fn a_read_that_must_contain_a_write_finds_what_a_replay_made_of_it() {
+    let mut house = House::new(&[("HEADWATER_ON_DIVERGENCE", "replay")]);
+    let theirs = "age = 36\nname = \"Ada\"\nslug = \"ada\"\n";
+    house.upstream.commit("theirs").put("people/ada.toml", theirs).push();
+    let written = house.patch("/api/people/ada", json!({ "age": 37 })).commit().to_owned();
+    // Whoever came first, the push or this, the write is on top of theirs now.
+    assert_eq!(house.server.reload().status, 200);
+    let read = |wait: u32| {
+        let read = house.server.request(Method::GET, "/api/people/ada");
+        let read = read.header("x-headwater-min-commit", &written);
+        house.server.send(read.header("prefer", format!("wait={wait}")))
+    };
+    let answer = read(0);
+    assert_eq!((answer.status, &answer.json()["age"]), (200, &json!(37)));
+    assert_ne!(answer.commit(), written);
+    // It is known only as long as the process lives.
+    house.server.restart();
+    read(0).problem(503, "not_yet");
+}
+
+#[test]
+fn a_write_that_is_to_be_pushed_first_waits_for_the_interval_and_the_last_push_does_not() {
+    let mut house = House::new(&[("HEADWATER_PUSH_INTERVAL", "3600")]);
+    let first = house.patch("/api/people/ada?push=sync", json!({ "age": 37 }));
+    assert_eq!((first.status, &first.json()["pushed"]), (200, &json!(true)));
+    assert!(house.status()["push"].get("nextTryAt").is_none(), "nothing waits");
+    let call = house.server.request(Method::PATCH, "/api/people/ada?push=sync").bearer_auth(TOKEN);
+    let call = call.header("prefer", "wait=1").json(&json!({ "age": 38 }));
+    let second = house.server.send(call);
+    assert_eq!((second.status, &second.json()["pushed"]), (202, &json!(false)));
+    assert_eq!(house.upstream.head().as_deref(), Some(first.commit()));
+    let push = house.status()["push"].clone();
+    assert_eq!((&push["unpushed"], &push["failures"]), (&json!(1), &json!(0)));
+    assert!(push["nextTryAt"].is_string() && push.get("failure").is_none(), "{push}");
+    assert!(house.server.stop());
+    assert_eq!(house.upstream.head().as_deref(), Some(second.commit()));
+}
+
+#[test]
+fn writes_that_wait_for_an_interval_are_pushed_together_when_it_is_over() {
+    let house = House::new(&[("HEADWATER_PUSH_INTERVAL", "0.2")]);
+    for age in 37..40 {
+        let done = house.patch("/api/people/ada?push=sync", json!({ "age": age }));
+        assert_eq!((done.status, &done.json()["pushed"]), (200, &json!(true)));
+        assert_eq!(house.upstream.head().as_deref(), Some(done.commit()));
+    }
+}

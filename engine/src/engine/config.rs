@@ -56,6 +56,9 @@ pub struct EngineConfig {
     pub audit_interval: Option<Duration>,
     /// Sees every report once, on the engine's thread, before the waiting callers.
     pub observer: Observer<Report>,
+    /// Sees every report again, once the waiting callers were told. From then on
+    /// [`Engine::outlook`](super::Engine::outlook) knows that the reload has ended.
+    pub told_observer: Observer<Report>,
     /// Sees every attempted push, in the same way.
     pub push_observer: Observer<PushReport>,
     /// Sees what changes for the public with each publication, in order.
@@ -69,6 +72,8 @@ pub struct EngineConfig {
     pub durability: Durability,
     /// Whether writes are pushed if there is a remote.
     pub push: bool,
+    /// The least time between two pushes.
+    pub push_interval: Duration,
     /// How many commits may wait to be pushed before writes are refused; `None` for any number.
     pub unpushed_limit: Option<u64>,
     /// The local repositories that are used although another user owns them.
@@ -101,12 +106,14 @@ impl EngineConfig {
             poll_interval: None,
             audit_interval: None,
             observer: Observer::default(),
+            told_observer: Observer::default(),
             push_observer: Observer::default(),
             publication_observer: Observer::default(),
             rewrites: None,
             writes: None,
             durability: Durability::default(),
             push: false,
+            push_interval: Duration::ZERO,
             unpushed_limit: None,
             safe_directories: SafeDirectories::default(),
             previews: Vec::new(),

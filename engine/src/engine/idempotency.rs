@@ -22,34 +22,47 @@ pub(super) struct RepeatedWrite {
 #[derive(Default)]
 pub(super) struct Repeats {
     /// Those that made a commit, from the history of the branch; `None` until they are read.
-    made: Option<Keys>,
+    made: Option<Made>,
     /// Those that changed nothing. No commit records them, so they end with this process.
     found: Keys,
 }
 
+/// The requests that made a commit in the history of `head`.
+struct Made {
+    keys: Keys,
+    head: CommitId,
+}
+
 impl Repeats {
-    /// Reads the keys from the last commits up to `head`, unless they are known. Reads each of
-    /// these commits.
+    /// Reads the keys from the last commits up to `head`, which is a later commit of the branch than at the last call.
+    /// Reads each of these commits that it has not read: those of the remote, where others write, too.
     pub(super) fn read(&mut self, objects: &Objects, head: CommitId) -> Result<(), ObjectError> {
-        if self.made.is_some() {
-            return Ok(());
-        }
-        let mut made = Keys::default();
-        if !head.is_zero() {
-            for commit in objects.history(head, KNOWN)?.into_iter().rev() {
-                if let Some(repeat) = repeat_of(&objects.trailers(commit)?) {
-                    made.note(repeat, RepeatedWrite { commit, changed: true });
-                }
+        let (mut keys, unread) = match self.made.take() {
+            Some(made) if made.head == head => (made.keys, Vec::new()),
+            Some(made) if !made.head.is_zero() => (made.keys, objects.between(made.head, head)?),
+            _ if head.is_zero() => (Keys::default(), Vec::new()),
+            _ => (Keys::default(), objects.history(head, KNOWN)?),
+        };
+        for commit in unread.into_iter().rev() {
+            if let Some(repeat) = repeat_of(&objects.trailers(commit)?) {
+                keys.note(repeat, RepeatedWrite { commit, changed: true });
             }
         }
-        self.made = Some(made);
+        self.made = Some(Made { keys, head });
         Ok(())
+    }
+
+    /// Records that the branch went from `from` to `to` by commits whose requests are noted.
+    pub(super) fn went(&mut self, from: CommitId, to: CommitId) {
+        if let Some(made) = self.made.as_mut().filter(|made| made.head == from) {
+            made.head = to;
+        }
     }
 
     /// Records the outcome of a request.
     pub(super) fn note(&mut self, repeat: Repeat, outcome: RepeatedWrite) {
         match (&mut self.made, outcome.changed) {
-            (Some(made), true) => made.note(repeat, outcome),
+            (Some(made), true) => made.keys.note(repeat, outcome),
             // They will be read from the history, which includes this one.
             (None, true) => {}
             (_, false) => self.found.note(repeat, outcome),
@@ -62,7 +75,7 @@ impl Repeats {
     ///
     /// If its actor used the key for a different request.
     pub(super) fn find(&self, repeat: &Repeat) -> Result<Option<RepeatedWrite>, WriteError> {
-        let known = self.made.as_ref().and_then(|made| made.find(repeat));
+        let known = self.made.as_ref().and_then(|made| made.keys.find(repeat));
         match known.or_else(|| self.found.find(repeat)) {
             None => Ok(None),
             Some(Known { digest, outcome }) if *digest == repeat.digest => Ok(Some(*outcome)),
@@ -141,13 +154,19 @@ mod tests {
         Repeat { actor: actor.into(), key: key.into(), digest: digest.into() }
     }
 
+    /// Returns what knows that no request has made a commit yet.
+    fn empty() -> Repeats {
+        let made = Some(Made { keys: Keys::default(), head: CommitId::ZERO });
+        Repeats { made, ..Repeats::default() }
+    }
+
     fn outcome(byte: u8, changed: bool) -> RepeatedWrite {
         RepeatedWrite { commit: CommitId::from_bytes([byte; 20]), changed }
     }
 
     #[test]
     fn each_actor_has_keys_of_its_own() {
-        let mut repeats = Repeats { made: Some(Keys::default()), ..Repeats::default() };
+        let mut repeats = empty();
         repeats.note(repeat("site", "k", "a"), outcome(1, true));
         assert_eq!(repeats.find(&repeat("bot", "k", "b")).unwrap(), None);
         repeats.note(repeat("bot", "k", "b"), outcome(2, false));
@@ -170,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_found_a_commit_names_the_one_that_took_its_place() {
-        let mut repeats = Repeats { made: Some(Keys::default()), ..Repeats::default() };
+        let mut repeats = empty();
         repeats.note(repeat("site", "stays", "a"), outcome(1, false));
         repeats.note(repeat("site", "moves", "a"), outcome(2, false));
         repeats.note(repeat("site", "goes", "a"), outcome(3, false));

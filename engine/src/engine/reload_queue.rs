@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::ledger::Ledger;
 use super::locks::{Lock, LockGuard, Rank};
+use super::outlook::Outlook;
 use super::report::Report;
 use super::role::Role;
 use super::schedule::{Action, Call, Ended, Event, Intervals, RequestKind, Schedule};
@@ -127,6 +128,11 @@ impl ReloadQueue {
     /// Returns the commits awaited by the callers of the running reload.
     pub(super) fn wanted(&self) -> BTreeSet<CommitId> {
         self.lock().wanted()
+    }
+
+    /// Returns what reloads may still bring of `commit`.
+    pub(super) fn outlook(&self, commit: CommitId) -> Outlook {
+        self.lock().outlook(commit)
     }
 
     /// Tells the callers of the finished reload how it ended.

@@ -37,6 +37,7 @@ pub(super) struct ReloadWorker {
     pub(super) ledger: Arc<Ledger>,
     pub(super) role: Arc<CurrentRole>,
     pub(super) observer: Observer<Report>,
+    pub(super) told_observer: Observer<Report>,
 }
 
 impl ReloadWorker {
@@ -55,6 +56,7 @@ impl ReloadWorker {
             let ended = catch_unwind(AssertUnwindSafe(|| self.ended(&report)));
             let failed = Ended::Failed { remote: false, rest: Duration::ZERO };
             self.reloads.finish(&report, ended.unwrap_or(failed));
+            self.told_observer.see(&report);
         }
     }
 

@@ -123,11 +123,12 @@ impl Reloader {
             if through {
                 self.unpin_for(objects)?;
             }
+            // Whoever is told of the new state, and waits for one of these commits, must find what became of it.
+            self.tell_of(&moves);
             Ok::<_, ReloadError>(Some(Replayed { commits: made, kept }))
         };
         let outcome = self.publisher.publish(turn, publication, OnDisk { store, refer })?;
         fault::step("swap.done");
-        self.tell_of(&moves);
         Ok(outcome)
     }
 
@@ -170,6 +171,9 @@ impl Reloader {
         if !is_whole {
             return Ok(overruled(theirs, stage, vec![]));
         }
+        let all = |moves: Vec<(CommitId, CommitId)>| {
+            moves.into_iter().map(|(old, new)| (old, Some(new))).collect()
+        };
         let last = ours.last().copied().unwrap_or(remote);
         let made_in = layout_at(stage.objects(), last, &self.load).map_err(ReloadError::Load)?;
         let layouts = Layouts { ours: made_in, theirs: layout };
@@ -182,9 +186,8 @@ impl Reloader {
             }
         };
         match rebase.map(Rebase::into_parts) {
-            Ok((stage, Rebased { head, made: 0, .. })) if head == remote => {
-                let moves = ours.iter().map(|commit| (*commit, Some(remote))).collect();
-                Ok(ReplayPlan { prepared: theirs, stage, moves, made: 0, lost: None })
+            Ok((stage, Rebased { head, moves, made: 0 })) if head == remote => {
+                Ok(ReplayPlan { prepared: theirs, stage, moves: all(moves), made: 0, lost: None })
             }
             Ok((new, Rebased { head, moves, made })) => {
                 let both = self.prepared(new.objects(), published, head)?;
@@ -200,8 +203,7 @@ impl Reloader {
                     });
                     return Ok(overruled(theirs, stage, lost.collect()));
                 }
-                let moves = moves.into_iter().map(|(old, new)| (old, Some(new))).collect();
-                Ok(ReplayPlan { prepared: both, stage: new, moves, made, lost: None })
+                Ok(ReplayPlan { prepared: both, stage: new, moves: all(moves), made, lost: None })
             }
             Err(RebaseError::Conflict { lost }) => Ok(overruled(theirs, stage, lost)),
             Err(RebaseError::Repository(error)) => Err(ReloadError::Repository(error)),

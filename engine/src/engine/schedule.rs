@@ -15,6 +15,7 @@ mod simulation;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::outlook::Outlook;
 use super::role::Role;
 use crate::id::CommitId;
 use crate::report::{ReloadId, Trigger};
@@ -52,6 +53,16 @@ pub enum RequestKind {
     Audit,
     /// Go where the leader is: to the last target that was given.
     Follow,
+}
+
+impl RequestKind {
+    /// Returns whether such a reload may make commits visible that are not served yet.
+    fn may_bring(self) -> bool {
+        match self {
+            Self::Reload | Self::Rebuild | Self::Apply(_) | Self::Unpin | Self::Follow => true,
+            Self::Pin(_) | Self::Audit => false,
+        }
+    }
 }
 
 /// A caller that waits for a reload.
@@ -125,6 +136,9 @@ pub(super) struct Schedule<C> {
     pursuits: Vec<Pursuit<C>>,
     timers: Vec<Timer>,
     role: Role,
+    /// The number of reloads so far that may bring commits, and how many of them have ended.
+    requested: u64,
+    ended: u64,
     closed: bool,
 }
 
@@ -187,7 +201,8 @@ impl<C> Schedule<C> {
         let mut timers: Vec<Timer> = poll.into_iter().chain(audit).collect();
         timers.iter_mut().for_each(|timer| timer.rest(now));
         let (waiting, pursuits, role) = (VecDeque::new(), Vec::new(), Role::Alone);
-        Self { waiting, running: None, pursuits, timers, role, closed: false }
+        let (running, requested, ended) = (None, 0, 0);
+        Self { waiting, running, pursuits, timers, role, requested, ended, closed: false }
     }
 
     /// Handles one event, at a time that never goes back.
@@ -236,6 +251,14 @@ impl<C> Schedule<C> {
         waits.filter_map(|pursued| pursued.call.commit).collect()
     }
 
+    /// Returns what reloads may still bring of `commit`. Looks at every call that has not been told.
+    pub(super) fn outlook(&self, commit: CommitId) -> Outlook {
+        let runs = self.waiting.iter().chain(&self.running).flat_map(|run| &run.waits);
+        let mut calls = runs.chain(self.pursuits.iter().map(|pursuit| &pursuit.pursued));
+        let is_awaited = calls.any(|pursued| pursued.call.commit == Some(commit));
+        Outlook { is_awaited, requested: self.requested, ended: self.ended }
+    }
+
     /// Returns whether nothing waits.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
@@ -259,10 +282,15 @@ impl<C> Schedule<C> {
             }
             None => {
                 let id = run.id;
-                self.waiting.push_back(run);
+                self.queue(run);
                 id
             }
         }
+    }
+
+    fn queue(&mut self, run: Run<C>) {
+        self.requested += u64::from(run.kind.may_bring());
+        self.waiting.push_back(run);
     }
 
     fn begin(&mut self, now: Duration) -> Option<Action<C>> {
@@ -279,7 +307,7 @@ impl<C> Schedule<C> {
             && self.waiting.is_empty()
         {
             let (kind, trigger, waits) = (*kind, *trigger, Vec::new());
-            self.waiting.push_back(Run { id: None, kind, trigger, waits });
+            self.queue(Run { id: None, kind, trigger, waits });
         }
         let run = self.waiting.pop_front()?;
         let action = Action::Begin { id: run.id, kind: run.kind, trigger: run.trigger };
@@ -289,6 +317,7 @@ impl<C> Schedule<C> {
 
     fn ended(&mut self, now: Duration, ended: &Ended) -> Vec<Action<C>> {
         let Some(run) = self.running.take() else { return Vec::new() };
+        self.ended += u64::from(run.kind.may_bring());
         for timer in &mut self.timers {
             // Any other reload asks the remote as a poll does.
             let rests = match run.kind {

@@ -175,6 +175,7 @@ impl WriteWorker {
         for (repeat, outcome) in done_now {
             known.note(repeat.clone(), outcome);
         }
+        known.went(first.commit, state.commit);
         Ok(results)
     }
 

@@ -152,11 +152,18 @@ impl Objects {
 
     /// Counts the commits in the history of `to` that are not in the history of `from`.
     pub fn count_between(&self, from: CommitId, to: CommitId) -> Result<usize, ObjectError> {
+        Ok(self.between(from, to)?.len())
+    }
+
+    /// Returns the commits in the history of `to` that are not in the history of `from`, in no
+    /// order.
+    pub fn between(&self, from: CommitId, to: CommitId) -> Result<Vec<CommitId>, ObjectError> {
         if from == to {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let painted = self.paint(to, from)?;
-        Ok(painted.values().filter(|colours| colours.left && !colours.right).count())
+        let is_new = |colours: &Colours| colours.left && !colours.right;
+        Ok(painted.iter().filter(|(_, colours)| is_new(colours)).map(|(id, _)| *id).collect())
     }
 
     /// Returns `from` and its first parents, newest first, at most `limit` commits.

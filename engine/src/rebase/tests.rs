@@ -7,6 +7,7 @@ use crate::load::load;
 use crate::mirror::testing::TestRepository;
 use crate::mirror::{Durability, Identity, Mirror};
 use crate::options::LoadOptions;
+use crate::write::Repeat;
 
 const DEFINITION: (&str, &str) =
     (".gitsheets/people.toml", "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n");
@@ -149,6 +150,127 @@ fn a_change_that_the_remote_has_too_is_dropped() {
     let rebased = sides.rebased().unwrap();
     assert_eq!((rebased.head, rebased.made), (sides.theirs, 0));
     assert_eq!(rebased.moves, [(sides.ours[0], sides.theirs)]);
+}
+
+fn request(actor: &str, key: &str, digest: &str) -> Repeat {
+    Repeat { actor: actor.into(), key: key.into(), digest: digest.into() }
+}
+
+impl Sides {
+    /// Makes commits of ours, and of theirs, again as those of requests.
+    fn requested(mut self, theirs: &Option<Repeat>, ours: &[Option<Repeat>]) -> Self {
+        let again = |commit: CommitId, parent: CommitId, request: &Option<Repeat>| {
+            let mut message = "subject\n".to_owned();
+            if let Some(Repeat { actor, key, digest }) = request {
+                message.push_str(&format!("\nActor-Slug: {actor}\nIdempotency-Key: {key}\n"));
+                message.push_str(&format!("Request-Digest: {digest}\n"));
+            }
+            let tree = self.repository.tree_of(&commit.to_string());
+            let who = "A <a@example.org> 1700000000 +0000";
+            let text = format!("tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\n");
+            let text = text + &message;
+            CommitId::from_bytes(self.repository.write_raw("commit", text.as_bytes()))
+        };
+        let parent_of =
+            |commit: CommitId| self.repository.objects().commit(commit).unwrap().parents[0];
+        let mut parent = parent_of(self.ours[0]);
+        let mut made = Vec::new();
+        for (commit, request) in self.ours.iter().zip(ours) {
+            parent = again(*commit, parent, request);
+            made.push(parent);
+        }
+        let theirs = again(self.theirs, parent_of(self.theirs), theirs);
+        (self.theirs, self.ours) = (theirs, made);
+        self
+    }
+}
+
+#[test]
+fn a_request_that_the_remote_has_too_is_dropped_whatever_the_fields_say() {
+    let base: Files<'_> = &[("people/a.toml", "n = 1\n"), ("people/b.toml", "n = 1\n")];
+    let theirs: Files<'_> = &[("people/a.toml", "n = 2\n"), ("people/b.toml", "n = 1\n")];
+    let first: Files<'_> = &[("people/a.toml", "n = 3\n"), ("people/b.toml", "n = 1\n")];
+    let second: Files<'_> = &[("people/a.toml", "n = 3\n"), ("people/b.toml", "n = 4\n")];
+    let sides = |ours: [Option<Repeat>; 2]| {
+        let theirs_of = Some(request("site", "k", "d"));
+        Sides::new(base, theirs, &[first, second]).requested(&theirs_of, &ours)
+    };
+    let same = sides([Some(request("site", "k", "d")), Some(request("site", "other", "d"))]);
+    let rebased = same.rebased().unwrap();
+    assert_eq!(rebased.made, 1);
+    assert_eq!(rebased.moves, [(same.ours[0], same.theirs), (same.ours[1], rebased.head)]);
+    assert_eq!(same.files(), "people/a.toml: n = 2\npeople/b.toml: n = 4\n");
+    // The key of somebody else, another key, and a key that was used twice are other requests.
+    for (actor, key, digest) in [("bot", "k", "d"), ("site", "x", "d"), ("site", "k", "x")] {
+        let other = sides([Some(request(actor, key, digest)), None]);
+        assert_eq!(other.lost(), [lost("people/a.toml", "/n")], "{actor} {key} {digest}");
+    }
+    assert_eq!(sides([None, None]).lost(), [lost("people/a.toml", "/n")]);
+}
+
+#[test]
+fn no_request_is_twice_in_what_comes_of_two_sides_and_every_other_change_is_there() {
+    let mut seed = 11_u64;
+    let mut random = |most: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % most
+    };
+    let text = |numbers: &Numbers| {
+        let file = |(at, n): (&usize, &u64)| (format!("people/k{at}.toml"), format!("n = {n}\n"));
+        numbers.iter().map(file).collect::<Vec<_>>()
+    };
+    let (mut dropped, mut made) = (0, 0);
+    for case in 0..16 {
+        let base: Numbers = (0..6).map(|at| (at, 1)).collect();
+        // Each request sets one record, and sets it on the other side to something else, too. The last two records
+        // are changed without a key.
+        let request_of = |at: usize| (at < 4).then(|| request("site", &at.to_string(), "d"));
+        let set = |numbers: &Numbers, at: usize, n: u64| {
+            numbers.clone().into_iter().chain([(at, n)]).collect::<Numbers>()
+        };
+        let of_theirs = random(4);
+        let theirs = set(&base, of_theirs, 2);
+        let mut ours: Vec<Numbers> = Vec::new();
+        let mut requests = Vec::new();
+        for _ in 0..4 {
+            let at = loop {
+                let at = random(6);
+                if !requests.contains(&at) {
+                    break at;
+                }
+            };
+            ours.push(set(ours.last().unwrap_or(&base), at, 3 + random(2) as u64));
+            requests.push(at);
+        }
+        let files: Vec<_> = [&base, &theirs].into_iter().chain(&ours).map(text).collect();
+        let borrowed: Vec<Vec<(&str, &str)>> = files
+            .iter()
+            .map(|files| files.iter().map(|(path, text)| (&**path, &**text)).collect())
+            .collect();
+        let ours_files: Vec<Files<'_>> = borrowed[2..].iter().map(|files| &files[..]).collect();
+        let sides = Sides::new(&borrowed[0], &borrowed[1], &ours_files);
+        let of_ours: Vec<_> = requests.iter().map(|at| request_of(*at)).collect();
+        let sides = sides.requested(&request_of(of_theirs), &of_ours);
+        let rebased = sides.rebased().unwrap();
+        let is_theirs = requests.contains(&of_theirs);
+        assert_eq!(rebased.made, 4 - u64::from(is_theirs), "case {case}");
+        let (head, keys) =
+            (rebased.head.to_string(), "--format=%(trailers:key=Idempotency-Key,valueonly)");
+        let log = sides.repository.git(["log", keys, &*head]);
+        let mut keys: Vec<_> = log.lines().filter(|line| !line.is_empty()).collect();
+        let all = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), all, "case {case}: a request is there twice");
+        let mut expected = ours[3].clone();
+        expected.insert(of_theirs, 2);
+        let expected: String =
+            expected.iter().map(|(at, n)| format!("people/k{at}.toml: n = {n}\n")).collect();
+        assert_eq!(sides.files(), expected, "case {case}");
+        dropped += u64::from(is_theirs);
+        made += rebased.made;
+    }
+    assert!(dropped > 3 && made > 20, "{dropped} dropped, {made} made");
 }
 
 /// A file of many records in which two sides changed something.

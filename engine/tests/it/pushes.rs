@@ -470,3 +470,82 @@ fn what_is_ours_does_not_count_as_taken_away_by_the_remote() {
     house.upstream.commit("theirs").put("people/amy.toml", "id = 3\n").push();
     assert_eq!(replayed(&house), Replayed { commits: 12, kept: None });
 }
+
+/// Returns a server of its own for the remote of `house`, which writes there, too.
+fn another(house: &House) -> (tempfile::TempDir, Engine) {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut config = config(&folder.path().join("mirror.git"), Some(remote(&house.upstream)));
+    (config.push, config.rewrites) = (true, Some(Rewrites::Replay));
+    let engine = Engine::open(config, std::sync::Arc::new(Ledger::new())).unwrap();
+    (folder, engine)
+}
+
+/// Returns a write with an idempotency key.
+fn keyed(key: &str, record: &str, patch: Value) -> Batch {
+    let repeat = Repeat { actor: "ada".into(), key: key.into(), digest: "d".into() };
+    Batch { repeat: Some(repeat), ..batch(record, patch) }
+}
+
+#[test]
+fn a_request_that_another_server_took_is_dropped_from_ours_whatever_became_of_the_record() {
+    let house = pushing(Rewrites::Replay);
+    hook(&house, "exit 1");
+    let ours = house.engine().commit(keyed("k", "jane", json!({ "name": "J" }))).unwrap().commit;
+    let more = write(&house, "joe", json!({ "n": 1 }));
+    house.engine().settle_pushes();
+    std::fs::remove_file(house.upstream.path().join("hooks/pre-receive")).unwrap();
+    // The caller got no answer, and sent it to another server.
+    let (_folder, other) = another(&house);
+    let theirs = other.commit(keyed("k", "jane", json!({ "name": "J" }))).unwrap().commit;
+    let later = other.commit(batch("jane", json!({ "name": "K" }))).unwrap().commit;
+    other.shut_down();
+    assert_eq!(remote_head(&house), later);
+    assert_eq!(replayed(&house), Replayed { commits: 1, kept: None });
+    assert_eq!(house.name_of("jane").unwrap(), r#"{"id":1,"name":"K","slug":"jane"}"#);
+    assert_eq!(house.name_of("joe").unwrap(), r#"{"id":2,"n":1,"name":"Joe","slug":"joe"}"#);
+    let engine = house.engine();
+    assert_eq!(engine.successor_of(ours), Some(theirs));
+    assert_eq!(engine.successor_of(more), Some(house.served()));
+    assert_eq!(carried(&house, ours), PushOutcome::Pushed(theirs));
+    let again = engine.commit(keyed("k", "jane", json!({ "name": "J" }))).unwrap();
+    assert_eq!((again.repeated, again.commit), (true, theirs));
+    let log = git(house.mirror(), ["log", "--format=%(trailers:key=Idempotency-Key)", "published"]);
+    assert_eq!(log.matches("Idempotency-Key: k").count(), 1, "{log}");
+    house.is_lawful();
+}
+
+#[test]
+fn a_request_that_another_server_took_is_known_once_its_commit_is_fetched() {
+    let house = pushing(Rewrites::Replay);
+    // From here on, the keys of the history are known.
+    let first = house.engine().commit(keyed("first", "joe", json!({ "n": 1 }))).unwrap().commit;
+    is_pushed(&house, first);
+    let (_folder, other) = another(&house);
+    let theirs = other.commit(keyed("k", "jane", json!({ "name": "J" }))).unwrap().commit;
+    other.commit(batch("jane", json!({ "name": "K" }))).unwrap();
+    other.shut_down();
+    house.reload();
+    let again = house.engine().commit(keyed("k", "jane", json!({ "name": "J" }))).unwrap();
+    assert_eq!((again.repeated, again.commit), (true, theirs));
+    let again = house.engine().commit(keyed("first", "joe", json!({ "n": 1 }))).unwrap();
+    assert_eq!((again.repeated, again.commit), (true, first));
+}
+
+#[test]
+fn pushes_are_apart_and_the_last_one_waits_for_nothing() {
+    let hour = std::time::Duration::from_secs(3_600);
+    let mut house = opened(House::new(), |config| config.push_interval = hour);
+    let first = write(&house, "jane", json!({ "n": 1 }));
+    is_pushed(&house, first);
+    let last = (2..5).map(|n| write(&house, "jane", json!({ "n": n }))).last().unwrap();
+    house.reload();
+    house.engine().settle_pushes();
+    assert_eq!(remote_head(&house), first, "a remote that answers does not end the interval");
+    let status = house.engine().status();
+    assert_eq!((status.ahead, status.push.failures), (3, 0));
+    assert!(status.push.next.unwrap() > std::time::SystemTime::now());
+    // What the remote has is told all the same.
+    is_pushed(&house, first);
+    house.engine = None;
+    assert_eq!(remote_head(&house), last);
+}

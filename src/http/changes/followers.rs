@@ -33,6 +33,8 @@ pub struct Audience {
     pub(super) writer: Writer,
     plain: Mutex<AudienceState>,
     expressions: Mutex<AudienceState>,
+    /// Tells that a line has heard of a publication.
+    heard: watch::Sender<()>,
     read: u64,
 }
 
@@ -45,6 +47,7 @@ impl Default for Audience {
             writer: Writer::default(),
             plain: Mutex::default(),
             expressions: Mutex::default(),
+            heard: watch::Sender::default(),
             read: READ,
         }
     }
@@ -97,15 +100,13 @@ pub(super) struct Follower {
 }
 
 impl Audience {
-    /// Returns a follower for a caller from `source`, if there is a seat, and room for the part
-    /// that it follows.
+    /// Returns a follower of `watched` for a caller from `source`, if there is a seat.
     pub(super) fn join(
         self: &Arc<Self>,
         feed: &Feed,
-        watched: Watched,
+        watched: Part,
         source: Source,
     ) -> Option<Follower> {
-        let watched = self.parts.keep(watched, source, 0)?;
         let seat = self.seats.take(source)?;
         let mut state = self.state_of(&watched);
         let at = state.at.unwrap_or_else(|| feed.first());
@@ -118,6 +119,24 @@ impl Audience {
         group.members.push(Member { source, queue: seat.queue.clone() });
         drop(state);
         Some(Follower { audience: self.clone(), seat, watched, at })
+    }
+
+    /// Waits until the line in which those who follow `watched` are has heard of `commit`, if that is the last one
+    /// that was published. A line that has much to tell hears later of what is served already.
+    pub(super) async fn hears_of(&self, feed: &Feed, watched: &Watched, commit: CommitId) {
+        let mut heard = self.heard.subscribe();
+        loop {
+            let is_late = self.line_is_before(feed, watched, commit);
+            if !is_late || heard.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn line_is_before(&self, feed: &Feed, watched: &Watched, commit: CommitId) -> bool {
+        let state = self.state_of(watched);
+        let at = state.at.unwrap_or_else(|| feed.first());
+        !state.is_closed && at != commit && feed.listen().at == commit
     }
 
     /// Reports to all followers every publication that `listener` receives, until the server stops.
@@ -202,6 +221,7 @@ impl Audience {
     fn close(&self, line: Line) {
         let mut state = self.state(line);
         state.is_closed = true;
+        self.heard.send_modify(|()| {});
         let members = state.groups.values().flat_map(|group| &group.members);
         members.for_each(|member| member.queue.close());
     }
@@ -213,6 +233,7 @@ impl Audience {
         let from = state.at.replace(to).unwrap_or_else(|| feed.first());
         let mut groups: Vec<Group> = state.groups.values().cloned().collect();
         drop(state);
+        self.heard.send_modify(|()| {});
         // The text with the most receivers is written first.
         groups.sort_by_key(|group| std::cmp::Reverse(group.members.len()));
         Round { from, groups }
@@ -334,7 +355,12 @@ pub(super) mod tests {
         pub(in crate::http::changes) fn join(&self, sheets: &[&str]) -> Follower {
             let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
             let source = Source::of(address, &HeaderMap::new(), &TrustedProxies::default());
-            self.audience.join(&self.feed, watching(sheets), source).unwrap()
+            self.join_from(source, watching(sheets))
+        }
+
+        fn join_from(&self, source: Source, watched: Watched) -> Follower {
+            let part = self.audience.parts.keep(watched, source, 0).unwrap();
+            self.audience.join(&self.feed, part, source).unwrap()
         }
 
         /// Reports what `listener` receives to the audience, until the feed is closed.
@@ -387,6 +413,28 @@ pub(super) mod tests {
         hall.run(hall.feed.listen()).await;
         assert_eq!(hall.join(&[]).at, commit(2));
         assert!(taken(&hall.join(&[])).await.is_empty(), "a server that stops releases everybody");
+    }
+
+    #[tokio::test]
+    async fn who_comes_with_what_was_just_published_waits_until_its_line_has_heard_of_it() {
+        let hall = Hall::at(1);
+        let watched = watching(&[]);
+        let hears = async |n| {
+            let hears = hall.audience.hears_of(&hall.feed, &watched, commit(n));
+            tokio::time::timeout(Duration::ZERO, hears).await.is_ok()
+        };
+        assert!(hears(1).await, "it is there");
+        hall.feed.publish(&forward(&delta(1, 2, 1, 1)));
+        assert!(hears(1).await, "it is behind, which the line can tell");
+        assert!(!hears(2).await, "the line does not know it yet");
+        let (_, round) =
+            tokio::join!(hall.audience.hears_of(&hall.feed, &watched, commit(2)), async {
+                hall.audience.begin_round(Line::Plain, &hall.feed, commit(2))
+            });
+        assert_eq!(round.from, commit(1));
+        hall.feed.publish(&forward(&delta(2, 3, 1, 1)));
+        let closed = async { hall.audience.close(Line::Plain) };
+        tokio::join!(hall.audience.hears_of(&hall.feed, &watched, commit(3)), closed);
     }
 
     #[tokio::test]
@@ -480,7 +528,7 @@ pub(super) mod tests {
             let query = ListQuery::parse(&pairs, &sheet).unwrap();
             let watched = Watched::new(View::PUBLIC, vec!["people".into()], &pairs, Some(query));
             let source = Source::at([192, 0, 2, 1].into());
-            hall.audience.join(&hall.feed, watched, source).unwrap()
+            hall.join_from(source, watched)
         };
         let by_value = join("name[ne]", "x");
         let by_text: Vec<_> = ["a", "b"].iter().map(|text| join("name[contains]", text)).collect();

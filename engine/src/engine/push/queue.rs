@@ -5,10 +5,20 @@ use std::sync::Condvar;
 use std::time::{Duration, Instant};
 
 use super::backoff::PushBackoff;
+use super::schedule::{Next, PushSchedule};
 use super::waiters::{OnPushOutcome, PushOutcome, Waiter, Waiters, tell};
 use crate::engine::locks::{Lock, LockGuard, Rank};
 use crate::id::CommitId;
 use crate::mirror::PushErrorKind;
+
+/// What the thread has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Push what there is, and tell those who wait.
+    Push,
+    /// Tell those whose commit the remote has already.
+    Look,
+}
 
 /// Wakes the thread, and holds the waiting callers.
 pub(in crate::engine) struct PushQueue {
@@ -19,26 +29,23 @@ pub(in crate::engine) struct PushQueue {
 }
 
 struct PushQueueState {
-    woken: bool,
     busy: bool,
-    closed: bool,
-    backoff: PushBackoff,
+    schedule: PushSchedule,
     /// The backoff for conflict branches, which the remote may refuse forever.
     conflicts: PushBackoff,
     waiters: Waiters,
 }
 
 impl PushQueue {
-    /// Returns a queue that pushes if it is `active`, and does nothing if not.
-    pub(in crate::engine) fn new(active: bool) -> Self {
+    /// Returns a queue that pushes if it is `active`, and does nothing if not. There is at least `interval` between
+    /// two pushes.
+    pub(in crate::engine) fn new(active: bool, interval: Duration) -> Self {
         // Each `RandomState` has different keys.
-        let backoff = || PushBackoff::new(RandomState::new().build_hasher().finish());
+        let seed = || RandomState::new().build_hasher().finish();
         let state = PushQueueState {
-            woken: active,
             busy: false,
-            closed: false,
-            backoff: backoff(),
-            conflicts: backoff(),
+            schedule: PushSchedule::new(interval, active, seed()),
+            conflicts: PushBackoff::new(seed()),
             waiters: Waiters::default(),
         };
         let state = Lock::new(Rank::Pushes, state);
@@ -52,51 +59,47 @@ impl PushQueue {
 
     /// Makes the thread check for work.
     pub(in crate::engine) fn wake(&self) {
-        self.lock().woken = true;
+        self.lock().schedule.wake();
         self.changed.notify_all();
     }
 
     /// Does the same, after the remote answered a fetch.
     pub(in crate::engine) fn remote_answers(&self) {
-        let mut state = self.lock();
-        state.backoff.remote_answers(self.begun.elapsed());
-        state.woken = true;
+        self.lock().schedule.remote_answers(self.begun.elapsed());
         self.changed.notify_all();
     }
 
     /// Makes the thread end after one more attempt.
     pub(in crate::engine) fn close(&self) {
-        self.lock().closed = true;
+        self.lock().schedule.close();
         self.changed.notify_all();
     }
 
-    /// Waits until there may be something to push; returns false once closed.
-    pub(super) fn next(&self) -> bool {
+    /// Waits until there is something to do; returns `None` once closed.
+    pub(super) fn next(&self) -> Option<Task> {
         let mut state = self.lock();
         state.busy = false;
         self.changed.notify_all();
         loop {
-            let (now, due) = (self.begun.elapsed(), state.backoff.due());
-            if state.closed {
-                return false;
-            }
-            if due > now {
-                state = state.wait_for(&self.changed, due - now);
-            } else if state.woken || state.backoff.failures() > 0 {
-                (state.woken, state.busy) = (false, true);
-                return true;
-            } else {
-                state = state.wait(&self.changed);
-            }
+            let now = self.begun.elapsed();
+            let next = state.schedule.next(now);
+            state.busy = matches!(next, Next::Push | Next::Look);
+            state = match next {
+                Next::End => return None,
+                Next::Push => return Some(Task::Push),
+                Next::Look => return Some(Task::Look),
+                Next::Wait(Some(due)) => state.wait_for(&self.changed, due.saturating_sub(now)),
+                Next::Wait(None) => state.wait(&self.changed),
+            };
         }
     }
 
     /// Waits until everything that can be pushed now is pushed.
     pub(in crate::engine) fn settle(&self) {
         let is_settled = |state: &PushQueueState| {
-            let due = state.backoff.due() <= self.begun.elapsed();
-            let busy = state.busy || due && (state.woken || state.backoff.failures() > 0);
-            !busy || state.closed
+            let due = state.schedule.due() <= self.begun.elapsed();
+            let busy = state.busy || due && state.schedule.is_wanted();
+            !busy || state.schedule.is_closed()
         };
         if self.active {
             drop(self.lock().wait_until(&self.changed, is_settled));
@@ -114,7 +117,7 @@ impl PushQueue {
         let mut state = self.lock();
         let is_full = state.waiters.is_full(Instant::now());
         let refused = match () {
-            () if !self.active || state.closed => Some(PushOutcome::Never),
+            () if !self.active || state.schedule.is_closed() => Some(PushOutcome::Never),
             () if is_full => Some(PushOutcome::Late),
             () => None,
         };
@@ -123,7 +126,7 @@ impl PushQueue {
             return tell(done, refused);
         }
         let overruled = state.waiters.put_back(vec![Waiter { commit, until, looked: None, done }]);
-        state.woken = true;
+        state.schedule.ask();
         drop(state);
         self.changed.notify_all();
         overruled.into_iter().for_each(|done| tell(done, PushOutcome::Overruled));
@@ -133,6 +136,12 @@ impl PushQueue {
     pub(in crate::engine) fn rebased(&self, moves: &[(CommitId, Option<CommitId>)]) {
         let overruled = self.lock().waiters.moved(moves);
         overruled.into_iter().for_each(|done| tell(done, PushOutcome::Overruled));
+    }
+
+    /// Returns the commit that has the change of `commit` now: itself, unless it was replaced. Returns `None` if it is
+    /// kept on a separate branch.
+    pub(in crate::engine) fn now(&self, commit: CommitId) -> Option<CommitId> {
+        self.lock().waiters.now(commit)
     }
 
     /// Removes and returns all waiting callers.
@@ -148,19 +157,28 @@ impl PushQueue {
 
     /// Returns whether the last push failed.
     pub(super) fn is_failing(&self) -> bool {
-        self.lock().backoff.failures() > 0
+        self.lock().schedule.is_failing()
     }
 
     /// Records that a push succeeded, or that there is nothing to push.
     pub(super) fn succeeded(&self) {
-        self.lock().backoff.succeeded();
+        self.lock().schedule.succeeded();
     }
 
-    /// Records that a push failed; returns how many have failed in a row, and how long to wait.
-    pub(super) fn failed(&self, kind: PushErrorKind) -> (u32, Duration) {
-        let mut state = self.lock();
-        let wait = state.backoff.failed(self.begun.elapsed(), kind);
-        (state.backoff.failures(), wait)
+    /// Records that something was sent to the remote until now, whatever came of it.
+    pub(super) fn sent(&self) {
+        self.lock().schedule.sent(self.begun.elapsed());
+    }
+
+    /// Records that a push failed; returns how many have failed in a row.
+    pub(super) fn failed(&self, kind: PushErrorKind) -> u32 {
+        self.lock().schedule.failed(self.begun.elapsed(), kind)
+    }
+
+    /// Returns how long the next push has to wait, if it does.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        let rest = self.lock().schedule.due().saturating_sub(self.begun.elapsed());
+        (!rest.is_zero()).then_some(rest)
     }
 
     /// Returns whether conflict branches may be pushed.

@@ -68,6 +68,7 @@ pub struct PushStatus {
     pub failure: Option<(PushErrorKind, String)>,
     /// How many failed in a row.
     pub failures: u32,
-    /// When the next one is tried, if one failed.
+    /// When the next one may be tried, if it has to wait: because one failed, or because pushes are
+    /// to be so far apart.
     pub next: Option<SystemTime>,
 }

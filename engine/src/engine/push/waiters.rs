@@ -1,17 +1,14 @@
 //! Callers that wait until the remote has a commit, whatever becomes of it on the way.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use super::moves::Moves;
 use crate::id::CommitId;
 use crate::mirror::PushErrorKind;
 
 /// The number of callers that may wait for a push.
 const WAITERS: usize = 1_000;
-
-/// The number of replaced commits that are remembered, for callers that ask a moment too late.
-const MOVED: usize = 4_096;
 
 /// What became of an awaited commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +43,7 @@ pub(super) struct Waiter {
 #[derive(Default)]
 pub(super) struct Waiters {
     waiting: Vec<Waiter>,
-    /// Commits that were replaced, or are kept on a separate branch.
-    moved: VecDeque<(CommitId, Option<CommitId>)>,
+    moves: Moves,
 }
 
 impl Waiters {
@@ -59,10 +55,13 @@ impl Waiters {
 
     /// Records replaced commits; returns the callers whose commit was overruled.
     pub(super) fn moved(&mut self, moves: &[(CommitId, Option<CommitId>)]) -> Vec<OnPushOutcome> {
-        self.moved.extend(moves);
-        let old = self.moved.len().saturating_sub(MOVED);
-        self.moved.drain(..old);
+        self.moves.note(moves);
         self.put_back(Vec::new())
+    }
+
+    /// Returns what [`Moves::now`] does.
+    pub(super) fn now(&self, commit: CommitId) -> Option<CommitId> {
+        self.moves.now(commit)
     }
 
     /// Makes these callers wait again, for the commits that replaced theirs; returns those whose
@@ -71,11 +70,7 @@ impl Waiters {
         let mut overruled = Vec::new();
         let all = std::mem::take(&mut self.waiting).into_iter().chain(waiters);
         for mut waiter in all {
-            let mut now = Some(waiter.commit);
-            for (old, new) in &self.moved {
-                now = if now == Some(*old) { *new } else { now };
-            }
-            match now {
+            match self.moves.now(waiter.commit) {
                 Some(commit) => {
                     // A different commit is checked again.
                     waiter.looked = waiter.looked.filter(|_| commit == waiter.commit);

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::queue::PushQueue;
+use super::queue::{PushQueue, Task};
 use super::report::{PushFailure, PushReport};
 use super::waiters::{PushOutcome, Waiter, tell};
 use crate::causes::{self, chain};
@@ -65,10 +65,13 @@ enum Tried {
 }
 
 impl PushWorker {
-    /// Pushes whenever it is woken and the backoff allows, until it is closed; then once more.
+    /// Pushes whenever it is woken and the schedule allows, until it is closed; then once more.
     pub(in crate::engine) fn run(&self) {
-        while self.pushes.next() {
-            self.push_and_tell(self.repository.fetch.timeout);
+        while let Some(task) = self.pushes.next() {
+            match task {
+                Task::Push => self.push_and_tell(self.repository.fetch.timeout),
+                Task::Look => self.tell_waiters(None),
+            }
         }
         // A remote that did not answer a moment ago will not answer in the last seconds.
         if !self.pushes.is_failing() {
@@ -101,16 +104,14 @@ impl PushWorker {
                 (Err(failure), Some(kind))
             }
         };
-        let (failures, wait) = match kind {
+        let failures = match kind {
             None => {
                 self.pushes.succeeded();
-                (0, None)
+                0
             }
-            Some(kind) => {
-                let (failures, wait) = self.pushes.failed(kind);
-                (failures, Some(wait))
-            }
+            Some(kind) => self.pushes.failed(kind),
         };
+        let wait = self.pushes.rest();
         if let Err(failure) = &result {
             tracing::warn!(
                 %commit, error = chain(failure),
@@ -118,7 +119,7 @@ impl PushWorker {
                 "cannot push; the commits are kept here and pushed later"
             );
         }
-        let next = wait.map(|wait| now + wait);
+        let next = wait.and_then(|wait| now.checked_add(wait));
         let (unpushed, since) = self.status.push_tried(result.as_ref().err(), failures, next);
         let report = PushReport { commit, duration: begun.elapsed(), unpushed, since, result };
         self.observer.see(&Arc::new(report));
@@ -141,7 +142,9 @@ impl PushWorker {
         let objects = self.repository.objects().map_err(PushFailure::Open)?;
         let backlog = self.backlog(&objects)?;
         let push = |commits, name: &str| {
-            self.repository.mirror.push(remote, commits, name, time).map_err(PushFailure::Remote)
+            let pushed = self.repository.mirror.push(remote, commits, name, time);
+            self.pushes.sent();
+            pushed.map_err(PushFailure::Remote)
         };
         let note = |name: &str, commit| {
             let noted = objects.set_reference(name, Expected::Any, commit);

@@ -35,6 +35,8 @@ enum Planned {
     Hook { commit: u64 },
     /// Somebody calls without naming a commit.
     Call { rebuild: bool },
+    /// A reader names this commit, which is perhaps not served yet, or never will be.
+    Read { commit: u64 },
     /// The remote goes away or comes back.
     Remote { up: bool },
     /// The process dies and restarts.
@@ -47,6 +49,15 @@ struct Open {
     asked: Duration,
     commit: Option<u64>,
     rebuild: bool,
+}
+
+/// A reader that named a commit that was not served.
+#[derive(Debug, Clone, Copy)]
+struct Reader {
+    commit: u64,
+    at: Duration,
+    /// The number of reloads requested by then.
+    asked: u64,
 }
 
 /// The running reload.
@@ -71,6 +82,9 @@ struct World {
     served: u64,
     running: Option<Running>,
     open: BTreeMap<u64, Open>,
+    /// The readers that wait, and those that were told that their commit is unknown.
+    readers: Vec<Reader>,
+    refused: Vec<Reader>,
     callers: u64,
     asked: u64,
     begun: u64,
@@ -101,6 +115,8 @@ impl World {
             served: 0,
             running: None,
             open: BTreeMap::new(),
+            readers: Vec::new(),
+            refused: Vec::new(),
             callers: 0,
             asked: 0,
             begun: 0,
@@ -132,7 +148,7 @@ impl World {
             // Bursts, and silences with nothing but polls.
             let longest = [50, 2_000, 200_000][self.below(3) as usize];
             time += Duration::from_millis(self.below(longest));
-            match self.below(16) {
+            match self.below(20) {
                 0..=6 => {
                     pushed += 1;
                     let lag = [0, 0, 200, 3_000, 30_000][self.below(5) as usize];
@@ -152,6 +168,11 @@ impl World {
                 11 | 12 => self.at(time, Planned::Remote { up: false }),
                 13 => self.at(time, Planned::Remote { up: true }),
                 14 => self.at(time, Planned::Crash),
+                15..=18 => {
+                    let late = Duration::from_millis(self.below(500));
+                    let commit = [pushed, pushed + 1, 1_000_000 + pushed][self.below(3) as usize];
+                    self.at(time + late, Planned::Read { commit });
+                }
                 // The clock jumps, as it does when a machine sleeps.
                 _ => time += Duration::from_secs(self.below(3_600)),
             }
@@ -177,6 +198,32 @@ impl World {
         assert!(matches!(actions[..], [Action::Enlisted(_)]));
     }
 
+    /// A reader names `commit`: it is served, refused, or it waits.
+    fn read(&mut self, commit: u64) {
+        if commit <= self.served {
+            return;
+        }
+        let outlook = self.schedule.outlook(self::commit(commit));
+        let reader = Reader { commit, at: self.now, asked: outlook.requested };
+        let runs = self.running.is_some_and(|running| running.kind != RequestKind::Audit);
+        let is_told_of = self.open.values().any(|open| open.commit == Some(commit));
+        let may_come = runs || !self.schedule.is_idle() || is_told_of;
+        assert_eq!(outlook.may_bring(reader.asked), may_come, "{reader:?} {outlook:?}");
+        if may_come { self.readers.push(reader) } else { self.refused.push(reader) }
+    }
+
+    /// Answers the readers whose commit is served, or that have nothing to wait for.
+    fn answer_readers(&mut self) {
+        for reader in std::mem::take(&mut self.readers) {
+            let outlook = self.schedule.outlook(commit(reader.commit));
+            match outlook.may_bring(reader.asked) {
+                _ if reader.commit <= self.served => {}
+                true => self.readers.push(reader),
+                false => self.refused.push(reader),
+            }
+        }
+    }
+
     fn happens(&mut self, planned: Planned) {
         match planned {
             Planned::Push { lag } => {
@@ -185,10 +232,13 @@ impl World {
             }
             Planned::Hook { commit } => self.ask(Some(commit), false),
             Planned::Call { rebuild } => self.ask(None, rebuild),
+            Planned::Read { commit } => self.read(commit),
             Planned::Remote { up } => self.up = up,
             Planned::Crash => {
                 // The waiting calls are lost with the process, and so is the running reload.
                 self.open.clear();
+                self.readers.clear();
+                self.refused.clear();
                 self.running = None;
                 self.last_end = self.now;
                 self.schedule = Schedule::new(self.now, INTERVALS, self.random);
@@ -233,6 +283,10 @@ impl World {
         let ended = match seen {
             Some(seen) => {
                 assert!(seen >= self.served, "back to an older head");
+                // A reload that ran when a reader asked brings nothing that the reader was told is unknown.
+                let too_soon = |reader: &&Reader| reader.at > begun && reader.commit <= seen;
+                assert_eq!(self.refused.iter().find(too_soon).map(|reader| reader.at), None);
+                self.refused.retain(|reader| reader.commit > seen);
                 self.served = seen;
                 let is_there = |commit: &CommitId| number(*commit) <= seen;
                 Ended::Saw(self.schedule.wanted().into_iter().filter(is_there).collect())
@@ -256,6 +310,7 @@ impl World {
             assert!(begun >= open.asked, "told about a reload from before the call");
             assert!(!open.rebuild || kind == RequestKind::Rebuild, "a rebuild was not one");
         }
+        self.answer_readers();
     }
 
     /// Goes to the time of the next event; `None` once only polls would follow.
@@ -297,6 +352,7 @@ impl World {
         let head = self.shown.len() as u64;
         assert_eq!(self.served, head, "the remote's head is not served");
         assert!(self.open.is_empty(), "never told: {:?}", self.open);
+        assert!(self.readers.is_empty(), "waits for ever: {:?}", self.readers);
         // Each call costs a reload and those that wait for its commit; polls cost the rest.
         let polls = (self.now.as_secs_f64() / INTERVAL.mul_f64(0.9).as_secs_f64()) as u64 + 1;
         let audits = (self.now.as_secs_f64() / AUDIT.mul_f64(0.9).as_secs_f64()) as u64 + 1;

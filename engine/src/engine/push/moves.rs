@@ -1,0 +1,79 @@
+//! Commits that were replaced, and what has taken their place.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::id::CommitId;
+
+/// The number of replaced commits that are remembered, for callers that ask later.
+const REMEMBERED: usize = 4_096;
+
+/// The last commits that were replaced, or are kept on a separate branch.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    /// What each one became; `None` if it is kept on a separate branch.
+    became: HashMap<CommitId, Option<CommitId>>,
+    /// In the order in which they were replaced.
+    order: VecDeque<CommitId>,
+}
+
+impl Moves {
+    /// Records replaced commits, in their order.
+    pub(super) fn note(&mut self, moves: &[(CommitId, Option<CommitId>)]) {
+        for (old, new) in moves {
+            // Whatever it was replaced by before: it is back. So the steps from a commit never lead in a circle.
+            if let Some(new) = new {
+                self.became.remove(new);
+            }
+            self.became.insert(*old, *new);
+            self.order.push_back(*old);
+        }
+        while self.order.len() > REMEMBERED {
+            let oldest = self.order.pop_front();
+            oldest.and_then(|oldest| self.became.remove(&oldest));
+        }
+    }
+
+    /// Returns the commit that has the change of `commit` now: itself, unless it was replaced. Returns `None` if it is
+    /// kept on a separate branch.
+    pub(super) fn now(&self, commit: CommitId) -> Option<CommitId> {
+        let mut now = commit;
+        while let Some(became) = self.became.get(&now) {
+            now = (*became)?;
+        }
+        Some(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u32) -> CommitId {
+        let mut bytes = [0; 20];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        CommitId::from_bytes(bytes)
+    }
+
+    #[test]
+    fn a_commit_is_followed_through_every_replay() {
+        let mut moves = Moves::default();
+        moves.note(&[(id(1), Some(id(11))), (id(2), Some(id(12))), (id(3), Some(id(12)))]);
+        moves.note(&[(id(11), Some(id(21))), (id(12), None)]);
+        let now = |moves: &Moves, number| moves.now(id(number));
+        assert_eq!([1, 11, 21].map(|number| now(&moves, number)), [Some(id(21)); 3]);
+        assert_eq!([2, 3, 12].map(|number| now(&moves, number)), [None; 3]);
+        assert_eq!(now(&moves, 9), Some(id(9)));
+        // The remote has the first one after all.
+        moves.note(&[(id(21), Some(id(1)))]);
+        assert_eq!([1, 11, 21].map(|number| now(&moves, number)), [Some(id(1)); 3]);
+    }
+
+    #[test]
+    fn the_newest_are_remembered() {
+        let mut moves = Moves::default();
+        let all: Vec<_> = (0..=REMEMBERED as u32).map(|n| (id(n), Some(id(1 << 20)))).collect();
+        moves.note(&all);
+        assert_eq!((moves.now(id(0)), moves.now(id(1))), (Some(id(0)), Some(id(1 << 20))));
+        assert_eq!(moves.became.len(), REMEMBERED);
+    }
+}
