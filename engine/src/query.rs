@@ -53,6 +53,7 @@ pub use crate::query::multi_sheet_filter::{FilterAcross, FilterError};
 pub use crate::query::parameter::ListParameter;
 pub use crate::query::projection::Projection;
 pub use crate::query::stats::{Stats, Sum};
+pub use crate::query::table::TableColumns;
 
 use crate::budget::Budget;
 use crate::layout::Reference;

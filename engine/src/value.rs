@@ -314,24 +314,6 @@ impl<'a> Json<'a> {
         self.members().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// Returns the non-null values at `path`. Does not open the last array, and opens those on the
-    /// way only if necessary.
-    pub(crate) fn all_at(self, path: &FieldPath) -> SmallVec<[Self; 1]> {
-        fn collect<'a>(json: Json<'a>, cut: Cut<'_>, found: &mut SmallVec<[Json<'a>; 1]>) {
-            match (cut, json.kind()) {
-                (Cut::End, Kind::Null) => {}
-                (Cut::End, _) => found.push(json),
-                (cut, Kind::Array) => json.elements().for_each(|json| collect(json, cut, found)),
-                (Cut::Rest(path), _) => {
-                    json.cuts(path).for_each(|(_, member, cut)| collect(member, cut, found));
-                }
-            }
-        }
-        let mut found = SmallVec::new();
-        collect(self, Cut::Rest(path.as_str()), &mut found);
-        found
-    }
-
     /// Returns the members that `path` can begin with, each with the rest of the path.
     fn cuts<'p>(
         self,

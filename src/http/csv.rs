@@ -6,10 +6,9 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use headwater_engine::query::{Item, ListParameter, ListQuery, Page, Paging};
+use headwater_engine::query::{Item, ListParameter, ListQuery, Page, Paging, TableColumns};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
-use headwater_engine::value::FieldPath;
 
 use super::app::App;
 use super::body_stream::CHUNK;
@@ -28,6 +27,9 @@ const CONTENT_TYPE: HeaderValue =
 /// The most groups of one table: they are computed in memory, while items are written as they are
 /// read.
 const MOST_GROUPS: usize = 10_000;
+
+/// The most columns of items. No spreadsheet shows more than eight times as many.
+const MOST_COLUMNS: usize = 2_000;
 
 /// The rows of a table.
 enum Rows {
@@ -74,7 +76,7 @@ pub(super) async fn answer(
                     );
                     return Err(wrong(ListParameter::GroupBy.name(), message));
                 }
-                Ok(part(&rows, &query, &sheet, &page))
+                part(&rows, &query, &sheet, &page)
             });
             Body::from(part.await?)
         }
@@ -111,7 +113,7 @@ fn rows(pairs: &[(String, String)], query: &ListQuery) -> Result<Rows, ApiError>
 }
 
 /// Writes a part of a table, which fits into memory.
-fn part(rows: &Rows, query: &ListQuery, sheet: &Sheet, page: &Page) -> Vec<u8> {
+fn part(rows: &Rows, query: &ListQuery, sheet: &Sheet, page: &Page) -> Result<Vec<u8>, ApiError> {
     let mut text = Vec::new();
     match rows {
         Rows::Counts => counted_rows(&page.facets).iter().for_each(|it| row(it, &mut text)),
@@ -120,12 +122,30 @@ fn part(rows: &Rows, query: &ListQuery, sheet: &Sheet, page: &Page) -> Vec<u8> {
             group_rows(query, groups).iter().for_each(|it| row(it, &mut text));
         }
         Rows::Items => {
-            let columns = query.columns(sheet);
-            head(query, columns.as_deref(), &mut text);
-            page.items.iter().for_each(|item| cells(item, columns.as_deref(), &mut text));
+            let columns = columns(query, sheet)?;
+            head(query, columns.as_ref(), &mut text);
+            page.items.iter().for_each(|item| cells(item, columns.as_ref(), &mut text));
         }
     }
-    text
+    Ok(text)
+}
+
+/// Returns the columns of items.
+///
+/// # Errors
+/// Fails if there are too many: each row has them all, whatever its item has.
+fn columns(query: &ListQuery, sheet: &Sheet) -> Result<Option<TableColumns>, ApiError> {
+    let columns = query.columns(sheet);
+    match columns.as_ref().map_or(0, |columns| columns.names().len()) {
+        ..=MOST_COLUMNS => Ok(columns),
+        count => {
+            let message = format!(
+                "the table would have {count} columns, more than {MOST_COLUMNS}: name some with \
+                 `fields`"
+            );
+            Err(wrong("format", message))
+        }
+    }
 }
 
 /// Returns the table of all items, which is written as the caller reads.
@@ -136,9 +156,9 @@ async fn all(
     query: ListQuery,
 ) -> Result<Body, ApiError> {
     let place = app.streams.place(source).await?;
-    let columns = query.columns(&sheet);
+    let columns = columns(&query, &sheet)?;
     let mut first = Vec::new();
-    head(&query, columns.as_deref(), &mut first);
+    head(&query, columns.as_ref(), &mut first);
     let each = app.answers.make(source, move |budget| {
         let each = query.clone().each(sheet.clone(), snapshot.text(), budget);
         each.map_err(|error| list_failed(error, &query, &sheet))
@@ -150,16 +170,16 @@ async fn all(
         while text.len() < CHUNK
             && let Some(item) = each.next()
         {
-            cells(&item, columns.as_deref(), &mut text);
+            cells(&item, columns.as_ref(), &mut text);
         }
         Ok((!text.is_empty()).then(|| Bytes::from(text)))
     }))
 }
 
 /// Writes the names of the columns of items.
-fn head(query: &ListQuery, columns: Option<&[FieldPath]>, text: &mut Vec<u8>) {
+fn head(query: &ListQuery, columns: Option<&TableColumns>, text: &mut Vec<u8>) {
     let place = query.has_elements().then_some("_at");
-    let names = columns.map(|columns| columns.iter().map(FieldPath::as_str).collect());
+    let names = columns.map(|columns| columns.names().collect());
     let names: Vec<&str> = names.unwrap_or_else(|| vec!["_value"]);
     let all: Vec<Cow<'_, str>> =
         ["_key"].into_iter().chain(place).chain(names).map(Cow::Borrowed).collect();
@@ -167,11 +187,11 @@ fn head(query: &ListQuery, columns: Option<&[FieldPath]>, text: &mut Vec<u8>) {
 }
 
 /// Writes the row of an item.
-fn cells(item: &Item, columns: Option<&[FieldPath]>, text: &mut Vec<u8>) {
+fn cells(item: &Item, columns: Option<&TableColumns>, text: &mut Vec<u8>) {
     let mut all = vec![Cow::Borrowed(item.record.key.as_str())];
     all.extend(item.element.as_ref().map(|element| Cow::Borrowed(&*element.at)));
     match columns {
-        Some(columns) => all.extend(columns.iter().map(|field| item.cell(field))),
+        Some(columns) => all.extend(columns.cells(item)),
         None => {
             let value = item.value();
             all.push(value.as_string().unwrap_or(Cow::Borrowed(value.text())));

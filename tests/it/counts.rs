@@ -220,3 +220,27 @@ fn a_table_of_more_groups_than_are_told_at_once_comes_in_parts() {
     assert_eq!(fewer.status, 200);
     assert_eq!(fewer.body.iter().filter(|byte| **byte == b'\n').count(), 11);
 }
+
+#[test]
+fn a_table_has_so_many_columns_and_is_made_in_one_pass_over_each_record() {
+    let wide = |count: usize| {
+        let members = (0..count).map(|n| format!("\"f{n}\":{n}")).collect::<Vec<_>>();
+        format!("{{{}}}", members.join(","))
+    };
+    let mut upstream = Upstream::new();
+    upstream.commit("wide").put("s/a.json", wide(2_000)).put("s/b.json", "{\"f7\":1}").push();
+    let server = TestServer::start(&upstream.url());
+    let table = server.get("/api/s?format=csv");
+    let text = String::from_utf8(table.body).unwrap();
+    assert_eq!(text.lines().map(|line| line.split(',').count()).collect::<Vec<_>>(), [2_001; 3]);
+    assert!(text.lines().nth(2).is_some_and(|line| line.matches('1').count() == 1), "{text}");
+    upstream.commit("wider").put("s/a.json", wide(2_001)).push();
+    server.reload();
+    for query in ["format=csv", "format=csv&perPage=1"] {
+        let refused = server.get(&format!("/api/s?{query}")).problem(422, "invalid_query");
+        let told = refused["errors"][0]["detail"].as_str().unwrap();
+        assert!(told.contains("2001 columns") && told.contains("`fields`"), "{told}");
+    }
+    let some = server.get("/api/s?format=csv&fields=f7,f2000");
+    assert_eq!(String::from_utf8(some.body).unwrap(), "_key,f7,f2000\r\na,7,2000\r\nb,1,\r\n");
+}

@@ -194,17 +194,16 @@ fn a_read_that_must_contain_a_write_finds_what_a_replay_made_of_it() {
     let written = house.patch("/api/people/ada", json!({ "age": 37 })).commit().to_owned();
     // Whoever came first, the push or this, the write is on top of theirs now.
     assert_eq!(house.server.reload().status, 200);
-    let read = |wait: u32| {
+    let read = |house: &House| {
         let read = house.server.request(Method::GET, "/api/people/ada");
-        let read = read.header("x-headwater-min-commit", &written);
-        house.server.send(read.header("prefer", format!("wait={wait}")))
+        house.server.send(read.header("x-headwater-min-commit", &written))
     };
-    let answer = read(0);
+    let answer = read(&house);
     assert_eq!((answer.status, &answer.json()["age"]), (200, &json!(37)));
     assert_ne!(answer.commit(), written);
     // It is known only as long as the process lives.
     house.server.restart();
-    read(0).problem(503, "not_yet");
+    read(&house).problem(503, "not_yet");
 }
 
 #[test]

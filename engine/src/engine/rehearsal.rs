@@ -210,11 +210,12 @@ mod tests {
                     states: states.clone(),
                     status: status.clone(),
                     rewrites: Rewrites::Replay,
+                    role: engine.role.clone(),
                 },
                 holds: Holds { states: states.clone(), status: status.clone() },
                 load: LoadOptions::default(),
                 limits: AdmissionLimits::default(),
-                rewrites: Rewrites::Replay,
+                following: engine.following.clone(),
                 states,
                 status,
             };

@@ -345,6 +345,7 @@ impl Attempt<'_> {
         let error = match error {
             PackError::Held(_) => return rejected(TOO_MUCH_WORK, error.into()),
             PackError::ObjectTooLarge => return rejected("object_too_large", error.into()),
+            PackError::TooManyObjects(_) => return rejected("too_many_objects", error.into()),
             PackError::Pack(error) => error,
         };
         if is_of_our_side(&error) {

@@ -27,6 +27,9 @@ const OVERHEAD: u64 = 64 << 10;
 /// The kind of ids in a pack.
 const SHA1: gix::hash::Kind = gix::hash::Kind::Sha1;
 
+/// The most objects of a pack. Each takes some 150 bytes while the pack is received.
+const OBJECTS: usize = 4_000_000;
+
 /// The memory that receiving a pack may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PackLimits {
@@ -51,9 +54,12 @@ pub(super) enum PackError {
     /// Its deltas would hold too much.
     #[error("applying the deltas would hold {0} bytes at once")]
     Held(u64),
-    /// One of its objects is compressed into more bytes than the largest object may have.
+    /// One of its objects is larger than the largest may be.
     #[error("an object is too large")]
     ObjectTooLarge,
+    /// It has more objects than any fetch may bring.
+    #[error("it has {0} objects, more than {OBJECTS}")]
+    TooManyObjects(usize),
     /// It is damaged, or cannot be read or written.
     #[error("the pack cannot be written")]
     Pack(#[source] gix::Error),
@@ -85,13 +91,19 @@ pub(super) fn receive(
         SHA1,
     )?;
     let version = read.version();
+    // gix reserves memory for as many as the pack says that it has.
+    let objects = read.size_hint().0;
+    if objects > OBJECTS {
+        return Err(PackError::TooManyObjects(objects));
+    }
     let read = read.inspect(|_| since.set(0));
     let level = gix_zlib::Compression::BEST_SPEED;
     let whole = data::input::LookupRefDeltaObjectsIter::new(read, bases, level);
     let written = tempfile::NamedTempFile::new_in(folder).map_err(ours)?;
     let output = PackFile(BufWriter::with_capacity(64 << 10, written.reopen().map_err(ours)?));
     let entries = data::input::EntriesToBytesIter::new(whole, output, version, SHA1);
-    let mut checked = Checked { entries, chains: Chains::default(), most: limits.held, held: None };
+    let mut checked =
+        Checked { entries, chains: Chains::default(), limits, held: None, is_too_large: false };
     let mut index = tempfile::NamedTempFile::new_in(folder).map_err(ours)?;
     let outcome = index::write_data_iter_to_stream(
         index::Version::default(),
@@ -105,13 +117,16 @@ pub(super) fn receive(
         &mut index,
         interrupt,
         SHA1,
-        usize::try_from(limits.object).ok(),
+        // It would also bound the number of objects. Their sizes are checked before.
+        None,
         version,
     );
     let outcome = match (outcome, checked.held) {
         (Ok(outcome), _) => outcome,
         (Err(_), Some(held)) => return Err(PackError::Held(held)),
-        (Err(_), None) if is_too_long.get() => return Err(PackError::ObjectTooLarge),
+        (Err(_), None) if is_too_long.get() || checked.is_too_large => {
+            return Err(PackError::ObjectTooLarge);
+        }
         (Err(error), None) => return Err(error.into()),
     };
     let offsets = checked.chains.commits();
@@ -193,13 +208,15 @@ impl Seek for PackFile {
     }
 }
 
-/// The entries of a pack, which end with an error if their deltas would hold too much.
+/// The entries of a pack, which end with an error at an object that is too large, or if their deltas
+/// would hold too much.
 struct Checked<I> {
     entries: I,
     chains: Chains,
-    most: u64,
+    limits: PackLimits,
     /// What the deltas would hold, if that is too much.
     held: Option<u64>,
+    is_too_large: bool,
 }
 
 impl<I: Iterator<Item = gix::Result<data::input::Entry>>> Iterator for Checked<I> {
@@ -207,9 +224,15 @@ impl<I: Iterator<Item = gix::Result<data::input::Entry>>> Iterator for Checked<I
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.entries.next() {
-            Some(Ok(entry)) => Some(self.chains.add(&entry).map(|()| entry)),
+            Some(Ok(entry)) => Some(self.chains.add(&entry).and_then(|largest| {
+                self.is_too_large = largest > self.limits.object;
+                if self.is_too_large {
+                    return Err(ours(io::Error::other("an object is too large")));
+                }
+                Ok(entry)
+            })),
             None if self.held.is_none() => {
-                self.held = Some(self.chains.held()).filter(|held| *held > self.most);
+                self.held = Some(self.chains.held()).filter(|held| *held > self.limits.held);
                 self.held.map(|_| Err(ours(io::Error::other("the deltas would hold too much"))))
             }
             end => end,

@@ -3,10 +3,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
+
 use crate::query::columns::KEY;
 use crate::query::{Item, ListQuery};
 use crate::sheet::Sheet;
-use crate::value::{FieldPath, Kind};
+use crate::value::{FieldPath, Json, Kind, Paths};
+
+/// The columns of a table of items, after those of their places.
+pub struct TableColumns {
+    fields: Vec<FieldPath>,
+    paths: Paths,
+}
 
 impl ListQuery {
     /// Returns the columns of the items as a table, in addition to their keys: the requested
@@ -14,10 +22,10 @@ impl ListQuery {
     /// them; if there are none, `None` stands for the element itself.
     ///
     /// Linear in the fields of the sheet.
-    pub fn columns(&self, sheet: &Sheet) -> Option<Vec<FieldPath>> {
+    pub fn columns(&self, sheet: &Sheet) -> Option<TableColumns> {
         let shown = self.fields.as_ref();
         if let Some(fields) = shown.and_then(|projection| projection.fields()) {
-            return Some(fields.to_vec());
+            return Some(TableColumns::of(fields.to_vec()));
         }
         let spec = sheet.spec();
         // If all occurring fields are known, the others would be empty columns.
@@ -38,28 +46,51 @@ impl ListQuery {
         let without = shown.map(|projection| projection.without()).unwrap_or_default();
         let columns = fields.iter().filter(|field| !lies_in_another(field));
         let columns: Vec<_> = columns.filter(|field| !without.contains(field)).cloned().collect();
-        (self.unnest.is_none() || !columns.is_empty()).then_some(columns)
+        let has_columns = self.unnest.is_none() || !columns.is_empty();
+        has_columns.then(|| TableColumns::of(columns))
     }
 }
 
-impl Item {
-    /// Returns the value of a field as a cell: a string as is, anything else as JSON, and nothing
-    /// if it is null or missing. Several values form a list. Linear in the text.
-    pub fn cell(&self, field: &FieldPath) -> Cow<'_, str> {
-        let mut values = self.value().all_at(field);
-        if values.is_empty() && self.element.is_none() {
-            values.extend(
-                self.record.value.path_fields().into_iter().flat_map(|it| it.all_at(field)),
-            );
+impl TableColumns {
+    fn of(fields: Vec<FieldPath>) -> Self {
+        Self { paths: Paths::new(&fields), fields }
+    }
+
+    /// Returns the names of the columns.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.fields.iter().map(FieldPath::as_str)
+    }
+
+    /// Returns the cells of an item: a string as is, anything else as JSON, and nothing for what is
+    /// null or missing. Several values form a list.
+    ///
+    /// Linear in the text of the item and in the number of columns.
+    pub fn cells<'i>(&self, item: &'i Item) -> Vec<Cow<'i, str>> {
+        let mut values: Vec<SmallVec<[Json<'i>; 1]>> = vec![SmallVec::new(); self.fields.len()];
+        self.paths.visit_whole(item.value(), &mut |at, json| values[at].push(json));
+        if item.element.is_none()
+            && let Some(path_fields) = item.record.value.path_fields()
+        {
+            // What the path has counts where the file has nothing.
+            let is_missing: Vec<bool> = values.iter().map(SmallVec::is_empty).collect();
+            self.paths.visit_whole(path_fields, &mut |at, json| {
+                if is_missing[at] {
+                    values[at].push(json);
+                }
+            });
         }
-        match &values[..] {
-            [] => Cow::Borrowed(""),
-            [one] if one.kind() == Kind::String => one.as_string().unwrap_or_default(),
-            [one] => Cow::Borrowed(one.text()),
-            several => {
-                let texts: Vec<_> = several.iter().map(|json| json.text()).collect();
-                Cow::Owned(format!("[{}]", texts.join(",")))
-            }
+        values.iter().map(|values| cell(values)).collect()
+    }
+}
+
+fn cell<'a>(values: &[Json<'a>]) -> Cow<'a, str> {
+    match values {
+        [] => Cow::Borrowed(""),
+        [one] if one.kind() == Kind::String => one.as_string().unwrap_or_default(),
+        [one] => Cow::Borrowed(one.text()),
+        several => {
+            let texts: Vec<_> = several.iter().map(|json| json.text()).collect();
+            Cow::Owned(format!("[{}]", texts.join(",")))
         }
     }
 }
@@ -87,7 +118,7 @@ mod tests {
             value: Value::new(&value),
         };
         let item = Item::from(Arc::new(record));
-        for (field, cell) in [
+        let cells = [
             ("s", "=1+1"),
             ("n", "1.5"),
             ("t", "[\"a\",2]"),
@@ -96,8 +127,8 @@ mod tests {
             ("o.y", "z"),
             ("l.x", "[1,\"b\"]"),
             ("nothing", ""),
-        ] {
-            assert_eq!(item.cell(&FieldPath::new(field)), cell, "{field}");
-        }
+        ];
+        let columns = TableColumns::of(cells.map(|(name, _)| FieldPath::new(name)).to_vec());
+        assert_eq!(columns.cells(&item), cells.map(|(_, cell)| cell));
     }
 }

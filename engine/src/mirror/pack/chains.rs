@@ -37,13 +37,15 @@ struct Link {
 }
 
 impl Chains {
-    /// Adds the next object of the pack.
+    /// Adds the next object of the pack. Returns the largest size, in bytes, that making it takes: of
+    /// the object, its delta or its base.
     ///
     /// # Errors
     ///
     /// Fails if it is a delta that does not tell its sizes, or whose base is not before it.
-    pub(super) fn add(&mut self, entry: &Entry) -> gix::Result<()> {
+    pub(super) fn add(&mut self, entry: &Entry) -> gix::Result<u64> {
         let offset = entry.pack_offset;
+        let mut largest = entry.decompressed_size;
         let mut link = Link {
             offset,
             size: u32::try_from(entry.decompressed_size).unwrap_or(u32::MAX),
@@ -56,7 +58,9 @@ impl Chains {
             Header::OfsDelta { base_distance } => {
                 let base = Header::verified_base_pack_offset(offset, base_distance);
                 let base = base.and_then(|base| self.at(base)).ok_or_else(damaged)?;
-                link.size = u32::try_from(self.sizes(entry)?.1).unwrap_or(u32::MAX);
+                let (base_size, size) = self.sizes(entry)?;
+                largest = largest.max(base_size).max(size);
+                link.size = u32::try_from(size).unwrap_or(u32::MAX);
                 link.base = u32::try_from(base).ok();
                 let base = &mut self.links[base];
                 link.kind = base.kind;
@@ -65,6 +69,7 @@ impl Chains {
             }
             Header::RefDelta { base_id } => {
                 let (base_size, size) = self.sizes(entry)?;
+                largest = largest.max(base_size).max(size);
                 link.size = u32::try_from(size).unwrap_or(u32::MAX);
                 let known = self.named.entry(base_id).or_default();
                 *known = base_size.max(*known);
@@ -72,7 +77,7 @@ impl Chains {
             Header::Commit | Header::Tree | Header::Blob | Header::Tag => {}
         }
         self.links.push(link);
-        Ok(())
+        Ok(largest)
     }
 
     /// Returns the most bytes of bases that one thread will hold at once.

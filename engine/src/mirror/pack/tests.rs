@@ -31,8 +31,8 @@ impl Draft {
         offset
     }
 
-    /// Adds a delta on the entry at `base` that replaces the last four of its `size` bytes.
-    fn change(&mut self, base: usize, size: usize, end: &[u8; 4]) -> usize {
+    /// Returns how the next entry names its base, which is at `base`.
+    fn reference(&self, base: usize) -> Vec<u8> {
         let mut distance = 12 + self.bytes.len() - base;
         let mut reference = vec![(distance & 0x7f) as u8];
         distance >>= 7;
@@ -41,6 +41,12 @@ impl Draft {
             reference.insert(0, 0x80 | (distance & 0x7f) as u8);
             distance >>= 7;
         }
+        reference
+    }
+
+    /// Adds a delta on the entry at `base` that replaces the last four of its `size` bytes.
+    fn change(&mut self, base: usize, size: usize, end: &[u8; 4]) -> usize {
+        let reference = self.reference(base);
         let sizes =
             [(size & 0x7f) as u8 | 0x80, (size >> 7 & 0x7f) as u8 | 0x80, (size >> 14) as u8];
         let kept = size - 4;
@@ -116,6 +122,58 @@ fn an_object_that_is_sent_in_more_bytes_than_it_may_have_is_not_kept() {
     assert_eq!(files, 0);
     let (result, files) = written(&pack, PackLimits { object: 4 << 20, ..LIMITS });
     assert_eq!((result.unwrap().objects, files), (1, 2));
+}
+
+#[test]
+fn an_object_that_is_larger_than_it_may_be_is_refused_whatever_it_is_stored_as() {
+    let blob = |size: usize| {
+        let mut draft = Draft::default();
+        draft.add(3, &[], &vec![0; size]);
+        draft.finish()
+    };
+    let delta = |base: usize, made: usize| {
+        let mut draft = Draft::default();
+        let offset = draft.add(3, &[], &vec![0; base.min(MIB)]);
+        let size = |size: usize| [0, 7, 14, 21].map(|shift| (size >> shift) as u8 | 0x80);
+        let (reference, end) = (draft.reference(offset), [0, 1, b'x']);
+        draft.add(6, &reference, &[&size(base)[..], &[0], &size(made), &end].concat());
+        draft.finish()
+    };
+    for (what, pack) in [
+        ("a blob", blob(2 * MIB + 1)),
+        ("what a delta makes", delta(MIB, 3 * MIB)),
+        ("the base of a delta", delta(3 * MIB, 1)),
+    ] {
+        let (result, files) = written(&pack, LIMITS);
+        assert!(matches!(result, Err(PackError::ObjectTooLarge)), "{what}: {result:?}");
+        assert_eq!(files, 0);
+    }
+    let (result, _) = written(&blob(2 * MIB), LIMITS);
+    assert_eq!(result.unwrap().objects, 1);
+}
+
+#[test]
+fn a_pack_may_have_more_than_a_million_objects_and_not_say_so_of_any_number() {
+    let mut draft = Draft::default();
+    // The same small file, many times: what counts is the number of entries.
+    draft.add(3, &[], b"1");
+    let entry = draft.bytes.clone();
+    let count = 1_100_000;
+    draft.bytes = entry.repeat(count as usize);
+    draft.objects = count;
+    let (result, files) = written(&draft.finish(), LIMITS);
+    assert_eq!((result.unwrap().objects, files), (count, 2));
+    for said in [4_000_001, u32::MAX] {
+        let mut draft = Draft::default();
+        draft.add(3, &[], b"1");
+        draft.objects = said;
+        let (result, files) = written(&draft.finish(), LIMITS);
+        assert!(
+            matches!(result, Err(PackError::TooManyObjects(n)) if n == said as usize),
+            "{result:?}"
+        );
+        assert_eq!(files, 0);
+    }
 }
 
 #[test]
