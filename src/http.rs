@@ -38,6 +38,7 @@ mod named_commits;
 mod header_names;
 mod openapi;
 mod parameters;
+mod peer_access;
 mod peers;
 mod historical_states;
 mod wait_time;
@@ -80,7 +81,8 @@ pub use changes::followers::Audience;
 pub use changes::pass_on;
 pub use historical_states::{Asker, HistoricalStates};
 pub use middleware::Middleware;
-pub use peers::{PeerAccess, peer_address};
+pub use peer_access::PeerAccess;
+pub use peers::peer_address;
 pub use route::{Group, Route, Snapshots};
 pub use unsent_bytes::UnsentBytes;
 

@@ -12,7 +12,7 @@ use super::blocking::Blocking;
 use super::body_stream::BodyStreams;
 use super::changes::followers::Audience;
 use super::historical_states::HistoricalStates;
-use super::peers::PeerAccess;
+use super::peer_access::PeerAccess;
 use super::source::Source;
 use super::unsent_bytes::UnsentBytes;
 use crate::coming::Coming;

@@ -13,18 +13,11 @@ use axum::response::Response;
 use headwater_engine::mirror::GitRequest;
 
 use super::app::App;
-use super::body_stream::{BodyStreams, CHUNK};
+use super::body_stream::CHUNK;
+use super::peer_access::PeerAccess;
 use super::request_snapshot::not_ready;
 use super::source::Source;
-use crate::config::Keyring;
 use crate::wire::{ApiError, Code};
-
-/// The number of packs that are sent at once to replicas that name a commit they have. Each is a
-/// process of its own.
-const FETCHES: usize = 14;
-
-/// The same for replicas that have none. Each of these packs is the whole history.
-const CLONES: usize = 2;
 
 /// The largest request, in bytes. A replica names at most some hundred commits.
 const REQUEST: usize = 256 << 10;
@@ -39,20 +32,6 @@ const PATH: &str = "/api/_internal/git";
 const GREETING: HeaderValue =
     HeaderValue::from_static("application/x-git-upload-pack-advertisement");
 const RESULT: HeaderValue = HeaderValue::from_static("application/x-git-upload-pack-result");
-
-/// Lets other replicas fetch, a few at a time.
-pub struct PeerAccess {
-    keys: Keyring,
-    fetches: BodyStreams,
-    clones: BodyStreams,
-}
-
-impl PeerAccess {
-    /// Returns access for replicas that know one of `keys`.
-    pub fn new(keys: Keyring) -> Self {
-        Self { keys, fetches: BodyStreams::new(FETCHES), clones: BodyStreams::new(CLONES) }
-    }
-}
 
 /// Returns the address of the git repository of the replica whose internal side is at `url`,
 /// including its base path.
