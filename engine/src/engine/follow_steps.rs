@@ -78,6 +78,10 @@ impl Reloader {
     /// Fetches the commits of `target` that are not in the mirror, from the first source that has
     /// them.
     fn obtain(&self, target: &FollowTarget) -> Result<(), ReloadError> {
+        if target.head.is_zero() && self.repository.head().is_some() {
+            // A branch never goes back to nothing, whoever says so.
+            return Err(ReloadError::CannotFollow { commit: target.head, source: None });
+        }
         let _lane = self.repository.lane();
         for commit in target.commits() {
             let mut last = None;

@@ -586,6 +586,30 @@ fn another_source_is_asked_where_one_does_not_have_the_commit() {
 }
 
 #[test]
+fn a_branch_does_not_go_back_to_nothing() {
+    let fleet = Fleet::new();
+    let follower = fleet.follower("follower");
+    let before = follower.snapshot();
+    let nothing = FollowTarget { head: CommitId::ZERO, synced: None, ..fleet.target() };
+    assert_eq!(result(&follow(&follower, nothing)), Err(FailureKind::CannotFollow));
+    assert!(Arc::ptr_eq(&follower.snapshot(), &before));
+}
+
+#[test]
+fn replicas_of_a_remote_without_commits_begin_with_nothing() {
+    let mut fleet = Fleet::of(Upstream::new(), |config| config.branch = Some("published".into()));
+    let follower = fleet.follower("follower");
+    assert!(follower.snapshot().commit().is_zero());
+    let outcome = result(&follow(&follower, fleet.target())).unwrap();
+    assert_eq!(outcome.kind, OutcomeKind::Unchanged);
+    let first = fleet.upstream.commit("first").put(".gitsheets/people.toml", DEFINITION);
+    first.put("people/jane.toml", "id = 1\n").push();
+    fleet.run(RequestKind::Reload).unwrap();
+    result(&follow(&follower, fleet.target())).unwrap();
+    is_with(&follower, &fleet.leader, &fleet.mirror("follower"));
+}
+
+#[test]
 fn a_digest_that_no_build_has_is_refused_until_the_leader_says_another() {
     let mut fleet = Fleet::new();
     let follower = fleet.follower("follower");
