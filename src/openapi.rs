@@ -14,6 +14,7 @@ mod name;
 mod options;
 mod operation;
 mod parameters;
+mod partial;
 mod error_responses;
 mod search;
 mod sheets;
@@ -46,7 +47,7 @@ pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<V
             break;
         }
         sheet.add_paths(offer, &mut paths);
-        sheet.add_schemas(&mut schemas);
+        sheet.add_schemas(&sheets, &mut schemas);
     }
     budget.check()?;
     let mut add = |path: &str, item: Value| drop(paths.insert(path.to_owned(), item));

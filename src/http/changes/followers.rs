@@ -293,8 +293,10 @@ struct Round {
 impl Group {
     fn tell(&self, to: CommitId, told: Option<&DeltaText>) {
         match told {
-            // A follower of everything learns of every commit.
-            Some(told) if told.is_empty() && !self.watched.is_all() => {}
+            // A follower of everything gets an event for every commit; others only learn of it.
+            Some(told) if told.is_empty() && !self.watched.is_all() => {
+                self.members.iter().for_each(|member| member.queue.move_to(to));
+            }
             told => {
                 let event = told.map_or_else(|| resync(to), DeltaText::event);
                 self.members.iter().for_each(|member| member.queue.push(event.clone(), to));
@@ -335,6 +337,7 @@ pub(super) mod tests {
     use headwater_engine::sheet::Sheet;
 
     use super::super::delta_text::tests::{commit, delta, watching};
+    use super::super::queue::position;
     use super::*;
     use crate::config::TrustedProxies;
     use crate::feed::tests::forward;
@@ -394,7 +397,8 @@ pub(super) mod tests {
             assert_eq!(events[0].as_ptr(), first.as_ptr());
         }
         assert_eq!(taken(&of_people).await.len(), 1);
-        assert!(taken(&of_tags).await.is_empty(), "nothing in their sheet has changed");
+        let nothing = [position(commit(2))];
+        assert_eq!(taken(&of_tags).await, nothing, "nothing in their sheet has changed");
     }
 
     #[tokio::test]
