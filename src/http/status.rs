@@ -68,7 +68,11 @@ pub(super) async fn ready(
     })?;
     let status = app.live.engine().ok_or_else(not_ready)?.status();
     if let Some(pinned) = status.pinned {
-        return Ok(format!("ready, and pinned to {}\n", pinned.commit));
+        // Everybody may ask this, also of a server that shows nothing without a credential.
+        return Ok(match app.access.tells_readers_apart() {
+            true => "ready, and pinned\n".to_owned(),
+            false => format!("ready, and pinned to {}\n", pinned.commit),
+        });
     }
     let lag = lag_seconds(&status);
     if query.max_lag.is_some_and(|max| lag > max) {

@@ -159,6 +159,7 @@ fn put(name: &str) -> Batch {
         actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
+        view: headwater_engine::view::View::PUBLIC,
         message: format!("put {name}"),
         trailers: vec![],
         repeat: None,
