@@ -482,7 +482,7 @@ pub(super) mod tests {
         let join = |number: usize| {
             let watched = Watched::new(view_of(&sheets[number % 20]), Vec::new(), &[], None);
             let source = Source::at([192, 0, 2, (number / 20) as u8].into());
-            hall.audience.join(&hall.feed, watched, source).unwrap()
+            hall.join_from(source, watched)
         };
         let followers: Vec<_> = (0..1_000).map(join).collect();
         let public = transition.seen_by(&View::PUBLIC);
@@ -618,7 +618,7 @@ pub(super) mod tests {
         let public = hall.join(&[]);
         let watched = Watched::new(view_of("plans"), Vec::new(), &[], None);
         let source = Source::at([192, 0, 2, 1].into());
-        let private = hall.audience.join(&hall.feed, watched, source).unwrap();
+        let private = hall.join_from(source, watched);
         hall.feed.publish(&forward(&delta(1, 1, 0, 0)));
         hall.feed.close();
         hall.run(listener).await;
