@@ -195,8 +195,8 @@ pub(super) fn schemas() -> Map<String, Value> {
             "additionalProperties": { "type": "object", "additionalProperties": true },
         },
         "IncludedCut": {
-            "description": "Whether there are more records than shown.",
-            "const": true,
+            "description": "True if there are more records than shown; otherwise absent.",
+            "type": "boolean",
         },
         "Hits": {
             "type": "object",
@@ -237,8 +237,9 @@ pub(super) fn schemas() -> Map<String, Value> {
             },
         },
         "Relaxed": {
-            "description": "Fewer than ten records have all words, so those with some of them follow.",
-            "const": true,
+            "description": "True if fewer than ten records have all words, so that those with some of \
+                            them follow; otherwise absent.",
+            "type": "boolean",
         },
         "Sheets": {
             "type": "object",
@@ -391,8 +392,8 @@ fn status() -> Value {
             },
             "last": schema("Reload"),
             "demo": {
-                "const": true,
-                "description": "Whether this is the demonstration, in which everybody may push.",
+                "type": "boolean",
+                "description": "True in the demonstration, in which everybody may push; otherwise absent.",
             },
         },
     })
@@ -408,8 +409,9 @@ fn told() -> Value {
             "description": "Whether the remote has it; null without a remote.",
         },
         "repeated": {
-            "const": true,
-            "description": "The request was answered before, by its idempotency key.",
+            "type": "boolean",
+            "description": "True if an earlier request with the same idempotency key did it; \
+                            otherwise absent.",
         },
     })
 }

@@ -57,7 +57,11 @@ pub(super) fn part(schema: &Value) -> Value {
                 Value::Object(all.collect())
             }
             ("enum", Value::Array(values)) if values.iter().all(is_scalar) => inside.clone(),
-            ("const", value) if is_scalar(value) => inside.clone(),
+            // Generators read an optional constant as one that is always there.
+            ("const", value) if is_scalar(value) => {
+                part.insert("enum".into(), json!([value]));
+                continue;
+            }
             _ => continue,
         };
         part.insert(keyword.clone(), kept);
@@ -108,6 +112,7 @@ mod tests {
                 "either": { "oneOf": [{ "type": "string" }, { "required": ["x"] }] },
                 "slug": { "$ref": "#/components/schemas/people/$defs/slug" },
                 "one": { "const": { "a": 1 } },
+                "kind": { "const": "person" },
             },
             "additionalProperties": false,
             "if": { "required": ["stage"] },
@@ -123,6 +128,7 @@ mod tests {
                 "either": { "anyOf": [{ "type": "string" }, {}] },
                 "slug": {},
                 "one": {},
+                "kind": { "enum": ["person"] },
             },
             "additionalProperties": false,
         });

@@ -94,6 +94,10 @@ class Follower:
         if self.is_over:
             raise SystemExit(f"a follower ended with {self.process.wait()}")
         if not there:
+            assert self.process.stdin is not None
+            self.process.stdin.write("?\n")
+            self.process.stdin.flush()
+            self.reader.join(2)
             raise SystemExit(f"{self.newest} instead of {commit} after {PATIENCE} s")
 
 

@@ -70,8 +70,10 @@ async def main(address: str) -> None:
         for part, live in copies:
             await live.__aenter__()
             tasks.create_task(keep(f"python {part}", part, live))
-        # The test ends the input when it is over.
-        await loop.run_in_executor(None, sys.stdin.read)
+        # The test ends the input when it is over, and writes to it when it wants to know why a copy
+        # is behind.
+        while await loop.run_in_executor(None, sys.stdin.readline):
+            print(*(live.status for _, live in copies), sep="\n", file=sys.stderr)
         for _, live in copies:
             await live.close()
             assert not live.status.connected
@@ -84,7 +86,8 @@ def main_of_threads(address: str) -> None:
             show_state("python thread", "whole", live)
             thread = threading.Thread(target=keep_in_thread, args=("python thread", "whole", live))
             thread.start()
-            sys.stdin.read()
+            while sys.stdin.readline():
+                print(live.status, file=sys.stderr)
         thread.join()
         assert not live.status.connected
 

@@ -1,4 +1,5 @@
 import { Backoff, pause, type Waits } from "./backoff.js";
+import { Patience } from "./patience.js";
 import { HeadwaterError, passes, type Problem, RefusedError, TransportError } from "./problem.js";
 
 /** The header that names the commit of an answer. */
@@ -67,11 +68,10 @@ export class Connection {
   async call<T>(request: Outgoing, read: (response: Response) => Promise<T>): Promise<T> {
     const backoff = new Backoff(this.waits);
     for (let left = this.options.retries ?? 3; ; left -= 1) {
-      const time = AbortSignal.timeout(this.options.timeout ?? 30_000);
-      const signal = request.signal ? AbortSignal.any([request.signal, time]) : time;
+      const patience = new Patience(this.options.timeout ?? 30_000, request.signal);
+      const { signal } = patience;
       try {
-        const response = await this.send({ ...request, signal });
-        return await reading(() => read(response));
+        return await reading(() => patience.for(async () => read(await this.send({ ...request, signal }))));
       } catch (error) {
         request.signal?.throwIfAborted();
         if (left <= 0 || !passes(error)) throw error;

@@ -14,7 +14,7 @@ export async function* lines(response: Response, heard: () => void): AsyncGenera
       yield* found;
     }
   } finally {
-    // This closes the connection if the caller has had enough.
-    await reader.cancel().catch(() => undefined);
+    // This closes the connection if the caller has had enough. Nobody waits for that.
+    reader.cancel().catch(() => undefined);
   }
 }

@@ -3,6 +3,7 @@ import { type Part, selecting } from "./conditions.js";
 import { type Connection, commitOf, type Outgoing, reading, requestedWait } from "./connection.js";
 import { EventParser, type ServerEvent } from "./events.js";
 import { lines } from "./lines.js";
+import { Patience } from "./patience.js";
 import { HeadwaterError, passes, RefusedError, TransportError } from "./problem.js";
 import { applied, type Change, difference, loaded, type State, type ToldChange } from "./state.js";
 
@@ -293,24 +294,16 @@ export class Live<T> {
     request: Outgoing,
     read: (response: Response, heard: () => void) => Promise<R>,
   ): Promise<R> {
-    const silence = new AbortController();
-    const patience = this.part.options.patience ?? PATIENCE;
-    const giveUp = (): void => silence.abort(new Error(`nothing arrived for ${patience} ms`));
-    let timer = setTimeout(giveUp, patience);
+    const patience = new Patience(this.part.options.patience ?? PATIENCE, this.#closing.signal);
     const heard = (): void => {
+      patience.renew();
       this.#heardAt = Date.now();
-      clearTimeout(timer);
-      timer = setTimeout(giveUp, patience);
     };
-    const signal = AbortSignal.any([this.#closing.signal, silence.signal]);
-    try {
-      return await reading(async () => {
-        const response = await this.connection.send({ ...request, signal });
-        heard();
-        return read(response, heard);
-      });
-    } finally {
-      clearTimeout(timer);
-    }
+    const work = async (): Promise<R> => {
+      const response = await this.connection.send({ ...request, signal: patience.signal });
+      heard();
+      return read(response, heard);
+    };
+    return reading(() => patience.for(work));
   }
 }

@@ -52,8 +52,9 @@ const copies = await Promise.all(
     return { live, told: follow(part, live) };
   }),
 );
+// The test ends the input when it is over, and writes to it when it wants to know why a copy is behind.
 for await (const _ of process.stdin) {
-  // The test ends the input when it is over.
+  for (const { live } of copies) console.error(live.status, live.status.error?.message);
 }
 for (const { live, told } of copies) {
   await live.close();
