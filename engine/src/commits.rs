@@ -244,6 +244,46 @@ mod tests {
         assert_eq!(read(1, 1, &now), (second, 0), "it is known");
         // A walk goes on behind what is known.
         assert_eq!(read(0, 9, &now).0, all);
-        assert_eq!(read(0, 9, &now), (all, 0));
+        assert_eq!(read(0, 9, &now), (all.clone(), 0));
+        // A state that may disclose other things of them begins anew.
+        let inferred = now.clone();
+        inferred.take_commit_counts(&now);
+        assert_ne!(read(0, 9, &inferred).1, 0);
+    }
+
+    #[test]
+    fn what_commits_changed_is_known_to_the_next_state_where_nothing_is_hidden() {
+        let mut upstream = Upstream::new();
+        let shown = "[sheets.people]\nformat = \"toml\"\n";
+        let (hiding, private) =
+            (format!("{shown}hidden = \"h\"\n"), format!("{shown}public = false\n"));
+        let mut commits = Vec::new();
+        for (n, definitions) in [shown, shown, &hiding, &hiding, &private].iter().enumerate() {
+            let commit = upstream.commit("c").put("headwater.toml", *definitions);
+            commits.push(commit.put("people/b.toml", format!("n = {n}\n")).push());
+        }
+        let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+        let objects = mirror.objects().unwrap();
+        let any = Budget::unlimited();
+        let mut before: Option<Snapshot> = None;
+        for (commit, is_known) in commits.iter().zip([false, true, false, false, false]) {
+            let now = load(&objects, commit.parse().unwrap(), &LoadOptions::default()).unwrap();
+            if let Some(before) = &before {
+                now.take_commit_counts(before);
+            }
+            let options = LoadOptions { progress: Arc::default(), ..LoadOptions::default() };
+            let first: CommitId = commits[0].parse().unwrap();
+            let state = load(&objects, first, &LoadOptions::default()).unwrap();
+            let walk = Walk::from(&objects, &state, Disclosure::by(&now), &options);
+            let line = Line { from: first, above: None };
+            Log::read(walk, line, &[], 1, Effort { awaited: &any, part: &any }).unwrap();
+            let made = now.commit_counts().get_or_make(first, || Err(()));
+            let is_shared = before.as_ref().is_some_and(|before| {
+                let known = before.commit_counts().get_or_make(first, || Err(()));
+                known.is_ok_and(|known| made.is_ok_and(|made| Arc::ptr_eq(&known, &made)))
+            });
+            assert_eq!(is_shared, is_known, "{commit}");
+            before = Some(now);
+        }
     }
 }

@@ -530,8 +530,8 @@ impl Engine {
     }
 
     /// Lists the commits in the history of `from` that touched the record, a key of a sheet of the
-    /// published state `now`, newest first. `page` is the number of commits to skip and the most to
-    /// return; `effort` limits the cost. See [`history`](crate::history::history). A key that the
+    /// published state `now`, newest first. `page` is the number of commits listed before and the most to
+    /// list; `effort` limits the cost. See [`history`](crate::history::history). A key that the
     /// sheet cannot have belongs to other files and has no history; neither does a record that is
     /// hidden in `now`, or that cannot be read there and may be hidden.
     ///

@@ -1,5 +1,7 @@
 //! The history of one record: the commits that touched it, and what each changed.
 
+mod bookmarks;
+
 use std::collections::{HashMap, HashSet};
 
 use crate::budget::{Budget, TooCostly};
@@ -13,6 +15,9 @@ use crate::options::LoadOptions;
 use crate::sheet::hides;
 use crate::tables::{LookupResult, seek};
 use crate::value::Value;
+
+pub use bookmarks::Bookmarks;
+use bookmarks::HistoryName;
 
 /// The number of bytes of file versions that one page of a history may read: a tenth of a second of
 /// work. The page ends there, at the same commit for every caller.
@@ -113,11 +118,9 @@ pub struct Version {
 /// One page of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versions {
-    /// The commits, newest first.
+    /// The commits, newest first. The next page is behind those listed so far; it may go on where this
+    /// one ended with fewer than it may have.
     pub items: Vec<Version>,
-    /// The number of touches before the next page, including those that are not public and those
-    /// of other records in the same file.
-    pub looked_at: usize,
     /// Whether there are no more that are public.
     pub ended: bool,
 }
@@ -155,8 +158,8 @@ const TOUCHES: usize = 100;
 const WALKS: usize = 4;
 
 /// Returns the commits in the history of `from` that touched the record `key` of `spec` in the
-/// files at `paths`, of which there must be at least one: at most `limit`, after skipping the first
-/// `skip`.
+/// files at `paths`, of which there must be at least one: at most `limit`, after the first `listed` of
+/// those that are listed.
 ///
 /// Every version is read by the rules of `spec`, whatever the rules were at the time; a version
 /// that these rules hide counts as absent. A version that cannot be read, or that exceeds the
@@ -166,7 +169,8 @@ const WALKS: usize = 4;
 /// A page ends only at a listed commit behind which another one is listed, at the end of the
 /// history, or where it has cost what it may: what is not public neither fills a page nor begins
 /// one. The first page of a record in a file of its own ends the history if it lists nothing,
-/// whatever is behind: otherwise it would tell that the record existed.
+/// whatever is behind: otherwise it would tell that the record existed. A page that ends by its cost
+/// before it lists anything goes on from there when it is asked for again: `bookmarks` has the place.
 ///
 /// Walks the history with the git program, at most four times, and reads the versions, 4 MiB of
 /// them. For files of many records, it reads every version on the way, up to 32 MiB and one
@@ -179,7 +183,8 @@ pub fn history(
     (mirror, objects): (&Mirror, &Objects),
     (spec, key, paths): (&SheetSpec, &str, &[Whereabouts]),
     from: CommitId,
-    (skip, limit): (usize, usize),
+    (listed, limit): (usize, usize),
+    bookmarks: &Bookmarks,
     options: &LoadOptions,
     effort: Effort<'_>,
 ) -> Result<Versions, HistoryError> {
@@ -193,15 +198,17 @@ pub fn history(
     let held = HashMap::new();
     let mut contents = Contents { spec, key, paths, options, effort, held, bytes: 0 };
     let may_be_list = (0..paths.len()).any(|place| contents.may_be_list(place));
-    let mut found = Versions { items: Vec::new(), looked_at: 0, ended: false };
-    let mut looked_at = 0;
+    let mut found = Versions { items: Vec::new(), ended: false };
+    let name = HistoryName::of(spec, key, from, names.iter());
+    let begin = bookmarks.before(name, listed);
+    let mut place = begin;
     'page: for walk in 0..WALKS {
         // One more than are listed says whether there is another page.
         let asked = match walk == 0 && !may_be_list {
             true => limit.saturating_add(1),
             false => limit.saturating_add(1).max(TOUCHES),
         };
-        let touches = mirror.touched(from, &names, skip + looked_at, asked).map_err(git)?;
+        let touches = mirror.touched(from, &names, place.touches, asked).map_err(git)?;
         if !may_be_list {
             contents.read_all(mirror, &touches).map_err(git)?;
         }
@@ -212,30 +219,32 @@ pub fn history(
             let is_unread = !may_be_list && !files().all(|file| contents.holds(file));
             let is_much = may_be_list && contents.bytes > LIST_BYTES;
             let is_costly = is_much || effort.part.check().is_err();
-            if is_unread || looked_at > 0 && is_costly {
+            if is_unread || place.touches > begin.touches && is_costly {
                 break 'page;
             }
-            looked_at += 1;
             files().for_each(|file| contents.read(objects, file));
             effort.awaited.check()?;
             let is_list = files().any(|file| contents.may_be_list(file.place));
             let sides = [contents.side(before), contents.side(after)];
-            let Some((event, fields)) = event(sides, is_list) else { continue };
-            if found.items.len() == limit {
+            let event = event(sides, is_list);
+            if event.is_some() && place.listed == listed.saturating_add(limit) {
+                bookmarks.keep(name, place);
                 return Ok(found);
             }
-            found.items.push(version(objects, commit, event, fields)?);
-            found.looked_at = looked_at;
+            place.touches += 1;
+            let Some((event, fields)) = event else { continue };
+            if place.listed >= listed {
+                found.items.push(version(objects, commit, event, fields)?);
+            }
+            place.listed += 1;
         }
         if last {
             found.ended = true;
             return Ok(found);
         }
     }
-    if found.items.len() < limit {
-        found.looked_at = looked_at;
-    }
-    found.ended = !may_be_list && found.items.is_empty() && skip == 0;
+    bookmarks.keep(name, place);
+    found.ended = !may_be_list && found.items.is_empty() && listed == 0;
     Ok(found)
 }
 

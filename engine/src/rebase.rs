@@ -6,10 +6,10 @@
 //! because the remote has the same change, is dropped. So is one whose request the remote has, by its
 //! idempotency key: its author sent it twice and meant it once.
 
+mod brought;
 mod lists;
 mod merge;
 mod moved;
-mod new_records;
 mod record_edit;
 mod requests;
 
@@ -29,8 +29,8 @@ use crate::report::LostField;
 use crate::tables::Source;
 use crate::value::Kind;
 use crate::write::repeat_of;
+use brought::Brought;
 use lists::{LARGEST_LIST, Lists, Side};
-use new_records::NewRecords;
 use requests::Requests;
 
 /// The largest file that is merged; a larger one counts as one field.
@@ -116,7 +116,12 @@ pub struct Rebase {
     /// The requests of the other side, once the first commit with a key is put.
     requests: Option<Requests>,
     lists: Lists,
-    new_records: NewRecords,
+    /// The tree on top of which the first commit was made; `None` before one is put.
+    base: Option<Option<TreeId>>,
+    /// The tree of the other side.
+    their_tree: Option<TreeId>,
+    /// What the other side brought, once it is read.
+    brought: Option<Brought>,
 }
 
 impl Rebase {
@@ -134,7 +139,6 @@ impl Rebase {
         let facts = stage.objects().commit(upstream)?;
         let (tree, seconds) = (Some(facts.tree), facts.committer_time);
         let rebased = Rebased { head: upstream, moves: Vec::new(), made: 0 };
-        let (lists, new_records) = (Lists::default(), NewRecords::default());
         Ok(Self {
             stage,
             layouts,
@@ -144,8 +148,10 @@ impl Rebase {
             rebased,
             upstream,
             requests: None,
-            lists,
-            new_records,
+            lists: Lists::default(),
+            base: None,
+            their_tree: tree,
+            brought: None,
         })
     }
 
@@ -166,14 +172,26 @@ impl Rebase {
             self.rebased.moves.push((commit, same));
             return Ok(());
         }
-        let Self { stage, layouts, committer, tree, seconds, rebased, lists, new_records, .. } =
-            self;
+        let Self {
+            stage,
+            layouts,
+            committer,
+            tree,
+            seconds,
+            rebased,
+            lists,
+            base,
+            their_tree,
+            brought,
+            ..
+        } = self;
         let facts = stage.objects().commit(commit)?;
         let parent = facts.parents.first().map(|parent| stage.objects().commit(*parent));
         let parent = parent.transpose()?.map(|parent| parent.tree);
         let changes = stage.objects().diff(parent, Some(facts.tree))?;
-        let mut merge = Merge { stage, tree: *tree, layouts, lists, new_records };
-        let next = merge.apply(parent, &changes)?;
+        let (base, their_tree) = (*base.get_or_insert(parent), *their_tree);
+        let mut merge = Merge { stage, tree: *tree, layouts, lists, base, their_tree, brought };
+        let next = merge.apply(&changes)?;
         if next == *tree {
             tracing::info!(%commit, "dropping an empty commit: the remote has the same change");
         } else {
@@ -235,17 +253,14 @@ struct Merge<'a> {
     tree: Option<TreeId>,
     layouts: &'a Layouts,
     lists: &'a mut Lists,
-    new_records: &'a mut NewRecords,
+    base: Option<TreeId>,
+    their_tree: Option<TreeId>,
+    brought: &'a mut Option<Brought>,
 }
 
 impl Merge<'_> {
-    /// Applies `changes`, which were made on top of `parent`.
-    fn apply(
-        &mut self,
-        parent: Option<TreeId>,
-        changes: &[PathChange],
-    ) -> Result<Option<TreeId>, RebaseError> {
-        let mut added = None;
+    /// Applies `changes`.
+    fn apply(&mut self, changes: &[PathChange]) -> Result<Option<TreeId>, RebaseError> {
         let mut edits = Edits::new();
         let mut lost = BTreeSet::new();
         for PathChange { path, old, new } in changes {
@@ -256,14 +271,10 @@ impl Merge<'_> {
             }
             let theirs = self.entry(path)?;
             if theirs == *new {
-                if let (Some(old), None) = (*old, theirs) {
-                    let added = match &mut added {
-                        Some(added) => added,
-                        none => none.insert(self.added_by_them(parent, changes)?),
-                    };
-                    if self.may_be_moved(&name, old, added)? {
-                        lost.insert(whole(&name));
-                    }
+                if let (Some(old), None) = (*old, theirs)
+                    && self.may_be_moved(&name, old, changes)?
+                {
+                    lost.insert(whole(&name));
                 }
                 continue;
             }
@@ -369,7 +380,15 @@ impl Merge<'_> {
         let Some(theirs) = self.side(source, theirs, known_theirs)? else { return Ok(None) };
         let Some(text) = self.text(ours)? else { return Ok(None) };
         let near = theirs.blob();
-        let mut merged = match lists::merged(source, old, (ours.id, text), theirs) {
+        let mut is_elsewhere = |record: &Json, ours: &Side| -> Result<bool, ObjectError> {
+            let brought = self.brought()?;
+            Ok(brought.may_have(record, |it| {
+                it.path == source.path.as_bytes()
+                    && it.key.as_ref().is_some_and(|key| ours.has(key, &it.now))
+            }))
+        };
+        let merged = lists::merged(source, old, (ours.id, text), theirs, &mut is_elsewhere)?;
+        let mut merged = match merged {
             None => return Ok(None),
             Some(Err(pointers)) => return Ok(Some(Err(pointers))),
             Some(Ok(merged)) => merged,

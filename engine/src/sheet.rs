@@ -13,6 +13,7 @@ mod references;
 mod slot;
 mod confusable_keys;
 mod problem_cache;
+mod visited_holders;
 mod withheld_files;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ use problem_cache::ProblemCache;
 pub(crate) use reference_changes::Moved;
 pub(crate) use references::Link;
 pub use slot::{Claimant, Content, Slot, SlotUpdate};
+pub(crate) use visited_holders::VisitedHolders;
 
 /// The number of changed records from which starting more threads pays off.
 const MANY: usize = 500;

@@ -5,6 +5,7 @@ mod files;
 mod problems;
 mod cached_index;
 mod references;
+mod trial;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +25,7 @@ use crate::report::Counts;
 use crate::search::{
     DocName, Hits, Query, Scope, SearchError, Slot, Slots, Source, Spelling, TextIndex,
 };
-use crate::sheet::{Moved, Served, Sheet, SlotUpdate};
+use crate::sheet::{Moved, Served, Sheet, SlotUpdate, VisitedHolders};
 use crate::skipped_files::PassedOver;
 use crate::view::ByView;
 
@@ -137,6 +138,19 @@ impl Snapshot {
     /// Returns what commits changed, as far as it is known of what this state discloses.
     pub(crate) fn commit_counts(&self) -> &CommitCounts {
         &self.commit_counts
+    }
+
+    /// Takes over what is known of commits from `before`, if both states disclose the same of every
+    /// other: where sheets are declared and hide no records, the definitions alone decide that.
+    pub(crate) fn take_commit_counts(&self, before: &Self) {
+        let hides = |layout: &Layout| layout.sheets().any(|spec| spec.hidden.is_some());
+        if !self.layout.is_inferred()
+            && self.layout.view() == before.layout.view()
+            && self.layout.reads_alike(&before.layout)
+            && !hides(&self.layout)
+        {
+            self.commit_counts.share(&before.commit_counts);
+        }
     }
 
     /// Returns the record that the public sees under `key`, in any Unicode normalization, or
@@ -312,6 +326,18 @@ impl Snapshot {
     /// rebuilt, so `changes` must hold every file of it; the other sheets are shared. Where nothing
     /// can be compared, see [`Layout::redefined`], this must be the empty snapshot.
     pub fn apply(&self, commit: CommitId, layout: Layout, changes: ChangeSet) -> Draft {
+        self.apply_visiting(commit, layout, changes, &mut VisitedHolders::all())
+    }
+
+    /// Does the same, but of the references to records that appear or disappear only for those that
+    /// `visited` chooses. If they are not all, the result is not the state of the commit.
+    fn apply_visiting(
+        &self,
+        commit: CommitId,
+        layout: Layout,
+        changes: ChangeSet,
+        visited: &mut VisitedHolders,
+    ) -> Draft {
         let fresh = self.sheets.is_empty();
         let redefined = self.layout.redefined(&layout).unwrap_or_default();
         let mut sheets: BTreeMap<SheetName, (Sheet, Vec<SlotUpdate>)> = BTreeMap::new();
@@ -376,7 +402,7 @@ impl Snapshot {
                 }
             }
         }
-        references::relate(&mut all, &layout, &moved, fresh);
+        references::relate(&mut all, &layout, &moved, fresh, visited);
         let slots = slots(layout.sheets().map(Arc::as_ref));
         let languages = || layout.sheets().map(|spec| (spec.name.clone(), spec.language));
         let next = |index: &TextIndex| match fresh || !redefined.is_empty() {

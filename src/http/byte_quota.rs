@@ -1,7 +1,8 @@
 //! A budget for the bytes that callers make the server hold, in total and per caller.
 //!
 //! A budget may be *shared*: once it is full, the caller that holds the most loses everything, so that one
-//! who asks for no more than its fair share always gets it, whoever came first.
+//! who asks for no more than its fair share always gets it, whoever came first. Where bytes cannot be taken
+//! back, one caller may have half as much as it leaves to the others, so it is never full.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -24,18 +25,16 @@ struct Quota<K> {
 struct Limits {
     /// For all callers.
     all: usize,
-    /// For one caller.
-    each: usize,
-    when_full: WhenFull,
+    each: Each,
 }
 
-/// What happens to a request when there is no room left for all callers.
+/// How many bytes one caller may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WhenFull {
-    /// It is refused.
-    Refuse,
-    /// If it is within its fair share, who holds the most loses it.
-    Share,
+enum Each {
+    /// Half as many as it leaves to others.
+    HalfOfTheRest,
+    /// So many. If there is no room, one within its fair share gets it from who holds the most.
+    Shared(usize),
 }
 
 #[derive(Debug)]
@@ -77,6 +76,8 @@ impl Limits {
     ///
     /// The fair share is an equal part of everything. Whoever holds the most holds more than that, if there
     /// is no room for a request within it. So what it loses is enough.
+    ///
+    /// A caller that leaves twice as much as it takes leaves a part of it to each one that does the same.
     fn verdict<'k, K: Eq + 'k>(
         &self,
         holders: impl Iterator<Item = (&'k K, usize)> + Clone,
@@ -89,11 +90,15 @@ impl Limits {
         let all = others.clone().map(|(_, held)| held).sum::<usize>().saturating_add(own);
         let fair = self.all / (others.clone().count() + 1);
         let most = others.max_by_key(|(_, held)| *held);
-        match (self.when_full, most) {
-            _ if own > self.each => Verdict::Refused,
-            _ if all <= self.all => Verdict::Granted,
-            (WhenFull::Share, Some((most, _))) if own <= fair => Verdict::GrantedFrom(most),
-            _ => Verdict::Refused,
+        match (self.each, most) {
+            (Each::HalfOfTheRest, _) => match own.saturating_mul(2).saturating_add(all) {
+                needed if needed <= self.all => Verdict::Granted,
+                _ => Verdict::Refused,
+            },
+            (Each::Shared(each), _) if own > each => Verdict::Refused,
+            (Each::Shared(_), _) if all <= self.all => Verdict::Granted,
+            (Each::Shared(_), Some((most, _))) if own <= fair => Verdict::GrantedFrom(most),
+            (Each::Shared(_), _) => Verdict::Refused,
         }
     }
 }
@@ -105,14 +110,16 @@ impl<K: Eq + Hash + Clone> Clone for ByteQuota<K> {
 }
 
 impl<K: Eq + Hash + Clone> ByteQuota<K> {
-    /// Returns room for `all` bytes, of which one caller may have `each`. Who comes too late gets none.
-    pub(super) fn new(all: usize, each: usize) -> Self {
-        Self::of(Limits { all, each, when_full: WhenFull::Refuse })
+    /// Returns room for `all` bytes, of which one caller may have half as many as it leaves to others: the
+    /// first a third of all.
+    pub(super) fn halving(all: usize) -> Self {
+        Self::of(Limits { all, each: Each::HalfOfTheRest })
     }
 
-    /// Returns the same, from which a caller within its fair share always gets what it asks for.
+    /// Returns room for `all` bytes, of which one caller may have `each`. A caller within its fair share
+    /// always gets what it asks for.
     pub(super) fn shared(all: usize, each: usize) -> Self {
-        Self::of(Limits { all, each, when_full: WhenFull::Share })
+        Self::of(Limits { all, each: Each::Shared(each) })
     }
 
     fn of(limits: Limits) -> Self {
@@ -216,28 +223,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_so_many_bytes_in_all_and_for_each_and_who_goes_makes_room() {
-        let room = ByteQuota::new(10, 6);
-        let (mut one, mut again, mut two) = (room.enter(1), room.enter(1), room.enter(2));
-        assert!(one.grows(4) && !again.grows(3), "both are one caller");
-        assert!(again.grows(2) && !two.grows(5), "the total is ten");
-        assert!(two.grows(4) && !two.grows(1));
+    fn whoever_takes_all_that_it_gets_leaves_room_for_one_who_holds_nothing() {
+        let room = ByteQuota::halving(90);
+        let (mut one, mut again) = (room.enter(1), room.enter(1));
+        assert!(one.grows(20) && !again.grows(11), "both are one caller");
+        assert!(again.grows(10) && !one.grows(1), "a third of all");
+        let mut others = Vec::new();
+        for (caller, most) in [(2, 20), (3, 13), (4, 9), (5, 6)] {
+            let mut other = room.enter(caller);
+            assert!(!other.grows(most + 1) && other.grows(most) && !other.grows(1), "{caller}");
+            others.push(other);
+        }
         drop(one);
-        assert!(two.grows(2) && !two.grows(1) && again.grows(2));
-        drop((again, two));
+        assert!(again.grows(1), "who goes makes room");
+        drop((again, others));
         assert!(room.taken().all == 0 && room.taken().of.is_empty());
     }
 
     #[test]
     fn who_asks_for_its_fair_share_gets_it_from_who_holds_the_most() {
-        let refusing = Limits { all: 96, each: 32, when_full: WhenFull::Refuse };
-        let sharing = Limits { when_full: WhenFull::Share, ..refusing };
+        let sharing = Limits { all: 96, each: Each::Shared(32) };
         let full: &[(char, usize)] = &[('a', 32), ('b', 31), ('c', 33)];
         for (limits, holders, bytes, expected) in [
             (sharing, &[][..], 32, Verdict::Granted),
             (sharing, &[], 33, Verdict::Refused),
             (sharing, &[('a', 32), ('b', 32)], 32, Verdict::Granted),
-            (refusing, full, 1, Verdict::Refused),
             (sharing, full, 1, Verdict::GrantedFrom('c')),
             (sharing, full, 24, Verdict::GrantedFrom('c')),
             (sharing, full, 25, Verdict::Refused),

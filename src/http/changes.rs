@@ -2,6 +2,7 @@
 //! Server-Sent Events.
 
 mod expression_quota;
+mod fair_order;
 pub(in crate::http) mod followers;
 mod delta_text;
 mod background_task;

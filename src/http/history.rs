@@ -28,7 +28,7 @@ const MOST: usize = 100;
 const KNOWN: KnownParameters =
     KnownParameters { of: "a history", once: &["cursor", "limit"], often: &[] };
 
-/// The most commits that are skipped: git counts no further.
+/// The most commits that a page is behind: git counts no further.
 const FURTHEST: usize = i32::MAX as usize - MOST;
 
 /// A page of a history.
@@ -49,11 +49,11 @@ struct VersionView {
     fields: Vec<String>,
 }
 
-/// Where a page starts: `skip` commits after the first in the history of a commit.
+/// Where a page starts: behind so many commits of those that are listed of the history of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct PageStart {
     from: CommitId,
-    skip: usize,
+    listed: usize,
 }
 
 /// Answers with a page of the history of one record.
@@ -74,19 +74,19 @@ pub(super) async fn history(
     let (place, limit) = parse(query.as_deref(), snapshot.commit())?;
     let spec = sheet.spec().clone();
     let asked = key.clone();
-    let read = app.past.history(source, present, spec, key, place.from, (place.skip, limit));
-    let Versions { items, looked_at, ended } = read.await?;
-    if items.is_empty() && place.skip == 0 && ended {
+    let read = app.past.history(source, present, spec, key, place.from, (place.listed, limit));
+    let Versions { items, ended } = read.await?;
+    if items.is_empty() && place.listed == 0 && ended {
         return Err(no_record(&sheet, &asked));
     }
-    let next = PageStart { skip: place.skip + looked_at, ..place };
+    let next = PageStart { listed: place.listed + items.len(), ..place };
     let next = (!ended).then(|| next.cursor().to_string());
     let items = items.into_iter().map(VersionView::of).collect();
     json::tagged_view(&headers, &HistoryView { items, next })
 }
 
 fn parse(query: Option<&str>, commit: CommitId) -> Result<(PageStart, usize), ApiError> {
-    let (mut place, mut limit) = (PageStart { from: commit, skip: 0 }, DEFAULT);
+    let (mut place, mut limit) = (PageStart { from: commit, listed: 0 }, DEFAULT);
     for (name, value) in KNOWN.read(query)? {
         match &*name {
             "cursor" => {
@@ -103,13 +103,13 @@ fn parse(query: Option<&str>, commit: CommitId) -> Result<(PageStart, usize), Ap
 impl PageStart {
     fn parse(cursor: &str) -> Option<Self> {
         let Cursor { commit, place } = Cursor::parse(cursor)?;
-        let [skip] = place.as_array()?.as_slice() else { return None };
-        let skip = skip.as_u64().and_then(|skip| usize::try_from(skip).ok());
-        Some(Self { from: commit, skip: skip.filter(|skip| *skip <= FURTHEST)? })
+        let [listed] = place.as_array()?.as_slice() else { return None };
+        let listed = listed.as_u64().and_then(|listed| usize::try_from(listed).ok());
+        Some(Self { from: commit, listed: listed.filter(|listed| *listed <= FURTHEST)? })
     }
 
     fn cursor(self) -> Cursor {
-        Cursor { commit: self.from, place: json!([self.skip]) }
+        Cursor { commit: self.from, place: json!([self.listed]) }
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_as_it_was_written() {
-        let start = PageStart { from: CommitId::from_bytes([7; 20]), skip: 40 };
+        let start = PageStart { from: CommitId::from_bytes([7; 20]), listed: 40 };
         assert_eq!(PageStart::parse(&start.cursor().to_string()), Some(start));
         for place in [json!([]), json!([-1]), json!([1.5]), json!(["id", "ada"]), json!(40)] {
             let cursor = Cursor { commit: start.from, place };
@@ -137,9 +137,9 @@ mod tests {
         for text in ["", "x", "7.7"] {
             assert_eq!(PageStart::parse(text), None, "{text}");
         }
-        for (skip, is_one) in [(FURTHEST, true), (FURTHEST + 1, false), (usize::MAX, false)] {
-            let cursor = PageStart { skip, ..start }.cursor();
-            assert_eq!(PageStart::parse(&cursor.to_string()).is_some(), is_one, "{skip}");
+        for (listed, is_one) in [(FURTHEST, true), (FURTHEST + 1, false), (usize::MAX, false)] {
+            let cursor = PageStart { listed, ..start }.cursor();
+            assert_eq!(PageStart::parse(&cursor.to_string()).is_some(), is_one, "{listed}");
         }
     }
 }

@@ -139,6 +139,11 @@ fn there_are(branch: &str, branches: &[String]) -> String {
 }
 
 impl OpenError {
+    /// Returns whether an object is missing that the remote may still have.
+    pub(super) fn lacks_object(&self) -> bool {
+        matches!(self, Self::Load { .. }) && mirror::lacks_object(self)
+    }
+
     /// Returns whether the remote is unreachable, which may pass soon.
     pub fn is_remote_away(&self) -> bool {
         use mirror::FetchErrorKind::{TimedOut, Unreachable};
@@ -310,6 +315,12 @@ impl FailureKind {
 }
 
 impl ReloadError {
+    /// Returns whether the mirror lacks an object that the remote may still have. What the remote
+    /// did not send was requested already.
+    pub(super) fn lacks_object(&self) -> bool {
+        !matches!(self, Self::Fetch(_)) && mirror::lacks_object(self)
+    }
+
     /// Returns how long the remote asks to be left alone, if it said so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

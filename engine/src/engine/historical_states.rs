@@ -19,7 +19,7 @@ use super::timeline::Timeline;
 use crate::commits::{CommitsError, Line, Log, Walk};
 use crate::delta::Delta;
 use crate::disclosure::{Disclosure, Rules};
-use crate::history::{Effort, HistoryError, Versions, Whereabouts, history};
+use crate::history::{Bookmarks, Effort, HistoryError, Versions, Whereabouts, history};
 use crate::id::{CommitId, SheetName};
 use crate::layout::SheetSpec;
 use crate::load::{LoadError, finish, layout_at, prepare};
@@ -41,6 +41,8 @@ pub(super) struct HistoricalStates {
     timeline: Timeline,
     /// The commits that a reader may name.
     ancestors: Lock<Ancestors>,
+    /// Where the pages of histories begin.
+    bookmarks: Bookmarks,
     /// How records are read.
     pub(super) load: LoadOptions,
 }
@@ -65,6 +67,7 @@ impl HistoricalStates {
             building: Lock::new(Rank::Building, ()),
             timeline: Timeline::new(),
             ancestors: Lock::new(Rank::Ancestors, Ancestors::default()),
+            bookmarks: Bookmarks::default(),
             load,
         }
     }
@@ -155,8 +158,8 @@ impl HistoricalStates {
     }
 
     /// Lists the commits in the history of `from` that touched the record `key` of `spec`, a sheet
-    /// of the published state `now`, newest first: at most `limit`, after skipping the first
-    /// `skip`. See [`history`]. A key that the sheet cannot have belongs to other files and has no
+    /// of the published state `now`, newest first. `page` is the number of versions listed before and
+    /// the most to list. See [`history`]. A key that the sheet cannot have belongs to other files and has no
     /// history; neither does a record that is hidden in `now`, or that cannot be read there and may
     /// be hidden.
     ///
@@ -168,7 +171,7 @@ impl HistoricalStates {
         now: &Snapshot,
         (spec, key): (&SheetSpec, &str),
         from: CommitId,
-        (skip, limit): (usize, usize),
+        page: (usize, usize),
         effort: Effort<'_>,
     ) -> Result<Versions, PastError> {
         let objects = self.objects_with(now, from)?;
@@ -184,11 +187,11 @@ impl HistoricalStates {
         };
         let paths: Vec<Whereabouts> = spec.paths_of(key).into_iter().filter_map(found).collect();
         if from.is_zero() || paths.is_empty() {
-            return Ok(Versions { items: Vec::new(), looked_at: 0, ended: true });
+            return Ok(Versions { items: Vec::new(), ended: true });
         }
         let read = (&self.repository.mirror, &objects);
         let what = (spec, key, &paths[..]);
-        let versions = history(read, what, from, (skip, limit), &self.load, effort);
+        let versions = history(read, what, from, page, &self.bookmarks, &self.load, effort);
         versions.map_err(|error| PastError::History(Box::new(error)))
     }
 

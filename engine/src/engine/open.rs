@@ -40,7 +40,7 @@ pub(super) struct Opened {
 /// Opens the repository, or clones it, and loads the head of the branch.
 ///
 /// A local head is loaded without asking the remote, so that a server starts while its remote is
-/// away.
+/// away. Only if an object is missing, the remote is asked for everything.
 pub(super) fn open(config: &EngineConfig) -> Result<Opened, OpenError> {
     let source = Source::find(config)?;
     let EngineConfig { repo, load: options, fetch, .. } = config;
@@ -106,12 +106,27 @@ pub(super) fn open(config: &EngineConfig) -> Result<Opened, OpenError> {
     let ours = config.cache && source.remote.is_some();
     let cache = ours.then(|| Cache::beside(&source.mirror, options.record_limit));
     fault::step("open.cache");
-    let loaded = match &cache {
-        Some(cache) => load_cached(&objects, served, cache, options),
-        None => load(&objects, served, options).map(|state| (state, RebuildReason::FirstLoad)),
+    let load_served = |objects: &Objects| {
+        let loaded = match &cache {
+            Some(cache) => load_cached(objects, served, cache, options),
+            None => load(objects, served, options).map(|state| (state, RebuildReason::FirstLoad)),
+        };
+        loaded.map_err(|error| OpenError::Load { branch: branch.clone(), source: Box::new(error) })
     };
-    let (snapshot, reason) = loaded
-        .map_err(|error| OpenError::Load { branch: branch.clone(), source: Box::new(error) })?;
+    let mut loaded = load_served(&objects);
+    if let (Err(error), Some(remote)) = (&loaded, &source.remote)
+        && error.lacks_object()
+        && source.mirror.note_gap()
+    {
+        match source.mirror.fetch(remote, &branch, fetch) {
+            Ok(_) => {
+                objects = source.mirror.objects().map_err(unopened)?;
+                loaded = load_served(&objects);
+            }
+            Err(error) => tracing::warn!(error = chain(&error), "cannot fetch what is missing"),
+        }
+    }
+    let (snapshot, reason) = loaded?;
     tell_of_bare(&objects, &snapshot);
     fault::step("open.ready");
     let Source { mirror, remote, rewrites, bare: is_bare, .. } = source;

@@ -72,6 +72,7 @@ impl Publisher {
         let Publication { state, origin, branch, .. } = &publication;
         self.ask(turn, state, origin, branch)?;
         let replayed = (on_disk.refer)()?;
+        publication.state.take_commit_counts(&self.states.published());
         let before = self.states.swap(&publication);
         let Publication { state, changed, origin, lineage, .. } = &publication;
         let delta = Delta::of(&before, state, changed);

@@ -15,6 +15,7 @@ use super::replay::{Replay, moved};
 use super::role_gate;
 use super::schedule::RequestKind;
 use crate::admit::{Health, admit};
+use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
@@ -24,8 +25,29 @@ use crate::snapshot::{Snapshot, count};
 
 impl Reloader {
     /// Goes to the remote's head, or to the target that `kind` names. `expected` is the head of the
-    /// push that a caller reported.
+    /// push that a caller reported. If the mirror lacks an object, everything is fetched again, and the
+    /// reload starts over.
     pub(super) fn reload(
+        &self,
+        id: ReloadId,
+        kind: RequestKind,
+        expected: Option<CommitId>,
+    ) -> Result<ReloadOutcome, ReloadError> {
+        let reloaded = self.try_reload(id, kind, expected);
+        match &reloaded {
+            Err(error)
+                if error.lacks_object()
+                    && self.repository.remote.is_some()
+                    && self.repository.mirror.note_gap() =>
+            {
+                tracing::warn!(error = chain(error), "an object is missing");
+                self.try_reload(id, kind, expected)
+            }
+            _ => reloaded,
+        }
+    }
+
+    fn try_reload(
         &self,
         id: ReloadId,
         kind: RequestKind,

@@ -117,8 +117,8 @@ impl WriteQueue {
             first || weight <= GROUP_WEIGHT && cost <= GROUP_COST
         };
         let count = queue.waiting.iter().take(GROUP).take_while(fits).count();
-        if let Some(last) = count.checked_sub(1).and_then(|last| queue.waiting.get(last)) {
-            let start = last.start;
+        // The others may be put back: who comes meanwhile goes before them.
+        if let Some(start) = queue.waiting.front().map(|first| first.start) {
             queue.turns.take(start);
         }
         (count > 0).then(|| queue.waiting.drain(..count).collect())
@@ -181,6 +181,17 @@ mod tests {
         assert_eq!(order(&group), "145263");
         queue.put_back(group.split_off(2));
         assert_eq!(order(&queue.next().unwrap()), "5263", "the rest of a group goes first");
+    }
+
+    #[test]
+    fn what_is_put_back_waits_for_who_came_meanwhile() {
+        let queue = WriteQueue::new(true);
+        (0..5).for_each(|n| assert!(join(&queue, "a", &n.to_string())));
+        let mut group = queue.next().unwrap();
+        assert!(join(&queue, "b", "b"));
+        queue.put_back(group.split_off(1));
+        let order: Vec<_> = queue.next().unwrap().into_iter().map(|it| it.batch.message).collect();
+        assert_eq!(order, ["b", "1", "2", "3", "4"]);
     }
 
     #[test]

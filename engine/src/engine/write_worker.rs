@@ -8,6 +8,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::hold_reason::HeldReason;
 use super::idempotency::{RepeatedWrite, Repeats};
@@ -39,6 +40,10 @@ use crate::write::{
 /// The number of bytes of new objects that ends a group. The remaining batches go first into the
 /// next group, so that neither memory nor the wait of others depends on the size of their patches.
 const STAGED: usize = 16 << 20;
+
+/// How long a group is made before it ends, as [`STAGED`] does: the costs of batches are judged before
+/// they are written, and a judgement may be wrong.
+const MAKING: Duration = Duration::from_millis(250);
 
 /// How often a group is retried because somebody else moved the branch meanwhile.
 const OVERTAKEN: usize = 4;
@@ -122,6 +127,7 @@ impl WriteWorker {
             return Err(WritesClosed::ReadOnly.into());
         };
         let turn = self.writer.turn();
+        let begun = Instant::now();
         fault::step("write.begin");
         self.may_write(turn.role())?;
         let mut stage = self.repository.mirror.stage().map_err(StoreError::Open)?;
@@ -138,7 +144,7 @@ impl WriteWorker {
         // Until they are known to be stored, only this group knows their outcomes.
         let mut done_now: Vec<(&Repeat, RepeatedWrite)> = Vec::new();
         for Waiting { batch, .. } in group {
-            if !results.is_empty() && stage.weight() > STAGED {
+            if !results.is_empty() && is_enough(stage.weight(), begun.elapsed()) {
                 break;
             }
             let again = match &batch.repeat {
@@ -280,6 +286,11 @@ pub(super) fn writes_in(role: Role) -> Result<(), WritesClosed> {
     }
 }
 
+/// Returns whether a group ends that has staged so many bytes in this time.
+fn is_enough(staged: usize, took: Duration) -> bool {
+    staged > STAGED || took > MAKING
+}
+
 /// Returns the outcome of the same request before, in this group or earlier.
 fn again(
     repeat: &Repeat,
@@ -334,6 +345,24 @@ impl Failure {
                 let error = Arc::new(error);
                 (0..callers).map(|_| Err(WriteError::Store(error.clone()))).collect()
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_ends_by_its_bytes_and_by_its_time() {
+        let long = MAKING + Duration::from_millis(1);
+        for (staged, took, expected) in [
+            (0, Duration::ZERO, false),
+            (STAGED, MAKING, false),
+            (STAGED + 1, Duration::ZERO, true),
+            (0, long, true),
+        ] {
+            assert_eq!(is_enough(staged, took), expected, "{staged} {took:?}");
         }
     }
 }

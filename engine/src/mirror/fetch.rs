@@ -13,7 +13,7 @@ mod tags;
 
 use std::io;
 use std::panic::resume_unwind;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::error::TOO_MUCH_WORK;
@@ -70,8 +70,8 @@ impl Mirror {
     ///
     /// Blocking. When it returns `At`, that commit, its tree and its files are present, well formed
     /// and on disk. A commit whose history or content is incomplete is refused and leaves nothing
-    /// behind. A branch that did not move costs one request. Only one fetch may run at a time, and
-    /// not while a [`repack`](Self::repack) is running.
+    /// behind. A branch that did not move costs one request. If objects were found missing, the whole
+    /// history is requested, at most once an hour. Only one fetch may run at a time, and not while a [`repack`](Self::repack) is running.
     pub fn fetch(
         &self,
         remote: &Remote,
@@ -114,9 +114,20 @@ impl Mirror {
             let timeout = limits.timeout.saturating_sub(started.elapsed());
             let limits = FetchLimits { timeout, ..*limits };
             let (budget, expected) = (Arc::new(Budget::new(&limits)), None);
-            let attempt = Attempt { mirror: self, remote, branch, budget, known, asked, expected };
+            let mirror = self;
+            let attempt =
+                Attempt { mirror, remote, branch, limits, budget, known, asked, expected };
             fetch(attempt, &limits)
         };
+        if self.shared.gaps.take() {
+            tracing::warn!(%remote, %branch, "objects are missing; fetching everything again");
+            match attempt(Known::Nothing, Asked::BranchAndTags) {
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "cannot fetch what is missing");
+                }
+                fetched => return fetched,
+            }
+        }
         match attempt(Known::Everything, Asked::BranchAndTags) {
             // An object that the mirror should have is missing, or the remote hides it. Asking for
             // everything shows which, and repairs the mirror.
@@ -164,6 +175,7 @@ struct Attempt<'a> {
     mirror: &'a Mirror,
     remote: &'a Remote,
     branch: &'a str,
+    limits: FetchLimits,
     budget: Arc<Budget>,
     known: Known,
     asked: Asked,
@@ -204,7 +216,7 @@ impl Attempt<'_> {
                 if self.known == Known::Everything && known.contains(tip.as_bytes()) {
                     return Ok(Received { head, pack: None, tags });
                 }
-                if *self.given_up() == Some(tip) {
+                if self.is_given_up(tip) {
                     return Err(FetchError::too_much_work(self.remote));
                 }
                 asked = Some(tip);
@@ -225,9 +237,8 @@ impl Attempt<'_> {
             received
         })
         .inspect_err(|error| {
-            if error.is_too_much_work() {
-                let mut given_up = self.given_up();
-                *given_up = asked.or(*given_up);
+            if let Some(asked) = asked.filter(|_| error.is_too_much_work()) {
+                self.mirror.shared.given_up.note(asked, &self.limits);
             }
         })?;
         self.conclude(&known, received, Tracked { name: &our_ref, old, begun })
@@ -276,8 +287,8 @@ impl Attempt<'_> {
         Ok(Fetched { head: received.head, changed: old != new, bytes, objects })
     }
 
-    fn given_up(&self) -> MutexGuard<'_, Option<CommitId>> {
-        self.mirror.shared.given_up.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_given_up(&self, commit: CommitId) -> bool {
+        self.mirror.shared.given_up.contains(commit, &self.limits)
     }
 
     /// Asks for the pack of `tip`, and writes it into a new quarantine.

@@ -1,12 +1,13 @@
 //! A mirror as a value: its location, and the limits for reading it.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::folder::OUR_FOLDER;
+use super::gaps::Gaps;
+use super::given_up::GivenUp;
 use super::ownership::SafeDirectories;
 use super::tree_cache::TreeCache;
-use crate::id::CommitId;
 
 /// The cause of an error of this module, whichever library it came from.
 pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -49,8 +50,10 @@ pub(super) struct Shared {
     pub(super) git_dir: PathBuf,
     pub(super) options: MirrorOptions,
     pub(super) trees: Arc<TreeCache>,
-    /// The remote head whose pack exceeded its limit: it is not requested again.
-    pub(super) given_up: Mutex<Option<CommitId>>,
+    /// The heads of the remote that are not requested again.
+    pub(super) given_up: GivenUp,
+    /// The objects that are missing.
+    pub(super) gaps: Gaps,
 }
 
 impl Mirror {
@@ -62,6 +65,12 @@ impl Mirror {
     /// Returns the path of Headwater's own folder in it. The folder may not exist.
     pub fn own_folder(&self) -> PathBuf {
         self.git_dir().join(OUR_FOLDER)
+    }
+
+    /// Records that an object is missing which the mirror should have. Returns whether the next
+    /// fetch will request everything for it: at most one an hour does.
+    pub fn note_gap(&self) -> bool {
+        self.shared.gaps.note()
     }
 
     /// Returns the limits of its handles.

@@ -93,6 +93,12 @@ impl ObjectError {
     }
 }
 
+/// Returns whether an object that is missing is among the causes of `error`.
+pub(crate) fn lacks_object(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref()).any(ObjectError::is_missing)
+}
+
 impl Objects {
     /// Returns whether the object is in the repository, without reading it.
     ///
@@ -101,6 +107,15 @@ impl Objects {
     pub fn contains(&self, id: &[u8; 20]) -> bool {
         use gix::objs::Exists as _;
         self.repo.objects.exists(&gix::ObjectId::Sha1(*id))
+    }
+
+    /// Records a missing tree or blob, and returns the error. Nobody asks for these by ids of his
+    /// own, so a mirror should have them.
+    pub(super) fn noted(&self, error: ObjectError) -> ObjectError {
+        if error.is_missing() {
+            self.mirror.note_gap();
+        }
+        error
     }
 
     /// Reads an object of the kind `wanted` into `buffer` and returns its bytes.
@@ -119,7 +134,12 @@ impl Objects {
             .objects
             .try_find(id, buffer)
             .map_err(|error| ObjectError::unreadable(id, error))?
-            .ok_or_else(|| ObjectError::missing(&self.repo, id))?;
+            .ok_or_else(|| ObjectError::missing(&self.repo, id))
+            .map_err(|error| match wanted {
+                Kind::Tree | Kind::Blob => self.noted(error),
+                // Anybody may ask for a commit that does not exist.
+                Kind::Commit | Kind::Tag => error,
+            })?;
         if data.kind == wanted {
             Ok(data.data)
         } else {

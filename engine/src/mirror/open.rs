@@ -5,8 +5,10 @@ use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use super::gaps::Gaps;
+use super::given_up::GivenUp;
 use super::handle::Shared;
 use super::objects::is_partial;
 use super::ownership::LocalRepository;
@@ -165,9 +167,8 @@ impl Mirror {
         let git_dir = fs::canonicalize(repo.common_dir()).map_err(|error| {
             RepositoryError::Corrupt { path: dir.to_owned(), source: error.into() }
         })?;
-        Ok(Self {
-            shared: Arc::new(Shared { git_dir, options, trees, given_up: Mutex::default() }),
-        })
+        let (given_up, gaps) = (GivenUp::of(&git_dir), Gaps::default());
+        Ok(Self { shared: Arc::new(Shared { git_dir, options, trees, given_up, gaps }) })
     }
 
     /// Makes `dir` a bare repository whose `HEAD` names `branch`, and opens it.
@@ -230,8 +231,12 @@ pub(super) fn write_bare_repository(dir: &Path, branch: &str) -> io::Result<()> 
 /// Checks the owner of a repository before anything in it is read. A missing repository is reported
 /// when it is opened; one that has a pipe or a device instead of a file is never opened.
 fn trusted(dir: &Path, safe: &SafeDirectories) -> Result<(), RepositoryError> {
-    match LocalRepository::at(dir, safe) {
-        Ok(repository) => repository.map(drop).map_err(RepositoryError::Foreign),
+    let found = LocalRepository::at(dir, safe).and_then(|found| match found {
+        Ok(repository) => repository.check_kinds().map(Ok),
+        foreign => Ok(foreign.map(drop)),
+    });
+    match found {
+        Ok(repository) => repository.map_err(RepositoryError::Foreign),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             Err(RepositoryError::NotARepository { path: dir.to_owned() })
         }

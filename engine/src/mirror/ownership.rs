@@ -5,13 +5,15 @@
 //! before a repository is opened, fetched from or pushed to, whatever the installed version of git
 //! checks itself.
 
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
+
+use super::folder::OUR_FOLDER;
 
 /// The folders of repositories that are used although another user owns them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,6 +71,8 @@ pub(super) struct LocalRepository {
     link: Option<PathBuf>,
     /// The folder of its configuration.
     pub(super) git_dir: PathBuf,
+    /// The git directory with which a linked work tree shares files.
+    shared: Option<PathBuf>,
 }
 
 impl LocalRepository {
@@ -114,13 +118,42 @@ impl LocalRepository {
         for place in [Some(&git_dir), shared.as_ref()].into_iter().flatten() {
             FILES.iter().try_for_each(|name| file_or_nothing(&place.join(name)))?;
         }
-        Ok(Ok(Self { link, git_dir }))
+        Ok(Ok(Self { link, git_dir, shared }))
+    }
+
+    /// Checks that there are only files and folders where references and objects are read. Visits
+    /// all of them, without reading any.
+    ///
+    /// # Errors
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if there is anything else: opening a pipe waits for
+    /// its writer, and a reader would wait for ever.
+    pub(super) fn check_kinds(&self) -> io::Result<()> {
+        for place in [Some(&self.git_dir), self.shared.as_ref()].into_iter().flatten() {
+            // Such as `FETCH_HEAD`: what has a name in capitals is a reference.
+            let is_reference =
+                |name: &[u8]| name.iter().all(|byte| matches!(byte, b'A'..=b'Z' | b'_'));
+            for entry in fs::read_dir(place)?.filter_map(Result::ok) {
+                if is_reference(entry.file_name().as_encoded_bytes()) {
+                    only_files_at(&entry, 0)?;
+                }
+            }
+            for name in FOLDERS {
+                only_files_below(&place.join(name), LINKED)?;
+            }
+        }
+        Ok(())
     }
 }
 
 /// The files of a git directory that are read as soon as it is opened.
 const FILES: [&str; 6] =
     ["HEAD", "config", "config.worktree", "packed-refs", "shallow", "objects/info/alternates"];
+
+/// The folders of a git directory in which references, objects and Headwater's own files are read.
+const FOLDERS: [&str; 3] = ["refs", "objects", OUR_FOLDER];
+
+/// How deep in them a link may lead to a folder, such as `objects/pack` on another disk.
+const LINKED: usize = 1;
 
 /// The largest file that names a path, in bytes; git has the same limit for `.git`.
 const LONGEST_LINK: u64 = 1 << 20;
@@ -171,6 +204,30 @@ fn file_or_nothing(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(facts) if !facts.is_file() => Err(no_file(path)),
         Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Refuses anything below a folder that is neither a file nor a folder, and links to folders that are
+/// more than `linked` folders deep: they could lead back to where they are. What cannot be read is
+/// reported when it is opened.
+fn only_files_below(folder: &Path, linked: usize) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    entries.filter_map(Result::ok).try_for_each(|entry| only_files_at(&entry, linked))
+}
+
+fn only_files_at(entry: &DirEntry, linked: usize) -> io::Result<()> {
+    let Ok(kind) = entry.file_type() else { return Ok(()) };
+    let path = entry.path();
+    let leads_to = if kind.is_symlink() { fs::metadata(&path).ok() } else { None };
+    let is_link = kind.is_symlink();
+    match leads_to.map_or(kind, |facts| facts.file_type()) {
+        kind if kind.is_file() => Ok(()),
+        kind if kind.is_dir() && (!is_link || linked > 0) => {
+            only_files_below(&path, linked.saturating_sub(1))
+        }
+        // A link that leads nowhere.
+        kind if kind.is_symlink() => Ok(()),
+        _ => Err(no_file(&path)),
     }
 }
 
@@ -295,6 +352,47 @@ mod tests {
                 assert_eq!(kind(bare.path()), io::ErrorKind::InvalidData, "{name}");
             }
         }
+    }
+
+    #[test]
+    fn a_pipe_among_references_and_objects_is_found_before_one_is_opened() {
+        let repository = TestRepository::bare();
+        repository.commit_files("main", &[("a", "1")]);
+        repository.git(["pack-refs", "--all"]);
+        let path = repository.path();
+        let open = || Mirror::open(path, MirrorOptions::default());
+        fs::create_dir_all(path.join("refs/tags/a/b")).unwrap();
+        fs::create_dir_all(path.join("objects/12")).unwrap();
+        fs::create_dir_all(path.join("headwater")).unwrap();
+        fs::write(path.join("ORIG_HEAD"), "").unwrap();
+        NO_FILES[0](&path.join("fsmonitor--daemon.ipc"));
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::write(elsewhere.path().join("x"), "").unwrap();
+        let link = |name: &str, to: &Path| std::os::unix::fs::symlink(to, path.join(name)).unwrap();
+        link("objects/more", elsewhere.path());
+        link("refs/tags/nowhere", Path::new("nowhere"));
+        link("refs/tags/file", &elsewhere.path().join("x"));
+        open().unwrap();
+        for name in [
+            "FETCH_HEAD",
+            "headwater/cache",
+            "refs/tags/v1",
+            "refs/tags/a/b/v1",
+            "refs/heads/other",
+            "objects/info/commit-graph",
+            "objects/pack/multi-pack-index",
+            "objects/12/34",
+            "objects/more/x1",
+        ] {
+            let file = path.join(name);
+            NO_FILES[0](&file);
+            let refused = open().unwrap_err();
+            assert!(matches!(refused, RepositoryError::NotARepository { .. }), "{name}");
+            fs::remove_file(&file).unwrap();
+            open().unwrap();
+        }
+        link("refs/tags/loop", path);
+        assert!(open().is_err());
     }
 
     #[test]

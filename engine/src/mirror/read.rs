@@ -41,7 +41,8 @@ impl Objects {
         limit: u64,
         work: impl FnOnce(BlobContent<'_>) -> T,
     ) -> Result<T, ObjectError> {
-        read_one(&self.repo, id, limit, &mut Vec::new()).map(work)
+        let mut buffer = Vec::new();
+        read_one(&self.repo, id, limit, &mut buffer).map(work).map_err(|error| self.noted(error))
     }
 
     /// Calls `work` once for each blob of `wanted`, with its index in `wanted` and its content, and
@@ -69,7 +70,8 @@ impl Objects {
             self.decode_packs(wanted, limit, threads, &slots, &work);
         }
         let left: Vec<usize> = (0..wanted.len()).filter(|at| !is_filled(&slots[*at])).collect();
-        self.read_by_place(wanted, left, limit, threads, &slots, &work)?;
+        let read = self.read_by_place(wanted, left, limit, threads, &slots, &work);
+        read.map_err(|error| self.noted(error))?;
         fault::point("load.decoded").map_err(unread)?;
         let results = slots.into_iter().map(|slot| {
             let result = slot.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());

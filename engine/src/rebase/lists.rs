@@ -3,22 +3,18 @@
 //! Both sides are read once. A commit of ours begins where the one before it ended, on both sides: so it
 //! costs a reading of its own file and the writing of what it changed.
 
-use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::record_edit::{RecordEdit, There, may_be_renamed, record_edit};
+use super::record_edit::{RecordEdit, There, record_edit};
 use crate::encode::List;
 use crate::id::{BlobId, Key};
+use crate::mirror::ObjectError;
 use crate::pointer::Pointer;
 use crate::record::Record;
 use crate::tables::{self, ReadOutcome, Source, Table, TableChange};
-
-/// The most new records of theirs among which a missing one is looked for. With more, it counts as
-/// found.
-const MOST_COMPARED: usize = 1_000;
 
 /// The largest file of many records that is merged, in bytes.
 pub(super) const LARGEST_LIST: usize = 32 << 20;
@@ -104,39 +100,33 @@ impl BothSides {
 }
 
 /// Applies to `theirs` the changes that `ours` made to `old`; `None` if it is not a readable list.
-/// Without `old`, both sides created the file.
+/// Without `old`, both sides created the file. `is_elsewhere` returns whether they may have a record, which
+/// is not under its key any more, under another one or in another file; it gets our side, too.
 ///
 /// A key means the same record on both sides only if both name their records in the same way. If they
 /// do not, or if the keys are positions and their number has changed, nothing is merged.
 ///
 /// # Errors
 ///
-/// The fields that both sides changed differently: JSON Pointers that begin with the key of the
-/// record. The empty one is the whole file.
+/// That of `is_elsewhere`; and within, the fields that both sides changed differently: JSON Pointers that
+/// begin with the key of the record. The empty one is the whole file.
 pub(super) fn merged(
     source: &Source<'_>,
     old: Option<Side>,
     ours: (BlobId, Vec<u8>),
     mut theirs: Side,
-) -> Option<Result<BothSides, Vec<Pointer>>> {
+    is_elsewhere: &mut dyn FnMut(&Json, &Side) -> Result<bool, ObjectError>,
+) -> Result<Option<Result<BothSides, Vec<Pointer>>>, ObjectError> {
     let before = old.as_ref().map(|old| old.table.clone());
-    let (ours, changed) = Side::after(source, old, ours)?;
+    let Some((ours, changed)) = Side::after(source, old, ours) else { return Ok(None) };
     let tables: Vec<&Table> = before.iter().chain([&ours.table, &theirs.table]).collect();
     let names_alike = tables.iter().all(|one| tables.iter().all(|other| one.names_like(other)));
     let is_by_position = tables.iter().any(|table| table.is_by_position());
     let count = before.as_ref().map_or(0, |table| table.pieces().len());
     let is_moved = is_by_position && count != theirs.table.pieces().len();
     if told(before.as_ref()) != told(Some(&ours.table)) || !names_alike || is_moved {
-        return Some(Err(vec![Pointer::whole()]));
+        return Ok(Some(Err(vec![Pointer::whole()])));
     }
-    // What they alone have, which may be a record of the old state under another key.
-    let added = OnceCell::new();
-    let added = || added.get_or_init(|| theirs.beyond(&ours, &changed));
-    let is_elsewhere = |was: &Json| {
-        theirs.table.unread() > 0
-            || added().len() > MOST_COMPARED
-            || added().iter().any(|new| may_be_renamed(was, new))
-    };
     let mut conflicts = Vec::new();
     let mut edits = Vec::new();
     for Changed { key, was, is } in &changed {
@@ -151,7 +141,7 @@ pub(super) fn merged(
         }
         let there = match (&there, &was) {
             (Some(there), _) => There::Record(there),
-            (None, Some(was)) if is_elsewhere(was) => There::Unknown,
+            (None, Some(was)) if theirs.has_unread() || is_elsewhere(was, &ours)? => There::Unknown,
             (None, _) => There::Nothing,
         };
         match record_edit(was.as_ref(), is.as_ref(), there) {
@@ -162,7 +152,9 @@ pub(super) fn merged(
             Ok(edit) => edits.push((key, edit)),
         }
     }
-    let mut list = List::open(source, Some(&theirs.table), &theirs.bytes)?;
+    let Some(mut list) = List::open(source, Some(&theirs.table), &theirs.bytes) else {
+        return Ok(None);
+    };
     let held = |key: &Key| theirs.records.get(key).cloned();
     for (key, edit) in edits {
         let noted = match &edit {
@@ -185,16 +177,16 @@ pub(super) fn merged(
             .push(unwritten.key.map_or_else(Pointer::whole, |key| Pointer::of([key.as_str()])));
     }
     if !conflicts.is_empty() {
-        return Some(Err(conflicts));
+        return Ok(Some(Err(conflicts)));
     }
     let (bytes, change) = list.into_change();
     theirs.apply(change, (BlobId::ZERO, bytes));
-    Some(Ok(BothSides { ours, theirs }))
+    Ok(Some(Ok(BothSides { ours, theirs })))
 }
 
 impl Side {
     /// Reads a file; `None` if it is not a list. Linear in its bytes.
-    fn read(source: &Source<'_>, blob: BlobId, bytes: Vec<u8>) -> Option<Self> {
+    pub(super) fn read(source: &Source<'_>, blob: BlobId, bytes: Vec<u8>) -> Option<Self> {
         let ReadOutcome::List(list) = tables::read(source, BlobId::ZERO, &bytes) else {
             return None;
         };
@@ -262,14 +254,26 @@ impl Side {
         changed.collect()
     }
 
-    /// Returns the records whose keys `ours` has neither now nor before the change; a few more than are
-    /// compared, if there are so many.
-    fn beyond(&self, ours: &Self, changed: &[Changed]) -> Vec<Json> {
-        let gone = changed.iter().filter(|change| change.is.is_none());
-        let gone: HashSet<&Key> = gone.map(|change| &change.key).collect();
-        let is_known = |key: &Key| ours.records.contains_key(key) || gone.contains(key);
-        let new = self.records.iter().filter(|(key, _)| !is_known(key));
-        new.filter_map(|(_, record)| json(record)).take(MOST_COMPARED + 1).collect()
+    /// Returns whether a piece of the file cannot be read.
+    pub(super) fn has_unread(&self) -> bool {
+        self.table.unread() > 0
+    }
+
+    /// Returns whether the record under `key` is `record`.
+    pub(super) fn has(&self, key: &Key, record: &Json) -> bool {
+        self.records.get(key).and_then(json).as_ref() == Some(record)
+    }
+
+    /// Lists the records that differ from those of `before` under the same keys, each with that one.
+    pub(super) fn differing_from(
+        &self,
+        before: Option<&Self>,
+    ) -> impl Iterator<Item = (Key, Json, Option<Json>)> {
+        self.records.iter().filter_map(move |(key, record)| {
+            let before = before.and_then(|before| before.records.get(key));
+            let is_other = before.is_none_or(|before| before.value != record.value);
+            is_other.then(|| Some((key.clone(), json(record)?, before.and_then(json)))).flatten()
+        })
     }
 }
 

@@ -1,90 +1,97 @@
-//! Files that both sides seem to have deleted. If the other side moved such a file instead, our deletion
-//! would be dropped as done, and the record would still be served under its new key.
-
-use std::sync::Arc;
+//! Records that both sides seem to have deleted, and that the other side may have elsewhere.
 
 use serde_json::Value as Json;
 
 use super::Merge;
-use super::new_records::NewRecords;
-use super::record_edit::may_be_renamed;
-use crate::id::TreeId;
-use crate::layout::SheetSpec;
+use super::brought::{Brought, NewContent};
+use super::lists::Side;
+use crate::id::BlobId;
+use crate::layout::Shape;
 use crate::mirror::{FileEntry, ObjectError, PathChange};
-
-/// The most new files of theirs among which a missing one is looked for. With more, it counts as found.
-const MOST_COMPARED: usize = 1_000;
+use crate::tables::Source;
 
 impl Merge<'_> {
-    /// Returns the files that they alone have: neither `parent`, on which our commit was made, nor our
-    /// `changes` have one at these paths.
-    pub(super) fn added_by_them(
-        &self,
-        parent: Option<TreeId>,
-        changes: &[PathChange],
-    ) -> Result<Vec<PathChange>, ObjectError> {
-        let is_ours = |path: &[u8]| {
-            let at = changes.binary_search_by(|change| change.path.as_slice().cmp(path));
-            at.is_ok_and(|at| changes[at].new.is_some())
-        };
-        let mut theirs = self.stage.objects().diff(parent, self.tree)?;
-        theirs.retain(|change| change.old.is_none() && !is_ours(&change.path));
-        Ok(theirs)
-    }
-
-    /// Returns whether one of the files `added` may be the file at `path`, which was `old`: it has the same
-    /// content, or is a record of the same sheet that differs in one field.
+    /// Returns whether the file at `path`, which was `old` and which both sides seem to have deleted, may
+    /// be among what they brought, other than by our own `changes`.
     pub(super) fn may_be_moved(
         &mut self,
         path: &str,
         old: FileEntry,
-        added: &[PathChange],
+        changes: &[PathChange],
     ) -> Result<bool, ObjectError> {
-        let news = added.iter().filter_map(|change| Some((change, change.new?)));
-        if news.clone().any(|(_, new)| new.id == old.id) {
-            return Ok(true);
-        }
-        let spec_at = |path: &[u8]| {
-            let claims = self.layouts.theirs.claims(path).into_iter();
-            claims.map(|claim| claim.sheet).next()
+        let is_ours = |path: &[u8], blob: BlobId| {
+            let at = changes.binary_search_by(|change| change.path.as_slice().cmp(path));
+            at.is_ok_and(|at| changes[at].new.is_some_and(|new| new.id == blob))
         };
-        let Some(spec) = spec_at(path.as_bytes()) else { return Ok(false) };
-        let Some(Some((old, _))) = self.record(&spec, path, Some(old))? else { return Ok(false) };
-        let is_of_sheet = |path: &[u8]| spec_at(path).is_some_and(|other| other.name == spec.name);
-        let news: Vec<_> = news.filter(|(change, _)| is_of_sheet(&change.path)).collect();
-        if news.len() > MOST_COMPARED {
-            return Ok(true);
-        }
-        for (change, new) in news {
-            let new = self.new_record(&spec, &change.path, new)?;
-            if new.is_some_and(|new| may_be_renamed(&old, &new)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let claims = self.layouts.theirs.claims(path.as_bytes()).into_iter();
+        let spec = claims.map(|claim| claim.sheet).next();
+        let record = match spec {
+            Some(spec) => self.record(&spec, path, Some(old))?.flatten(),
+            None => None,
+        };
+        let brought = self.brought()?;
+        let may_have = |(record, _): (Json, Vec<u8>)| {
+            brought.may_have(&record, |it| it.key.is_none() && is_ours(&it.path, it.blob))
+        };
+        Ok(brought.has_file(old.id, is_ours) || record.is_some_and(may_have))
     }
 
-    /// Reads a new file of theirs; `None` if it is not a record.
-    fn new_record(
-        &mut self,
-        spec: &SheetSpec,
-        path: &[u8],
-        entry: FileEntry,
-    ) -> Result<Option<Arc<Json>>, ObjectError> {
-        let name = (path.to_vec(), entry.id);
-        if let Some(known) = self.new_records.records.get(&name) {
-            return Ok(known.clone());
+    /// Returns what they brought, which is read the first time: their files that differ from those on
+    /// which our first commit was made.
+    pub(super) fn brought(&mut self) -> Result<&Brought, ObjectError> {
+        if self.brought.is_none() {
+            *self.brought = Some(self.read_brought()?);
         }
-        let record = self.record(spec, &String::from_utf8_lossy(path), Some(entry))?.flatten();
-        let record = record.map(|(record, _)| Arc::new(record));
-        // Those of other commits are gone, or come again.
-        if self.new_records.records.len() >= MOST_COMPARED {
-            self.new_records.records.clear();
+        Ok(self.brought.get_or_insert_default())
+    }
+
+    fn read_brought(&self) -> Result<Brought, ObjectError> {
+        let mut brought = Brought::default();
+        for PathChange { path, old, new } in
+            self.stage.objects().diff(self.base, self.their_tree)?
+        {
+            let Some(new) = new.filter(|new| old.is_none_or(|old| old.id != new.id)) else {
+                continue;
+            };
+            brought.add_file(&path, new.id);
+            let claims = self.layouts.theirs.claims(&path).into_iter();
+            let mut claims = claims.filter(|claim| claim.fault.is_none());
+            let Some(claim) = claims.next() else { continue };
+            if brought.is_more() {
+                continue;
+            }
+            let (spec, list) = (claim.sheet, claim.key);
+            let name = String::from_utf8_lossy(&path).into_owned();
+            let shape = spec.shape_of(&name);
+            if shape != Shape::Record {
+                let source =
+                    Source { spec: &spec, path: &name, list: &list, record_limit: u64::MAX };
+                let side = |entry: FileEntry| -> Result<Option<Side>, ObjectError> {
+                    let text = self.text(entry)?;
+                    Ok(text.and_then(|text| Side::read(&source, entry.id, text)))
+                };
+                if let Some(now) = side(new)? {
+                    let before = old.map(side).transpose()?.flatten();
+                    if now.has_unread() {
+                        brought.has_more();
+                    }
+                    for (key, now, before) in now.differing_from(before.as_ref()) {
+                        let (path, blob) = (path.clone(), new.id);
+                        brought.add(NewContent { path, blob, key: Some(key), now, before });
+                    }
+                    continue;
+                }
+                if shape == Shape::List {
+                    brought.has_more();
+                    continue;
+                }
+            }
+            if let Some(Some((now, _))) = self.record(&spec, &name, Some(new))? {
+                let before = self.record(&spec, &name, old)?.flatten().map(|(before, _)| before);
+                brought.add(NewContent { path, blob: new.id, key: None, now, before });
+            }
         }
-        let NewRecords { records, reads } = &mut *self.new_records;
-        *reads += 1;
-        tracing::trace!(reads, path = %name.0.escape_ascii(), "reading a new file of theirs");
-        records.insert(name, record.clone());
-        Ok(record)
+        tracing::debug!("read what the other side brought");
+        Ok(brought)
     }
 }

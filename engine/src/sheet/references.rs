@@ -4,10 +4,11 @@
 //! that the other sheet lacks. A change on either side affects only the values that came or went
 //! there and the records that hold them, so nothing else is checked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::problem_cache::ProblemCache;
+use super::visited_holders::{Flip, VisitedHolders};
 use super::{MANY, Sheet, fold_problem};
 use crate::digest::LtHash;
 use crate::id::Key;
@@ -49,33 +50,43 @@ impl Sheet {
     /// Updates the dangling references for a change of this sheet, which touched these keys, and
     /// for changes of the sheets that it refers to. There is one link for each reference, in order.
     ///
-    /// Costs what the change costs, and a visit to each record that holds a value that dangles now
-    /// or did before.
-    pub(crate) fn relate(&mut self, touched: &[Key], links: &[Link<'_>]) {
+    /// Costs what the change costs, and a visit to those records that hold a value that dangles now
+    /// or did before which `visited` chooses.
+    pub(crate) fn relate(
+        &mut self,
+        touched: &[Key],
+        links: &[Link<'_>],
+        visited: &mut VisitedHolders,
+    ) {
         self.problem_cache = ProblemCache::default();
         let spec = self.spec.clone();
         let mut affected = BTreeSet::new();
+        // These are visited anyway.
+        let own: HashSet<&Key> =
+            if visited.are_limited() { touched.iter().collect() } else { HashSet::new() };
         for (at, (reference, link)) in spec.refs.iter().zip(links).enumerate() {
             let Some((_, index)) = self.indexes.iter().find(|(name, _)| *name == reference.field)
             else {
                 continue;
             };
             let Some(values) = self.dangling.values.get_mut(at) else { continue };
+            visited.begin_reference(!self.hidden.is_empty());
             for &value in &link.moved {
                 let holders = index.get(value);
                 let is_named = || link.to.named(reference.target.as_ref(), value).next().is_some();
-                let flips = if holders.is_some() && !is_named() {
-                    values.insert(value.clone()).is_none()
+                let flip = if holders.is_some() && !is_named() {
+                    values.insert(value.clone()).is_none().then_some(Flip::Dangles)
                 } else {
-                    values.remove(value).is_some()
+                    values.remove(value).is_some().then_some(Flip::IsNamed)
                 };
-                if flips {
-                    affected.extend(holders.into_iter().flatten().cloned());
+                if let Some(flip) = flip {
+                    let others = holders.into_iter().flatten().filter(|key| !own.contains(key));
+                    visited.choose(flip, others, |key| self.hidden.contains(key), &mut affected);
                 }
             }
         }
         if !self.dangling.is_empty() {
-            if touched.len() < MANY {
+            if touched.len() < MANY || visited.are_limited() {
                 affected.extend(touched.iter().cloned());
             } else {
                 // Among many records, few have dangling references.

@@ -1,7 +1,8 @@
-//! What commits changed, as one state discloses it: kept as long as the state.
+//! What commits changed, as one state discloses it: kept as long as the state, and by the next one if
+//! it discloses the same.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::id::{CommitId, SheetName};
 use crate::report::Counts;
@@ -14,7 +15,10 @@ pub(crate) type ChangedBySheet = Arc<BTreeMap<SheetName, Counts>>;
 
 /// The counts of commits, each made once. A clone starts empty, since it is made to be changed.
 #[derive(Debug, Default)]
-pub(crate) struct CommitCounts {
+pub(crate) struct CommitCounts(OnceLock<Arc<Counted>>);
+
+#[derive(Debug, Default)]
+struct Counted {
     kept: Mutex<Kept>,
     /// The turn to make some.
     making: Mutex<()>,
@@ -38,15 +42,16 @@ impl CommitCounts {
         commit: CommitId,
         make: impl FnOnce() -> Result<BTreeMap<SheetName, Counts>, E>,
     ) -> Result<ChangedBySheet, E> {
-        if let Some(counts) = self.kept(commit) {
+        let counted = self.0.get_or_init(Arc::default);
+        if let Some(counts) = counted.kept(commit) {
             return Ok(counts);
         }
-        let _turn = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counts) = self.kept(commit) {
+        let _turn = counted.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counts) = counted.kept(commit) {
             return Ok(counts);
         }
         let counts = Arc::new(make()?);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = counted.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let weight = 1 + counts.len();
         if kept.weight + weight > KEPT {
             *kept = Kept::default();
@@ -56,6 +61,15 @@ impl CommitCounts {
         Ok(counts)
     }
 
+    /// Shares those of another state from now on, unless some were made already.
+    pub(super) fn share(&self, other: &Self) {
+        let counted = other.0.get_or_init(Arc::default);
+        // Those of this state are as good.
+        let _ = self.0.set(counted.clone());
+    }
+}
+
+impl Counted {
     fn kept(&self, commit: CommitId) -> Option<ChangedBySheet> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.by_commit.get(&commit).cloned()
@@ -89,9 +103,13 @@ mod tests {
         assert!(Arc::ptr_eq(&made, &again));
         for n in 0..KEPT as u32 {
             counts.get_or_make::<()>(commit(n), || Ok(changed())).unwrap();
-            let kept = counts.kept.lock().unwrap();
+            let kept = counts.0.get().unwrap().kept.lock().unwrap();
             assert!(kept.weight <= KEPT && kept.weight == 2 * kept.by_commit.len());
         }
-        assert!(counts.clone().kept(commit(KEPT as u32 - 1)).is_none());
+        let last = commit(KEPT as u32 - 1);
+        assert_eq!(counts.clone().get_or_make(last, || Err("unknown")), Err("unknown"));
+        let next = CommitCounts::default();
+        next.share(&counts);
+        assert!(next.get_or_make::<()>(last, || panic!("it is kept")).is_ok());
     }
 }

@@ -8,9 +8,10 @@ use im::OrdMap;
 use crate::id::SheetName;
 use crate::layout::{Layout, Reference};
 use crate::scalar::Scalar;
-use crate::sheet::{Link, Moved, Sheet};
+use crate::sheet::{Link, Moved, Sheet, VisitedHolders};
 
-/// Updates the references of every sheet for the records in `moved`, sheet by sheet.
+/// Updates the references of every sheet for the records in `moved`, sheet by sheet, of the records
+/// that `visited` chooses.
 ///
 /// In a `fresh` state, everything referred to exists before anything refers to it, so only the
 /// referring sheets are visited.
@@ -19,6 +20,7 @@ pub(super) fn relate(
     layout: &Layout,
     moved: &BTreeMap<SheetName, Moved>,
     fresh: bool,
+    visited: &mut VisitedHolders,
 ) {
     for spec in layout.sheets().filter(|spec| !spec.refs.is_empty()) {
         let own = moved.get(&spec.name);
@@ -36,7 +38,7 @@ pub(super) fn relate(
             && let Some(sheet) = sheets.get_mut(&spec.name)
         {
             let touched = own.map_or(&[][..], Moved::touched);
-            Arc::make_mut(sheet).relate(touched, &links);
+            Arc::make_mut(sheet).relate(touched, &links, visited);
         }
     }
 }

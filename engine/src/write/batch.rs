@@ -6,7 +6,7 @@ use super::blame::Writers;
 use super::files::Files;
 use super::scope::Bounds;
 use super::{Batch, Broken, Repeat, WriteError, Written};
-use crate::changes::ChangeSet;
+use crate::changes::{ChangeSet, Difference};
 use crate::id::{CommitId, SheetName, TreeId};
 use crate::load::layout_of;
 use crate::mirror::{EditError, NewCommit, Signature, Stage, Trailer};
@@ -20,6 +20,10 @@ const ACTOR: &str = "Actor-Slug";
 const KEY: &str = "Idempotency-Key";
 /// The trailer with the digest of a request.
 const DIGEST: &str = "Request-Digest";
+
+/// How many records, for each reference of a sheet, are found that refer to what is deleted or
+/// renamed. One is enough to refuse the batch.
+const OTHERS: usize = 100;
 
 /// What the next batch is applied to: a commit with its tree and its records.
 #[derive(Debug, Clone)]
@@ -45,8 +49,9 @@ pub struct BatchResult {
 
 /// Makes the commit of `batch` on top of `state`, in the stage.
 ///
-/// Costs a copy of each folder that is written to, and the work for the changed records. Everything
-/// written must be readable: the new files are read as those of a push would be, and a new problem
+/// Costs a copy of each folder that is written to, and the work for the changed records. A batch that
+/// breaks references to a record costs as much whether a hundred or a million records refer to it.
+/// Everything written must be readable: the new files are read as those of a push would be, and a new problem
 /// is an error. Only paths held exclusively by sheets in the batch's scope may change, and all
 /// other files must be read as before.
 ///
@@ -109,15 +114,26 @@ fn make(
         trailers: &trailers(batch)?,
     })?;
     let sheet = |name: &SheetName| state.records.sheet(name.as_str()).map(Arc::as_ref);
-    let paths = paths.into();
-    let changes = ChangeSet::read(stage.objects(), bounds.layout, &paths, &sheet, None, options)?;
-    let draft = state.records.apply(commit, bounds.layout.clone(), changes);
-    let records = draft.state().clone();
-    let mut problems = records.problems_since(&state.records);
-    if !problems.is_empty() {
-        problems.retain(bounds.may_tell(&records, &batch.view));
-        return Err(invalid(problems, &writers, &records));
-    }
+    let (paths, layout) = (Difference::from(paths), || bounds.layout.clone());
+    let changes = || ChangeSet::read(stage.objects(), bounds.layout, &paths, &sheet, None, options);
+    let refuse_problems = |records: &Snapshot| match records.problems_since(&state.records) {
+        problems if problems.is_empty() => Ok(()),
+        mut problems => {
+            problems.retain(bounds.may_tell(records, &batch.view));
+            Err(invalid(problems, &writers, records))
+        }
+    };
+    let trial = state.records.try_changes(commit, layout(), changes()?, OTHERS);
+    refuse_problems(trial.state())?;
+    let records = match trial.into_whole() {
+        Some(records) => records,
+        // Many references are not broken any more.
+        None => {
+            let draft = state.records.apply(commit, layout(), changes()?);
+            refuse_problems(draft.state())?;
+            draft.state().clone()
+        }
+    };
     let next = CommitState { commit, tree, seconds: committer.seconds, records };
     Ok(BatchResult { next: Some(next), written })
 }

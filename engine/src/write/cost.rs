@@ -5,18 +5,12 @@ use std::collections::BTreeSet;
 
 use super::{Action, Batch, Operation, WriteError};
 use crate::decode::Format;
-use crate::index::Postings;
-use crate::scalar::Scalar;
 use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
 use crate::tables::Table;
 
 /// The cost of a batch by itself, however little it changes.
 const BATCH: usize = 16 << 10;
-
-/// The cost of each record that refers to a record which is deleted or changed: it may have to be
-/// checked, and to get a problem that is then taken back.
-const HOLDER: usize = 512;
 
 /// Returns the cost of writing into a list of `bytes`: as many bytes as are scanned in the time that
 /// it takes to cut the file and to read it again. It does not depend on how many records change.
@@ -67,8 +61,8 @@ enum Target<'a> {
 }
 
 impl Batch {
-    /// Returns the cost of the batch for the writer, judged by the files of `records` and the
-    /// references to them: about the bytes that could be scanned in the same time.
+    /// Returns the cost of the batch for the writer, judged by the files of `records`: about the bytes
+    /// that could be scanned in the same time.
     ///
     /// # Errors
     ///
@@ -76,10 +70,8 @@ impl Batch {
     pub(crate) fn cost(&self, records: &Snapshot) -> Result<usize, WriteError> {
         let mut costs = Costs::default();
         let mut lists = BTreeSet::new();
-        let mut holding = 0_usize;
         for (index, Operation { sheet, action, .. }) in self.operations.iter().enumerate() {
             let Some(sheet) = records.sheet(sheet.as_str()) else { continue };
-            holding = holding.saturating_add(holders(records, sheet, action));
             let format = |path: &str| sheet.spec().format_of(path);
             let cost = match target(sheet, action) {
                 Some(Target::List { path, table }) => {
@@ -91,9 +83,7 @@ impl Batch {
             };
             costs.add(cost, self.limit).map_err(|error| self.at_operation(index, error))?;
         }
-        // These delay the batch behind others, and refuse it nowhere.
-        let referring = holding.saturating_mul(HOLDER);
-        Ok(BATCH.saturating_add(costs.all).saturating_add(referring))
+        Ok(BATCH.saturating_add(costs.all))
     }
 
     /// Returns an error of the operation at `index`, which is named if there are several.
@@ -103,35 +93,6 @@ impl Batch {
             _ => WriteError::Operation { index, source: Box::new(error) },
         }
     }
-}
-
-/// Returns how many records hold a reference that the operation could leave without a target.
-fn holders(records: &Snapshot, sheet: &Sheet, action: &Action) -> usize {
-    let (key, goes) = match action {
-        Action::Delete(key) => (key, true),
-        Action::Put(key, _) | Action::Patch(key, _) => (key, false),
-        Action::Create(_) | Action::Attach(..) | Action::Detach(..) => return 0,
-    };
-    let Some(record) = sheet.record(key.as_str()) else { return 0 };
-    let mut found = 0_usize;
-    for from in records.sheets() {
-        for reference in from.spec().refs.iter().filter(|r| r.sheet == sheet.spec().name) {
-            let Some(index) = from.index(reference.field.as_str()) else { continue };
-            let mut count = |value: &Scalar| {
-                found = found.saturating_add(index.get(value).map_or(0, Postings::len));
-            };
-            match &reference.target {
-                None if goes => count(&Scalar::string(key.as_str())),
-                None => {}
-                Some(field) => record.value.locate(field, &mut |_, json| {
-                    if let Some(value) = Scalar::read(json) {
-                        count(&value);
-                    }
-                }),
-            }
-        }
-    }
-    found
 }
 
 /// Returns the file that an operation writes, if it is there.
@@ -159,51 +120,7 @@ fn target<'a>(sheet: &'a Sheet, action: &Action) -> Option<Target<'a>> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-    use crate::id::{Key, SheetName};
-    use crate::load::load;
-    use crate::mirror::Identity;
-    use crate::mirror::testing::TestRepository;
-    use crate::options::LoadOptions;
-    use crate::write::{Condition, MOST_WRITTEN, Scope};
-
-    #[test]
-    fn what_many_refer_to_costs_as_many_checks() {
-        let definitions = "[sheets.tags]\nformat = \"json\"\n\
-                           [sheets.s]\nformat = \"json\"\nrefs = {tag = \"tags\", of = \"tags.name\"}\n";
-        let rows: Vec<_> =
-            (0..50).map(|n| (format!("s/{n}.json"), r#"{"tag": "a", "of": "A"}"#)).collect();
-        let mut files = vec![("headwater.toml", definitions)];
-        files.extend([("tags/a.json", r#"{"name": "A"}"#), ("tags/b.json", r#"{"name": "B"}"#)]);
-        files.extend(rows.iter().map(|(path, text)| (path.as_str(), *text)));
-        let repository = TestRepository::bare();
-        let commit = repository.commit_files("main", &files);
-        let mirror = repository.mirror();
-        let records = load(&mirror.objects().unwrap(), commit, &LoadOptions::default()).unwrap();
-        assert_eq!(records.problems(), []);
-        let cost = |action: Action| {
-            let sheet = SheetName::new("tags");
-            let batch = Batch {
-                operations: vec![Operation { sheet, action, condition: Condition::Any }],
-                actor: "ada".into(),
-                author: Identity::parse("Ada <ada@example.org>").unwrap(),
-                scope: Scope::Every,
-                view: crate::view::View::PUBLIC,
-                message: "a change".to_owned(),
-                trailers: Vec::new(),
-                repeat: None,
-                limit: MOST_WRITTEN,
-            };
-            batch.cost(&records).unwrap()
-        };
-        let (named, other) = (|| Key::new("a"), || Key::new("b"));
-        let delete = cost(Action::Delete(named())) - cost(Action::Delete(other()));
-        assert_eq!(delete, 100 * HOLDER, "by key and by name");
-        let patch = |key| Action::Patch(key, json!({"name": "C"}));
-        assert_eq!(cost(patch(named())) - cost(patch(other())), 50 * HOLDER, "by name");
-    }
 
     #[test]
     fn all_files_but_the_costliest_one_are_bounded() {

@@ -146,7 +146,7 @@ pub enum WriteError {
     /// The result has new problems.
     #[error("the change is not valid: {}", broken.first().map_or("", |first| &first.problem.message))]
     Invalid {
-        /// All of these problems; never empty.
+        /// These problems, at most a hundred of the references that each sheet declares; never empty.
         broken: Vec<Broken>,
     },
     /// One of several operations cannot be carried out.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use headwater_engine::cache::Cache;
 use headwater_engine::engine::{Engine, EngineConfig, Ledger, RequestKind};
+use headwater_engine::id::BlobId;
 use headwater_engine::mirror::{Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::plan::RebuildReason;
@@ -26,8 +27,8 @@ fn rested() -> (House, Cache) {
     (house, Cache::beside(&mirror, LoadOptions::default().record_limit))
 }
 
-/// Removes the blob of Jane from the mirror, so that nobody can read it any more.
-fn lose_jane(house: &House) {
+/// Removes the blob of Jane from the mirror, so that nobody can read it any more, and returns its id.
+fn lose_jane(house: &House) -> BlobId {
     let mirror = house.mirror();
     let blob = git(&mirror, ["rev-parse", "published:people/jane.toml"]);
     for pack in fs::read_dir(mirror.join("objects/pack")).unwrap() {
@@ -41,6 +42,12 @@ fn lose_jane(house: &House) {
     }
     let (folder, name) = blob.trim().split_at(2);
     fs::remove_file(mirror.join("objects").join(folder).join(name)).unwrap();
+    blob.trim().parse().unwrap()
+}
+
+fn is_there(house: &House, blob: BlobId) -> bool {
+    let mirror = Mirror::open(&house.mirror(), MirrorOptions::default()).unwrap();
+    mirror.objects().unwrap().contains(blob.as_bytes())
 }
 
 fn open_with(house: &House, cache: bool) -> Option<Engine> {
@@ -50,18 +57,44 @@ fn open_with(house: &House, cache: bool) -> Option<Engine> {
 
 #[test]
 fn a_restart_decodes_no_record_that_the_cache_has() {
-    let (mut house, cache) = rested();
+    let (mut house, _) = rested();
     house.upstream.commit("more").put("people/bob.toml", "id = 4\n").push();
-    lose_jane(&house);
-    assert!(open_with(&house, false).is_none(), "without the cache the blob is needed");
-    assert!(cache.path().exists(), "without a cache, that of others stays");
+    let jane = lose_jane(&house);
     let engine = open_with(&house, true).unwrap();
     assert_eq!(engine.status().opened, RebuildReason::FirstLoad);
     assert_eq!(engine.snapshot().records(), 3);
+    assert!(!is_there(&house, jane), "nobody has missed the blob");
     house.engine = Some(engine);
     house.reload();
     assert_eq!(house.engine().snapshot().records(), 4);
     assert!(house.name_of("jane").unwrap().contains("Jane"));
+}
+
+#[test]
+fn what_the_mirror_has_lost_is_fetched_at_a_start_and_by_a_reload() {
+    let (mut house, cache) = rested();
+    let jane = lose_jane(&house);
+    let engine = open_with(&house, false).unwrap();
+    assert_eq!(engine.snapshot().records(), 3);
+    assert!(is_there(&house, jane) && cache.path().exists(), "the cache of others stays");
+    engine.reload(RequestKind::Rebuild, Trigger::Webhook).unwrap();
+    drop(engine);
+
+    lose_jane(&house);
+    house.engine = open_with(&house, true);
+    let report = house.engine().reload(RequestKind::Rebuild, Trigger::Webhook).unwrap();
+    assert!(report.result.is_ok(), "{:?}", report.result);
+    assert!(is_there(&house, jane));
+    house.is_lawful();
+
+    // Everything is requested once an hour only.
+    house.engine().settle();
+    lose_jane(&house);
+    for _ in 0..2 {
+        let report = house.engine().reload(RequestKind::Rebuild, Trigger::Webhook).unwrap();
+        assert!(report.result.is_err());
+        assert!(!is_there(&house, jane));
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use headwater_engine::budget::Budget;
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 
+use super::expression_quota::Share;
 use crate::http::answer_scheduler;
 use crate::http::byte_quota::{ByteQuota, QuotaShare};
 use crate::http::concurrency_limit::{ConcurrencyLimit, Turn};
@@ -23,9 +24,10 @@ use crate::wire::{ApiError, Code, Watched, changes};
 /// without the text reads everything again.
 pub(super) const WORTH: u32 = 4;
 
-/// The size of all texts for followers, in bytes, and also of all texts for returning clients, of
-/// which one address has a quarter. A follower that gets no text for lack of room starts over.
-const ROOM: usize = 64 << 20;
+/// The size of all texts for followers, in bytes, and also of all texts for returning clients. One
+/// address may have half as many as it leaves to others. A follower that gets no text for lack of room
+/// starts over.
+const ROOM: usize = 96 << 20;
 
 /// The number of known texts at which dead ones are first removed.
 const KNOWN: usize = 64;
@@ -92,7 +94,7 @@ pub(super) struct Writer {
 /// The room for texts, and the texts that exist.
 #[derive(Debug, Clone)]
 struct Desk {
-    /// The room for followers.
+    /// The room for followers, by address.
     following: ByteQuota<Source>,
     /// The room for returning clients, by address.
     returning: ByteQuota<Source>,
@@ -105,6 +107,8 @@ pub(super) struct RenderedDelta {
     pub(super) text: Option<DeltaText>,
     /// The processor time that it took.
     pub(super) cost: Duration,
+    /// Whether its address has no room for it.
+    pub(super) lacks_room: bool,
 }
 
 /// There is no room for a text.
@@ -135,33 +139,32 @@ impl Default for Writer {
 impl Writer {
     fn with_room(bytes: usize) -> Self {
         let known = KnownTexts { texts: HashMap::new(), limit: KNOWN };
-        let (following, returning) =
-            (ByteQuota::new(bytes, bytes), ByteQuota::new(bytes, bytes / 4));
+        let (following, returning) = (ByteQuota::halving(bytes), ByteQuota::halving(bytes));
         let desk = Desk { following, returning, known: Arc::new(Mutex::new(known)) };
         Self { returning: ConcurrencyLimit::new(PLACES), writing: SingleFlight::within(0), desk }
     }
 
     /// Returns the part of `delta`, which is published, that concerns `watched`: an existing text
-    /// or a new one. There is none if it is more than is reported at once, or than there is room
-    /// for, or costs more than `limit` of processor time; `None` is no limit.
+    /// or a new one. There is none if it is more than is reported at once, or than its address has
+    /// room for, or costs more processor time than `share` allows.
     pub(super) async fn tell(
         &self,
         delta: &Arc<Delta>,
         watched: &Arc<Watched>,
-        limit: Option<Duration>,
+        share: Share,
     ) -> RenderedDelta {
+        let Share { source, limit } = share;
         let (desk, delta, watched) = (self.desk.clone(), delta.clone(), watched.clone());
         let write = move || {
             let begun = answer_scheduler::processor_time();
-            let room = desk.following.enter(Source::OURS);
-            let text = desk
-                .write(&delta, &watched, &answer_scheduler::budget(limit), room)
-                .unwrap_or(None);
-            RenderedDelta { text, cost: answer_scheduler::processor_time().saturating_sub(begun) }
+            let room = desk.following.enter(source);
+            let text = desk.write(&delta, &watched, &answer_scheduler::budget(limit), room);
+            let cost = answer_scheduler::processor_time().saturating_sub(begun);
+            RenderedDelta { lacks_room: text.is_err(), text: text.unwrap_or(None), cost }
         };
         tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| {
             tracing::error!(%error, "writing the changes panicked");
-            RenderedDelta { text: None, cost: Duration::ZERO }
+            RenderedDelta { text: None, cost: Duration::ZERO, lacks_room: false }
         })
     }
 
@@ -298,6 +301,8 @@ pub(super) mod tests {
         Watched::new(View::PUBLIC, sheets, &[], None)
     }
 
+    const ANYBODY: Share = Share { source: Source::OURS, limit: None };
+
     /// Returns a client that comes back from the address that ends with `last`.
     fn returning(last: u8) -> Returning {
         Returning { asker: Asker::Poll(Source::at([192, 0, 2, last].into())), limit: None }
@@ -313,10 +318,14 @@ pub(super) mod tests {
         let (first, second) =
             tokio::join!(missed(&["tags", "people"], 1), missed(&["people", "tags", "people"], 2),);
         assert_eq!(first.event().as_ptr(), second.event().as_ptr());
-        let third =
-            writer.tell(&delta, &Arc::new(watching(&["tags", "people"])), None).await.text.unwrap();
+        let third = writer
+            .tell(&delta, &Arc::new(watching(&["tags", "people"])), ANYBODY)
+            .await
+            .text
+            .unwrap();
         assert_eq!(first.event().as_ptr(), third.event().as_ptr());
-        let other = writer.tell(&delta, &Arc::new(watching(&["people"])), None).await.text.unwrap();
+        let other =
+            writer.tell(&delta, &Arc::new(watching(&["people"])), ANYBODY).await.text.unwrap();
         assert_ne!(first.event().as_ptr(), other.event().as_ptr());
         let room = || (writer.desk.returning.used(), writer.desk.following.used());
         let (event, of_other) = (first.event(), other.event().len());
@@ -347,7 +356,7 @@ pub(super) mod tests {
             }
         }
         assert!(writer.tell_missed(&two, &all, returning(2)).await.unwrap().is_some());
-        assert!(writer.tell(&two, &all, None).await.text.is_some());
+        assert!(writer.tell(&two, &all, ANYBODY).await.text.is_some());
         // A caller that wants the text another one waits for does not wait for that one's turn.
         let same = writer.tell_missed(&one, &watched[0], returning(2)).await;
         assert!(same.unwrap().is_some());
@@ -364,7 +373,7 @@ pub(super) mod tests {
         let nothing = Returning { limit: Some(Duration::ZERO), ..returning(1) };
         assert!(writer.tell_missed(&delta, &all, nothing).await.unwrap().is_none());
         assert!(
-            writer.tell(&delta, &all, None).await.text.is_some(),
+            writer.tell(&delta, &all, ANYBODY).await.text.is_some(),
             "publications are always written"
         );
         assert!(writer.tell_missed(&delta, &all, returning(1)).await.unwrap().is_some());
@@ -373,7 +382,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn an_event_and_an_answer_are_one_text() {
         let all = Arc::new(watching(&[]));
-        let told = Writer::default().tell(&delta(1, 2, 1, 1), &all, None).await.text.unwrap();
+        let told = Writer::default().tell(&delta(1, 2, 1, 1), &all, ANYBODY).await.text.unwrap();
         let data = String::from_utf8(told.data().to_vec()).unwrap();
         let event = format!("id: {}\nevent: changes\ndata: {data}\n\n", commit(2));
         assert_eq!(told.event(), event);
@@ -384,17 +393,17 @@ pub(super) mod tests {
     async fn what_is_too_much_or_has_no_room_is_not_told() {
         let all = Arc::new(watching(&[]));
         let told = async |writer: &Writer, records, bytes| {
-            writer.tell(&delta(1, 2, records, bytes), &all, None).await.text
+            writer.tell(&delta(1, 2, records, bytes), &all, ANYBODY).await.text
         };
         let writer = Writer::default();
         assert!(told(&writer, 10_000, 1).await.is_some());
         assert!(told(&writer, 10_001, 1).await.is_none(), "too many records");
         assert!(told(&writer, 1_000, 20_000).await.is_none(), "too many bytes");
-        let narrow = Writer::with_room(1_000);
+        let narrow = Writer::with_room(2_500);
         let held = told(&narrow, 1, 500).await.unwrap();
-        assert!(narrow.tell(&delta(2, 3, 1, 500), &all, None).await.text.is_none());
+        assert!(narrow.tell(&delta(2, 3, 1, 500), &all, ANYBODY).await.text.is_none());
         drop(held);
-        assert!(narrow.tell(&delta(2, 3, 1, 500), &all, None).await.text.is_some());
+        assert!(narrow.tell(&delta(2, 3, 1, 500), &all, ANYBODY).await.text.is_some());
     }
 
     #[tokio::test]
@@ -408,7 +417,7 @@ pub(super) mod tests {
         let held = missed(1, 1).await.unwrap();
         assert_eq!(missed(2, 1).await.err(), Some(Code::Busy), "and it does not start anew");
         assert!(missed(2, 2).await.is_ok(), "another one");
-        assert!(writer.tell(&delta(100, 101, 1, 6_000), &all, None).await.text.is_some());
+        assert!(writer.tell(&delta(100, 101, 1, 2_000), &all, ANYBODY).await.text.is_some());
         drop(held);
         assert!(missed(2, 1).await.is_ok());
     }

@@ -1,6 +1,6 @@
 //! The processor time that the expressions of each address may cost for one publication.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::http::source::Source;
@@ -11,6 +11,8 @@ pub(super) struct Allowance {
     /// What each has; `None` is no limit.
     each: Option<Duration>,
     spent: HashMap<Source, Duration>,
+    /// Those that get nothing any more.
+    used_up: HashSet<Source>,
 }
 
 /// What may be spent on the text of a group, and whose it is.
@@ -24,13 +26,14 @@ pub(super) struct Share {
 impl Allowance {
     /// Returns the allowance of which each address has this much; `None` is no limit.
     pub(super) fn new(each: Option<Duration>) -> Self {
-        Self { each, spent: HashMap::new() }
+        Self { each, spent: HashMap::new(), used_up: HashSet::new() }
     }
 
     /// Returns what may be spent on a text that followers at these addresses wait for: what that
     /// one of them has left that has spent the least. Returns `None` if all have spent everything.
     pub(super) fn share(&self, sources: impl Iterator<Item = Source>) -> Option<Share> {
         let spent = |source: &Source| self.spent.get(source).copied().unwrap_or_default();
+        let sources = sources.filter(|source| !self.used_up.contains(source));
         let source = sources.min_by_key(spent)?;
         match self.each {
             None => Some(Share { source, limit: None }),
@@ -39,6 +42,11 @@ impl Allowance {
                 (!left.is_zero()).then_some(Share { source, limit: Some(left) })
             }
         }
+    }
+
+    /// Gives an address nothing any more: it has no room for another text.
+    pub(super) fn use_up(&mut self, source: Source) {
+        self.used_up.insert(source);
     }
 
     /// Counts what a text has cost its address.
@@ -74,5 +82,8 @@ mod tests {
         let mut unlimited = Allowance::new(None);
         unlimited.spend(source(1), limit * 1_000);
         assert_eq!(share(&unlimited, &[1]), Some((source(1), None)));
+        unlimited.use_up(source(1));
+        assert_eq!(share(&unlimited, &[1]), None);
+        assert_eq!(share(&unlimited, &[1, 2]), Some((source(2), None)));
     }
 }

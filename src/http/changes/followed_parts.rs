@@ -1,5 +1,6 @@
 //! The parts of all records that callers follow or wait for. Each is kept once, for all who ask for
-//! it. All together take a bounded number of bytes, of which one address has a share.
+//! it. All together take a bounded number of bytes, of which one address may have half as many as it
+//! leaves to the others. So however many take all that they get, there is room for another one.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -11,14 +12,10 @@ use crate::wire::Watched;
 /// The most bytes that they take in all.
 const MOST: usize = 64 << 20;
 
-/// The most that one address may take.
-const EACH: usize = MOST / 4;
-
 /// The parts that are followed and waited for.
 #[derive(Debug)]
 pub(super) struct Parts {
     most: usize,
-    each: usize,
     state: Mutex<PartsState>,
 }
 
@@ -53,14 +50,14 @@ pub(super) struct Part {
 
 impl Default for Parts {
     fn default() -> Self {
-        Self::new(MOST, EACH)
+        Self::within(MOST)
     }
 }
 
 impl Parts {
-    /// Returns room for `most` bytes, of which one address may take `each`.
-    fn new(most: usize, each: usize) -> Self {
-        Self { most, each, state: Mutex::default() }
+    /// Returns room for `most` bytes.
+    fn within(most: usize) -> Self {
+        Self { most, state: Mutex::default() }
     }
 
     /// Keeps `watched`, or an equal part that is kept already, for a follower from `source` that
@@ -79,11 +76,12 @@ impl Parts {
         let more = own + if is_first { weight } else { 0 };
         let more_of_source = own + if is_first_of_source { weight } else { 0 };
         let of_source = state.of.get(&source).copied().unwrap_or(0);
-        if state.all + more > self.most || of_source + more_of_source > self.each {
+        let (all, of_source) = (state.all + more, of_source + more_of_source);
+        if all + 2 * of_source > self.most {
             return None;
         }
-        state.all += more;
-        state.of.insert(source, of_source + more_of_source);
+        state.all = all;
+        state.of.insert(source, of_source);
         let name = watched.name().to_owned();
         let new = || FollowedPart { watched: Arc::new(watched), weight, holders: HashMap::new() };
         let kept = state.kept.entry(name).or_insert_with(new);
@@ -153,7 +151,7 @@ mod tests {
     #[test]
     fn what_many_follow_is_kept_once_and_what_each_takes_by_himself_is_counted() {
         let weight = watching(&["people"]).weight();
-        let parts = Arc::new(Parts::new(2 * weight, 2 * weight));
+        let parts = Arc::new(Parts::within(4 * weight + 400));
         let first = parts.keep(watching(&["people"]), source(1), 1).unwrap();
         let many: Vec<_> = (0..100)
             .map(|n| parts.keep(watching(&["people"]), source(n % 3), 1).unwrap())
@@ -170,19 +168,24 @@ mod tests {
     }
 
     #[test]
-    fn one_address_has_its_share_and_all_have_so_much() {
+    fn each_address_leaves_something_to_the_next() {
         let weight = watching(&["a"]).weight();
-        let parts = Arc::new(Parts::new(3 * weight, 2 * weight));
+        let parts = Arc::new(Parts::within(9 * weight));
         let keep = |sheet: &str, last| parts.keep(watching(&[sheet]), source(last), 0);
-        let first = [keep("a", 1).unwrap(), keep("b", 1).unwrap()];
-        assert!(keep("c", 1).is_none(), "the address has its share");
-        let second = keep("c", 2).unwrap();
-        assert!(keep("d", 3).is_none(), "all is taken");
-        let shared = keep("c", 3);
-        assert!(shared.is_some(), "a shared part takes no room");
-        drop((first, shared));
-        assert!(keep("d", 1).is_some() && keep("c", 1).is_some());
-        drop(second);
+        let mut kept = Vec::new();
+        for (last, sheets, too_much) in [
+            (1, &["a", "b", "c"][..], "d"),
+            (2, &["d", "e"], "f"),
+            (3, &["f"], "g"),
+            (4, &["g"], "h"),
+        ] {
+            kept.extend(sheets.iter().map(|sheet| keep(sheet, last).unwrap()));
+            assert!(keep(too_much, last).is_none(), "{last}");
+        }
+        assert!(keep("g", 3).is_none(), "a part of others counts for an address, too");
+        kept.drain(..2);
+        assert!(keep("a", 9).is_some() && keep("g", 3).is_some());
+        drop(kept);
         let state = parts.state();
         assert!(state.all == 0 && state.of.is_empty() && state.kept.is_empty());
     }

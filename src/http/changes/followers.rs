@@ -11,18 +11,21 @@ use headwater_engine::view::View;
 use tokio::sync::watch;
 
 use super::delta_text::{DeltaText, Writer};
-use super::expression_quota::{Allowance, Share};
+use super::expression_quota::Allowance;
+use super::fair_order::in_fair_order;
 use super::followed_parts::{Part, Parts};
 use super::follower_limit::{Seat, Seats};
 use super::queue::{Queue, resync};
 use crate::feed::{Feed, Heard, Listener};
+use crate::http::byte_quota::ByteQuota;
 use crate::http::source::Source;
 use crate::http::waiter_limit::WaiterLimit;
 use crate::wire::Watched;
 
 /// The weight of one publication that is read for all groups together, as [`Delta::weight`]
-/// measures it; some seconds of work. Groups beyond it start over.
-const READ: u64 = 2 << 30;
+/// measures it; some seconds of work. For one address, at most half as much is read as is left for
+/// others. Groups beyond it start over.
+const READ: usize = 2 << 30;
 
 /// Those who follow publications, and the state that all readers of changes share.
 pub struct Audience {
@@ -36,7 +39,7 @@ pub struct Audience {
     expressions: Mutex<AudienceState>,
     /// Tells that a line has heard of a publication.
     heard: watch::Sender<()>,
-    read: u64,
+    read: usize,
 }
 
 impl Default for Audience {
@@ -187,7 +190,7 @@ impl Audience {
             return;
         }
         let mut deltas: HashMap<View, Option<Arc<Delta>>> = HashMap::new();
-        let mut read = 0_u64;
+        let (reading, mut read) = (ByteQuota::halving(self.read), Vec::new());
         let mut allowance = Allowance::new(match line {
             Line::Plain => None,
             Line::Expressions(each) => each,
@@ -206,16 +209,23 @@ impl Audience {
             if from == to && delta.as_ref().is_some_and(|delta| delta.changes.is_empty()) {
                 continue;
             }
-            read = read.saturating_add(delta.as_ref().map_or(0, |delta| delta.weight()));
-            let delta = delta.as_ref().filter(|_| read <= self.read);
-            let share = allowance.share(group.members.iter().map(|member| member.source));
-            let text = match delta.zip(share) {
-                Some((delta, Share { source, limit })) => {
-                    let told = self.writer.tell(delta, &group.watched, limit).await;
-                    allowance.spend(source, told.cost);
+            let share = allowance.share(group.sources());
+            let mut may_read = |source, delta: &Delta| {
+                let mut part = reading.enter(source);
+                let may_read = part.grows(usize::try_from(delta.weight()).unwrap_or(usize::MAX));
+                read.push(part);
+                may_read
+            };
+            let text = match delta.as_ref().zip(share) {
+                Some((delta, share)) if may_read(share.source, delta) => {
+                    let told = self.writer.tell(delta, &group.watched, share).await;
+                    allowance.spend(share.source, told.cost);
+                    if told.lacks_room {
+                        allowance.use_up(share.source);
+                    }
                     told.text
                 }
-                None => None,
+                _ => None,
             };
             group.tell(to, text.as_ref());
         }
@@ -230,17 +240,18 @@ impl Audience {
         members.for_each(|member| member.queue.close());
     }
 
-    /// Returns the groups in `line` that hear of the step to `to`. A follower that joins them from
-    /// now on starts at `to`.
+    /// Returns the groups in `line` that hear of the step to `to`, in the order in which they are told. A
+    /// follower that joins them from now on starts at `to`.
     fn begin_round(&self, line: Line, feed: &Feed, to: CommitId) -> Round {
         let mut state = self.state(line);
         let from = state.at.replace(to).unwrap_or_else(|| feed.first());
         let mut groups: Vec<Group> = state.groups.values().cloned().collect();
         drop(state);
         self.heard.send_modify(|()| {});
-        // The text with the most receivers is written first.
+        // The text with the most receivers is written first, but one address does not come first with
+        // all of its texts.
         groups.sort_by_key(|group| std::cmp::Reverse(group.members.len()));
-        Round { from, groups }
+        Round { from, groups: in_fair_order(groups, |group| group.sources().collect()) }
     }
 
     fn state(&self, line: Line) -> MutexGuard<'_, AudienceState> {
@@ -327,6 +338,11 @@ struct Round {
 }
 
 impl Group {
+    /// Lists the addresses of the followers.
+    fn sources(&self) -> impl Iterator<Item = Source> {
+        self.members.iter().map(|member| member.source)
+    }
+
     fn tell(&self, to: CommitId, told: Option<&DeltaText>) {
         match told {
             // A follower of everything gets an event for every commit; others only learn of it.
@@ -580,7 +596,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn a_publication_is_read_for_so_many_groups_and_the_smallest_begin_anew() {
         let publication = delta(1, 2, 10, 100);
-        let read = 2 * publication.weight();
+        let read = 6 * publication.weight() as usize;
         let hall = Hall::at(1);
         let audience = Arc::new(Audience { read, ..Audience::default() });
         let hall = Hall { audience, ..hall };
@@ -595,6 +611,37 @@ pub(super) mod tests {
             assert_ne!(taken(follower).await, [resync(commit(2))]);
         }
         assert_eq!(taken(&one).await, [resync(commit(2))]);
+    }
+
+    #[tokio::test]
+    async fn one_address_with_many_parts_neither_comes_first_nor_takes_the_room_of_others() {
+        let publication = delta(1, 2, 10, 100);
+        let read = 14 * publication.weight() as usize;
+        let hall = Hall::at(1);
+        let audience = Arc::new(Audience { read, ..Audience::default() });
+        let hall = Hall { audience, ..hall };
+        let listener = hall.feed.listen();
+        let from = |last: u8, sheet: &str| {
+            let (watched, source) =
+                (watching(&["people", sheet]), Source::at([10, 0, 0, last].into()));
+            hall.join_from(source, watched)
+        };
+        let many: Vec<_> = (0..200).map(|n| from(1, &n.to_string())).collect();
+        // The large groups are his.
+        let more: Vec<_> = (0..200).map(|n| from(1, &n.to_string())).collect();
+        let others: Vec<_> = (2..10).map(|n| from(n, &format!("of {n}"))).collect();
+        hall.feed.publish(&forward(&publication));
+        hall.feed.close();
+        hall.run(listener).await;
+        for follower in &others {
+            assert_ne!(taken(follower).await, [resync(commit(2))]);
+        }
+        let mut told = 0;
+        for follower in &many {
+            told += usize::from(taken(follower).await != [resync(commit(2))]);
+        }
+        assert_eq!(told, 2, "for each of the others, half as much as is left");
+        drop(more);
     }
 
     #[tokio::test]

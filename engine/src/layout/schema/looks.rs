@@ -18,6 +18,9 @@ use super::out_of_steps::OutOfSteps;
 /// The bytes of a text that are compared or searched at the price of a look.
 const TEXT: usize = 64;
 
+/// Up to so many elements are compared with one another for duplicates; more are hashed.
+const PAIRWISE: usize = 15;
+
 /// The patterns that a name is compared with at the price of one.
 const AT_ONCE: usize = 64;
 
@@ -61,6 +64,55 @@ fn take(looks: usize) {
     match LEFT.get().checked_sub(looks) {
         Some(left) => LEFT.set(left),
         None => resume_unwind(Box::new(OutOfSteps)),
+    }
+}
+
+/// Takes the looks of comparing two values, up to the first difference. Returns whether they are
+/// equal.
+fn take_comparison(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Array(these), Value::Array(those)) => {
+            take(1);
+            these.len() == those.len()
+                && these.iter().zip(those).all(|(one, other)| take_comparison(one, other))
+        }
+        (Value::Object(these), Value::Object(those)) => {
+            take(1);
+            // One after the other by the names of the first: the order of the library does not
+            // matter, since no order compares more than all members.
+            these.len() == those.len()
+                && these.iter().all(|(name, one)| {
+                    take(name.len() / TEXT);
+                    those.get(name).is_some_and(|other| take_comparison(one, other))
+                })
+        }
+        (Value::String(this), Value::String(that)) => {
+            take(1 + this.len().min(that.len()) / TEXT);
+            this == that
+        }
+        _ => {
+            take(1);
+            Node::<'_, SerdeJson>::equals_value(&one, other)
+        }
+    }
+}
+
+/// Takes a look for each value in `value`, and one for so much of each text.
+fn take_all(value: &Value) {
+    match value {
+        Value::Array(elements) => {
+            take(1);
+            elements.iter().for_each(take_all);
+        }
+        Value::Object(members) => {
+            take(1);
+            for (name, member) in members {
+                take(name.len() / TEXT);
+                take_all(member);
+            }
+        }
+        Value::String(text) => take(1 + text.len() / TEXT),
+        _ => take(1),
     }
 }
 
@@ -153,8 +205,7 @@ impl<'a> Node<'a, Counted> for Seen<'a> {
     }
 
     fn equals_value(&self, expected: &Value) -> bool {
-        take(1);
-        Node::<'_, SerdeJson>::equals_value(&self.0, expected)
+        take_comparison(self.0, expected)
     }
 
     fn to_value(&self) -> Cow<'a, Value> {
@@ -215,8 +266,12 @@ impl<'a> Array<'a, Counted> for Inside<'a, [Value]> {
     }
 
     fn is_unique(&self) -> bool {
-        take(self.0.len());
-        Array::<'_, SerdeJson>::is_unique(&self.0)
+        if self.0.len() > PAIRWISE {
+            self.0.iter().for_each(take_all);
+            return Array::<'_, SerdeJson>::is_unique(&self.0);
+        }
+        let is_new = |(at, one)| !self.0[..at].iter().any(|other| take_comparison(one, other));
+        self.0.iter().enumerate().all(is_new)
     }
 }
 
@@ -229,5 +284,46 @@ impl<'a> Iterator for Elements<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         take(1);
         self.0.next().map(Seen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_equal_as_the_library_says() {
+        let values = [
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(-0.0),
+            json!(1),
+            json!(1.0),
+            json!(9_007_199_254_740_993_u64),
+            json!(9_007_199_254_740_992_f64),
+            json!("1"),
+            json!("x".repeat(200)),
+            json!([]),
+            json!([1, [2]]),
+            json!([1.0, [2]]),
+            json!([1]),
+            json!({}),
+            json!({"a": 1, "b": [2]}),
+            json!({"b": [2.0], "a": 1}),
+            json!({"a": 1}),
+            json!({"a": 1, "c": [2]}),
+        ];
+        for one in &values {
+            for other in &values {
+                let expected = Node::<'_, SerdeJson>::equals_value(&one, other);
+                assert_eq!(take_comparison(one, other), expected, "{one} {other}");
+                let pair = [one.clone(), json!("between"), other.clone()];
+                let is_unique = Array::<'_, Counted>::is_unique(&Inside(&pair[..]));
+                assert_eq!(is_unique, !expected, "{one} {other}");
+            }
+        }
     }
 }

@@ -157,7 +157,8 @@ impl FetchError {
             remote: remote.to_string(),
             object: None,
             rule: TOO_MUCH_WORK,
-            source: "its deltas expand to too many bytes; it is not requested again".into(),
+            source: "its deltas expand to too many bytes; it is not requested again for a day"
+                .into(),
         }
     }
 

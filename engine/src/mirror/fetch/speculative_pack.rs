@@ -19,7 +19,7 @@ impl Attempt<'_> {
             self.known == Known::Everything
                 && self.remote.sends_unnamed_commits()
                 && !known.contains(commit.as_bytes())
-                && *self.given_up() != Some(*commit)
+                && !self.is_given_up(*commit)
         })
     }
 

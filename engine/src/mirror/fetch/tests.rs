@@ -45,6 +45,22 @@ impl TestMirror {
         self.mirror.fetch_expecting(remote, "main", &FetchLimits::default(), Some(commit))
     }
 
+    /// Makes a file of each object.
+    fn unpack(&self) {
+        let packs = self.path().join("objects/pack");
+        for file in files_below(&packs) {
+            let path = packs.join(&file);
+            let elsewhere = self.folder.path().join(&file);
+            std::fs::rename(&path, &elsewhere).unwrap();
+            if file.extension().is_some_and(|extension| extension == "pack") {
+                let pack = std::fs::File::open(elsewhere).unwrap();
+                let mut git = hermetic_git(&self.path());
+                let status = git.args(["unpack-objects", "-q"]).stdin(pack).status().unwrap();
+                assert!(status.success());
+            }
+        }
+    }
+
     pub(super) fn assert_sound(&self) {
         let fsck = ["fsck", "--connectivity-only", "--no-dangling"];
         let output = hermetic_git(&self.path()).args(fsck).output().unwrap();
@@ -469,6 +485,27 @@ fn a_mirror_that_lost_objects_is_mended() {
 }
 
 #[test]
+fn files_that_a_reader_misses_come_with_the_next_fetch() {
+    let remote = TestRepository::bare();
+    remote.commit_files("main", &[("a", "old")]);
+    let old = remote.git(["rev-parse", "main:a"]);
+    let mirror = TestMirror::new();
+    let from = remote_to(&remote);
+    mirror.fetch(&from).unwrap();
+    mirror.unpack();
+    std::fs::remove_file(mirror.path().join("objects").join(&old[..2]).join(&old[2..])).unwrap();
+    let read = || {
+        let objects = mirror.mirror.objects().unwrap();
+        objects.read_blob(old.parse().unwrap(), 100, |_| ()).map_err(|error| error.is_missing())
+    };
+    assert_eq!(mirror.fetch(&from).unwrap().objects, 0, "nobody has missed it yet");
+    assert_eq!(read(), Err(true));
+    assert_eq!(mirror.fetch(&from).unwrap().objects, 3);
+    assert_eq!(read(), Ok(()));
+    mirror.assert_sound();
+}
+
+#[test]
 fn a_commit_that_nobody_asked_for_is_complete_or_the_pack_is_refused() {
     let far = LyingRemote::new();
     let old = far.repository.commit_files("main", &[("a", "1")]);
@@ -652,13 +689,24 @@ fn a_pack_that_costs_too_much_is_given_up_and_not_asked_for_again() {
         "{error:?}"
     );
     std::fs::remove_file(&asked).unwrap();
-    for limits in [costs, costs] {
-        let error = mirror.mirror.fetch(&far.remote(), "main", &limits).unwrap_err();
+    let times = || std::fs::read_to_string(&asked).unwrap().len();
+    let refused = |mirror: &Mirror, limits: &FetchLimits| {
+        let error = mirror.fetch(&far.remote(), "main", limits).unwrap_err();
         let FetchError::ContentRejected { rule, .. } = error else { panic!("{error:?}") };
         assert_eq!(rule, "too_much_work");
-        assert_eq!(files_below(&mirror.path()), before);
-    }
-    assert_eq!(std::fs::read_to_string(asked).unwrap().len(), 1, "it was requested again");
+        let mut after = files_below(mirror.git_dir());
+        after.retain(|file| file != Path::new("headwater/given-up"));
+        assert_eq!(after, before);
+    };
+    refused(&mirror.mirror, &costs);
+    refused(&mirror.mirror, &costs);
+    assert_eq!(times(), 1, "it was requested again");
+    // A process that starts later knows it, too.
+    let later = Mirror::open(&mirror.path(), MirrorOptions::default()).unwrap();
+    refused(&later, &costs);
+    assert_eq!(times(), 1, "it was requested again after a restart");
+    refused(&later, &FetchLimits { max_made: costs.max_made + 1, ..costs });
+    assert_eq!(times(), 2, "larger limits are tried");
     far.send_all();
     let next = far.repository.commit_files("main", &[("a", "2")]);
     assert_eq!(mirror.fetch(&far.remote()).unwrap().head, RemoteHead::At(next));
