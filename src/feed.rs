@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use headwater_engine::delta::Delta;
 use headwater_engine::engine::Published;
 use headwater_engine::id::CommitId;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -29,7 +28,7 @@ pub struct Publication {
     /// Whether `to` descends from `from`; if not, followers have to start over.
     pub descends: bool,
     /// The differences, until somebody takes them.
-    delta: Mutex<Option<Arc<Delta>>>,
+    published: Mutex<Option<Published>>,
     records: usize,
     held: Arc<AtomicUsize>,
 }
@@ -37,9 +36,9 @@ pub struct Publication {
 impl Publication {
     /// Takes the differences. They can be taken once, and are missing if too much waits; without
     /// them, a caller compares the commits.
-    pub fn take_delta(&self) -> Option<Arc<Delta>> {
+    pub fn take(&self) -> Option<Published> {
         // An option is always consistent, so a poisoned lock holds a usable one.
-        let taken = self.delta.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = self.published.lock().unwrap_or_else(PoisonError::into_inner).take();
         if taken.is_some() {
             self.held.fetch_sub(self.records, Ordering::Relaxed);
         }
@@ -49,7 +48,7 @@ impl Publication {
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        self.take_delta();
+        self.take();
     }
 }
 
@@ -116,9 +115,11 @@ impl Feed {
 
     /// Passes a publication on.
     pub fn publish(&self, published: &Published) {
-        let Published { delta, descends } = published;
-        let Delta { from, to, .. } = **delta;
-        let records = delta.changes.len();
+        let Published { delta, descends, transition } = published;
+        let (from, to) = (delta.from, delta.to);
+        // Some of the records that differ are not public.
+        let changed = transition.as_ref().map_or(0, |transition| transition.changed.len());
+        let records = delta.changes.len().max(changed);
         let held = self.held.fetch_add(records, Ordering::Relaxed);
         let when = SystemTime::now();
         let publication = Publication {
@@ -126,12 +127,12 @@ impl Feed {
             to,
             when,
             descends: *descends,
-            delta: Mutex::new(Some(delta.clone())),
+            published: Mutex::new(Some(published.clone())),
             records,
             held: self.held.clone(),
         };
         if held > 0 && held + records > HELD {
-            publication.take_delta();
+            publication.take();
         }
         let mut state = self.state();
         state.first.get_or_insert(from);
@@ -200,7 +201,7 @@ impl Listener {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use headwater_engine::delta::PublicChange;
+    use headwater_engine::delta::{Delta, PublicChange};
     use headwater_engine::id::{Key, SheetName};
 
     use super::*;
@@ -217,7 +218,7 @@ pub(crate) mod tests {
 
     /// Returns an ordinary publication.
     pub(crate) fn forward(delta: &Arc<Delta>) -> Published {
-        Published { delta: delta.clone(), descends: true }
+        Published { delta: delta.clone(), descends: true, transition: None }
     }
 
     async fn heard(listener: &mut Listener) -> Option<u8> {
@@ -284,12 +285,12 @@ pub(crate) mod tests {
         feed.publish(&forward(&large));
         feed.publish(&forward(&delta(2, 3)));
         let first = next().await;
-        assert!(first.take_delta().is_some(), "a lone publication may have any size");
-        assert!(first.take_delta().is_none(), "it can be taken once");
-        assert!(next().await.take_delta().is_none(), "it exceeds the limit");
-        assert!(next().await.take_delta().is_some(), "it has no records");
+        assert!(first.take().is_some(), "a lone publication may have any size");
+        assert!(first.take().is_none(), "it can be taken once");
+        assert!(next().await.take().is_none(), "it exceeds the limit");
+        assert!(next().await.take().is_some(), "it has no records");
         feed.publish(&forward(&large));
-        assert!(next().await.take_delta().is_some(), "there is room again");
+        assert!(next().await.take().is_some(), "there is room again");
         feed.publish(&forward(&large));
         drop(next().await);
         assert_eq!(feed.held.load(Ordering::Relaxed), 0);

@@ -14,6 +14,7 @@ mod name;
 mod options;
 mod operation;
 mod parameters;
+mod partial;
 mod error_responses;
 mod search;
 mod sheets;
@@ -24,6 +25,7 @@ mod writes;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use headwater_engine::bounded_cache::BoundedCache;
 use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::view::View;
@@ -46,7 +48,7 @@ pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<V
             break;
         }
         sheet.add_paths(offer, &mut paths);
-        sheet.add_schemas(&mut schemas);
+        sheet.add_schemas(&sheets, &mut schemas);
     }
     budget.check()?;
     let mut add = |path: &str, item: Value| drop(paths.insert(path.to_owned(), item));
@@ -118,21 +120,20 @@ fn tags(sheets: &[sheet_fields::Described], paths: &Value) -> Vec<Value> {
     sheets.iter().map(sheet_fields::Described::tag).chain(shared).collect()
 }
 
-/// The number of views whose documents are kept.
-const VIEWS: usize = 8;
+/// The bytes that the documents of all views may take.
+const ROOM: usize = 32 << 20;
 
 /// The document of a server. That of the published snapshot is made once; any other is generated
 /// again for each request.
 pub struct Document {
     offer: Offer,
-    /// For the published snapshot as each view sees it, the newest last.
-    published: Mutex<Vec<Made>>,
+    /// For the published snapshot as each view sees it.
+    published: Mutex<BoundedCache<View, Made>>,
 }
 
 /// A finished document. What a commit shows depends on the rules of the published one, so the key
 /// is the snapshot itself, and not its commit.
 struct Made {
-    view: View,
     of: Weak<Snapshot>,
     text: Arc<[u8]>,
 }
@@ -140,15 +141,15 @@ struct Made {
 impl Document {
     /// Returns the document of a server with this offer.
     pub fn new(offer: Offer) -> Self {
-        Self { offer, published: Mutex::default() }
+        Self { offer, published: Mutex::new(BoundedCache::with_room(ROOM)) }
     }
 
     /// Returns its text for the published snapshot, if that exists.
     pub fn known(&self, published: &Arc<Snapshot>) -> Option<Arc<[u8]>> {
-        let made = self.lock();
+        let mut made = self.lock();
+        let made = made.get(published.layout().view())?;
         // As long as this keeps the pointer, no other snapshot has its address.
-        let made = made.iter().find(|made| made.of.as_ptr() == Arc::as_ptr(published));
-        made.map(|made| made.text.clone())
+        (made.of.as_ptr() == Arc::as_ptr(published)).then(|| made.text.clone())
     }
 
     /// Makes its text for the published snapshot, and keeps it.
@@ -162,12 +163,10 @@ impl Document {
     ) -> Result<Arc<[u8]>, TooCostly> {
         let text = self.make(published, budget)?;
         let view = published.layout().view().clone();
-        let mut made = self.lock();
-        made.retain(|made| made.view != view);
-        if made.len() == VIEWS {
-            made.remove(0);
-        }
-        made.push(Made { view, of: Arc::downgrade(published), text: text.clone() });
+        let made = Made { of: Arc::downgrade(published), text: text.clone() };
+        let left = self.lock().put(view, made, text.len());
+        // Freed without the lock.
+        drop(left);
         Ok(text)
     }
 
@@ -179,7 +178,7 @@ impl Document {
         Ok(document(&self.offer, snapshot, budget)?.to_string().into_bytes().into())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Made>> {
+    fn lock(&self) -> MutexGuard<'_, BoundedCache<View, Made>> {
         // The list is consistent after every statement, so a poisoned lock holds a usable one.
         self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }

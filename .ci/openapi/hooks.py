@@ -101,7 +101,7 @@ def asked(base, path, method):
             key, value = records(base, sheet)[0]
             body = {
                 "put": {"body": value, "media_type": "application/json"},
-                "patch": {"body": {}, "media_type": "application/merge-patch+json"},
+                "patch": {"body": {}, "media_type": "application/json"},
             }
             return [{"path_parameters": {"key": key}, **body.get(method, {})}]
     return [{}]

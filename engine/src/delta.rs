@@ -1,12 +1,14 @@
 //! The difference between two commits for the public.
 
 mod fields;
+mod transition;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use fields::{FieldChange, changed_fields};
+pub use transition::Transition;
 
 use crate::id::{CommitId, Key, SheetName};
 use crate::record::Record;

@@ -6,20 +6,21 @@
 //! bits, each element's lanes filled by the extendable output of BLAKE3 and added modulo 2^16.
 
 use std::fmt;
+use std::sync::Arc;
 
 const LANES: usize = 1024;
 
 /// A sum over a set of elements that does not depend on their order.
 ///
 /// Adding an element that is already in the set, or removing one that is not, is an error of the
-/// caller: the sum is over a multiset.
+/// caller: the sum is over a multiset. Cloning it costs a pointer.
 #[derive(Clone, PartialEq, Eq)]
-pub struct LtHash(Box<[u16; LANES]>);
+pub struct LtHash(Arc<[u16; LANES]>);
 
 impl LtHash {
     /// Returns the sum over nothing.
     pub fn new() -> Self {
-        Self(Box::new([0; LANES]))
+        Self(Arc::new([0; LANES]))
     }
 
     /// Adds the element made of `parts`, each prefixed with its length so that no two lists of
@@ -35,7 +36,7 @@ impl LtHash {
 
     /// Adds every element of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for (lane, more) in self.0.iter_mut().zip(other.0.iter()) {
+        for (lane, more) in Arc::make_mut(&mut self.0).iter_mut().zip(other.0.iter()) {
             *lane = lane.wrapping_add(*more);
         }
     }
@@ -56,7 +57,7 @@ impl LtHash {
         }
         let mut bytes = [0; LANES * 2];
         hasher.finalize_xof().fill(&mut bytes);
-        for (lane, pair) in self.0.iter_mut().zip(bytes.as_chunks::<2>().0) {
+        for (lane, pair) in Arc::make_mut(&mut self.0).iter_mut().zip(bytes.as_chunks::<2>().0) {
             *lane = operation(*lane, u16::from_le_bytes(*pair));
         }
     }

@@ -16,6 +16,7 @@ pub mod fault;
 pub mod budget;
 mod workers;
 mod persistent_map;
+pub mod bounded_cache;
 pub mod suggestion;
 pub mod id;
 pub mod digest;

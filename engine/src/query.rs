@@ -51,6 +51,7 @@ pub use crate::query::item::{Element, Item};
 pub use crate::query::multi_sheet::{Across, unsearched};
 pub use crate::query::multi_sheet_filter::{FilterAcross, FilterError};
 pub use crate::query::parameter::ListParameter;
+pub use crate::query::parse::elements;
 pub use crate::query::projection::Projection;
 pub use crate::query::stats::{Stats, Sum};
 pub use crate::query::table::TableColumns;

@@ -5,14 +5,15 @@
 //! the view shows hidden records. Whatever answers the public from a snapshot therefore answers
 //! each view from its own, and cannot show more.
 
+mod by_view;
+
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use crate::digest::hash_part;
 use crate::id::SheetName;
 
-/// The most views of one state that are kept.
-const KEPT: usize = 32;
+pub(crate) use by_view::ByView;
 
 /// What one kind of caller sees. Equal views see the same. Cloning one is cheap.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,58 +106,5 @@ impl View {
     /// the number of other files, and problems of definitions as a whole, which may name sheets.
     pub fn has_the_rest(&self) -> bool {
         self.any == SheetNames::Every || self.public == SheetNames::Every
-    }
-}
-
-/// What was made from one state for each view. A clone starts empty, since it is made to be changed.
-pub(crate) struct ByView<T>(Mutex<Vec<(View, Arc<OnceLock<T>>)>>);
-
-impl<T: Clone> ByView<T> {
-    /// Returns what was made for `view`, if it is there. Never waits for somebody who makes it.
-    pub(crate) fn get(&self, view: &View) -> Option<T> {
-        let kept = self.kept();
-        kept.iter().find(|(other, _)| other == view).and_then(|(_, cell)| cell.get().cloned())
-    }
-
-    /// Returns what was made for `view`, or what `make` makes now. Others who want the same wait
-    /// meanwhile, so that it is made once. The views that were made last are kept.
-    pub(crate) fn get_or_make(&self, view: &View, make: impl FnOnce() -> T) -> T {
-        self.cell(view).get_or_init(make).clone()
-    }
-
-    fn cell(&self, view: &View) -> Arc<OnceLock<T>> {
-        let mut kept = self.kept();
-        if let Some((_, cell)) = kept.iter().find(|(other, _)| other == view) {
-            return cell.clone();
-        }
-        if kept.len() == KEPT {
-            kept.remove(0);
-        }
-        let cell = Arc::default();
-        kept.push((view.clone(), Arc::clone(&cell)));
-        cell
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Vec<(View, Arc<OnceLock<T>>)>> {
-        // The list is consistent after every statement, so a poisoned lock holds a usable one.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<T> Default for ByView<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<T> Clone for ByView<T> {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl<T> std::fmt::Debug for ByView<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ByView").finish_non_exhaustive()
     }
 }

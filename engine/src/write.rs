@@ -27,6 +27,7 @@ use serde_json::Value as Json;
 use crate::id::{BlobId, CommitId, Key, SheetName};
 use crate::mirror::{Identity, Trailer};
 use crate::value::Value;
+use crate::view::View;
 
 /// Identifies the bytes that a record is served as: equal versions mean equal bytes.
 pub type Version = [u8; 16];
@@ -56,6 +57,8 @@ pub struct Batch {
     pub author: Identity,
     /// What the author may change.
     pub scope: Scope,
+    /// What the author may see. A refusal tells it of no problem elsewhere.
+    pub view: View,
     /// The message of the commit without trailers.
     pub message: String,
     /// The trailers, in their order.

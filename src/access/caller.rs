@@ -69,6 +69,8 @@ pub struct Writer {
     pub author: Identity,
     /// The sheets that it may write.
     pub scope: Scope,
+    /// What it may see.
+    pub view: View,
     /// Whether the caller may name the author, as a front end with users of its own.
     pub names_author: bool,
 }
@@ -125,6 +127,7 @@ impl Caller {
                 format!("{issuer}:{}", utf8_percent_encode(subject, OUTSIDE_NAMES))
             }
         };
-        Ok(Writer { name, author, scope: self.grants.write.clone(), names_author })
+        let Grants { view, write: scope } = self.grants.clone();
+        Ok(Writer { name, author, scope, view, names_author })
     }
 }

@@ -113,6 +113,11 @@ impl<'a> Field<'a> {
         self.name
     }
 
+    /// Returns its line.
+    pub(super) fn line(&self) -> usize {
+        self.lines.at(self.value.span())
+    }
+
     /// Returns a flaw of this field: what it must be.
     pub(super) fn must_be(&self, what: &str) -> Flaw {
         self.flaw(format!("`{}` must be {what}", self.name))
@@ -120,7 +125,7 @@ impl<'a> Field<'a> {
 
     /// Returns a flaw of this field.
     pub(super) fn flaw(&self, rule: impl Into<String>) -> Flaw {
-        Flaw { line: self.lines.at(self.value.span()), rule: rule.into() }
+        Flaw { line: self.line(), rule: rule.into() }
     }
 
     /// Returns the text.

@@ -98,6 +98,7 @@ impl AccessFile {
         if anonymous.is_none() && tokens.is_empty() && issuers.is_empty() {
             return Err(fields.flaw(FORM));
         }
+        stands_first(&fields)?;
         Ok(Self { anonymous: anonymous.unwrap_or(View::PUBLIC), tokens, issuers })
     }
 
@@ -119,6 +120,22 @@ impl AccessFile {
     /// Returns the tokens, in the order of the file.
     pub fn tokens(&self) -> &[AccessToken] {
         &self.tokens
+    }
+}
+
+/// Checks that `anonymous` stands above all tables. Without it everybody reads, so otherwise the
+/// beginning of a file that is still being written would open what the whole file closes.
+fn stands_first(fields: &Fields<'_>) -> Result<(), Flaw> {
+    let Some(anonymous) = fields.get("anonymous") else { return Ok(()) };
+    let mut items = Vec::new();
+    for name in ["token", "issuer"] {
+        items.extend(fields.get(name).map(|field| field.items()).transpose()?.unwrap_or_default());
+    }
+    match items.iter().any(|item| item.line() < anonymous.line()) {
+        true => {
+            Err(anonymous.flaw("`anonymous` must stand above every `[[token]]` and `[[issuer]]`"))
+        }
+        false => Ok(()),
     }
 }
 
@@ -255,6 +272,21 @@ read = ["team"]
         assert!(
             file.grants_writes() && !parse("anonymous = { read = [] }").unwrap().grants_writes()
         );
+    }
+
+    #[test]
+    fn no_beginning_of_a_file_opens_to_everybody_what_the_whole_file_closes() {
+        let tokens = FILE.split_once("\n\n").unwrap().1;
+        let closed = "[anonymous]\nread = []\n";
+        let told = refusal(&format!("{tokens}{closed}"));
+        assert!(told.contains("`anonymous` must stand above every `[[token]]`"), "{told}");
+        let whole = format!("{closed}{tokens}");
+        let nothing = public_view_of(&Scope::nothing());
+        for end in 0..=whole.len() {
+            // A file that breaks a rule is not used at all.
+            let is_closed = parse(&whole[..end]).map(|file| file.anonymous == nothing);
+            assert!(is_closed.unwrap_or(end < whole.len()), "{end}");
+        }
     }
 
     #[test]

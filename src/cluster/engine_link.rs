@@ -287,6 +287,9 @@ impl EngineLink {
     fn follow(&mut self, value: Box<Value>) {
         let Some(engine) = self.live.engine() else { return };
         let target = self.sources.target(&self.member.view(), &value);
+        // Whoever waits for one of them finds what became of it.
+        let moved = |moved: &Move| Moved { old: moved.old, new: moved.new };
+        engine.learn_moves(&value.facts.moves.iter().map(moved).collect::<Vec<_>>());
         self.target = Some(value.clone());
         let end = self.end.clone();
         // The link may have ended.

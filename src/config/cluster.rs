@@ -66,13 +66,15 @@ impl ClusterSettings {
     /// Reads the settings of a cluster; `None` if there is none.
     ///
     /// # Errors
-    /// Fails if one of them is missing or wrong, or if the internal routes have no address of their
-    /// own: what replicas tell each other is not for the public.
+    /// Fails if one of them is missing or wrong, if there is no remote, or if the internal routes have
+    /// no address of their own: what replicas tell each other is not for the public.
     pub(super) fn resolve(layers: &Layers<'_>) -> Result<Option<Self>, ConfigError> {
         use settings::*;
         let Some(bus) = layers.read(&CLUSTER, BusAddress::parse)? else { return Ok(None) };
-        if layers.get(&INTERNAL_LISTEN).is_none() {
-            return Err(missing(&INTERNAL_LISTEN));
+        for needed in [&REMOTE, &INTERNAL_LISTEN] {
+            if layers.get(needed).is_none() {
+                return Err(missing(needed));
+            }
         }
         let secrets = keyring(layers, &CLUSTER_SECRET, &CLUSTER_SECRET_FILE)?.last();
         if secrets.is_empty() {
@@ -192,8 +194,9 @@ mod tests {
         }
     }
 
-    const NEEDED: [(&str, &str); 5] = [
+    const NEEDED: [(&str, &str); 6] = [
         ("HEADWATER_REPO", "d"),
+        ("HEADWATER_REMOTE", "https://host.org/data.git"),
         ("HEADWATER_CLUSTER", "nats://127.0.0.1:4222/data"),
         ("HEADWATER_CLUSTER_URL", "http://one.peers:8081/"),
         ("HEADWATER_CLUSTER_SECRET", "the-secret-of-the-cluster"),
@@ -213,7 +216,10 @@ mod tests {
         assert_eq!((&*cluster.url, cluster.name()), ("http://one.peers:8081", "one.peers:8081"));
         assert_eq!(cluster.lease, Duration::from_secs(15));
         assert!(cluster.leads && cluster.alone == Alone::Polls);
-        for (at, (name, _)) in NEEDED.iter().enumerate().skip(2) {
+        for (at, (name, _)) in NEEDED.iter().enumerate() {
+            if ["HEADWATER_REPO", "HEADWATER_CLUSTER"].contains(name) {
+                continue;
+            }
             let mut given = NEEDED.to_vec();
             given.remove(at);
             let message = resolve(&given).err().map(|error| error.to_string()).unwrap();

@@ -28,6 +28,12 @@ export async function read(segments, params, signal) {
   return answered(await sent(address(segments, params), { signal }));
 }
 
+/** Reads the answer at an address as a file. */
+export async function readFile(url) {
+  const response = await sent(url, {});
+  return response.ok ? response.blob() : answered(response);
+}
+
 /** Makes the demonstration push its next change. */
 export async function pushChange() {
   const headers = { "X-Headwater-Demo": "push" };

@@ -4,6 +4,7 @@ import { ApiError, address, read, sentence } from "./api.js";
 import { fieldChanges } from "./compare.js";
 import { fields } from "./diff.js";
 import { announce, h, keepingFocus, put, section, since } from "./dom.js";
+import { answerLink } from "./download.js";
 import { short } from "./format.js";
 import { live } from "./live.js";
 import { replace, toRecord, toSheet } from "./route.js";
@@ -39,7 +40,8 @@ class Record {
 
   parts() {
     const { sheet, key } = this;
-    const json = h("a", { href: address([sheet, ...key.split("/")]) }, "JSON");
+    const segments = key.split("/");
+    const json = answerLink(address([sheet, ...segments]), `${segments.at(-1)}.json`, "JSON");
     return [
       h("header", { class: "head" },
         h("p", { class: "over" }, h("a", { href: toSheet(sheet) }, sheet), " / ", h("code", {}, key), " · ", json),

@@ -3,6 +3,7 @@
 
 import { address, read, sentence } from "./api.js";
 import { announce, h, keepingFocus, put } from "./dom.js";
+import { answerLink } from "./download.js";
 import { count, countable, countForm, facets } from "./facets.js";
 import { chips, expressionForm, filterForm } from "./filters.js";
 import { corrections, plural, short } from "./format.js";
@@ -205,12 +206,13 @@ class SheetPage {
     const to = (name, target, trail) => h("button", { type: "button", class: "quiet", onclick: () => this.#turn(target, trail) }, name);
     const first = this.#trail.length * PAGE + 1;
     const isKnown = !cursor || this.#trail.length > 0;
+    const csv = `${this.name}.csv`;
     put(this.#pager,
       cursor && to("First page", null, []),
       this.#trail.length > 0 && to("Previous", this.#trail.at(-1), this.#trail.slice(0, -1)),
       (next || cursor) && items.length > 0 && h("span", { class: "soft" }, isKnown ? `${first} to ${first + items.length - 1} of ${total}` : `${items.length} of ${total}`),
       next && to("Next", next, [...this.#trail, cursor ?? null]),
-      total > 0 && h("a", { href: this.#csv(), download: `${this.name}.csv` }, "Download as CSV"));
+      total > 0 && answerLink(this.#csv(), csv, "Download as CSV", { download: csv }));
   }
 
   /** Returns the address of the whole list as a table. */

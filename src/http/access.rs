@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 
 use super::auth::{
     AmbiguousCredential, Credentials, Proof, authenticate, bearer_token, password,
@@ -122,11 +122,13 @@ impl Access {
     /// reads alike.
     ///
     /// # Errors
-    /// 401 with a credential that opens nothing, and without one if that opens nothing; 429 if the
-    /// source has failed too often, or if the caller sends more requests than it may.
+    /// 401 with a credential that opens nothing, and without one if that opens nothing; 403 for a
+    /// read of somebody who reads nothing; 429 if the source has failed too often, or if the caller
+    /// sends more requests than it may.
     pub(super) async fn reader(
         &self,
         source: Source,
+        method: &Method,
         headers: &HeaderMap,
     ) -> Result<Option<Arc<Reader>>, ApiError> {
         let callers = &self.keys.callers;
@@ -150,6 +152,10 @@ impl Access {
         };
         self.metrics.caller_sent(&caller.id, outcome);
         match taken {
+            // Whoever reads nothing may write all the same.
+            Ok(()) if caller.grants.view.is_empty() && method.is_safe() => {
+                Err(ApiError::explained(Code::TokenScope, "the credential reads nothing"))
+            }
             Ok(()) => Ok(Some(caller)),
             Err(wait) => {
                 Err(ApiError::from(Code::RateLimited).header(header::RETRY_AFTER, seconds(wait)))

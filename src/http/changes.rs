@@ -133,7 +133,7 @@ fn events(body: Body) -> Response {
     response
 }
 
-/// Returns the event that takes a client from the commit that it `had` to `to`, if it needs one.
+/// Returns the text that takes a client from the commit that it `had` to `to`, if it needs one.
 ///
 /// # Errors
 /// Fails if the difference cannot be computed now; the client comes back with the commit that it
@@ -151,7 +151,7 @@ async fn missed(
         None => None,
     };
     Ok(match told {
-        Some(told) if told.is_empty() && !watched.is_all() => None,
+        Some(told) if told.is_empty() && !watched.is_all() => Some(queue::position(to)),
         told => Some(told.map_or_else(|| queue::resync(to), |told| told.event())),
     })
 }

@@ -4,6 +4,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use headwater_engine::id::SheetName;
+use headwater_engine::query::elements;
 
 use super::app::App;
 use super::json;
@@ -66,7 +67,7 @@ impl CommitsQuery {
             match &*name {
                 "since" => asked.since = Some(value),
                 "until" => asked.until = Some(value),
-                "sheet" => asked.sheets.push(SheetName::new(value)),
+                "sheet" => asked.sheets.extend(elements(&value).into_iter().map(SheetName::new)),
                 "limit" => asked.limit = number(&name, &value, MOST)?,
                 "cursor" => {
                     let none = || wrong("cursor", "is not a cursor of the commits");

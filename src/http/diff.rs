@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use headwater_engine::budget::Budget;
 use headwater_engine::id::CommitId;
+use headwater_engine::query::elements;
 
 use super::app::App;
 use super::caching::FOREVER;
@@ -81,7 +82,7 @@ impl DiffQuery {
             match &*name {
                 "from" => asked.from = Some(value),
                 "to" => asked.to = Some(value),
-                "sheet" => asked.part.sheets.push(value),
+                "sheet" => asked.part.sheets.extend(elements(&value)),
                 "limit" => asked.part.limit = number(&name, &value, MOST)?,
                 "cursor" => {
                     let none = || wrong("cursor", "is not a cursor of a comparison");

@@ -54,6 +54,7 @@ const FILES: &[File] = &[
     embedded!("demo.js", JS),
     embedded!("diff.js", JS),
     embedded!("dom.js", JS),
+    embedded!("download.js", JS),
     embedded!("facets.js", JS),
     embedded!("filters.js", JS),
     embedded!("format.js", JS),

@@ -54,6 +54,8 @@ struct RequestFacts {
     source: Source,
     lasting: Lasting,
     is_read: bool,
+    /// Whether the caller may know which commit is served.
+    is_admitted: bool,
     is_internal: bool,
     /// Whether pages of other origins may read the answer.
     is_shared: bool,
@@ -78,6 +80,7 @@ impl Middleware {
             source: Source::of_request(request.extensions(), request.headers(), &app.proxies),
             lasting: Lasting::of(request.headers()),
             is_read: path.is_some_and(is_read),
+            is_admitted: !app.access.tells_readers_apart(),
             is_internal,
             is_shared: self.side != Side::Internal && !is_internal,
         };
@@ -133,8 +136,9 @@ impl Middleware {
         let conditions = Conditions::of(reads && asked.is_shared, headers);
         // One state for each read: loaded once, answered from, and named in the answer.
         let selected = match asked.is_read {
-            true => match app.access.reader(asked.source, request.headers()).await {
+            true => match app.access.reader(asked.source, method, request.headers()).await {
                 Ok(reader) => {
+                    asked.is_admitted = true;
                     let view = asked.read_by(reader.as_deref());
                     Selected::of(app, asked.source, asked.route, &view, &mut request).await
                 }
@@ -247,6 +251,7 @@ impl RequestFacts {
         let status = response.status();
         let headers = response.headers_mut();
         if self.is_read
+            && self.is_admitted
             && status != StatusCode::UNAUTHORIZED
             && !headers.contains_key(COMMIT)
             && let Some(snapshot) = app.live.snapshot()

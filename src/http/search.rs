@@ -9,7 +9,7 @@ use axum::response::Response;
 use headwater_engine::budget::Budget;
 use headwater_engine::id::SheetName;
 use headwater_engine::query::{
-    Across, DEFAULT_PAGE, FilterAcross, FilterError, MAX_PAGE, unsearched,
+    Across, DEFAULT_PAGE, FilterAcross, FilterError, MAX_PAGE, elements, unsearched,
 };
 use headwater_engine::record::Record;
 use headwater_engine::scalar::Timestamp;
@@ -32,8 +32,8 @@ const DEEPEST: usize = 10_000;
 
 const KNOWN: KnownParameters = KnownParameters {
     of: "a search",
-    once: &["q", "match", "prefix", "filter", "now", "page", "perPage", "fields", "include"],
-    often: &["sheet"],
+    once: &["q", "match", "prefix", "filter", "now", "page", "perPage"],
+    often: &["sheet", "fields", "include"],
 };
 
 /// The parameters of a search.
@@ -164,6 +164,14 @@ fn among(
     Ok(Among { found, filtered: Filtered { skipped: skipped.get(), now: filter.now() } })
 }
 
+/// Adds a part of a list of names, which may be given in several.
+fn extend(list: &mut Option<String>, part: String) {
+    *list = Some(match list.take() {
+        None => part,
+        Some(before) => format!("{before},{part}"),
+    });
+}
+
 impl Search {
     fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
         let (mut text, mut sheets) = (None, Vec::new());
@@ -174,7 +182,7 @@ impl Search {
         for (name, value) in pairs {
             match &*name {
                 "q" => text = Some(value),
-                "sheet" => sheets.push(SheetName::new(value)),
+                "sheet" => sheets.extend(elements(&value).into_iter().map(SheetName::new)),
                 "match" => {
                     matching = Query::matching_of(&value).map_err(|told| wrong("match", told))?
                 }
@@ -183,8 +191,8 @@ impl Search {
                 }
                 "filter" => filter = Some(value),
                 "now" => now = Some(value),
-                "fields" => fields = Some(value),
-                "include" => include = Some(value),
+                "fields" => extend(&mut fields, value),
+                "include" => extend(&mut include, value),
                 "page" => page = number(&name, &value, DEEPEST)?,
                 "perPage" => per_page = number(&name, &value, MAX_PAGE)?,
                 _ => {}
@@ -212,13 +220,15 @@ mod tests {
 
     #[test]
     fn a_search_has_a_query_a_page_and_sheets() {
-        let text = "q=a&match=any&prefix=off&page=3&perPage=10&sheet=b&sheet=c";
+        let text = "q=a&match=any&prefix=off&page=3&perPage=10&sheet=b,d&sheet=c%5C,c\
+                    &fields=x&fields=y,z";
         let pairs = KNOWN.read(Some(text)).unwrap();
         let search = Search::parse(pairs).unwrap();
         assert_eq!((search.offset, search.limit), (20, 10));
         let query = Query::parse("a").unwrap().matching(Matching::Any).going_on(false);
         assert_eq!(search.query, query);
-        assert_eq!(search.sheets, [SheetName::new("b"), SheetName::new("c")]);
+        assert_eq!(search.sheets, ["b", "d", "c,c"].map(SheetName::new));
+        assert_eq!(search.fields.as_deref(), Some("x,y,z"));
     }
 
     #[test]

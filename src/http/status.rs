@@ -76,7 +76,11 @@ pub(super) async fn ready(
         None => String::new(),
     };
     if let Some(pinned) = status.pinned {
-        return Ok(format!("ready{role}, and pinned to {}\n", pinned.commit));
+        // Everybody may ask this, also of a server that shows nothing without a credential.
+        return Ok(match app.access.tells_readers_apart() {
+            true => format!("ready{role}, and pinned\n"),
+            false => format!("ready{role}, and pinned to {}\n", pinned.commit),
+        });
     }
     let lag = lag_seconds(&status);
     if query.max_lag.is_some_and(|max| lag > max) {

@@ -54,12 +54,13 @@ fn file(description: &str) -> Answer {
 
 fn put() -> Operation {
     change("put", "Sets a file next to a record")
-        .body(&[("*/*", json!({}))])
+        .body("*/*", json!({}))
         .answers(201, writes::answer("The file is new.").headers(&["ETag"]))
 }
 
 fn delete() -> Operation {
     change("delete", "Deletes a file next to a record")
+        .answers(204, writes::deleted("The file was deleted."))
 }
 
 fn change(verb: &str, summary: &str) -> Operation {
@@ -67,5 +68,4 @@ fn change(verb: &str, summary: &str) -> Operation {
         .takes(["ifMatch", "ifAbsent"].map(parameter))
         .answers(200, writes::answer("Written and published."))
         .answers(202, writes::answer("Written and published, but not pushed in time."))
-        .answers(204, writes::minimal())
 }

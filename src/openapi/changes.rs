@@ -90,17 +90,15 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
         "description": "How many seconds the answer may wait for a change.",
         "schema": { "type": "integer", "minimum": 0, "maximum": 300 },
     });
-    let events = json!({
-        "type": "string",
-        "description": "Server-Sent Events: `changes` with the same JSON, whose id is the \
-                        commit; `resync` with a commit if history was rewritten or the reader \
-                        is too far behind. An id precedes every event. `Last-Event-ID` resumes.",
-    });
-    let answer = Answer::json("The net change.", schema("Changes"))
-        .content("text/event-stream", events)
-        .headers(&["X-Headwater-Commit"]);
+    let answer =
+        Answer::json("The net change.", schema("Changes")).headers(&["X-Headwater-Commit"]);
     Operation::new("history", "changes", "Returns the changes since a commit")
-        .described("With one sheet, the filters of its list apply: records enter and leave.")
+        .described(
+            "With one sheet, the filters of its list apply: records enter and leave. With `Accept: \
+             text/event-stream`, the answer is a stream of Server-Sent Events: `changes` with the \
+             same JSON, whose id is the commit; `resync` with a commit if history was rewritten or \
+             the reader is too far behind. An id precedes every event, and `Last-Event-ID` resumes.",
+        )
         .takes([since, sheet_fields::narrowing(sheets), wait])
         .takes(parameters::present())
         .answers(200, answer)
@@ -110,8 +108,8 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
 /// `GET /api/_reloads`
 pub(super) fn reloads() -> Operation {
     let limit = json!({
-        "name": "limit", "in": "query", "description": "The number of reloads.",
-        "schema": { "type": "integer", "minimum": 1, "maximum": 256, "default": 100 },
+        "name": "limit", "in": "query", "description": "The number of reloads; 100 by default.",
+        "schema": { "type": "integer", "minimum": 1, "maximum": 256 },
     });
     Operation::new("state", "reloads", "Returns the last reloads")
         .takes([limit])

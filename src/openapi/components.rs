@@ -100,6 +100,10 @@ pub(super) fn schemas() -> Map<String, Value> {
             "minLength": 1,
         },
         "Filter": {
+            "description": "A value that the field has, or conditions, all of which must be met.",
+            "anyOf": [{ "type": "string" }, schema("Conditions")],
+        },
+        "Conditions": {
             "description": "Conditions on a field, all of which must be met. A literal takes the \
                             type of the stored value; ranges match only values of the \
                             literal's type.",
@@ -304,7 +308,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             },
         },
         "Status": status(),
-        "Written": written(),
+        "Written": written(current()),
         "Transacted": transacted(),
     });
     let all = [all, super::history::schemas(), super::changes::schemas()];
@@ -450,22 +454,29 @@ fn told() -> Value {
     })
 }
 
-fn record() -> Value {
+/// Returns the schema of a record of any sheet.
+fn current() -> Value {
+    json!({ "description": "The current record." })
+}
+
+fn record(value: Value) -> Value {
     json!({
         "sheet": { "type": "string" },
         "key": schema("Key"),
         "movedFrom": schema("Key"),
-        "value": { "description": "The current record." },
+        "value": value,
     })
 }
 
-fn written() -> Value {
+/// Returns the schema of the answer to a write of one record, which has the schema `value`. If an
+/// earlier request did it, the answer has no record.
+pub(super) fn written(value: Value) -> Value {
     let mut written = json!({
         "type": "object",
         "required": ["commit", "changed", "pushed"],
         "properties": told(),
     });
-    merge(&mut written["properties"], record());
+    merge(&mut written["properties"], record(value));
     written
 }
 
@@ -478,7 +489,9 @@ fn transacted() -> Value {
     transacted["properties"]["results"] = json!({
         "description": "The result of each operation.",
         "type": "array",
-        "items": { "type": "object", "required": ["sheet", "key"], "properties": record() },
+        "items": {
+            "type": "object", "required": ["sheet", "key"], "properties": record(current()),
+        },
     });
     transacted
 }

@@ -185,7 +185,7 @@ pub(super) fn diff() -> Operation {
 
 fn limit(default: usize, most: usize) -> Value {
     json!({
-        "name": "limit", "in": "query", "description": "How many.",
-        "schema": { "type": "integer", "minimum": 1, "maximum": most, "default": default },
+        "name": "limit", "in": "query", "description": format!("How many; {default} by default."),
+        "schema": { "type": "integer", "minimum": 1, "maximum": most },
     })
 }

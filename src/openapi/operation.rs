@@ -37,8 +37,8 @@ impl Answer {
         self
     }
 
-    /// Adds an operation that accepts values of the answer.
-    pub(super) fn link(mut self, name: &str, operation: &str, parameters: Value) -> Self {
+    /// Adds an operation, by its id, that accepts values of the answer.
+    pub(super) fn link(mut self, name: &str, operation: String, parameters: Value) -> Self {
         let link = json!({ "operationId": operation, "parameters": parameters });
         self.links.insert(name.to_owned(), link);
         self
@@ -60,6 +60,11 @@ impl Answer {
     }
 }
 
+/// Returns the id of an operation, which is an identifier in every language.
+pub(super) fn operation_id(tag: &str, verb: &str) -> String {
+    format!("{}_{verb}", tag.replace('-', "_"))
+}
+
 /// One operation.
 pub(super) struct Operation {
     id: String,
@@ -73,10 +78,10 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// Returns an operation that everybody may call. Its id is `<tag>.<verb>`.
+    /// Returns an operation that everybody may call.
     pub(super) fn new(tag: &str, verb: &str, summary: impl Into<String>) -> Self {
         Self {
-            id: format!("{tag}.{verb}"),
+            id: operation_id(tag, verb),
             tag: tag.to_owned(),
             summary: summary.into(),
             description: None,
@@ -99,13 +104,10 @@ impl Operation {
         self
     }
 
-    /// Sets the body: one of these media types with their schemas.
-    pub(super) fn body(mut self, content: &[(&str, Value)]) -> Self {
-        let content = content.iter().map(|(kind, schema)| {
-            let content = json!({ "schema": schema });
-            ((*kind).to_owned(), content)
-        });
-        let content: Map<String, Value> = content.collect();
+    /// Sets the body: its media type and schema. With several media types, clients that are
+    /// generated would not know which one to send.
+    pub(super) fn body(mut self, kind: &str, schema: Value) -> Self {
+        let content = json!({ kind: { "schema": schema } });
         self.body = Some(json!({ "required": true, "content": content }));
         self
     }

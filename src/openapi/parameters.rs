@@ -1,4 +1,6 @@
 //! The parameters that operations share.
+//!
+//! None has a `default`: clients that are generated send it, and parameters exclude each other.
 
 use headwater_engine::query::{DEFAULT_PAGE, MAX_PAGE};
 use headwater_engine::search::{MAX_QUERY_BYTES, Matching};
@@ -18,8 +20,8 @@ pub(super) fn present() -> impl Iterator<Item = Value> {
 pub(super) fn shared() -> Value {
     let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
     let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "description": description, "schema": schema });
-    let size =
-        || json!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE });
+    let size = || json!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE });
+    let by_default = |description: &str| format!("{description}; {DEFAULT_PAGE} by default.");
     json!({
         "key": {
             "name": "key",
@@ -31,14 +33,10 @@ pub(super) fn shared() -> Value {
         "page": query(
             "page",
             "The page, from 1. A page past the end has no items.",
-            json!({ "type": "integer", "minimum": 1, "default": 1 }),
+            json!({ "type": "integer", "minimum": 1 }),
         ),
-        "perPage": query("perPage", "The size of a page.", size()),
-        "limit": query(
-            "limit",
-            "How many items, when paging by `cursor`.",
-            size(),
-        ),
+        "perPage": query("perPage", &by_default("The size of a page"), size()),
+        "limit": query("limit", &by_default("How many items, when paging by `cursor`"), size()),
         "cursor": query(
             "cursor",
             "The `next` of the previous part of a list in the same order. Works with `limit`, \
@@ -61,8 +59,8 @@ pub(super) fn shared() -> Value {
         "prefix": query(
             "prefix",
             "Whether the last word also matches words that begin with it, after those with the \
-             word itself, if fewer than ten records match.",
-            json!({ "type": "string", "enum": ["on", "off"], "default": "on" }),
+             word itself, if fewer than ten records match; `on` by default.",
+            json!({ "type": "string", "enum": ["on", "off"] }),
         ),
         "filter": query(
             "filter",
@@ -135,7 +133,7 @@ pub(super) fn shared() -> Value {
         ),
         "prefer": header(
             "Prefer",
-            "`return=minimal` for an answer without a body; `wait=<seconds>` with `push=sync`.",
+            "`wait=<seconds>`, with `push=sync`.",
             json!({ "type": "string" }),
         ),
         "author": header(

@@ -1,43 +1,48 @@
 //! The paths of each public sheet: its list and its records.
 
+use std::collections::BTreeSet;
+
 use headwater_engine::query::{DEFAULT_PAGE, ListParameter, MAX_FACET_LIMIT, MAX_PAGE};
 use serde_json::{Map, Value, json};
 
 use super::error_responses::Refusals;
-use super::name::segment;
-use super::operation::{Answer, Operation};
+use super::name::{INCLUDED, LIST, PART, PATCH, WRITTEN, component, segment};
+use super::operation::{Answer, Operation, operation_id};
 use super::options::Offer;
 use super::shared_refs::{parameter, schema};
 use super::sheet_fields::Described;
-use super::{parameters, schema_dialect, writes};
+use super::{components, parameters, partial, schema_dialect, writes};
+
+/// The field that is the key of a record.
+const KEY: &str = "_key";
 
 impl Described {
-    /// Adds the schemas of its records and of its list.
-    pub(super) fn add_schemas(&self, schemas: &mut Map<String, Value>) {
-        let list = format!("{}.list", self.name);
+    /// Adds the schemas of its records, of parts and changes of them, and of its answers. `sheets` are
+    /// all that are described.
+    pub(super) fn add_schemas(&self, sheets: &[Self], schemas: &mut Map<String, Value>) {
         let place = format!("/components/schemas/{}", self.name);
         let spec = self.sheet.spec();
         let record = match &spec.schema {
             Some(schema) => schema_dialect::translated(schema.source(), &place),
-            None if matches!(spec.format_name(), "toml" | "markdown" | "mdx") => {
-                json!({ "type": "object" })
+            None => {
+                let is_table = matches!(spec.format_name(), "toml" | "markdown" | "mdx");
+                let kind = if is_table { json!("object") } else { json!(["object", "array"]) };
+                json!({ "type": kind, "additionalProperties": true })
             }
-            None => json!({ "type": ["object", "array"] }),
         };
+        let mut add = |ending, schema| schemas.insert(component(&self.name, ending), schema);
+        add(PART, partial::part(&record));
+        add(PATCH, partial::patch(&record));
+        add(WRITTEN, components::written(self.record()));
+        add(INCLUDED, self.included(sheets));
+        add(LIST, self.list_schema());
         schemas.insert(self.name.clone(), record);
-        schemas.insert(list, self.list_schema());
     }
 
     fn list_schema(&self) -> Value {
-        let part = json!({
-            "title": "Only the fields that `fields` names",
-            "type": ["object", "array"],
-        });
-        let element = json!({ "title": "An element, with `unnest`" });
         json!({
             "type": "object",
-            "required": ["total"],
-            "anyOf": [{ "required": ["items"] }, { "required": ["groups"] }],
+            "required": ["items", "total"],
             "properties": {
                 "items": {
                     "type": "array",
@@ -47,16 +52,10 @@ impl Described {
                         "required": ["key", "value"],
                         "properties": {
                             "key": schema("Key"),
-                            "at": {
-                                "description": "With `unnest`, the JSON Pointer \
-                                                of the element in its record.",
-                                "type": "string",
-                            },
-                            "value": { "anyOf": [self.record(), part, element] },
+                            "value": schema(&component(&self.name, PART)),
                         },
                     },
                 },
-                "groups": schema("Groups"),
                 "total": { "type": "integer", "minimum": 0 },
                 "page": { "type": "integer", "minimum": 1 },
                 "perPage": { "type": "integer", "minimum": 0, "maximum": MAX_PAGE },
@@ -78,10 +77,25 @@ impl Described {
                     "type": "string",
                 },
                 "corrected": schema("Corrected"),
-                "included": schema("Included"),
+                "included": schema(&component(&self.name, INCLUDED)),
                 "includedCut": schema("IncludedCut"),
             },
-            "oneOf": [{ "required": ["page", "perPage"] }, { "required": ["limit", "next"] }],
+        })
+    }
+
+    /// Returns the schema of the records that its records refer to.
+    fn included(&self, sheets: &[Self]) -> Value {
+        let references = self.sheet.spec().refs.iter().filter(|reference| reference.is_public);
+        let referred: BTreeSet<_> = references.map(|reference| &reference.sheet).collect();
+        let sheets = sheets.iter().filter(|sheet| referred.contains(&sheet.sheet.spec().name));
+        let by_sheet = sheets.map(|sheet| {
+            let records = json!({ "type": "object", "additionalProperties": sheet.record() });
+            (sheet.sheet_name().to_owned(), records)
+        });
+        json!({
+            "description": "The referenced records, by sheet and key.",
+            "type": "object",
+            "properties": by_sheet.collect::<Map<_, _>>(),
         })
     }
 
@@ -102,23 +116,11 @@ impl Described {
 
     fn list(&self) -> Operation {
         let key = "$response.body#/items/0/key";
-        let lines = json!({
-            "type": "string",
-            "description": "The whole list, one item a line. Parameters that ask for a part of \
-                            it, or for anything but the records, are refused.",
-        });
-        let table = json!({
-            "type": "string",
-            "description": "A table (RFC 4180) of all items or groups, or with `perPage=0` of the \
-                            counts; of a part, if one is requested.",
-        });
-        let answer = Answer::json("A part of the list.", schema(&format!("{}.list", self.name)))
-            .content("application/x-ndjson", lines)
-            .content("text/csv", table)
+        let answer = Answer::json("A page of the list.", schema(&component(&self.name, LIST)))
             .headers(&["Link"])
-            .link("first", &format!("{}.get", self.name), json!({ "key": key }));
+            .link("first", operation_id(&self.name, "get"), json!({ "key": key }));
         Operation::new(&self.name, "list", format!("Lists {}", self.sheet_name()))
-            .described(self.how_to_filter())
+            .described(self.how_to_list())
             .takes(ListParameter::ALL.into_iter().filter_map(|parameter| self.parameter(parameter)))
             .takes(self.filters())
             .takes(parameters::selector())
@@ -126,9 +128,14 @@ impl Described {
             .refuses(Refusals::List)
     }
 
-    fn how_to_filter(&self) -> String {
+    /// Tells also of what has answers of other forms, which would make the answer a union in clients
+    /// that are generated.
+    fn how_to_list(&self) -> String {
         let text = "In key order, unless `sort` or `q` is given. `field=v` is short \
-                    for `field[eq]=v`; a parameter may be repeated, and all must be met.";
+                    for `field[eq]=v`; a parameter may be repeated, and all must be met. \
+                    With `Accept: application/x-ndjson`, or `format=ndjson`, the answer is the whole \
+                    list, an item a line; with `text/csv` or `format=csv`, a table. `groupBy` answers \
+                    with groups instead of items, and with `unnest` the elements of a list are the items.";
         let open = " Every field that some record has may be used; `_sheets` lists them.";
         let open = if self.sheet.spec().is_open() { open } else { "" };
         format!("{text}{open}")
@@ -136,19 +143,22 @@ impl Described {
 
     /// Returns a parameter of the list; `None` if the sheet has nothing that it could name.
     fn parameter(&self, list_parameter: ListParameter) -> Option<Value> {
-        let list = |description: &str, names: Vec<String>| {
+        // The names are a pattern: generators make identifiers of the values of an enumeration, and
+        // `name` and `-name` are the same one.
+        let list = |description: &str, before: &str, after: &str| {
+            let names =
+                self.fields.iter().map(|field| escaped(field)).collect::<Vec<_>>().join("|");
             (!names.is_empty()).then(|| {
                 json!({
                     "name": list_parameter.name(), "in": "query", "description": description,
                     "style": "form", "explode": false,
                     "schema": {
                         "type": "array", "minItems": 1,
-                        "items": { "type": "string", "enum": names },
+                        "items": { "type": "string", "pattern": format!("^{before}(?:{names}){after}$") },
                     },
                 })
             })
         };
-        let names = || self.fields.clone();
         let one = |description: &str, schema: Value| {
             Some(json!({
                 "name": list_parameter.name(), "in": "query", "description": description,
@@ -166,80 +176,61 @@ impl Described {
             ListParameter::Sort => list(
                 "Fields to sort by, at most 32, `-` for descending. Booleans come before numbers before \
                  strings before others, missing values last both ways; the key breaks ties.",
-                names().into_iter().flat_map(|field| [format!("-{field}"), field]).collect(),
+                "-?",
+                "",
             ),
             ListParameter::Facets => list(
                 "Fields whose values are counted among the matches. `:year`, `:month` and `:day` \
                  count moments by these, and numbers such as `:0,4,7` count numbers in the ranges \
                  between them.",
-                self.counted(),
+                "",
+                "(?::year|:month|:day)?",
             ),
             ListParameter::PerPage => one(
-                "The size of a page; with 0 it has only counts.",
-                json!({
-                    "type": "integer", "minimum": 0, "maximum": MAX_PAGE, "default": DEFAULT_PAGE,
-                }),
+                &format!(
+                    "The size of a page, {DEFAULT_PAGE} by default; with 0 it has only counts."
+                ),
+                json!({ "type": "integer", "minimum": 0, "maximum": MAX_PAGE }),
             ),
             ListParameter::FacetLimit => one(
-                "How many values of each facet are returned.",
-                json!({ "type": "integer", "minimum": 1, "maximum": MAX_FACET_LIMIT, "default": 100 }),
+                "How many values of each facet are returned; 100 by default.",
+                json!({ "type": "integer", "minimum": 1, "maximum": MAX_FACET_LIMIT }),
             ),
             ListParameter::FacetSort => one(
-                "Whether the values of facets, and groups, are sorted by count, the largest \
-                 first, or by value.",
-                json!({ "type": "string", "enum": ["count", "value"], "default": "count" }),
+                "Whether the values of facets are sorted by count, the largest first, which is the \
+                 default, or by value.",
+                json!({ "type": "string", "enum": ["count", "value"] }),
             ),
             ListParameter::FacetMode => one(
-                "`or` counts each facet without the conditions on its own field.",
-                json!({ "type": "string", "enum": ["and", "or"], "default": "and" }),
+                "`or` counts each facet without the conditions on its own field; `and` by default.",
+                json!({ "type": "string", "enum": ["and", "or"] }),
             ),
             ListParameter::Stats => {
-                list("Fields for whose values figures are returned, at most 8.", names())
+                list("Fields for whose values figures are returned, at most 8.", "", "")
             }
-            ListParameter::GroupBy => list(
-                "Answers with groups instead of items: items with equal values in these fields, at \
-                 most 4. As in `facets`, moments may be grouped by `:year` and the like. `stats` \
-                 then apply to each group.",
-                self.counted(),
-            ),
-            ListParameter::Format => one(
-                "The form of the answer, for callers that cannot set `Accept`.",
-                json!({ "type": "string", "enum": ["json", "ndjson", "csv"] }),
-            ),
+            // Their answers have other forms.
+            ListParameter::GroupBy | ListParameter::Unnest | ListParameter::Format => None,
             ListParameter::Now => one(
                 "The moment of `now` and `today` in conditions, as in `now-90d`. The default is \
                  the time of the request, which the answer returns.",
                 json!({ "type": "string", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }),
             ),
-            ListParameter::Unnest => one(
-                "A list whose elements are the items. Conditions, sorts and counts on it and in it \
-                 apply to the element, all others to its record.",
-                json!({ "type": "string", "enum": names() }),
-            )
-            .filter(|_| !names().is_empty()),
-            ListParameter::Fields => list(
-                "Only these fields of each value, or all except those after a `-`.",
-                names().into_iter().flat_map(|field| [format!("-{field}"), field]).collect(),
-            ),
+            ListParameter::Fields => {
+                list("Only these fields of each value, or all except those after a `-`.", "-?", "")
+            }
             ListParameter::Include => self.references(),
         }
-    }
-
-    /// Returns the fields and intervals that values can be counted by, except ranges.
-    fn counted(&self) -> Vec<String> {
-        let by = |field: &String| ["", ":year", ":month", ":day"].map(|by| format!("{field}{by}"));
-        self.fields.iter().flat_map(by).collect()
     }
 
     fn filters(&self) -> impl Iterator<Item = Value> {
         // A field with the name of a parameter is requested as `field[eq]`. It is not a parameter
         // of its own, because no two may have the same name.
-        let is_free = |field: &&String| *field != "at" && ListParameter::of(field).is_none();
-        let fields = self.fields.iter().filter(is_free);
-        fields.map(|field| {
+        let is_free = |field: &&str| *field != "at" && ListParameter::of(field).is_none();
+        let fields = self.fields.iter().map(String::as_str).filter(is_free);
+        std::iter::once(KEY).chain(fields).map(|field| {
             json!({
                 "name": field, "in": "query", "style": "deepObject", "explode": true,
-                "description": format!("Conditions on `{field}`."),
+                "description": format!("The value of `{field}`, or conditions on it."),
                 "schema": schema("Filter"),
             })
         })
@@ -262,30 +253,25 @@ impl Described {
     }
 
     fn show(&self) -> Operation {
-        let references = self.references();
-        let record = match &references {
-            None => self.record(),
-            Some(_) => json!({ "anyOf": [self.record(), self.record_with_references()] }),
-        };
         Operation::new(&self.name, "get", format!("Returns a record of {}", self.sheet_name()))
+            .described(
+                "A list with `_key=` and `include=` shows it with the records that it refers to.",
+            )
             .takes([parameter("key")])
-            .takes(references)
             .takes(parameters::selector())
-            .answers_tagged(Answer::json("The record, as `PUT` accepts it.", record))
+            .answers_tagged(Answer::json("The record, as `PUT` accepts it.", self.record()))
             .refuses(Refusals::Read)
     }
+}
 
-    fn record_with_references(&self) -> Value {
-        json!({
-            "title": "With `include`",
-            "type": "object",
-            "required": ["key", "value", "included"],
-            "properties": {
-                "key": schema("Key"),
-                "value": self.record(),
-                "included": schema("Included"),
-                "includedCut": schema("IncludedCut"),
-            },
-        })
+/// Returns a text as a regular expression that matches nothing else.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\^$.*+?()[]{}|/".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
     }
+    escaped
 }

@@ -37,8 +37,8 @@ fn state(verb: &str, summary: &str, name: &str) -> Operation {
 
 fn problems() -> Operation {
     let limit = json!({
-        "name": "limit", "in": "query", "description": "How many.",
-        "schema": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 1000 },
+        "name": "limit", "in": "query", "description": "How many; 1000 by default.",
+        "schema": { "type": "integer", "minimum": 1, "maximum": 1000 },
     });
     let cursor = json!({
         "name": "cursor", "in": "query",

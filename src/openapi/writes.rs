@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::error_responses::Refusals;
+use super::name::{PATCH, WRITTEN, component};
 use super::operation::{Answer, Operation};
 use super::shared_refs::{JSON, parameter, schema};
 use super::sheet_fields::Described;
@@ -12,49 +13,62 @@ const HEADERS: &[&str] = &["X-Headwater-Commit", "X-Headwater-Pushed", "Location
 
 /// `POST /api/<sheet>`
 pub(super) fn create(sheet: &Described) -> Operation {
-    let new = answer("The record is new.").headers(&["ETag"]);
-    write(&sheet.name, "create", format!("Adds a record to {}", sheet.sheet_name()))
+    on_sheet(sheet, "create", format!("Adds a record to {}", sheet.sheet_name()))
         .described("The key follows from the fields, by the path template of the sheet.")
-        .body(&[(JSON, sheet.record())])
-        .answers(201, new)
+        .body(JSON, sheet.record())
+        .answers(201, written(sheet, "The record is new.").headers(&["ETag"]))
 }
 
 /// `PUT /api/<sheet>/<key>`
 pub(super) fn put(sheet: &Described) -> Operation {
-    on_record(sheet, "put", "Sets a record of")
-        .body(&[(JSON, sheet.record())])
-        .answers(201, answer("The record is new.").headers(&["ETag"]))
-        .answers(204, minimal())
+    on_sheet(sheet, "put", format!("Sets a record of {}", sheet.sheet_name()))
+        .takes(on_condition())
+        .body(JSON, sheet.record())
+        .answers(201, written(sheet, "The record is new.").headers(&["ETag"]))
 }
 
 /// `PATCH /api/<sheet>/<key>`
 pub(super) fn patch(sheet: &Described) -> Operation {
-    let changes = || json!({ "type": "object" });
-    on_record(sheet, "patch", "Changes fields of a record of")
-        .described("By RFC 7396: `null` removes a field.")
-        .body(&[("application/merge-patch+json", changes()), (JSON, changes())])
-        .answers(204, minimal())
+    on_sheet(sheet, "patch", format!("Changes fields of a record of {}", sheet.sheet_name()))
+        .described(
+            "By RFC 7396: `null` removes a field. `application/merge-patch+json` is accepted, too.",
+        )
+        .takes(on_condition())
+        .body(JSON, schema(&component(&sheet.name, PATCH)))
 }
 
 /// `DELETE /api/<sheet>/<key>`
 pub(super) fn delete(sheet: &Described) -> Operation {
-    on_record(sheet, "delete", "Deletes a record of")
-        .answers(204, Answer::empty("The record was deleted.").headers(HEADERS))
+    common(&sheet.name, "delete", format!("Deletes a record of {}", sheet.sheet_name()))
+        .takes(on_condition())
+        .answers(200, written(sheet, "A request with the same idempotency key deleted it before."))
+        .answers(202, deleted("Deleted and published, but not pushed in time."))
+        .answers(204, deleted("The record was deleted."))
 }
 
-fn on_record(sheet: &Described, verb: &str, what: &str) -> Operation {
-    write(&sheet.name, verb, format!("{what} {}", sheet.sheet_name()))
-        .takes(["key", "ifMatch", "ifAbsent"].map(parameter))
+/// Returns the parameters of a write of one record.
+fn on_condition() -> impl Iterator<Item = Value> {
+    ["key", "ifMatch", "ifAbsent"].map(parameter).into_iter()
+}
+
+/// Returns an operation on one record, which is one commit, or none if it changes nothing.
+fn on_sheet(sheet: &Described, verb: &str, summary: String) -> Operation {
+    common(&sheet.name, verb, summary)
+        .answers(200, written(sheet, "Written and published."))
+        .answers(202, written(sheet, "Written and published, but not pushed in time."))
+}
+
+fn written(sheet: &Described, description: &str) -> Answer {
+    Answer::json(description, schema(&component(&sheet.name, WRITTEN))).headers(HEADERS)
 }
 
 /// `POST /api/_transact`
 pub(super) fn transact(sheets: &[Described]) -> Operation {
     let done = || Answer::json("All operations were done.", schema("Transacted")).headers(HEADERS);
     common("writes", "transact", "Does several operations as one commit, or none".to_owned())
-        .body(&[(JSON, transaction(sheets))])
+        .body(JSON, transaction(sheets))
         .answers(200, done())
         .answers(202, done())
-        .answers(204, minimal())
 }
 
 fn transaction(sheets: &[Described]) -> Value {
@@ -74,7 +88,8 @@ fn transaction(sheets: &[Described]) -> Value {
         }
         if value {
             required.push("value");
-            properties.insert("value".into(), json!({ "type": "object" }));
+            properties
+                .insert("value".into(), json!({ "type": "object", "additionalProperties": true }));
         }
         json!({
             "type": "object", "required": required, "properties": properties,
@@ -100,13 +115,6 @@ fn transaction(sheets: &[Described]) -> Value {
     })
 }
 
-/// Returns an operation that is one commit, or none if it changes nothing.
-fn write(tag: &str, verb: &str, summary: String) -> Operation {
-    common(tag, verb, summary)
-        .answers(200, answer("Written and published."))
-        .answers(202, answer("Written and published, but not pushed in time."))
-}
-
 pub(super) fn common(tag: &str, verb: &str, summary: String) -> Operation {
     let shared = ["push", "idempotencyKey", "prefer", "author", "summary"].map(parameter);
     Operation::new(tag, verb, summary).for_writers().takes(shared).refuses(Refusals::Write)
@@ -116,6 +124,7 @@ pub(super) fn answer(description: &str) -> Answer {
     Answer::json(description, schema("Written")).headers(HEADERS)
 }
 
-pub(super) fn minimal() -> Answer {
-    Answer::empty("Written; `Prefer: return=minimal` requested no body.").headers(HEADERS)
+/// Returns an answer without a body.
+pub(super) fn deleted(description: &str) -> Answer {
+    Answer::empty(description).headers(HEADERS)
 }

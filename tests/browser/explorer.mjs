@@ -1,5 +1,5 @@
 // Goes through the explorer as a user does. Arguments: the program, and where the pictures go.
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import axe from "axe-core";
 import { launched, visited } from "./browser.mjs";
@@ -393,6 +393,27 @@ async function withATokenAlone() {
     await page.locator("main tbody tr").first().waitFor();
     locked.change("grace");
     await page.locator("main tbody").getByText("grace").first().waitFor();
+  });
+  await check("a link to an answer is followed with the token, and the answer is saved", async () => {
+    const saved = async (link) => {
+      const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: link }).click()]);
+      return { name: file.suggestedFilename(), text: readFileSync(await file.path(), "utf8") };
+    };
+    equal(await saved("Download as CSV").then(({ name, text }) => [name, text.split("\r\n").length > 2]), ["people.csv", true]);
+    await page.goto(`${locked.address}/#/record/people/ada`);
+    const json = await saved("JSON");
+    equal([json.name, JSON.parse(json.text)], ["ada.json", { name: "Ada" }]);
+    await page.goto(`${locked.address}/docs`);
+    const document = await saved("openapi.json");
+    holds("/api/people" in JSON.parse(document.text).paths, "the document is not that of the token");
+  });
+  await check("a link to an answer that is not there any more says so", async () => {
+    await page.goto(`${locked.address}/#/record/people/ada`);
+    await page.getByRole("link", { name: "JSON" }).waitFor();
+    await page.evaluate(() => sessionStorage.setItem("headwater-token", "a-token-that-nobody-has"));
+    await page.getByRole("link", { name: "JSON" }).click();
+    await page.getByText("does not accept this token").waitFor();
+    await signIn(TOKENS.people);
   });
   await check("another token shows other sheets, and after signing out there is nothing", async () => {
     await page.getByRole("button", { name: "Sign out" }).click();

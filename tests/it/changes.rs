@@ -395,6 +395,32 @@ fn changes_elsewhere_are_not_told_to_who_follows_a_part() {
 }
 
 #[test]
+fn who_follows_a_part_learns_of_the_commits_that_do_not_change_it() {
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let server = TestServer::start(&upstream.url());
+    let mut stays = Follower::of(&server, "sheet=people&age=90", None);
+    for age in [3, 4] {
+        let commit = push(&mut upstream, "grace", age);
+        server.reload().outcome("applied");
+        assert_eq!(stays.block(), format!("id: {commit}"));
+    }
+    let commit = push(&mut upstream, "ada", 90);
+    server.reload().outcome("applied");
+    let (_, id, data) = stays.event();
+    assert_eq!((id, told(&data)), (commit.clone(), vec![pair("enter", "ada")]));
+    let last = push(&mut upstream, "grace", 5);
+    server.reload().outcome("applied");
+    assert_eq!(data["to"], commit);
+    let mut returns = Follower::of(&server, "sheet=people&age=90", Some(&commit));
+    assert_eq!(returns.at.as_ref(), Some(&commit));
+    assert_eq!(returns.block(), format!("id: {last}"));
+    // What enters and leaves while he is away is nothing, too.
+    let mut returns = Follower::of(&server, "sheet=people&age=1000", Some(&first));
+    assert_eq!(returns.block(), format!("id: {last}"));
+}
+
+#[test]
 fn a_history_that_was_rewritten_is_one_event_to_begin_anew() {
     let mut upstream = people();
     let server = TestServer::start(&upstream.url());

@@ -1,8 +1,9 @@
 //! Many followers, and large pushes: all receive the same, and nobody else waits.
 //!
 //! `HEADWATER_LISTENERS` is the number of followers (40), a fourth of which read nothing;
-//! `HEADWATER_LISTENER_RECORDS` is the number of records that a push changes (300), and
-//! `HEADWATER_LISTENER_PUSHES` is the number of pushes (2).
+//! `HEADWATER_LISTENER_RECORDS` is the number of records that a push changes (300),
+//! `HEADWATER_LISTENER_PUSHES` is the number of pushes (2), and `HEADWATER_LISTENER_VIEWS` the
+//! number of views (20).
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -35,7 +36,7 @@ fn push(upstream: &mut Upstream, records: usize, round: usize) -> String {
 }
 
 /// The number of bytes of each line that are inspected.
-const BEGINNING: usize = 100;
+const BEGINNING: usize = 400;
 
 /// A line of an event: its beginning and its length.
 type Line = (String, usize);
@@ -49,11 +50,12 @@ struct Follower {
 }
 
 impl Follower {
-    /// Starts to follow everything, over HTTP/1.0, without chunks.
-    async fn new(address: SocketAddr) -> Self {
+    /// Starts to follow everything, over HTTP/1.0, without chunks. `headers` are its own.
+    async fn new(address: SocketAddr, headers: &str) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = b"GET /api/_changes HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n";
-        stream.write_all(request).await.unwrap();
+        let request =
+            format!("GET /api/_changes HTTP/1.0\r\nAccept: text/event-stream\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
         let mut follower = Self { stream, begun: Vec::new(), length: 0, lines: Vec::new() };
         while !follower.lines.iter().any(|(line, _)| line.starts_with("id: ")) {
             follower.read().await;
@@ -133,7 +135,7 @@ fn many_who_follow_are_told_the_same_and_nobody_else_waits() {
     let address = server.server().address();
     // The server has threads of its own, and so does the prober.
     let clients = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let open = || clients.block_on(Follower::new(address));
+    let open = || clients.block_on(Follower::new(address, ""));
     // They get the same events, and the server keeps nothing that they do not read.
     let idle: Vec<_> = (0..listeners / 4).map(|_| open()).collect();
     let mut followers: Vec<_> = (idle.len()..listeners).map(|_| open()).collect();
@@ -174,4 +176,54 @@ fn many_who_follow_are_told_the_same_and_nobody_else_waits() {
         before >> 20,
     );
     drop(idle);
+}
+
+#[test]
+fn followers_of_many_views_hear_of_the_sheets_of_their_own_view() {
+    let listeners = size("HEADWATER_LISTENERS", 40);
+    let views = size("HEADWATER_LISTENER_VIEWS", 20).min(listeners);
+    headwater::descriptors::raise(2 * listeners);
+    let mut upstream = Upstream::new();
+    let definition = |view| format!("[sheets.s{view}]\npublic = false\n");
+    let definitions: String = (0..views).map(definition).collect();
+    upstream.commit("sheets").put("headwater.toml", definitions).push();
+    let token = |view| {
+        let secret = secret_of(view);
+        format!("[[token]]\nname = \"v{view}\"\nsecret = \"{secret}\"\nread = [\"s{view}\"]\n")
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.toml");
+    std::fs::write(&file, (0..views).map(token).collect::<String>()).unwrap();
+    let access = ("HEADWATER_ACCESS_FILE", file.to_str().unwrap());
+    let settings = [("HEADWATER_MAX_CONNECTIONS", "4000"), access];
+    let server = TestServer::with(&upstream.url(), &settings);
+    let address = server.server().address();
+    let clients = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let open = |number: usize| {
+        let header = format!("Authorization: Bearer {}\r\n", secret_of(number % views));
+        clients.block_on(Follower::new(address, &header))
+    };
+    let mut followers: Vec<_> = (0..listeners).map(open).collect();
+    for round in 1..=size("HEADWATER_LISTENER_PUSHES", 2) {
+        let file = |view| (format!("s{view}/r.toml"), format!("round = {round}\n").into_bytes());
+        let commit = upstream.commit_stream("all of them", (0..views).map(file));
+        let following = followers.drain(..).map(|follower| follower.follow(commit.clone()));
+        let following: Vec<_> = following.map(|following| clients.spawn(following)).collect();
+        server.reload().outcome("applied");
+        let mut told = BTreeSet::new();
+        for (number, following) in following.into_iter().enumerate() {
+            let (follower, event) = clients.block_on(following).unwrap();
+            followers.push(follower);
+            let view = number % views;
+            let (data, _) = &event[2];
+            assert!(data.contains(&format!("\"s{view}\"")), "{data}");
+            assert_eq!(data.matches("\"sheet\"").count(), 1, "{data}");
+            told.insert(event);
+        }
+        assert_eq!(told.len(), views, "each view has its event");
+    }
+}
+
+fn secret_of(view: usize) -> String {
+    format!("the-secret-of-the-view-{view}")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use headwater::http::{Group, Route};
-use headwater_testkit::Upstream;
+use headwater_testkit::{Upstream, git};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -54,22 +54,33 @@ struct House {
     _folder: tempfile::TempDir,
 }
 
+/// Returns a remote with a public sheet and two private ones.
+fn repository() -> Upstream {
+    let mut upstream = Upstream::new();
+    let commit = upstream.commit("first").put("headwater.toml", DEFINITIONS);
+    commit
+        .put("people/ada.toml", "name = \"Ada\"\nteam = \"red\"\n")
+        .put("people/ada/note.txt", "a note")
+        .put("people/eve.toml", "gone = true\nname = \"Eve\"\nteam = \"blue\"\n")
+        .put("teams/red.toml", "name = \"Red lantern\"\nslug = \"red\"\n")
+        .put("teams/red/plan.txt", "a plan")
+        .put("plans/secret.toml", "name = \"Lantern festival\"\n")
+        .push();
+    upstream
+}
+
 impl House {
     fn open(access: &str) -> Self {
-        let mut upstream = Upstream::new();
-        let commit = upstream.commit("first").put("headwater.toml", DEFINITIONS);
-        commit
-            .put("people/ada.toml", "name = \"Ada\"\nteam = \"red\"\n")
-            .put("people/ada/note.txt", "a note")
-            .put("people/eve.toml", "gone = true\nname = \"Eve\"\nteam = \"blue\"\n")
-            .put("teams/red.toml", "name = \"Red lantern\"\nslug = \"red\"\n")
-            .put("teams/red/plan.txt", "a plan")
-            .put("plans/secret.toml", "name = \"Lantern festival\"\n")
-            .push();
+        Self::of(access, repository(), &[])
+    }
+
+    /// Opens a server on the remote `upstream`, unless the settings say otherwise.
+    fn of(access: &str, upstream: Upstream, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("access.toml");
         std::fs::write(&file, access).unwrap();
-        let settings = [("HEADWATER_ACCESS_FILE", file.to_str().unwrap())];
+        let mut settings = settings.to_vec();
+        settings.push(("HEADWATER_ACCESS_FILE", file.to_str().unwrap()));
         let server = TestServer::with(&upstream.url(), &settings);
         Self { server, upstream, file, _folder: folder }
     }
@@ -139,6 +150,71 @@ fn a_closed_server_answers_health_alone_without_a_credential() {
     let twice = house.server.request(Method::GET, "/api/people");
     let twice = twice.header("authorization", "Bearer x").bearer_auth(PEOPLE);
     assert_eq!(house.server.send(twice).status, 401, "two credentials are none");
+}
+
+#[test]
+fn no_answer_to_a_stranger_of_a_closed_server_names_a_commit() {
+    let house = House::open(ACCESS);
+    let wrong = "a-secret-that-nobody-has";
+    let ask = |method: Method, headers: &[(&str, &str)]| {
+        let request = house.server.request(method, "/api/people/ada");
+        house
+            .server
+            .send(headers.iter().fold(request, |all, (name, value)| all.header(*name, *value)))
+    };
+    let put = [("accept", "text/html"), ("content-type", "application/json")];
+    let mut statuses = BTreeSet::new();
+    let mut answers = vec![
+        ask(Method::GET, &[("range", "bytes=0-1"), ("range", "bytes=0-1")]),
+        ask(Method::OPTIONS, &[("origin", "https://a.example.org")]),
+        ask(Method::PUT, &put),
+        ask(Method::PUT, &[("content-encoding", "gzip")]),
+        ask(Method::DELETE, &[("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT")]),
+    ];
+    // Until there are too many failures.
+    answers.extend((0..12).map(|_| house.get(Some(wrong), "/api/people")));
+    for answer in &answers {
+        assert!(answer.header("x-headwater-commit").is_none(), "{answer:?}");
+        statuses.insert(answer.status);
+    }
+    assert!(statuses.contains(&401) && statuses.contains(&429), "{statuses:?}");
+    let commit = house.get(Some(ALL), "/api/_status").commit().to_owned();
+    assert_eq!(house.server.pin(&commit).status, 200);
+    let ready = String::from_utf8(house.get(None, "/health/ready").body).unwrap();
+    assert!(ready.contains("pinned") && !ready.contains(&commit), "{ready}");
+}
+
+#[test]
+fn who_reads_nothing_is_told_nothing_and_may_write_all_the_same() {
+    let access = ACCESS.replace("read = [\"teams\"]\n", "");
+    let house = House::open(&access);
+    for path in reads() {
+        let answer = house.get(Some(TEAMS), &path);
+        answer.problem(403, "token_scope");
+        assert!(answer.header("x-headwater-commit").is_none(), "{path}");
+    }
+    let request = house.server.request(Method::PUT, "/api/teams/new").bearer_auth(TEAMS);
+    let written = house.server.send(request.json(&json!({ "name": "New", "slug": "new" })));
+    assert_eq!(written.status, 201, "{written:?}");
+}
+
+#[test]
+fn a_refused_write_names_no_record_of_a_sheet_that_its_author_does_not_see() {
+    // `people` is public by its definition, and is shown to nobody without a grant.
+    let refusal = |access: &str| {
+        let house = House::open(access);
+        let request = house.server.request(Method::DELETE, "/api/teams/red").bearer_auth(TEAMS);
+        let answer = house.server.send(request);
+        assert_eq!(answer.status, 409, "{answer:?}");
+        let mut told = answer.json();
+        // It is random, and three of its digits may be a name.
+        told.as_object_mut().unwrap().remove("traceId");
+        told.to_string()
+    };
+    let told = refusal(ACCESS);
+    assert!(!told.contains("ada") && !told.contains("people"), "{told}");
+    let told = refusal(&ACCESS.replace("read = [\"teams\"]", "read = [\"teams\", \"people\"]"));
+    assert!(told.contains("people/ada"), "{told}");
 }
 
 #[test]
@@ -240,6 +316,102 @@ fn each_of_the_followers_of_a_push_hears_what_its_token_may_see() {
 }
 
 #[test]
+fn tokens_see_their_sheets_in_a_repository_without_a_remote_and_in_a_plain_clone() {
+    for is_plain in [false, true] {
+        let (upstream, folder) = (repository(), tempfile::tempdir().unwrap());
+        let clone = folder.path().join("clone");
+        let how: &[&str] = if is_plain { &["clone", "-q"] } else { &["clone", "-q", "--bare"] };
+        let url = upstream.url();
+        git(folder.path(), [how, &[&url, clone.to_str().unwrap()]].concat());
+        let repo = ("HEADWATER_REPO", clone.to_str().unwrap());
+        let house = House::of(ACCESS, upstream, &[repo, ("HEADWATER_REMOTE", "unset")]);
+        let first = house.get(Some(ALL), "/api/_status").commit().to_owned();
+        let put = |token: &str| {
+            let request = house.server.request(Method::PUT, "/api/teams/new").bearer_auth(token);
+            house.server.send(request.json(&json!({ "name": "New", "slug": "new" })))
+        };
+        if is_plain {
+            // A work tree is its user's: the server only reads it.
+            put(TEAMS).problem(405, "method_not_allowed");
+            std::fs::write(clone.join("teams/new.toml"), "name = \"New\"\nslug = \"new\"\n")
+                .unwrap();
+            git(&clone, ["add", "."]);
+            git(&clone, ["commit", "-q", "-m", "a team"]);
+            assert_eq!(house.server.reload().status, 200);
+        } else {
+            assert_eq!(put(PEOPLE).status, 403);
+            assert_eq!(put(TEAMS).status, 201);
+        }
+        assert_eq!(house.get(None, "/api/teams").status, 401);
+        assert_eq!(house.sheets(PEOPLE), ["people"]);
+        assert_eq!(house.keys(TEAMS, "/api/teams"), ["New", "Red lantern"]);
+        assert_eq!(house.keys(ALL, "/api/people"), ["Ada", "Eve"]);
+        assert_eq!(house.keys(TEAMS, &format!("/api/teams?at={first}")), ["Red lantern"]);
+        let plan = "/api/_attachments/teams/red/plan.txt";
+        assert_eq!(house.get(Some(TEAMS), plan).body, b"a plan");
+        for path in ["/api/teams/new", &format!("/api/teams?at={first}"), plan] {
+            assert_eq!(house.get(Some(PEOPLE), path).status, 404, "{path}");
+        }
+        for (token, told) in [(PEOPLE, 0), (TEAMS, 1), (ALL, 1)] {
+            let changes = house.get(Some(token), &format!("/api/_changes?since={first}")).json();
+            assert_eq!(changes["items"].as_array().map(Vec::len), Some(told), "{changes}");
+        }
+    }
+}
+
+#[test]
+fn sheets_in_one_another_are_shown_to_each_token_as_they_would_be_to_the_public() {
+    let definitions = "[sheets.all]\nroot = '.'\npath = '${{ area }}/${{ slug }}'\npublic = false\n\
+                       [sheets.people]\npath = '${{ slug }}'\npublic = false\n";
+    let access = "anonymous = { read = [] }\n\
+                  [[token]]\nname = \"people\"\nsecret = \"the-secret-for-people\"\n\
+                  read = [\"people\"]\n\
+                  [[token]]\nname = \"teams\"\nsecret = \"the-secret-for-teams\"\nread = [\"all\"]\n\
+                  [[token]]\nname = \"all\"\nsecret = \"the-secret-for-all-of-it\"\nread = [\"*\"]\n";
+    let mut upstream = Upstream::new();
+    let commit = upstream.commit("first").put("headwater.toml", definitions);
+    let home = |name: &str| format!("area = \"site\"\nname = \"{name}\"\nslug = \"home\"\n");
+    let ada = |name: &str| format!("area = \"people\"\nname = \"{name}\"\nslug = \"ada\"\n");
+    let commit = commit.put("site/home.toml", home("Home")).put("people/ada.toml", ada("Ada"));
+    let first = commit.put("people/ada/note.txt", "a note").push();
+    let commit = upstream.commit("second").put("people/ada.toml", ada("Ada L."));
+    commit.put("site/home.toml", home("Our home")).push();
+    let house = House::of(access, upstream, &[]);
+    let status = |token: &str, path: &str| house.get(Some(token), path).status;
+    for (path, expected) in [
+        ("/api/people/ada", [200, 404, 200]),
+        ("/api/all/people/ada", [404, 200, 200]),
+        ("/api/all/site/home", [404, 200, 200]),
+        (&format!("/api/all/people/ada?at={first}"), [404, 200, 200]),
+        (&format!("/api/people/ada?at={first}"), [200, 404, 200]),
+        ("/api/_history/people/ada", [200, 404, 200]),
+        ("/api/_history/all/people/ada", [404, 200, 200]),
+        // A file is shown only to those who have every sheet that holds it.
+        ("/api/_attachments/people/ada/note.txt", [404, 404, 200]),
+    ] {
+        let told = [PEOPLE, TEAMS, ALL].map(|token| status(token, path));
+        assert_eq!(told, expected, "{path}");
+    }
+    for (token, expected) in [
+        (PEOPLE, vec!["people/ada"]),
+        (TEAMS, vec!["all/people/ada", "all/site/home"]),
+        (ALL, vec!["all/people/ada", "all/site/home", "people/ada"]),
+    ] {
+        for path in ["/api/_changes?since=", "/api/_diff?from="] {
+            let changes = house.get(Some(token), &format!("{path}{first}")).json();
+            let items = changes["items"].as_array().unwrap().iter();
+            let told = items.map(|item| {
+                format!("{}/{}", item["sheet"].as_str().unwrap(), item["key"].as_str().unwrap())
+            });
+            assert_eq!(told.collect::<Vec<_>>(), expected, "{path}");
+        }
+        let found = house.get(Some(token), "/api/_search?q=ada").json();
+        let ada = expected.iter().filter(|name| name.ends_with("ada")).count();
+        assert_eq!(found["items"].as_array().map(Vec::len), Some(ada), "{found}");
+    }
+}
+
+#[test]
 fn a_token_writes_its_sheets_as_its_author_and_no_others() {
     let house = House::open(ACCESS);
     let put = |token: &str, path: &str| {
@@ -252,7 +424,7 @@ fn a_token_writes_its_sheets_as_its_author_and_no_others() {
     put(ALL, "/api/teams/other").problem(403, "token_scope");
     assert_eq!(put("a-secret-that-nobody-has", "/api/teams/other").status, 401);
     let mirror = house.server.mirror();
-    let author = headwater_testkit::git(mirror, ["log", "-1", "--format=%an <%ae>", done.commit()]);
+    let author = git(mirror, ["log", "-1", "--format=%an <%ae>", done.commit()]);
     assert_eq!(author.trim(), "Teams <teams@example.org>");
 }
 

@@ -1,13 +1,10 @@
 //! Every wrong credential gets the same bytes over a real socket, and, as far as can be measured,
 //! after the same time.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
-
 use headwater_testkit::corpus::SplitMix64;
 
 use crate::harness::{OPERATOR_SECRET, RELOAD, RELOAD_SECRET, TestServer, people};
+use crate::timed::{TimedAnswer, TimedCaller, percentile};
 
 /// The number of times that each wrong credential is tried.
 fn rounds() -> usize {
@@ -43,45 +40,13 @@ fn credentials() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A persistent connection.
-struct Caller(BufReader<TcpStream>);
-
-impl Caller {
-    fn new(server: &TestServer) -> Self {
-        let stream = TcpStream::connect(server.server().address()).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self(BufReader::new(stream))
-    }
-
-    /// Returns the status line and headers, the body, and the time until all of it had arrived.
-    fn call(&mut self, source: usize, credential: &str) -> (String, String, Duration) {
-        // Failures are counted by their source, so there are many sources.
-        let [.., a, b, c] = source.to_be_bytes();
-        let request = format!(
-            "POST {RELOAD} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 10.{a}.{b}.{c}\r\n\
-             Content-Type: application/json\r\nContent-Length: 2\r\n{credential}\r\n\r\n{{}}"
-        );
-        let begun = Instant::now();
-        self.0.get_mut().write_all(request.as_bytes()).unwrap();
-        let (mut head, mut length) = (String::new(), 0);
-        loop {
-            let mut line = String::new();
-            assert!(self.0.read_line(&mut line).unwrap() > 2 || line == "\r\n", "it hung up");
-            if line == "\r\n" {
-                break;
-            }
-            let lower = line.to_ascii_lowercase();
-            if let Some(value) = lower.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if !lower.starts_with("date:") {
-                head.push_str(&line);
-            }
-        }
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).unwrap();
-        (head, String::from_utf8(body).unwrap(), begun.elapsed())
-    }
+/// Sends a wrong credential from one of many sources, since failures are counted by their source.
+fn call(caller: &mut TimedCaller, source: usize, credential: &str) -> TimedAnswer {
+    let [.., a, b, c] = source.to_be_bytes();
+    caller.call(&format!(
+        "POST {RELOAD} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 10.{a}.{b}.{c}\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\n{credential}\r\n\r\n{{}}"
+    ))
 }
 
 /// Returns the body without its unique id.
@@ -96,7 +61,7 @@ fn every_wrong_credential_gets_the_same_bytes_and_none_is_faster() {
     let upstream = people();
     let trusted = [("HEADWATER_TRUSTED_PROXIES", "127.0.0.1")];
     let server = TestServer::with(&upstream.url(), &trusted);
-    let (mut caller, credentials) = (Caller::new(&server), credentials());
+    let (mut caller, credentials) = (TimedCaller::new(&server), credentials());
     let mut times = vec![Vec::new(); credentials.len()];
     let mut answer: Option<(String, String)> = None;
     let mut random = SplitMix64::new(1);
@@ -108,7 +73,7 @@ fn every_wrong_credential_gets_the_same_bytes_and_none_is_faster() {
             let (what, credential) = &credentials[kind];
             // Ten failures are tolerated.
             let source = (round * credentials.len() + place) / 8;
-            let (head, body, time) = caller.call(source, credential);
+            let TimedAnswer { head, body, time } = call(&mut caller, source, credential);
             let here = (head, without_trace(&body));
             assert!(here.0.starts_with("HTTP/1.1 401 "), "{what}: {here:?}");
             assert_eq!(&here, answer.get_or_insert_with(|| here.clone()), "{what}");
@@ -117,8 +82,7 @@ fn every_wrong_credential_gets_the_same_bytes_and_none_is_faster() {
     }
     for ((what, _), times) in credentials.iter().zip(&mut times) {
         times.sort_unstable();
-        let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_nanos() as f64 / 1e3;
-        let (low, median, high) = (at(25), at(50), at(75));
+        let [low, median, high] = [25, 50, 75].map(|percent| percentile(times, percent));
         println!("{median:6.1} µs, half of them in {low:.1} to {high:.1}: {what}");
     }
 }

@@ -178,7 +178,9 @@ impl HistoricalStates {
             let claims = now.layout().claims(path.as_bytes()).into_iter();
             let mut own = claims.filter(|claim| claim.sheet.name == spec.name);
             let list = own.find(|claim| spec.may_hold(claim.key.as_str(), key))?.key;
-            (!is_withheld(&path)).then_some(Whereabouts { path, list })
+            // Looking for a name that no file has takes as long as for a record that never was.
+            let path = if is_withheld(&path) { format!("{path}\u{1}") } else { path };
+            Some(Whereabouts { path, list })
         };
         let paths: Vec<Whereabouts> = spec.paths_of(key).into_iter().filter_map(found).collect();
         if from.is_zero() || paths.is_empty() {

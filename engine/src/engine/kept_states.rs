@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use crate::bounded_cache::BoundedCache;
 use crate::id::CommitId;
 use crate::snapshot::Snapshot;
 use crate::view::View;
@@ -25,18 +26,20 @@ const VISITED_FOR: Duration = Duration::from_secs(300);
 /// If the published one takes more, they may take as much.
 const ROOM: u64 = 64 << 20;
 
+/// The bytes that the parts of them may take that are shown to views, besides what these share.
+const SHOWN: usize = 64 << 20;
+
 /// The last states, and the states that are alive because somebody still reads them.
 ///
 /// States that were derived from each other by a difference share most of their contents. A newly
 /// built state shares nothing with earlier ones, so those are dropped.
-#[derive(Default)]
 pub(super) struct Earlier {
     /// With the time at which each was superseded, newest last.
     states: VecDeque<(Arc<Snapshot>, Instant)>,
     /// The least recently requested first.
     visited: Vec<Visit>,
-    /// The parts of these states that the rules of the published state show to the public.
-    shown: Vec<Shown>,
+    /// The parts of these states that the rules of the published state show to each view.
+    shown: BoundedCache<ShownName, Shown>,
     /// States that are no longer kept but may still be read. Dropping the last pointer frees
     /// whatever no other state shares, which can be all of it: that is not left to a reader.
     leaving: Vec<Arc<Snapshot>>,
@@ -81,11 +84,37 @@ pub(super) struct Visit {
     pub(super) at: Instant,
 }
 
+/// Which state is shown, and to which view.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ShownName {
+    commit: CommitId,
+    view: View,
+}
+
 /// The part of a state that a view has.
 struct Shown {
     reach: Reachability,
-    view: View,
     state: Arc<Snapshot>,
+}
+
+impl Default for Earlier {
+    fn default() -> Self {
+        Self {
+            states: VecDeque::new(),
+            visited: Vec::new(),
+            shown: BoundedCache::with_room(SHOWN),
+            leaving: Vec::new(),
+            alive: Vec::new(),
+            room: 0,
+            generation: Generation::default(),
+        }
+    }
+}
+
+impl ShownName {
+    fn of(commit: CommitId, view: &View) -> Self {
+        Self { commit, view: view.clone() }
+    }
 }
 
 impl Earlier {
@@ -166,27 +195,26 @@ impl Earlier {
 
     /// Records the part of a state that `view` has, by the rules of the published one.
     pub(super) fn show(&mut self, reach: Reachability, view: &View, state: Arc<Snapshot>) {
-        self.conceal_from(|shown| shown.view == *view && shown.state.commit() == state.commit());
-        self.shown.push(Shown { reach, view: view.clone(), state });
+        let (name, bytes) = (ShownName::of(state.commit(), view), state.view_bytes());
+        let left = self.shown.put(name, Shown { reach, state }, bytes);
+        left.into_iter().for_each(|shown| self.pass_shown(shown));
     }
 
     /// Returns the part of the state of `commit` that `view` has, if it is known and kept.
     pub(super) fn shown(
-        &self,
+        &mut self,
         commit: CommitId,
         reach: Reachability,
         view: &View,
     ) -> Option<&Arc<Snapshot>> {
-        let is_it = |shown: &&Shown| shown.state.commit() == commit && shown.view == *view;
-        let shown = self.shown.iter().find(is_it)?;
+        let shown = self.shown.get(&ShownName::of(commit, view))?;
         (reach == Reachability::Preview || shown.reach == Reachability::History)
             .then_some(&shown.state)
     }
 
     /// Forgets all public parts: another state now decides.
     pub(super) fn judge_anew(&mut self) {
-        let shown = std::mem::take(&mut self.shown);
-        shown.into_iter().for_each(|shown| self.pass_shown(shown));
+        self.conceal_from(|_| true);
     }
 
     /// Drops the public part of a state, which may be the state itself.
@@ -199,11 +227,11 @@ impl Earlier {
     }
 
     fn conceal(&mut self, commit: CommitId) {
-        self.conceal_from(|shown| shown.state.commit() == commit);
+        self.conceal_from(|shown| shown.commit == commit);
     }
 
-    fn conceal_from(&mut self, concealed: impl Fn(&Shown) -> bool) {
-        let concealed: Vec<_> = self.shown.extract_if(.., |shown| concealed(shown)).collect();
+    fn conceal_from(&mut self, concealed: impl Fn(&ShownName) -> bool) {
+        let concealed = self.shown.extract_if(|name, _| concealed(name));
         concealed.into_iter().for_each(|shown| self.pass_shown(shown));
     }
 
@@ -400,17 +428,17 @@ mod tests {
         let generation = earlier.generation();
         earlier.visit(Visit { reach: Reachability::Preview, ..asked(&other, now) }, generation);
         earlier.show(Reachability::Preview, &View::PUBLIC, other.clone());
-        let found = |earlier: &Earlier, reach: Reachability| {
+        let found = |earlier: &mut Earlier, reach: Reachability| {
             let commit = other.commit();
             [
                 earlier.find(commit, reach).is_some(),
                 earlier.shown(commit, reach, &View::PUBLIC).is_some(),
             ]
         };
-        assert_eq!(found(&earlier, Reachability::History), [false; 2]);
-        assert_eq!(found(&earlier, Reachability::Preview), [true; 2]);
+        assert_eq!(found(&mut earlier, Reachability::History), [false; 2]);
+        assert_eq!(found(&mut earlier, Reachability::Preview), [true; 2]);
         earlier.judge_anew();
-        assert_eq!(found(&earlier, Reachability::Preview), [true, false]);
+        assert_eq!(found(&mut earlier, Reachability::Preview), [true, false]);
     }
 
     #[test]

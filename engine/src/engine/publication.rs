@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::consent::Moved;
 use super::hold_reason::Pinned;
-use crate::delta::Delta;
+use crate::delta::{Delta, Transition};
 use crate::id::CommitId;
 use crate::plan::RebuildReason;
 use crate::report::{OutcomeKind, ReloadOutcome, Timings};
@@ -110,6 +110,9 @@ pub struct Published {
     /// Whether the commit is, or descends from, the previously published one. If not, as for the
     /// first commit or that of a rewritten branch, the delta cannot be applied.
     pub descends: bool,
+    /// The step between the two states, from which each view has its delta. `None` if they share
+    /// nothing, or if the earlier one may not be read any more: nobody keeps it then.
+    pub transition: Option<Transition>,
 }
 
 impl Lineage {
@@ -120,6 +123,17 @@ impl Lineage {
 }
 
 impl Publication {
+    /// Returns the step from `before` to this state, if that is kept.
+    pub(super) fn transition(&self, before: Arc<Snapshot>) -> Option<Transition> {
+        let (after, changed) = (self.state.clone(), self.changed.clone());
+        self.keeps_before().then_some(Transition { before, after, changed })
+    }
+
+    /// Returns whether the state before is kept: this one shares its contents, and descends from it.
+    pub(super) fn keeps_before(&self) -> bool {
+        self.lineage.keeps_history() && self.reason.is_none()
+    }
+
     /// Returns the outcome, except for what the publication itself finds out.
     pub(super) fn outcome(&self, before: &Snapshot) -> ReloadOutcome {
         let is_anew = self.reason.is_some();

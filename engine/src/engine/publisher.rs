@@ -85,7 +85,12 @@ impl Publisher {
         if *lineage == Lineage::Departs && outcome.replayed.is_none() {
             turn.forget_repeats();
         }
-        self.announce(delta, *lineage);
+        // A repair has the same commit, and may be of something that the public does not see.
+        if delta.from != delta.to || !changed.is_empty() {
+            let descends = matches!(lineage, Lineage::Forward | Lineage::Same);
+            let (delta, transition) = (Arc::new(delta), publication.transition(before));
+            self.observer.see(&Arc::new(Published { delta, descends, transition }));
+        }
         outcome.timings.swap = begun.elapsed();
         Ok(outcome)
     }
@@ -164,14 +169,6 @@ impl Publisher {
             () if last.is_zero() => Lineage::First,
             () if self.repository.contains(commit, last) => Lineage::Forward,
             () => Lineage::Departs,
-        }
-    }
-
-    /// Tells the observers what changes for the public, if anything does.
-    fn announce(&self, delta: Delta, lineage: Lineage) {
-        if delta.from != delta.to || !delta.changes.is_empty() {
-            let descends = matches!(lineage, Lineage::Forward | Lineage::Same);
-            self.observer.see(&Arc::new(Published { delta: Arc::new(delta), descends }));
         }
     }
 }

@@ -57,12 +57,14 @@ impl States {
     ///
     /// The one place where the pointer is stored; only [`super::publisher`] calls it.
     pub(super) fn swap(&self, publication: &Publication) -> Arc<Snapshot> {
-        let Publication { state, reason, lineage, .. } = publication;
-        let keeps = lineage.keeps_history() && reason.is_none();
+        let Publication { state, lineage, .. } = publication;
+        let keeps = publication.keeps_before();
         let mut earlier = self.earlier();
         earlier.note(state);
         earlier.judge_anew();
         let before = self.published.swap(state.clone());
+        // Those who still read it have what their view sees of it.
+        before.forget_views();
         // From here on, nobody may read states from which the new one does not descend.
         if !keeps {
             earlier.clear();

@@ -153,6 +153,7 @@ mod tests {
             actor: actor.to_owned(),
             author: Identity::parse(&format!("{message} <{message}@example.org>")).unwrap(),
             scope: Scope::Every,
+            view: crate::view::View::PUBLIC,
             message: message.to_owned(),
             trailers: Vec::new(),
             repeat: None,

@@ -9,6 +9,12 @@ use crate::id::SheetName;
 use crate::problem::Problem;
 use crate::view::{ByView, View};
 
+/// About how many bytes a definition takes, without its schema, which views share.
+const DEFINITION: usize = 2 << 10;
+
+/// About how many bytes a problem of the definitions takes.
+const PROBLEM: usize = 512;
+
 impl Layout {
     /// Returns the view that this is the layout of.
     pub fn view(&self) -> &View {
@@ -18,13 +24,18 @@ impl Layout {
     /// Returns the layout of the same definitions in which those sheets are public that `view` has,
     /// and records are hidden only if it does not show them. Every path is read as before.
     ///
-    /// Copies the definitions the first time, and then costs a look into a short list.
+    /// Copies the definitions the first time, and then costs a look into a map.
     #[must_use]
     pub fn seen_by(&self, view: &View) -> Self {
         if view.is_public() {
             return self.clone();
         }
-        self.0.by_view.get_or_make(view, || self.made_for(view))
+        self.0.by_view.get_or_make(view, || self.made_for(view), Self::own_bytes)
+    }
+
+    /// Returns about how many bytes the definitions take.
+    fn own_bytes(&self) -> usize {
+        DEFINITION * self.0.sheets.len() + PROBLEM * self.0.problems.len()
     }
 
     fn made_for(&self, view: &View) -> Self {

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use gix::progress::{Discard, DynNestedProgress};
 use gix::protocol::fetch::{Context, Negotiate, Options, Shallow, Tags};
 use gix::protocol::ls_refs::RefPrefixes;
+use gix::protocol::transport::client::blocking_io::TransportV2Ext as _;
 use gix::protocol::transport::{Protocol, Service};
 use gix::protocol::{Handshake, LsRefsCommand};
 
@@ -233,6 +234,35 @@ impl Conversation<'_> {
             }
         }
         Ok(told)
+    }
+
+    /// Asks for the ref of exactly this name. The protocol can only ask for all whose names begin
+    /// so; the others are skipped as they arrive, so their number matters little.
+    pub(super) fn find(&mut self, name: &str) -> Result<Option<CommitId>, FetchError> {
+        if self.handshake.refs.is_some() {
+            return Ok(self.list(&[name])?.commit(name));
+        }
+        self.budget.enter(Phase::OtherReferences);
+        let prefix = format!("ref-prefix {name}").into();
+        let mut lines = self
+            .line
+            .invoke("ls-refs", [agent()].into_iter(), Some([prefix].into_iter()), false)
+            .map_err(|error| broken(self.remote, error))?;
+        let mut found = None;
+        while let Some(line) = lines.readline() {
+            let line = line.map_err(|error| broken(self.remote, error))?;
+            let line = line.map_err(|error| broken(self.remote, error))?;
+            let Some(line) = line.as_bstr() else { break };
+            let mut parts = line.trim_ascii().splitn(3, |byte| *byte == b' ');
+            if let (Some(id), Some(named)) = (parts.next(), parts.next())
+                && named == name.as_bytes()
+            {
+                found = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
+            }
+        }
+        drop(lines);
+        self.budget.enter(Phase::References);
+        Ok(found)
     }
 
     /// Negotiates and passes the pack to `consume`, which reads it to its end.

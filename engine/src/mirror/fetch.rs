@@ -126,9 +126,13 @@ impl Mirror {
                 tracing::warn!(%remote, %branch, "objects are missing; fetching everything again");
                 attempt(Known::Nothing, Asked::BranchAndTags)
             }
-            // Whoever may push tags must not be able to stop the branch.
+            // Whoever may push tags or other branches must not be able to stop this one.
             Err(FetchError::TooTalkative { .. }) => {
-                tracing::warn!(%remote, %branch, "there are too many tags; fetching without them");
+                tracing::warn!(
+                    %remote,
+                    %branch,
+                    "there are too many tags, or branches whose names begin alike; fetching the branch alone"
+                );
                 attempt(Known::Everything, Asked::Branch)
             }
             outcome => outcome,
@@ -182,13 +186,15 @@ impl Attempt<'_> {
             let ask = |commit| (commit, scope.spawn(move || early.receive_early(commit)));
             let mut early = expected.map(ask);
             let received = Conversation::hold(self.remote, &self.budget, |talk| {
-                let refs = match self.asked {
-                    Asked::BranchAndTags => talk.list(&[&head_ref, TAGS]),
-                    Asked::Branch => talk.list(&[&head_ref]),
-                }?;
+                let (tip, tags) = match self.asked {
+                    Asked::BranchAndTags => {
+                        let refs = talk.list(&[&head_ref, TAGS])?;
+                        (refs.commit(&head_ref), Some(refs.tags))
+                    }
+                    Asked::Branch => (talk.find(&head_ref)?, None),
+                };
                 fault::point("fetch.listed").map_err(FetchError::ours)?;
-                let tags = (self.asked == Asked::BranchAndTags).then(|| refs.tags.clone());
-                let Some(tip) = refs.commit(&head_ref) else {
+                let Some(tip) = tip else {
                     let others = talk.list(&["refs/heads/"])?;
                     let is_empty = others.is_empty();
                     let head = if is_empty { RemoteHead::Empty } else { RemoteHead::BranchMissing };

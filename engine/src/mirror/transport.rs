@@ -26,6 +26,10 @@ pub(super) type Line = Box<dyn Transport>;
 /// The most bytes that a remote may send before its pack: they are kept in memory, at twice their
 /// size. This is enough for a hundred thousand references.
 const TALK_BYTES: u64 = 16 << 20;
+
+/// The most bytes of references that are skipped as they arrive: the protocol cannot ask for one
+/// branch without those whose names begin alike.
+const SKIPPED_BYTES: u64 = 128 << 20;
 /// How often the work on a pack is checked.
 const WORK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -37,6 +41,8 @@ pub enum Phase {
     Greeting,
     /// The remote lists its references.
     References,
+    /// The remote lists references, of which only one is kept.
+    OtherReferences,
     /// A pack is requested, and the remote acknowledges known commits.
     Negotiation,
     /// The remote sends the pack, which is indexed while it arrives and afterwards.
@@ -44,14 +50,15 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 4] = [Self::Greeting, Self::References, Self::Negotiation, Self::Pack];
+    const ALL: [Self; 5] =
+        [Self::Greeting, Self::References, Self::OtherReferences, Self::Negotiation, Self::Pack];
 }
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Greeting => "to answer",
-            Self::References => "to send its references",
+            Self::References | Self::OtherReferences => "to send its references",
             Self::Negotiation => "to begin a pack",
             Self::Pack => "to send its pack",
         })
@@ -69,6 +76,8 @@ pub(super) struct Budget {
     max_bytes: u64,
     max_held: u64,
     received: AtomicU64,
+    /// Those of the bytes received that were skipped as they arrived.
+    skipped: AtomicU64,
     /// When the current read began, in milliseconds from the start, plus one. Zero if there is
     /// none.
     waiting: AtomicU64,
@@ -103,6 +112,7 @@ impl Budget {
             max_bytes: limits.max_bytes,
             max_held: limits.max_held,
             received: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             overrun: OnceLock::new(),
             interrupt: AtomicBool::new(false),
@@ -172,7 +182,14 @@ impl Budget {
         if received > self.max_bytes {
             return Err(self.exceed(Overrun::Bytes));
         }
-        if received > TALK_BYTES && self.phase() != Phase::Pack {
+        let (counted, most) = match self.phase() {
+            Phase::Pack => return Ok(()),
+            Phase::OtherReferences => {
+                (self.skipped.fetch_add(bytes, Ordering::Relaxed) + bytes, SKIPPED_BYTES)
+            }
+            _ => (received - self.skipped.load(Ordering::Relaxed).min(received), TALK_BYTES),
+        };
+        if counted > most {
             return Err(self.exceed(Overrun::Talk));
         }
         Ok(())
@@ -327,6 +344,22 @@ mod tests {
             assert_eq!((budget.overrun(), budget.phase()), (Some(Overrun::Talk), phase));
             assert!(budget.received() <= TALK_BYTES + (1 << 20), "{}", budget.received());
         }
+    }
+
+    #[test]
+    fn what_is_skipped_has_a_bound_of_its_own_and_does_not_count_for_what_follows() {
+        let budget = Arc::new(limited(LONG, LONG, u64::MAX));
+        let mut sink = io::sink();
+        let endless = || Metered::new(io::repeat(b'a'), Arc::clone(&budget));
+        budget.enter(Phase::OtherReferences);
+        io::copy(&mut endless().take(2 * TALK_BYTES), &mut sink).unwrap();
+        budget.enter(Phase::Negotiation);
+        io::copy(&mut endless().take(TALK_BYTES - (1 << 20)), &mut sink).unwrap();
+        assert_eq!(budget.overrun(), None);
+        budget.enter(Phase::OtherReferences);
+        assert!(io::copy(&mut endless(), &mut sink).is_err());
+        assert_eq!(budget.overrun(), Some(Overrun::Talk));
+        assert!(budget.received() <= SKIPPED_BYTES + TALK_BYTES, "{}", budget.received());
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl ListQuery {
 
 /// Splits a list at its commas. After a backslash, a comma or a backslash is part of an element;
 /// any other backslash stands for itself.
-fn elements(list: &str) -> Vec<String> {
+pub fn elements(list: &str) -> Vec<String> {
     let (mut elements, mut element) = (Vec::new(), String::new());
     let mut characters = list.chars().peekable();
     while let Some(character) = characters.next() {

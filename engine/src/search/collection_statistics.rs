@@ -27,6 +27,22 @@ impl Totals {
         }
         totals
     }
+
+    /// Adds those of other documents.
+    fn add(&mut self, other: &Self) {
+        self.documents += other.documents;
+        for (tokens, other) in self.tokens.iter_mut().zip(other.tokens) {
+            *tokens += other;
+        }
+    }
+
+    /// Subtracts those of some of the documents.
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        self.documents -= other.documents;
+        for (tokens, other) in self.tokens.iter_mut().zip(other.tokens) {
+            *tokens -= other;
+        }
+    }
 }
 
 /// The totals of each language that has documents, in order. Usually there is one.
@@ -59,25 +75,7 @@ impl TotalsByLanguage {
             self.0.insert(at, (language, Totals::default()));
             at
         });
-        let totals = &mut self.0[at].1;
-        totals.documents += other.documents;
-        for (tokens, other) in totals.tokens.iter_mut().zip(other.tokens) {
-            *tokens += other;
-        }
-    }
-
-    /// Subtracts what was added before.
-    pub(crate) fn subtract(&mut self, language: Language, other: &Totals) {
-        let Ok(at) = self.place(language) else { return };
-        let totals = &mut self.0[at].1;
-        totals.documents -= other.documents;
-        for (tokens, other) in totals.tokens.iter_mut().zip(other.tokens) {
-            *tokens -= other;
-        }
-        // A language without documents leaves no trace.
-        if totals.documents == 0 {
-            self.0.remove(at);
-        }
+        self.0[at].1.add(other);
     }
 
     fn place(&self, language: Language) -> Result<usize, usize> {

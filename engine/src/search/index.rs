@@ -125,21 +125,19 @@ impl TextIndex {
         self.with_segments(self.segments.iter().chain(&*other.segments).cloned().collect())
     }
 
-    /// Returns this index with those documents dead that their sheet does not let pass. Visits
-    /// these, unless all documents of a segment are.
+    /// Returns this index with those documents dead that their sheet does not let pass. Visits the
+    /// sheets of each segment, and those documents that alone are excepted from their sheet.
     pub(crate) fn restricted<'a>(
         &self,
         restriction: &dyn Fn(&SheetName) -> Restriction<'a>,
     ) -> Self {
-        let left = self.segments.iter().filter_map(|segment| {
-            let docs = segment.outside(restriction);
-            match docs.len() as u64 {
-                0 => Some(segment.clone()),
-                all if all == segment.living() => None,
-                _ => Some(segment.without(&docs)),
-            }
-        });
-        self.with_segments(left.collect())
+        let left = self.segments.iter().map(|segment| segment.restricted(restriction));
+        self.with_segments(left.filter(|segment| segment.living() > 0).collect())
+    }
+
+    /// Returns about how many bytes it takes besides what its segments share with other indexes.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.segments.iter().map(Segment::own_bytes).sum()
     }
 
     pub(super) fn with_segments(&self, segments: Vec<Segment>) -> Self {

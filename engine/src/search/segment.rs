@@ -23,6 +23,9 @@ pub(crate) struct Segment {
     body: Arc<Body>,
     /// One bit for each document, or `None` while all are alive.
     dead: Option<Arc<[u64]>>,
+    /// The totals of the live documents of each sheet, in the order of the sheets.
+    by_sheet: Arc<[Totals]>,
+    /// Their sums.
     live: TotalsByLanguage,
 }
 
@@ -98,12 +101,11 @@ impl Segment {
                 }
             }
         }
-        let mut live = TotalsByLanguage::default();
-        for part in &sheets {
-            live.add(part.language, &Totals::of_documents(&slots, part.docs.clone()));
-        }
+        let totals = |part: &Part| Totals::of_documents(&slots, part.docs.clone());
+        let by_sheet: Arc<[Totals]> = sheets.iter().map(totals).collect();
+        let live = sums(&sheets, &by_sheet);
         let body = Body { sheets: sheets.into(), keys: keys.into(), slots, files };
-        Self { body: Arc::new(body), dead: None, live }
+        Self { body: Arc::new(body), dead: None, by_sheet, live }
     }
 
     /// Returns the files that the segment was opened from, unless its words are listed.
@@ -175,10 +177,13 @@ impl Segment {
         &self.body.sheets
     }
 
-    /// Returns the documents in a language and in scope, in as few ranges as possible.
+    /// Returns the documents in a language and in scope, in as few ranges as possible, without the
+    /// sheets whose documents are all dead: those that a view does not have cost its searches nothing.
     pub(crate) fn ranges(&self, language: Language, scope: Scope<'_>) -> Vec<Range<DocId>> {
         let mut ranges: Vec<Range<DocId>> = Vec::new();
-        for part in self.sheets() {
+        let alive = self.sheets().iter().zip(&*self.by_sheet);
+        let alive = alive.filter(|(_, totals)| totals.documents > 0).map(|(part, _)| part);
+        for part in alive {
             if part.language != language || !scope.contains(&part.sheet) {
                 continue;
             }
@@ -206,8 +211,12 @@ impl Segment {
     }
 
     fn part(&self, doc: DocId) -> &Part {
-        let at = self.body.sheets.partition_point(|part| part.docs.end <= doc);
-        &self.body.sheets[at]
+        &self.body.sheets[self.place(doc)]
+    }
+
+    /// Returns the place of the sheet of a document.
+    fn place(&self, doc: DocId) -> usize {
+        self.body.sheets.partition_point(|part| part.docs.end <= doc)
     }
 
     /// Returns the names of the live documents, in order.
@@ -223,43 +232,121 @@ impl Segment {
     pub(crate) fn find(&self, name: &DocName) -> Option<DocId> {
         let sheets = self.sheets();
         let at = sheets.binary_search_by(|part| part.sheet.cmp(&name.sheet)).ok()?;
-        let docs = &sheets[at].docs;
+        self.find_in(&sheets[at], &name.key)
+    }
+
+    /// Returns the live document of a sheet with this key.
+    fn find_in(&self, part: &Part, key: &Key) -> Option<DocId> {
+        let docs = &part.docs;
         let keys = &self.body.keys[docs.start as usize..docs.end as usize];
-        let doc = docs.start + keys.binary_search(&name.key).ok()? as DocId;
+        let doc = docs.start + keys.binary_search(key).ok()? as DocId;
         self.is_alive(doc).then_some(doc)
     }
 
-    /// Returns the live documents that their sheet does not let pass, in order.
-    pub(crate) fn outside<'a>(
+    /// Returns this segment with those documents dead that their sheet does not let pass.
+    pub(crate) fn restricted<'a>(
         &self,
         restriction: &dyn Fn(&SheetName) -> Restriction<'a>,
-    ) -> Vec<DocId> {
-        let mut outside = Vec::new();
-        for part in self.sheets() {
-            let docs = part.docs.clone().filter(|doc| self.is_alive(*doc));
+    ) -> Self {
+        let mut deaths = Deaths::of(self);
+        for (place, part) in self.sheets().iter().enumerate() {
             match restriction(&part.sheet) {
                 Restriction::All => {}
-                Restriction::None => outside.extend(docs),
+                Restriction::None => deaths.add_sheet(place),
+                Restriction::Except(keys) if keys.len() < part.docs.len() => {
+                    let docs = keys.iter().filter_map(|key| self.find_in(part, key));
+                    docs.for_each(|doc| deaths.add(place, doc));
+                }
                 Restriction::Except(keys) => {
-                    outside.extend(docs.filter(|doc| keys.contains(self.key(*doc))));
+                    let docs = part.docs.clone().filter(|doc| self.is_alive(*doc));
+                    let docs = docs.filter(|doc| keys.contains(self.key(*doc)));
+                    docs.for_each(|doc| deaths.add(place, doc));
                 }
             }
         }
-        outside
+        deaths.finish()
     }
 
     /// Returns this segment without `docs`, which must be alive in it.
     pub(crate) fn without(&self, docs: &[DocId]) -> Self {
-        let none = || vec![0; self.body.keys.len().div_ceil(64)];
-        let mut dead = self.dead.as_ref().map_or_else(none, |dead| dead.to_vec());
-        let mut live = self.live.clone();
-        for &doc in docs {
-            dead[doc as usize / 64] |= 1 << (doc % 64);
-            live.subtract(
-                self.part(doc).language,
-                &Totals::of_documents(&self.body.slots, doc..doc + 1),
-            );
+        let mut deaths = Deaths::of(self);
+        docs.iter().for_each(|doc| deaths.add(self.place(*doc), *doc));
+        deaths.finish()
+    }
+
+    /// Returns about how many bytes it takes besides its body.
+    pub(crate) fn own_bytes(&self) -> usize {
+        let dead = self.dead.as_deref().unwrap_or_default();
+        size_of::<Self>() + size_of_val(dead) + size_of_val(&*self.by_sheet)
+    }
+}
+
+/// Returns the sums of the totals of these sheets, by language.
+fn sums(sheets: &[Part], by_sheet: &[Totals]) -> TotalsByLanguage {
+    let mut sums = TotalsByLanguage::default();
+    let living = sheets.iter().zip(by_sheet).filter(|(_, totals)| totals.documents > 0);
+    living.for_each(|(part, totals)| sums.add(part.language, totals));
+    sums
+}
+
+/// The documents that die in a segment, which is copied only if there are any.
+struct Deaths<'a> {
+    segment: &'a Segment,
+    changed: Option<Changed>,
+}
+
+/// What differs in the new segment.
+struct Changed {
+    dead: Vec<u64>,
+    by_sheet: Vec<Totals>,
+}
+
+impl<'a> Deaths<'a> {
+    fn of(segment: &'a Segment) -> Self {
+        Self { segment, changed: None }
+    }
+
+    fn changed(&mut self) -> &mut Changed {
+        let Segment { body, dead, by_sheet, .. } = self.segment;
+        self.changed.get_or_insert_with(|| {
+            let none = || vec![0; body.keys.len().div_ceil(64)];
+            let dead = dead.as_ref().map_or_else(none, |dead| dead.to_vec());
+            Changed { dead, by_sheet: by_sheet.to_vec() }
+        })
+    }
+
+    /// Adds a live document of the sheet at `place`.
+    fn add(&mut self, place: usize, doc: DocId) {
+        let totals = Totals::of_documents(&self.segment.body.slots, doc..doc + 1);
+        let Changed { dead, by_sheet } = self.changed();
+        dead[doc as usize / 64] |= 1 << (doc % 64);
+        by_sheet[place].subtract(&totals);
+    }
+
+    /// Adds all documents of the sheet at `place`. Visits none of them.
+    fn add_sheet(&mut self, place: usize) {
+        if self.segment.by_sheet[place].documents == 0 {
+            return;
         }
-        Self { body: self.body.clone(), dead: Some(dead.into()), live }
+        let docs = self.segment.body.sheets[place].docs.clone();
+        let (start, end) = (docs.start as usize, docs.end as usize);
+        let Changed { dead, by_sheet } = self.changed();
+        by_sheet[place] = Totals::default();
+        for (word, bits) in dead.iter_mut().enumerate().take(end.div_ceil(64)).skip(start / 64) {
+            let (first, behind) = (start.max(word * 64), end.min(word * 64 + 64));
+            *bits |= (u64::MAX >> (64 - (behind - first))) << (first % 64);
+        }
+    }
+
+    fn finish(self) -> Segment {
+        let segment = self.segment;
+        let Some(Changed { dead, by_sheet }) = self.changed else { return segment.clone() };
+        let live = sums(&segment.body.sheets, &by_sheet);
+        Segment {
+            body: segment.body.clone(),
+            dead: Some(dead.into()),
+            by_sheet: by_sheet.into(),
+            live,
+        }
     }
 }

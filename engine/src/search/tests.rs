@@ -607,3 +607,52 @@ proptest! {
         prop_assert_eq!(answer(&word), (expected, used));
     }
 }
+
+#[test]
+fn a_restricted_index_is_that_of_the_documents_that_are_left() {
+    let key = |n: usize| Key::new(format!("{n:02}"));
+    let mut all = Corpus::new();
+    for (at, sheet) in ["de", "en", "other"].iter().enumerate() {
+        for n in 0..90 {
+            let text =
+                [["river", "ferry"][n % 2], ["meadow", "lantern", "harbour"][n % 3]].join(" ");
+            let texts = [vec![text.clone()], vec![text; (n + at) % 4]];
+            all.insert(DocName { sheet: SheetName::new(*sheet), key: key(n) }, texts);
+        }
+    }
+    let gone: Vec<_> = all.keys().step_by(7).cloned().collect();
+    let mut left = all.clone();
+    left.retain(|name, _| !gone.contains(name));
+    // Some of these keys are gone already, and some never were.
+    let few: im::OrdSet<Key> = [5, 6, 63, 64, 65, 99].into_iter().map(key).collect();
+    let many: im::OrdSet<Key> = (3..200).map(key).collect();
+    let kinds = [
+        Restriction::All,
+        Restriction::None,
+        Restriction::Except(&few),
+        Restriction::Except(&many),
+    ];
+    for least in [FEW, 0] {
+        let index = with_few(&all, least);
+        let index =
+            index.apply_listing(CommitId::ZERO, gone.clone(), &texts(&left), least).unwrap();
+        for choice in 0..64 {
+            let kind = |sheet: &SheetName| match sheet.as_str() {
+                "de" => kinds[choice % 4],
+                "en" => kinds[choice / 4 % 4],
+                _ => kinds[choice / 16],
+            };
+            let mut seen = left.clone();
+            seen.retain(|name, _| match kind(&name.sheet) {
+                Restriction::All => true,
+                Restriction::None => false,
+                Restriction::Except(keys) => !keys.contains(&name.key),
+            });
+            let restricted = index.restricted(&kind);
+            let names: BTreeSet<_> = restricted.segments.iter().flat_map(|it| it.names()).collect();
+            assert_eq!(names, seen.keys().cloned().collect(), "{choice}");
+            assert_eq!(restricted.totals, rebuilt(&seen).totals, "{choice}");
+            assert_eq!(found(&restricted, "river meadow"), found(&rebuilt(&seen), "river meadow"));
+        }
+    }
+}

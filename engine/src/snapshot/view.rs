@@ -8,24 +8,38 @@ use crate::sheet::Sheet;
 use crate::skipped_files::PassedOver;
 use crate::view::{ByView, View};
 
+/// About how many bytes a state takes besides its sheets and texts.
+const VIEW: usize = 4 << 10;
+
 impl Snapshot {
     /// Returns this state as `view` sees it: what is public there is what the view has. The records
     /// and the indexes are shared.
     ///
     /// Costs nothing for the public. For another view it costs, the first time, a visit to each
-    /// sheet, and to each document of the text index that the view does not have and that shares a
-    /// part of the index with some that it has. The result is kept as long as this state.
+    /// sheet and to each segment of the text index, and to the hidden records of the sheets that the
+    /// view has. The result is kept as long as this state is published and there is room.
     #[must_use]
     pub fn seen_by(self: &Arc<Self>, view: &View) -> Arc<Self> {
         if view.is_public() {
             return self.clone();
         }
-        self.views.get_or_make(view, || Arc::new(self.made_for(view)))
+        self.views.get_or_make(view, || Arc::new(self.made_for(view)), |seen| seen.view_bytes())
     }
 
     /// Returns the same if it costs nothing: for the public, and after the first time.
     pub fn known_to(self: &Arc<Self>, view: &View) -> Option<Arc<Self>> {
         if view.is_public() { Some(self.clone()) } else { self.views.get(view) }
+    }
+
+    /// Forgets what views see of this state: those who read it from now on are few.
+    pub(crate) fn forget_views(&self) {
+        self.views.forget();
+    }
+
+    /// Returns about how many bytes this takes if it is what a view sees of another state, besides
+    /// what it shares with that.
+    pub(crate) fn view_bytes(&self) -> usize {
+        VIEW + self.sheets.len() * size_of::<Sheet>() + self.text.own_bytes()
     }
 
     fn made_for(&self, view: &View) -> Self {

@@ -115,7 +115,7 @@ fn make(
     let records = draft.state().clone();
     let mut problems = records.problems_since(&state.records);
     if !problems.is_empty() {
-        problems.retain(bounds.may_tell(&records));
+        problems.retain(bounds.may_tell(&records, &batch.view));
         return Err(invalid(problems, &writers, &records));
     }
     let next = CommitState { commit, tree, seconds: committer.seconds, records };

@@ -358,6 +358,7 @@ mod tests {
             actor: "ada".into(),
             author: Identity::parse("Ada <ada@example.org>").unwrap(),
             scope: Scope::Every,
+            view: crate::view::View::PUBLIC,
             message: "a change".to_owned(),
             trailers: Vec::new(),
             repeat: None,

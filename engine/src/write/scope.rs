@@ -9,6 +9,7 @@ use crate::layout::{Layout, SheetSpec, is_reserved};
 use crate::mirror::PathChange;
 use crate::problem::Problem;
 use crate::snapshot::Snapshot;
+use crate::view::View;
 
 /// The sheets that a batch may change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,15 +120,16 @@ impl Bounds<'_> {
         }
     }
 
-    /// Returns whether the author may see a problem of `state`: it is of a sheet in scope, or
-    /// public.
-    pub(super) fn may_tell(&self, state: &Snapshot) -> impl Fn(&Problem) -> bool {
-        let is_public = |sheet: &SheetName, problem: &Problem| {
-            let sheet = state.sheet(sheet.as_str());
+    /// Returns whether an author with `view` may see a problem of `state`: it is of a sheet in
+    /// scope, or one that the view has.
+    pub(super) fn may_tell(&self, state: &Snapshot, view: &View) -> impl Fn(&Problem) -> bool {
+        let seen = state.records_seen_by(view);
+        let is_seen = move |sheet: &SheetName, problem: &Problem| {
+            let sheet = seen.sheet(sheet.as_str()).filter(|sheet| sheet.spec().public);
             sheet.is_some_and(|it| it.public_problem_list().binary_search(problem).is_ok())
         };
         move |problem| {
-            let opens = |sheet: &SheetName| self.scope.opens(sheet) || is_public(sheet, problem);
+            let opens = |sheet: &SheetName| self.scope.opens(sheet) || is_seen(sheet, problem);
             problem.sheet.as_ref().is_some_and(opens)
         }
     }

@@ -81,6 +81,7 @@ fn request() -> Batch {
         actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
+        view: headwater_engine::view::View::PUBLIC,
         message: "ada: PUT ours".into(),
         trailers: vec![],
         repeat: Some(Repeat { actor: "ada".into(), key: "key-1".into(), digest: "d".into() }),

@@ -304,6 +304,7 @@ pub(crate) fn batch(operations: impl IntoIterator<Item = Operation>) -> Batch {
         actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
+        view: headwater_engine::view::View::PUBLIC,
         message: "change".to_owned(),
         trailers: Vec::new(),
         repeat: None,

@@ -24,6 +24,7 @@ fn batch(sheet: &str, actions: impl IntoIterator<Item = Action>) -> Batch {
         actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
+        view: headwater_engine::view::View::PUBLIC,
         message: "a change".to_owned(),
         trailers: Vec::new(),
         repeat: None,

@@ -54,6 +54,7 @@ impl Local {
             actor: "ada".into(),
             author: Identity::parse("Ada <ada@example.org>").unwrap(),
             scope: Scope::Every,
+            view: headwater_engine::view::View::PUBLIC,
             message: "a record".to_owned(),
             trailers: vec![],
             repeat: None,

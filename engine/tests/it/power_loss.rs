@@ -55,6 +55,7 @@ fn batch(number: usize) -> Batch {
         actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
+        view: headwater_engine::view::View::PUBLIC,
         message: "ada: a change".into(),
         trailers: vec![],
         repeat: Some(Repeat {

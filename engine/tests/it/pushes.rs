@@ -43,6 +43,7 @@ fn batch(key: &str, mut patch: Value) -> Batch {
         actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
+        view: headwater_engine::view::View::PUBLIC,
         message: format!("ada: PATCH {key}"),
         trailers: vec![],
         repeat: None,

@@ -12,6 +12,7 @@ use headwater_engine::mirror::{
 };
 use headwater_engine::options::LoadOptions;
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::view::View;
 use headwater_engine::write::{
     self, Action, Batch, BatchResult, CommitState, Condition, MOST_WRITTEN, Operation, Scope,
     WriteError,
@@ -210,6 +211,7 @@ impl Case {
             scope: Scope::Only(
                 self.scope.iter().map(|n| SheetName::new(format!("s{n}"))).collect(),
             ),
+            view: View::PUBLIC,
             message: "a change".into(),
             trailers: vec![],
             repeat: None,
@@ -485,6 +487,7 @@ fn one(sheet: &str, action: Action, scope: Scope) -> Batch {
         actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope,
+        view: View::PUBLIC,
         message: "a change".into(),
         trailers: vec![],
         repeat: None,

@@ -1,10 +1,11 @@
 //! Views: a state as a view sees it is the state of a repository that has only what the view has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
 use headwater_engine::budget::Budget;
+use headwater_engine::disclosure::Disclosure;
 use headwater_engine::id::{CommitId, SheetName};
 use headwater_engine::load::{advance, load};
 use headwater_engine::mirror::{Mirror, MirrorOptions};
@@ -192,4 +193,100 @@ fn a_view_sees_what_the_public_would_see_of_a_repository_with_nothing_else() {
         let seen = state.unwrap().seen_by(&view);
         prop_assert_eq!(shown(&seen), shown(&alone), "{:?} of {:?}", view, rules);
     });
+}
+
+/// Returns the state of a repository with these files.
+fn state(files: &[(String, String)]) -> Arc<Snapshot> {
+    let mut upstream = Upstream::new();
+    let commit = upstream.commit("a state");
+    let commit = files.iter().fold(commit, |commit, (path, text)| commit.put(path, text)).push();
+    let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+    let objects = mirror.objects().unwrap();
+    Arc::new(load(&objects, commit.parse().unwrap(), &LoadOptions::default()).unwrap())
+}
+
+fn view_of(names: impl IntoIterator<Item = String>, hidden: HiddenRecords) -> View {
+    let any = SheetNames::only(names.into_iter().map(SheetName::new));
+    View { any, public: SheetNames::None, hidden }
+}
+
+#[test]
+fn sixty_four_views_that_are_asked_in_turn_are_made_once_each() {
+    let definition = |n| format!("[sheets.s{n}]\npublic = false\nhidden = \"gone\"\n");
+    let definitions: String = (0..64).map(definition).collect();
+    let mut files = vec![("headwater.toml".to_owned(), definitions)];
+    for n in 0..64 {
+        files.push((format!("s{n}/a.toml"), format!("title = \"river {n}\"\n")));
+        files.push((format!("s{n}/b.toml"), "gone = true\ntitle = \"river\"\n".to_owned()));
+    }
+    let state = state(&files);
+    let view = |n: usize| {
+        let hidden = [HiddenRecords::Withheld, HiddenRecords::Shown][n % 2];
+        view_of([format!("s{n}")], hidden)
+    };
+    let seen: Vec<_> = (0..64).map(|n| state.seen_by(&view(n))).collect();
+    let query = Query::parse("river").unwrap();
+    for (n, seen) in seen.iter().enumerate() {
+        let found = seen.search(&query, Scope::All, 0, 9, &Budget::unlimited()).unwrap();
+        assert_eq!(found.total as usize, 1 + n % 2, "{n}");
+    }
+    for _ in 0..3 {
+        for (n, seen) in seen.iter().enumerate() {
+            assert!(Arc::ptr_eq(seen, &state.seen_by(&view(n))), "{n}");
+        }
+    }
+}
+
+/// Sheets that lie in one another, with records and files that several of them hold.
+const OVERLAPPING: [(&str, &str); 4] = [
+    ("all", "root = '.'\n"),
+    ("content", "root = '.'\npath = '${{ area }}/${{ slug }}'\n"),
+    ("index", "root = '.'\npath = '${{ slug }}'\n"),
+    ("people", "path = '${{ slug }}'\nhidden = 'gone'\n"),
+];
+
+fn overlapping(is_public: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+    let definition = |(name, text): &(&str, &str)| {
+        format!("[sheets.{name}]\npublic = {}\npolicy = 'quarantine'\n{text}", is_public(name))
+    };
+    let definitions: String = OVERLAPPING.iter().map(definition).collect();
+    let record = |area: &str, slug: &str, more: &str| {
+        format!("area = \"{area}\"\nslug = \"{slug}\"\ntitle = \"river {slug}\"\n{more}")
+    };
+    [
+        ("headwater.toml", definitions),
+        ("home.toml", record("", "home", "")),
+        ("home/photo.txt", "pixels".to_owned()),
+        ("people/ada.toml", record("people", "ada", "")),
+        ("people/ada/photo.txt", "pixels".to_owned()),
+        ("people/eve.toml", record("people", "eve", "gone = true\n")),
+        ("people/eve/photo.txt", "pixels".to_owned()),
+        ("people/broken.toml", "= =".to_owned()),
+        ("news/ferry.toml", record("news", "ferry", "")),
+    ]
+    .map(|(path, text)| (path.to_owned(), text))
+    .into()
+}
+
+#[test]
+fn a_view_of_sheets_in_one_another_sees_what_the_public_would_see_of_just_these() {
+    let state = state(&overlapping(|name| name == "index"));
+    let beside = ["home/photo.txt", "people/ada/photo.txt", "people/eve/photo.txt"];
+    let mut answers = BTreeSet::new();
+    for some in 0..16_usize {
+        let place = |name: &str| OVERLAPPING.iter().position(|(other, _)| *other == name).unwrap();
+        let has = |name: &str| some >> place(name) & 1 == 1;
+        let names = OVERLAPPING.map(|(name, _)| name.to_owned()).into_iter();
+        let names = names.filter(|name| has(name));
+        let seen = state.seen_by(&view_of(names, HiddenRecords::Withheld));
+        let other = self::state(&overlapping(has));
+        let files = |state: &Snapshot| beside.map(|path| Disclosure::by(state).shows_beside(path));
+        assert_eq!(files(&seen), files(&other));
+        assert_eq!(shown(&seen), shown(&other));
+        answers.insert((files(&seen), shown(&seen)));
+    }
+    assert_eq!(answers.len(), 16, "each of these views sees something else");
+    // Whoever has hidden records, and all sheets, has every file.
+    let all = state.seen_by(&View::EVERYTHING);
+    assert_eq!(beside.map(|path| Disclosure::by(&all).shows_beside(path)), [true; 3]);
 }

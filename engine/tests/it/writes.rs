@@ -19,6 +19,7 @@ fn batch(actions: impl IntoIterator<Item = Action>) -> Batch {
         actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
+        view: headwater_engine::view::View::PUBLIC,
         message: "ada: a change".to_owned(),
         trailers: vec![Trailer::new("Action", "people.change").unwrap()],
         repeat: None,

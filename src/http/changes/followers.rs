@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use headwater_engine::delta::Delta;
+use headwater_engine::engine::Published;
 use headwater_engine::id::CommitId;
 use headwater_engine::view::View;
 use tokio::sync::watch;
@@ -177,15 +178,15 @@ impl Audience {
         &self,
         line: Line,
         feed: &Feed,
-        Step { to, delta, descends }: Step,
+        step: Step,
         compare: impl Fn(View, CommitId, CommitId) -> Compared,
     ) {
+        let to = step.to;
         let Round { from, groups } = self.begin_round(line, feed, to);
         if groups.is_empty() {
             return;
         }
-        // The publication comes with what the public sees of it.
-        let mut deltas = HashMap::from([(View::PUBLIC, delta.filter(|delta| delta.from == from))]);
+        let mut deltas: HashMap<View, Option<Arc<Delta>>> = HashMap::new();
         let mut read = 0_u64;
         let mut allowance = Allowance::new(match line {
             Line::Plain => None,
@@ -193,15 +194,18 @@ impl Audience {
         });
         for group in groups {
             let view = group.watched.view();
-            let known = deltas.remove(view).flatten();
-            let delta = match known {
-                // The state was repaired; two equal commits do not show how.
-                None if from == to => None,
-                _ if !descends => None,
-                None => compare(view.clone(), from, to).await,
-                known => known,
+            let delta = match deltas.get(view) {
+                Some(known) => known.clone(),
+                None => {
+                    let delta = step.seen_by(view, from, &compare).await;
+                    deltas.insert(view.clone(), delta.clone());
+                    delta
+                }
             };
-            deltas.insert(view.clone(), delta.clone());
+            // The state was repaired where this view sees nothing.
+            if from == to && delta.as_ref().is_some_and(|delta| delta.changes.is_empty()) {
+                continue;
+            }
             read = read.saturating_add(delta.as_ref().map_or(0, |delta| delta.weight()));
             let delta = delta.as_ref().filter(|_| read <= self.read);
             let share = allowance.share(group.members.iter().map(|member| member.source));
@@ -259,7 +263,7 @@ impl Audience {
 struct Step {
     to: CommitId,
     /// The differences, if they are at hand.
-    delta: Option<Arc<Delta>>,
+    published: Option<Published>,
     /// Whether `to` descends from the commit before.
     descends: bool,
 }
@@ -271,15 +275,47 @@ impl Step {
             match listener.wait().await {
                 Heard::Published(publication) => {
                     let (to, descends) = (publication.to, publication.descends);
-                    return Some(Self { to, delta: publication.take_delta(), descends });
+                    return Some(Self { to, published: publication.take(), descends });
                 }
                 Heard::Missed => {
                     *listener = feed.listen();
-                    return Some(Self { to: listener.at, delta: None, descends: true });
+                    return Some(Self { to: listener.at, published: None, descends: true });
                 }
                 Heard::Nothing => continue,
                 Heard::Closed => return None,
             }
+        }
+    }
+
+    /// Returns what changes for `view` from `from` on. `None` if its followers must start over.
+    ///
+    /// The publication tells it, if it leads from there. Otherwise `compare` finds it in the
+    /// repository.
+    async fn seen_by<Compared: Future<Output = Option<Arc<Delta>>>>(
+        &self,
+        view: &View,
+        from: CommitId,
+        compare: impl Fn(View, CommitId, CommitId) -> Compared,
+    ) -> Option<Arc<Delta>> {
+        if !self.descends {
+            return None;
+        }
+        let published = self.published.as_ref().filter(|published| published.delta.from == from);
+        match published {
+            Some(published) if view.is_public() => Some(published.delta.clone()),
+            Some(Published { transition: Some(transition), .. }) => {
+                let (transition, view) = (transition.clone(), view.clone());
+                let filter = move || Arc::new(transition.seen_by(&view));
+                let filtered = tokio::task::spawn_blocking(filter).await;
+                filtered
+                    .inspect_err(
+                        |error| tracing::error!(%error, "a view of a publication panicked"),
+                    )
+                    .ok()
+            }
+            // The state was repaired; two equal commits do not show how.
+            _ if from == self.to => None,
+            _ => compare(view.clone(), from, self.to).await,
         }
     }
 }
@@ -293,8 +329,10 @@ struct Round {
 impl Group {
     fn tell(&self, to: CommitId, told: Option<&DeltaText>) {
         match told {
-            // A follower of everything learns of every commit.
-            Some(told) if told.is_empty() && !self.watched.is_all() => {}
+            // A follower of everything gets an event for every commit; others only learn of it.
+            Some(told) if told.is_empty() && !self.watched.is_all() => {
+                self.members.iter().for_each(|member| member.queue.move_to(to));
+            }
             told => {
                 let event = told.map_or_else(|| resync(to), DeltaText::event);
                 self.members.iter().for_each(|member| member.queue.push(event.clone(), to));
@@ -329,12 +367,21 @@ pub(super) mod tests {
 
     use axum::body::Bytes;
     use axum::http::HeaderMap;
-    use headwater_engine::engine::Published;
+    use headwater_engine::delta::Transition;
+    use headwater_engine::id::SheetName;
     use headwater_engine::layout::{DefinitionFile, DefinitionFiles, Layout};
+    use headwater_engine::load::load;
+    use headwater_engine::mirror::{Mirror, MirrorOptions};
+    use headwater_engine::options::LoadOptions;
     use headwater_engine::query::ListQuery;
     use headwater_engine::sheet::Sheet;
+    use headwater_engine::snapshot::Snapshot;
+    use headwater_engine::view::{HiddenRecords, SheetNames};
+    use headwater_testkit::Upstream;
+    use serde_json::Value;
 
     use super::super::delta_text::tests::{commit, delta, watching};
+    use super::super::queue::position;
     use super::*;
     use crate::config::TrustedProxies;
     use crate::feed::tests::forward;
@@ -394,7 +441,79 @@ pub(super) mod tests {
             assert_eq!(events[0].as_ptr(), first.as_ptr());
         }
         assert_eq!(taken(&of_people).await.len(), 1);
-        assert!(taken(&of_tags).await.is_empty(), "nothing in their sheet has changed");
+        let nothing = [position(commit(2))];
+        assert_eq!(taken(&of_tags).await, nothing, "nothing in their sheet has changed");
+    }
+
+    /// The view of the sheet called `name` alone.
+    fn view_of(name: &str) -> View {
+        let any = SheetNames::only([SheetName::new(name)]);
+        View { any, public: SheetNames::None, hidden: HiddenRecords::Withheld }
+    }
+
+    /// Returns two states, in which each of `sheets` has another record, and what differs.
+    fn transition(sheets: &[String]) -> Transition {
+        let mut upstream = Upstream::new();
+        let definition = |name: &String| format!("[sheets.{name}]\npublic = false\n");
+        let definitions: String = sheets.iter().map(definition).collect();
+        let mut state = |number: u32| -> Arc<Snapshot> {
+            let commit = upstream.commit("a state").put("headwater.toml", &definitions);
+            let record = format!("n = {number}\n");
+            let commit = sheets
+                .iter()
+                .fold(commit, |commit, name| commit.put(format!("{name}/a.toml"), &record));
+            let commit = commit.push().parse().unwrap();
+            let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+            let objects = mirror.objects().unwrap();
+            Arc::new(load(&objects, commit, &LoadOptions::default()).unwrap())
+        };
+        let (before, after) = (state(1), state(2));
+        let changed = Arc::new(after.differences(&before));
+        Transition { before, after, changed }
+    }
+
+    #[tokio::test]
+    async fn a_thousand_followers_of_many_views_cost_no_look_into_the_repository() {
+        let sheets: Vec<String> = (0..20).map(|number| format!("s{number}")).collect();
+        let transition = transition(&sheets);
+        let hall = Hall { audience: Arc::default(), feed: Feed::default() };
+        hall.feed.begin(transition.before.commit());
+        let listener = hall.feed.listen();
+        let join = |number: usize| {
+            let watched = Watched::new(view_of(&sheets[number % 20]), Vec::new(), &[], None);
+            let source = Source::at([192, 0, 2, (number / 20) as u8].into());
+            hall.join_from(source, watched)
+        };
+        let followers: Vec<_> = (0..1_000).map(join).collect();
+        let public = transition.seen_by(&View::PUBLIC);
+        assert!(public.changes.is_empty());
+        let published = forward(&Arc::new(public));
+        hall.feed.publish(&Published { transition: Some(transition), ..published });
+        hall.feed.close();
+        let asked = AtomicUsize::new(0);
+        let compare = |_, _, _| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            ready(None)
+        };
+        hall.audience.follow(&hall.feed, listener, compare, None).await;
+        assert_eq!(asked.into_inner(), 0);
+        let mut first: Vec<Bytes> = Vec::new();
+        for (number, follower) in followers.iter().enumerate() {
+            let mut events = taken(follower).await;
+            let event = events.pop().unwrap();
+            assert!(events.is_empty());
+            if number < 20 {
+                let text = std::str::from_utf8(&event).unwrap();
+                let data = text.split_once("data: ").unwrap().1;
+                let data: Value = serde_json::from_str(data.trim_end()).unwrap();
+                let items = data["items"].as_array().unwrap();
+                assert_eq!(items.len(), 1, "{data}");
+                assert_eq!(items[0]["sheet"], sheets[number]);
+                first.push(event);
+            } else {
+                assert_eq!(event.as_ptr(), first[number % 20].as_ptr(), "written once for a view");
+            }
+        }
     }
 
     #[tokio::test]
@@ -490,6 +609,21 @@ pub(super) mod tests {
         for follower in &followers {
             assert_eq!(taken(follower).await, [resync(commit(2))]);
         }
+    }
+
+    #[tokio::test]
+    async fn who_sees_more_than_the_public_begins_anew_where_something_else_was_repaired() {
+        let hall = Hall::at(1);
+        let listener = hall.feed.listen();
+        let public = hall.join(&[]);
+        let watched = Watched::new(view_of("plans"), Vec::new(), &[], None);
+        let source = Source::at([192, 0, 2, 1].into());
+        let private = hall.join_from(source, watched);
+        hall.feed.publish(&forward(&delta(1, 1, 0, 0)));
+        hall.feed.close();
+        hall.run(listener).await;
+        assert!(taken(&public).await.is_empty());
+        assert_eq!(taken(&private).await, [resync(commit(1))]);
     }
 
     #[tokio::test]

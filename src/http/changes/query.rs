@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 use headwater_engine::id::CommitId;
-use headwater_engine::query::{ListParameter, ListQuery};
+use headwater_engine::query::{ListParameter, ListQuery, elements};
 use headwater_engine::snapshot::Snapshot;
 
 use crate::http::lookup::{no_sheet, public_sheet};
@@ -68,7 +68,7 @@ impl ChangesQuery {
                     let range = || wrong("wait", format!("must be seconds from 0 to {LONGEST}"));
                     wait = number.ok_or_else(range)?;
                 }
-                "sheet" => sheets.push(value),
+                "sheet" => sheets.extend(elements(&value)),
                 _ => rest.push((name, value)),
             }
         }

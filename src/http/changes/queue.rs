@@ -21,6 +21,8 @@ pub(super) struct Queue(Mutex<Waiting>);
 struct Waiting {
     events: VecDeque<Bytes>,
     bytes: usize,
+    /// The commit that the client may be told to have after these, because nothing changed up to it.
+    position: Option<CommitId>,
     is_closed: bool,
     /// The task that waits for the next event.
     reader: Option<Waker>,
@@ -29,6 +31,11 @@ struct Waiting {
 /// Returns the event that makes a client start over at `to`.
 pub(super) fn resync(to: CommitId) -> Bytes {
     format!("id: {to}\nevent: resync\ndata: {{\"commit\":\"{to}\"}}\n\n").into()
+}
+
+/// Returns the text that moves a client to `at` without an event.
+pub(super) fn position(at: CommitId) -> Bytes {
+    format!("id: {at}\n\n").into()
 }
 
 impl Queue {
@@ -45,6 +52,15 @@ impl Queue {
         };
         waiting.bytes += event.len();
         waiting.events.push_back(event);
+        waiting.position = None;
+        waiting.wake();
+    }
+
+    /// Tells the client that nothing changes for it up to `to`. Of several such commits it hears of the
+    /// last one, so they take no room.
+    pub(super) fn move_to(&self, to: CommitId) {
+        let mut waiting = self.waiting();
+        waiting.position = Some(to);
         waiting.wake();
     }
 
@@ -61,6 +77,9 @@ impl Queue {
         if let Some(event) = waiting.events.pop_front() {
             waiting.bytes -= event.len();
             return Poll::Ready(Some(event));
+        }
+        if let Some(at) = waiting.position.take() {
+            return Poll::Ready(Some(position(at)));
         }
         if waiting.is_closed {
             return Poll::Ready(None);
@@ -110,6 +129,19 @@ mod tests {
         queue.push("a".into(), commit(1));
         queue.push("b".into(), commit(2));
         assert_eq!(taken(&queue).await, ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn a_client_is_told_its_last_position_behind_the_events_that_wait() {
+        let queue = Queue::default();
+        queue.push("a".into(), commit(1));
+        (0..1_000).for_each(|_| queue.move_to(commit(2)));
+        queue.move_to(commit(3));
+        assert_eq!(taken(&queue).await, ["a".to_owned(), format!("id: {}\n\n", commit(3))]);
+        let queue = Queue::default();
+        queue.move_to(commit(2));
+        queue.push("b".into(), commit(3));
+        assert_eq!(taken(&queue).await, ["b"], "the event tells a later one");
     }
 
     #[tokio::test]

@@ -185,8 +185,9 @@ pub(super) fn message_of(
         Some(_) => return Err(invalid(&KEY, "it must have 1 to 255 visible ASCII characters")),
     };
     let (actor, author) = (actor.clone(), caller.author.clone());
-    let scope = caller.writer.scope.clone();
-    Ok(Batch { operations, actor, author, scope, message, trailers, repeat, limit: MOST_WRITTEN })
+    let (scope, view) = (caller.writer.scope.clone(), caller.writer.view.clone());
+    let limit = MOST_WRITTEN;
+    Ok(Batch { operations, actor, author, scope, view, message, trailers, repeat, limit })
 }
 
 /// Returns the action, such as `people.put`.

@@ -248,6 +248,16 @@ function section(id, title, description, elements) {
     make('p', { className: 'quiet' }, prose(description)), elements);
 }
 
+/** Returns a link to the document. A browser follows it without the token, so with one it is saved. */
+function documentLink() {
+  const link = make('a', { href: address.href, textContent: 'openapi.json' });
+  if ('Authorization' in authorization()) {
+    link.href = URL.createObjectURL(new Blob([JSON.stringify(api, null, 2)]));
+    link.download = 'openapi.json';
+  }
+  return link;
+}
+
 async function begin() {
   const about = document.getElementById('about');
   try {
@@ -267,7 +277,7 @@ async function begin() {
   const schemas = Object.entries(api.components.schemas).map(schemaElement);
   sections.push(section('schemas', 'Schemas', 'What bodies and answers are made of.', schemas));
   about.replaceChildren(...prose(api.info.description), ' ',
-    make('a', { href: address.href, textContent: 'openapi.json' }), ` ${api.info.version}`);
+    documentLink(), ` ${api.info.version}`);
   document.getElementById('groups').append(make('ul', {}, sections.map((part) =>
     make('li', {}, make('a', { href: `#${part.id}`, textContent: part.ariaLabel })))));
   document.getElementById('operations').append(...sections);

@@ -122,6 +122,7 @@ impl Served {
             actor: "ada".into(),
             author: Identity::parse("Ada <ada@example.org>").unwrap(),
             scope: Scope::Every,
+            view: crate::view::View::PUBLIC,
             message: "a record".to_owned(),
             trailers: vec![],
             repeat: None,

@@ -612,20 +612,22 @@ fn references_and_acknowledgements_without_end_are_given_up() {
 }
 
 #[test]
-fn tags_without_end_do_not_stop_the_branch() {
-    let remote = TestRepository::bare();
-    let first = remote.commit_files("main", &[("a", "1")]);
-    remote.git(["tag", "v1", "main"]);
-    let mirror = TestMirror::new();
-    mirror.fetch(&remote_to(&remote)).unwrap();
-    let line = |n: usize| format!("{first} refs/tags/{n:0190}\n");
-    let many: String = (0..80_000).map(line).collect();
-    std::fs::write(remote.path().join("packed-refs"), many).unwrap();
-    let tip = remote.commit_files("main", &[("a", "2")]);
-    let fetched = mirror.fetch(&remote_to(&remote)).unwrap();
-    assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true));
-    let tags = mirror.mirror.objects().unwrap().references_under("refs/tags/").unwrap();
-    assert_eq!(tags, [("refs/tags/v1".to_owned(), first)], "they stay as they are");
+fn tags_and_branches_without_end_do_not_stop_the_branch() {
+    for many in ["refs/tags/", "refs/heads/main-"] {
+        let remote = TestRepository::bare();
+        let first = remote.commit_files("main", &[("a", "1")]);
+        remote.git(["tag", "v1", "main"]);
+        let mirror = TestMirror::new();
+        mirror.fetch(&remote_to(&remote)).unwrap();
+        let line = |n: usize| format!("{first} {many}{n:0190}\n");
+        let packed: String = (0..80_000).map(line).collect();
+        std::fs::write(remote.path().join("packed-refs"), packed).unwrap();
+        let tip = remote.commit_files("main", &[("a", "2")]);
+        let fetched = mirror.fetch(&remote_to(&remote)).unwrap();
+        assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true), "{many}");
+        let tags = mirror.mirror.objects().unwrap().references_under("refs/tags/").unwrap();
+        assert_eq!(tags, [("refs/tags/v1".to_owned(), first)], "they stay as they are");
+    }
 }
 
 #[test]
