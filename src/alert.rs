@@ -8,6 +8,7 @@ mod delivery;
 mod message;
 mod rules;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Receiver;
 
 pub use message::Alert;
-pub use rules::{AlertRules, FirstState};
+pub use rules::{AlertRules, ClusterTrouble, FirstState};
 
 /// The first wait before an undelivered alert is sent again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -35,6 +36,8 @@ enum News {
     Push(Arc<PushReport>),
     /// A file of tokens cannot be used, for this reason, or can be used again.
     Access(Option<String>, CommitId),
+    /// Everything that is wrong with the cluster now.
+    Cluster(BTreeSet<ClusterTrouble>, CommitId),
 }
 
 /// Sends alerts. Cheap to clone; does nothing without receivers.
@@ -72,6 +75,11 @@ impl Pager {
     /// again, while `serving` is served.
     pub fn access(&self, trouble: Option<String>, serving: CommitId) {
         self.tell(News::Access(trouble, serving));
+    }
+
+    /// Considers everything that is wrong with the cluster now, while `serving` is served.
+    pub fn cluster(&self, troubles: BTreeSet<ClusterTrouble>, serving: CommitId) {
+        self.tell(News::Cluster(troubles, serving));
     }
 
     fn tell(&self, news: News) {
@@ -117,6 +125,13 @@ async fn page(
                     let rules = rules.as_mut();
                     let told = rules.map(|rules| {
                         rules.consider_access(trouble.as_deref(), serving, Instant::now())
+                    });
+                    told.unwrap_or_default()
+                }
+                Some(News::Cluster(troubles, serving)) => {
+                    let rules = rules.as_mut();
+                    let told = rules.map(|rules| {
+                        rules.consider_cluster(troubles, serving, Instant::now())
                     });
                     told.unwrap_or_default()
                 }

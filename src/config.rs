@@ -3,6 +3,7 @@
 //! [`Config`] has no `Debug`: it holds secrets.
 
 pub mod trace_collector;
+pub mod cluster;
 mod engine;
 mod error;
 pub mod keyring;
@@ -28,6 +29,7 @@ use reqwest::Url;
 
 pub use alert_receiver::{Receiver, Shape};
 pub use caller_roles::{Keys, Match, Role};
+pub use cluster::{Alone, BusAddress, ClusterSettings, FetchesFrom};
 use distinct_secrets::SecretsByRole;
 pub use engine::{committer, engine};
 pub use error::ConfigError;
@@ -76,6 +78,8 @@ pub struct Config {
     pub peers: Option<Keyring>,
     /// The collector of reload traces.
     pub collector: Option<Collector>,
+    /// The cluster that this server is a replica of; `None` if it is alone.
+    pub cluster: Option<ClusterSettings>,
     /// How long a first start waits for an unreachable remote.
     pub init_timeout: Duration,
     /// How long requests in flight may take to finish.
@@ -160,6 +164,7 @@ impl Config {
             subscribers: subscribers(layers)?,
             peers: None,
             collector: collector(layers)?,
+            cluster: ClusterSettings::resolve(layers)?,
             init_timeout: layers.require(&INIT_TIMEOUT, values::seconds)?,
             shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,
         };
@@ -169,6 +174,10 @@ impl Config {
         secrets.add(&config.metrics_secrets, &METRICS_SECRET, &METRICS_SECRET_FILE);
         if let Some((_, keys)) = &config.subscribers {
             secrets.add(keys, &SUBSCRIBER_SECRET, &SUBSCRIBER_SECRET_FILE);
+        }
+        if config.cluster.is_some() {
+            let ring = keyring(layers, &CLUSTER_SECRET, &CLUSTER_SECRET_FILE)?;
+            secrets.add(&ring, &CLUSTER_SECRET, &CLUSTER_SECRET_FILE);
         }
         if let Some(tokens) = &config.write_tokens {
             secrets.add_tokens(&tokens.last(), &WRITE_TOKENS_FILE);

@@ -29,6 +29,8 @@ pub mod feed;
 pub mod live;
 pub mod pending;
 
+pub mod cluster;
+
 pub mod hook;
 
 pub mod wire;

@@ -2,6 +2,7 @@
 //! read from the state and the process on each request.
 
 mod callers;
+mod cluster;
 mod credentials;
 mod exposition;
 mod histogram;
@@ -24,6 +25,7 @@ use self::pushes::Pushes;
 use self::reloads::Reloads;
 use self::requests::Requests;
 use crate::access::CallerId;
+use crate::cluster::member::ClusterView;
 use crate::config::Match;
 use crate::hook::Ignored;
 use crate::wire::Code;
@@ -96,8 +98,13 @@ impl Metrics {
     }
 
     /// Writes everything that `audience` may see in the text format of Prometheus. Before the first
-    /// load there is no state.
-    pub fn render(&self, state: Option<(&Snapshot, &EngineStatus)>, audience: Audience) -> String {
+    /// load there is no state. Only a replica has a cluster.
+    pub fn render(
+        &self,
+        state: Option<(&Snapshot, &EngineStatus)>,
+        cluster: Option<&ClusterView>,
+        audience: Audience,
+    ) -> String {
         let mut out = String::new();
         self.requests.render(&mut out);
         whole(&self.reloads).render(&mut out);
@@ -109,6 +116,9 @@ impl Metrics {
         gauge(&mut out, "headwater_ready", "Whether a snapshot is published.", ready);
         if let Some((snapshot, status)) = state {
             gauges::render(&mut out, snapshot, status, audience);
+        }
+        if let Some(view) = cluster {
+            cluster::render(&mut out, view);
         }
         out
     }
@@ -125,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_server_without_a_state_has_metrics() {
-        let text = Metrics::default().render(None, Audience::Public);
+        let text = Metrics::default().render(None, None, Audience::Public);
         for line in ["headwater_ready 0", "headwater_build_info{version=\"0.1.0\"} 1"] {
             assert!(text.lines().any(|other| other == line), "{text}");
         }

@@ -4,13 +4,14 @@
 //! then reads are asked to come back, and webhooks wait for their turn.
 
 mod access;
+mod cluster;
 mod opening;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_engine::engine::{EngineConfig, Ledger, Observer, PushReport, Report};
+use headwater_engine::engine::{EngineConfig, Ledger, Observer, Published, PushReport, Report};
 use headwater_engine::options::Progress;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -19,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Authenticator;
 use crate::alert::Pager;
+use crate::cluster::engine_link::{News, NewsDesk};
+use crate::cluster::member::MemberHandle;
 use crate::coming::Coming;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -26,8 +29,8 @@ use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept_loop::{self, Limits};
 use crate::http::{
-    Access, AccessKeys, Answers, App, AppState, Blocking, BodyStreams, Configured, Demo,
-    HistoricalStates, PeerAccess, Side, UnsentBytes, pass_on, router,
+    Access, AccessKeys, Answers, App, AppState, Blocking, BodyStreams, ClusterAccess, Configured,
+    Demo, HistoricalStates, PeerAccess, Side, UnsentBytes, pass_on, router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -36,6 +39,7 @@ use crate::otlp::Exporter;
 use crate::pending::PendingReloads;
 use crate::subscribers;
 
+use cluster::Joined;
 use opening::{Opening, Startup};
 
 /// The number of lists that are streamed at once; each keeps a thread and its state.
@@ -55,6 +59,7 @@ pub struct Server {
     live: Arc<Live>,
     coming: Arc<Coming>,
     feed: Arc<Feed>,
+    cluster: Option<MemberHandle>,
     progress: Arc<Progress>,
     drain: Duration,
 }
@@ -98,20 +103,38 @@ impl Server {
         let following =
             access::follow(authenticator.clone(), live.clone(), pager.clone(), stop.clone());
         tokio::spawn(following);
+        let joined = match &config.cluster {
+            Some(settings) => {
+                let remote = config.engine.remote.clone();
+                Some(cluster::join(settings, remote, live.clone()).await?)
+            }
+            None => None,
+        };
+        let news = joined.as_ref().map(|joined| joined.news.clone());
         let coming = Arc::new(Coming::default());
-        let (publisher, reloads) = (feed.clone(), coming.clone());
+        let reloads = coming.clone();
         let engine = EngineConfig {
-            observer: observer(metrics.clone(), pager.clone(), exporter),
+            observer: observer(metrics.clone(), pager.clone(), exporter, news.clone()),
             told_observer: Observer::new(move |_| reloads.reload_ended()),
-            push_observer: push_observer(metrics.clone(), pager.clone()),
-            publication_observer: Observer::new(move |published| publisher.publish(published)),
+            push_observer: push_observer(metrics.clone(), pager.clone(), news.clone()),
+            publication_observer: publication_observer(feed.clone(), news),
             ..config.engine.clone()
+        };
+        let engine = match &joined {
+            Some(joined) => joined.configured(engine),
+            None => engine,
         };
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine.load.progress.clone());
         let (patience, init_timeout) = (config.alert_after, config.init_timeout);
-        let app =
-            app(config, demo, authenticator, live.clone(), feed.clone(), coming.clone(), metrics);
+        let cluster = joined.as_ref().map(|joined| joined.member.clone());
+        let access = joined.as_ref().map(Joined::access).transpose()?;
+        config.peers = joined.as_ref().map(Joined::peer_keys).transpose()?;
+        if let Some(member) = &cluster {
+            tokio::spawn(cluster::expect(member.watch(), coming.clone()));
+        }
+        let others = OtherServers { coming: coming.clone(), cluster: access };
+        let app = app(config, demo, authenticator, live.clone(), feed.clone(), metrics, others);
         pass_on(&app);
         if let Some((urls, keys)) = told {
             subscribers::start(&app, urls, keys, &stop);
@@ -136,6 +159,7 @@ impl Server {
             init_timeout,
             stop: stopping,
             sender,
+            joined,
         };
         tokio::spawn(opening.run(engine, ledger));
         Ok(Self {
@@ -149,6 +173,7 @@ impl Server {
             live,
             coming,
             feed,
+            cluster,
             progress,
             drain,
         })
@@ -198,6 +223,9 @@ impl Server {
     /// engine, within the time that the settings allow. Returns whether all of it was done.
     pub async fn stop(self) -> bool {
         let end = tokio::time::Instant::now() + self.drain;
+        if let Some(member) = &self.cluster {
+            cluster::resign(member, &self.live).await;
+        }
         self.stop.cancel();
         // Otherwise followers would listen forever.
         self.feed.close();
@@ -225,14 +253,20 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure>
     Ok((listener, taken))
 }
 
+/// What is known of the other servers of the same branch.
+struct OtherServers {
+    coming: Arc<Coming>,
+    cluster: Option<ClusterAccess>,
+}
+
 fn app(
     config: Config,
     demo: Option<Demo>,
     callers: Arc<Authenticator>,
     live: Arc<Live>,
     feed: Arc<Feed>,
-    coming: Arc<Coming>,
     metrics: Arc<Metrics>,
+    others: OtherServers,
 ) -> App {
     let EngineConfig { branch, remote, .. } = config.engine;
     let remote = remote.map(|remote| remote.to_string());
@@ -260,11 +294,12 @@ fn app(
         answers: Answers::new(config.http.query_budget),
         blocking: Blocking::default(),
         audience: Arc::default(),
-        coming,
+        coming: others.coming,
         feed,
         metrics,
         require_if_match: config.require_if_match,
         push_first: config.push_first,
+        cluster: others.cluster,
         peers: config.peers.map(PeerAccess::new),
         demo,
         document: Document::new(offer),
@@ -275,18 +310,44 @@ fn app(
 }
 
 /// Counts reports, considers them for alerts, and exports them.
-fn observer(metrics: Arc<Metrics>, pager: Pager, exporter: Exporter) -> Observer<Report> {
+fn observer(
+    metrics: Arc<Metrics>,
+    pager: Pager,
+    exporter: Exporter,
+    news: Option<NewsDesk>,
+) -> Observer<Report> {
     Observer::new(move |report| {
         metrics.reload(report);
         pager.report(report);
         exporter.report(report);
+        tell(news.as_ref(), News::Reported);
     })
 }
 
 /// Counts pushes, and considers them for alerts.
-fn push_observer(metrics: Arc<Metrics>, pager: Pager) -> Observer<PushReport> {
+fn push_observer(
+    metrics: Arc<Metrics>,
+    pager: Pager,
+    news: Option<NewsDesk>,
+) -> Observer<PushReport> {
     Observer::new(move |report| {
         metrics.push(report);
         pager.push(report);
+        tell(news.as_ref(), News::Reported);
     })
+}
+
+/// Passes publications on.
+fn publication_observer(feed: Arc<Feed>, news: Option<NewsDesk>) -> Observer<Published> {
+    Observer::new(move |published| {
+        feed.publish(published);
+        tell(news.as_ref(), News::Published);
+    })
+}
+
+/// Tells the cluster, if there is one, what the engine did.
+fn tell(news: Option<&NewsDesk>, what: News) {
+    if let Some(news) = news {
+        news.tell(what);
+    }
 }

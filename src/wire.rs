@@ -2,6 +2,7 @@
 //! events and alerts. Nothing else decides what they look like.
 
 mod changes;
+mod cluster;
 mod code;
 mod commits;
 mod diff_cursor;
@@ -18,6 +19,7 @@ mod status;
 mod timestamp;
 
 pub use changes::{Compared, Watched, changes, diff, resync};
+pub use cluster::ClusterStatus;
 pub use code::Code;
 pub use commits::{CommitView, CommitsCursor, CommitsView};
 pub use diff_cursor::DiffCursor;

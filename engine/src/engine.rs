@@ -396,6 +396,14 @@ impl Engine {
         self.submit(ReloadRequest { kind, trigger, reserved: None }, askers)
     }
 
+    /// Learns which commits the leader has replaced, oldest first. It may be told them again. Tell it
+    /// before it follows, so that whoever waits for one of them finds what became of it; see
+    /// [`Engine::successor_of`].
+    pub fn learn_moves(&self, moves: &[Moved]) {
+        let moves: Vec<_> = moves.iter().map(|moved| (moved.old, moved.new)).collect();
+        self.pushes.rebased(&moves);
+    }
+
     /// Returns the last head of the leader that is on this disk; `None` before the first.
     pub fn stored(&self) -> Option<CommitId> {
         self.following.stored()

@@ -1,5 +1,6 @@
 //! Decides which reports are news for a person.
 
+mod cluster;
 mod pushes;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -11,9 +12,12 @@ use headwater_engine::plan::RebuildReason;
 use headwater_engine::report::{OutcomeKind, Trigger};
 use serde_json::{Value, json};
 
+use self::cluster::{ClusterRule, Turned};
 use self::pushes::{News, PushRule, conflict};
 use super::message::Alert;
 use crate::wire;
+
+pub use self::cluster::ClusterTrouble;
 
 /// The most problems that an alert lists.
 const LISTED: usize = 20;
@@ -50,6 +54,8 @@ pub struct AlertRules {
     pushes: PushRule,
     /// Whether a file of tokens is reported to be unusable.
     access: AccessRule,
+    /// What is wrong with the cluster.
+    cluster: ClusterRule,
     /// When the last alerts were raised.
     raised: VecDeque<Instant>,
     /// The number of alerts suppressed since the last one that was raised.
@@ -77,7 +83,8 @@ impl AlertRules {
         let (told, away, raised) = (BTreeSet::new(), None, VecDeque::new());
         let pushes = PushRule::default();
         let access = AccessRule::InUse;
-        Self { branch, remote, patience, told, away, pushes, access, raised, kept_back: 0 }
+        let cluster = ClusterRule::default();
+        Self { branch, remote, patience, told, away, pushes, access, cluster, raised, kept_back: 0 }
     }
 
     /// Returns the alert about a first state that has problems.
@@ -143,6 +150,25 @@ impl AlertRules {
             (AccessRule::InUse, None) | (AccessRule::Refused, Some(_)) => None,
         };
         alert.and_then(|alert| self.raise(alert, now)).into_iter().collect()
+    }
+
+    /// Returns the news in what is wrong with the cluster.
+    pub fn consider_cluster(
+        &mut self,
+        troubles: BTreeSet<ClusterTrouble>,
+        serving: CommitId,
+        now: Instant,
+    ) -> Vec<Alert> {
+        let Turned { begun, over } = self.cluster.consider(troubles);
+        let begun = begun.into_iter().map(|trouble| {
+            self.alert(trouble.event(), trouble.message().to_owned(), serving, json!({}))
+        });
+        let over = over.into_iter().map(|trouble| {
+            let event = trouble.event();
+            self.alert("recovered", format!("over: {event}"), serving, json!({ "over": [event] }))
+        });
+        let alerts: Vec<_> = begun.chain(over).collect();
+        alerts.into_iter().filter_map(|alert| self.raise(alert, now)).collect()
     }
 
     fn told_of(&self, News { event, message, facts }: News, serving: CommitId) -> Alert {
@@ -535,6 +561,22 @@ mod tests {
         assert_eq!(events(Some("access.toml:4: `name` is missing")), [""; 0]);
         assert_eq!(events(None), ["recovered"]);
         assert_eq!(events(Some("access.toml:3: `name` is missing")), ["access_refused"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_cluster_is_told_once_and_told_to_be_over() {
+        let mut desk = Desk::new();
+        let mut events = |troubles: &[ClusterTrouble]| -> Vec<&'static str> {
+            let troubles = troubles.iter().copied().collect();
+            let alerts = desk.rules.consider_cluster(troubles, commit('a'), desk.now);
+            alerts.iter().map(|alert| alert.event).collect()
+        };
+        use ClusterTrouble::{Behind, NoLeader, OtherSecret};
+        assert_eq!(events(&[]), [""; 0]);
+        assert_eq!(events(&[NoLeader, Behind]), ["no_leader", "replica_behind"]);
+        assert_eq!(events(&[NoLeader, Behind]), [""; 0]);
+        assert_eq!(events(&[Behind, OtherSecret]), ["cluster_secret", "recovered"]);
+        assert_eq!(events(&[]), ["recovered", "recovered"]);
     }
 
     #[test]

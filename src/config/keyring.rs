@@ -43,6 +43,11 @@ impl Keyring {
         Watched::read(name, path, parse).map(|watched| Self(Kind::Watched(watched)))
     }
 
+    /// Returns secrets that never change.
+    pub fn fixed(secrets: Secrets) -> Self {
+        Self(Kind::Fixed(Arc::new(secrets)))
+    }
+
     /// Returns the current secrets.
     pub async fn current(&self) -> Arc<Secrets> {
         match &self.0 {

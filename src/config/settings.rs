@@ -145,6 +145,24 @@ settings! {
         "An OpenTelemetry collector that gets a trace of each reload by OTLP over HTTP, such as `http://localhost:4318`";
     OTLP_HEADERS = "otlp-headers" "LIST" None, None, true,
         "Headers for the collector, as `name=value,name=value` with percent-encoded values";
+    CLUSTER = "cluster" "URL" None, None, false,
+        "Be a replica of a cluster: `nats://HOST:PORT,HOST:PORT/NAME?replicas=N` has the servers of NATS, the name of the cluster, and how many servers keep its register; `tls://` encrypts the connections";
+    CLUSTER_URL = "cluster-url" "URL" None, None, false,
+        "The address at which the other replicas reach this one's `--internal-listen`, such as `http://headwater-1.headwater-peers:8081`";
+    CLUSTER_SECRET = "cluster-secret" "TEXT" None, None, true,
+        "The secret that the replicas of a cluster share, at least 16 bytes";
+    CLUSTER_SECRET_FILE = "cluster-secret-file" "FILE" None, None, false,
+        "A file with cluster secrets, one per line: the first one signs, and each is accepted; read at the start";
+    CLUSTER_CREDS_FILE = "cluster-creds-file" "FILE" None, None, false,
+        "The file with the credentials for NATS";
+    CLUSTER_LEASE = "cluster-lease" "SECONDS" Some("15"), None, false,
+        "How long the leader may be silent before another replica leads; at least 3";
+    CLUSTER_LEAD = "cluster-lead" "SWITCH" Some("on"), None, false,
+        "`on` or `off`: whether this replica may lead";
+    CLUSTER_FETCH = "cluster-fetch" "SOURCE" Some("peer"), None, false,
+        "Where a follower gets objects from first: a `peer`, or the `remote` if that is nearer";
+    CLUSTER_ALONE = "cluster-alone" "SWITCH" Some("on"), None, false,
+        "`on` or `off`: whether a replica that has been without a leader for two leases polls the remote by itself; otherwise it stays where it is";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
         "How many connections may be open at once; further ones wait";
     QUERY_BUDGET = "query-budget" "MS" Some("100"), None, false,

@@ -22,7 +22,7 @@ use super::source::Source;
 use super::throttle::Throttle;
 use super::verified_senders::Senders;
 use crate::access::{Authenticator, Caller as Reader, CallerId, RateLimits, Refused, Writer};
-use crate::config::{Keyring, Keys, Match, Role};
+use crate::config::{Keyring, Keys, Match, Role, Secret};
 use crate::metrics::{CallerOutcome, Metrics};
 use crate::wire::{ApiError, Code};
 
@@ -258,6 +258,17 @@ impl Access {
             self.senders.remember(source, Instant::now());
         }
         Ok(arrived)
+    }
+
+    /// Returns a secret with which this replica calls another one in this role.
+    pub(super) async fn own_key(&self, role: Role) -> Option<Secret> {
+        let operator = self.keys.operator.current().await.first().cloned();
+        match role {
+            Role::Operator => operator,
+            Role::Reload | Role::Metrics => {
+                self.keys.reload.current().await.first().cloned().or(operator)
+            }
+        }
     }
 
     /// Returns how far a caller is trusted that shows only a signature.

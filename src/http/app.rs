@@ -11,6 +11,7 @@ use super::answer_scheduler::Answers;
 use super::blocking::Blocking;
 use super::body_stream::BodyStreams;
 use super::changes::followers::Audience;
+use super::cluster_access::ClusterAccess;
 use super::historical_states::HistoricalStates;
 use super::peer_access::PeerAccess;
 use super::source::Source;
@@ -67,6 +68,8 @@ pub struct AppState {
     /// Whether a write is answered only once it is pushed, unless its caller asks for something
     /// else.
     pub push_first: bool,
+    /// The cluster that this server is a replica of; `None` if it is alone.
+    pub cluster: Option<ClusterAccess>,
     /// The other replicas, which fetch from this one; `None` if there are none.
     pub peers: Option<PeerAccess>,
     /// The push that everybody may trigger, in the demonstration only.

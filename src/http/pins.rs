@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::app::App;
 use super::request_snapshot::not_ready;
+use super::route::Route;
 use super::source::Source;
 use super::webhook::answer;
 use crate::wire::{ApiError, Code};
@@ -41,6 +42,12 @@ pub(super) async fn pin(
         serde_json::from_slice(&body).map_err(|error| invalid(format!("the body: {error}")))?;
     let commit: CommitId =
         commit.parse().map_err(|_| invalid("`commit` must be a full commit hash".to_owned()))?;
+    if let Some(cluster) = app.cluster.as_ref().filter(|cluster| cluster.passes_on(&headers)) {
+        let body = serde_json::json!({ "commit": commit.to_string() }).to_string();
+        return cluster
+            .pass_on_to_operator(&app.access, Route::Pin.path(), body.into_bytes())
+            .await;
+    }
     turn(&app, RequestKind::Pin(commit)).await
 }
 
@@ -52,6 +59,9 @@ pub(super) async fn unpin(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     app.access.pass_operator(source, &headers).await?;
+    if let Some(cluster) = app.cluster.as_ref().filter(|cluster| cluster.passes_on(&headers)) {
+        return cluster.pass_on_to_operator(&app.access, Route::Unpin.path(), Vec::new()).await;
+    }
     let answer = turn(&app, RequestKind::Unpin).await?;
     drop(app.live.submit(RequestKind::Reload, Trigger::Operator));
     Ok(answer)

@@ -1,18 +1,22 @@
 //! The reloads of this process: the public view, the list, a single one, and the release of a held
 //! one.
 
+use std::time::Duration;
+
 use axum::extract::{Path, RawQuery, State};
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::{HeaderMap, Method};
+use axum::response::{IntoResponse, Response};
 use headwater_engine::engine::{LedgerEntry, ReloadAnswer, ReloadError, RequestKind};
 use headwater_engine::report::{ReloadId, Trigger};
 
 use super::app::App;
+use super::cluster_access::{Call, ClusterAccess};
 use super::json::{self, Json};
 use super::parameters::{KnownParameters, number};
 use super::request_snapshot::{Current, not_ready};
 use super::source::Source;
 use super::webhook::answer;
+use crate::config::Role;
 use crate::wire::{ApiError, Code, PublicReloads, ReloadsView, StoredReload};
 
 /// The default and largest number of reloads: as many as are kept.
@@ -57,10 +61,24 @@ pub(super) async fn show(
     source: Source,
     headers: HeaderMap,
     Path(id): Path<String>,
-) -> Result<Json<StoredReload>, ApiError> {
+) -> Result<Response, ApiError> {
     app.access.pass(source, &headers).await?;
-    let (id, entry) = find(&app, &id)?;
-    Ok(Json(stored(&app, id, entry)))
+    let found = find(&app, &id);
+    if let (Err(_), Some(cluster)) = (&found, leader(&app, &headers)) {
+        // A call that was passed on has its report there.
+        let id: ReloadId = id.parse().map_err(|_| ApiError::from(Code::NotFound))?;
+        let path = format!("/api/_internal/reloads/{id}");
+        let key = app.access.own_key(Role::Reload).await;
+        let (method, body, patience) = (Method::GET, Vec::new(), Duration::ZERO);
+        return cluster.pass_on(Call { method, path: &path, key, body, patience }).await;
+    }
+    let (id, entry) = found?;
+    Ok(Json(stored(&app, id, entry)).into_response())
+}
+
+/// Returns the cluster if a call is for its leader, which is another replica.
+fn leader<'a>(app: &'a App, headers: &HeaderMap) -> Option<&'a ClusterAccess> {
+    app.cluster.as_ref().filter(|cluster| cluster.passes_on(headers))
 }
 
 /// `POST /api/_internal/reloads/<id>/apply`: applies a held push, if it is still the head of the
@@ -72,6 +90,11 @@ pub(super) async fn apply(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     app.access.pass_operator(source, &headers).await?;
+    if let Some(cluster) = leader(&app, &headers) {
+        let id: ReloadId = id.parse().map_err(|_| ApiError::from(Code::NotFound))?;
+        let path = format!("/api/_internal/reloads/{id}/apply");
+        return cluster.pass_on_to_operator(&app.access, &path, Vec::new()).await;
+    }
     let held = held_id(&app, &id)?;
     let ticket = app.live.submit(RequestKind::Apply(held), Trigger::Operator);
     answer(&ticket.verdict.await.map_err(|_| not_ready())?)

@@ -8,12 +8,15 @@ use serde::Deserialize;
 
 use super::app::App;
 use super::auth;
+use super::cluster_access::ClusterAccess;
 use super::json::{self, Json};
 use super::parameters::KnownParameters;
 use super::request_snapshot::{Current, not_ready};
 use super::source::Source;
+use crate::cluster::lead::Standing;
+use crate::cluster::member::RegisterState;
 use crate::metrics::Audience;
-use crate::wire::{ApiError, Code, SheetsView, StatusView, lag_seconds};
+use crate::wire::{ApiError, ClusterStatus, Code, SheetsView, StatusView, lag_seconds};
 
 /// Routes with a single answer have no parameters.
 const ALONE: KnownParameters = KnownParameters { of: "this route", once: &[], often: &[] };
@@ -28,7 +31,8 @@ pub(super) async fn status(
     ALONE.read(query.as_deref())?;
     let status = app.live.engine().ok_or_else(not_ready)?.status();
     let demo = app.demo.is_some();
-    let view = move |_: &Budget| Ok(Json(StatusView::of(&snapshot, &status, demo)));
+    let cluster = app.cluster.as_ref().map(|cluster| ClusterStatus::of(&cluster.view()));
+    let view = move |_: &Budget| Ok(Json(StatusView::of(&snapshot, &status, cluster, demo)));
     app.answers.make(source, view).await
 }
 
@@ -67,11 +71,15 @@ pub(super) async fn ready(
         ApiError::explained(Code::InvalidQuery, format!("max_lag: {}", error.body_text()))
     })?;
     let status = app.live.engine().ok_or_else(not_ready)?.status();
+    let role = match &app.cluster {
+        Some(cluster) => format!(", {}", replica_readiness(cluster, query.max_lag)?.as_str()),
+        None => String::new(),
+    };
     if let Some(pinned) = status.pinned {
         // Everybody may ask this, also of a server that shows nothing without a credential.
         return Ok(match app.access.tells_readers_apart() {
-            true => "ready, and pinned\n".to_owned(),
-            false => format!("ready, and pinned to {}\n", pinned.commit),
+            true => format!("ready{role}, and pinned\n"),
+            false => format!("ready{role}, and pinned to {}\n", pinned.commit),
         });
     }
     let lag = lag_seconds(&status);
@@ -79,7 +87,29 @@ pub(super) async fn ready(
         let detail = format!("the remote has been ahead for {lag} seconds");
         return Err(ApiError::explained(Code::Stale, detail));
     }
-    Ok("ready\n".to_owned())
+    Ok(format!("ready{role}\n"))
+}
+
+/// Returns what a replica is, if it may serve: it has been where the register was, or the bus is away
+/// and it serves what it has.
+fn replica_readiness(cluster: &ClusterAccess, max_lag: Option<u64>) -> Result<Standing, ApiError> {
+    let view = cluster.view();
+    let behind = view.behind_since.map_or(0, |since| since.elapsed().as_secs());
+    let is_waiting = view.standing == Standing::Following
+        && view.serving_seq == 0
+        && view.register != RegisterState::Away;
+    if is_waiting {
+        return Err(not_ready());
+    }
+    if cluster.is_diverged() {
+        let detail = "this replica makes another state of the commit than its leader";
+        return Err(ApiError::explained(Code::Stale, detail));
+    }
+    if max_lag.is_some_and(|max| behind > max) {
+        let detail = format!("this replica has been behind its cluster for {behind} seconds");
+        return Err(ApiError::explained(Code::Stale, detail));
+    }
+    Ok(view.standing)
 }
 
 /// `GET /metrics`, for callers that show a secret.
@@ -109,6 +139,7 @@ pub(super) async fn internal_metrics(
 fn counted(app: &App, audience: Audience) -> Response {
     let state = app.live.engine().map(|engine| (engine.snapshot(), engine.status()));
     let state = state.as_ref().map(|(snapshot, status)| (&**snapshot, status));
-    let text = app.metrics.render(state, audience);
+    let cluster = app.cluster.as_ref().map(ClusterAccess::view);
+    let text = app.metrics.render(state, cluster.as_deref(), audience);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

@@ -5,20 +5,24 @@ use std::time::{Duration, Instant};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::engine::{ReloadAnswer, RequestKind};
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{ReloadId, Trigger};
 use headwater_engine::snapshot::Snapshot;
+use serde_json::json;
 
 use super::app::App;
+use super::cluster_access::{Call as LeaderCall, ClusterAccess};
 use super::error;
 use super::header_names::COMMIT;
 use super::json::Json;
 use super::request_snapshot::{commit_header, not_ready};
+use super::route::Route;
 use super::source::Source;
 use super::wait_time::wait;
+use crate::config::Role;
 use crate::hook::{self, BadHook, Delivery, Forge, Hint, Ignored, Relevance};
 use crate::live::Ticket;
 use crate::pending::Pending;
@@ -89,8 +93,53 @@ async fn receive(
                 delivery.into_iter().for_each(|delivery| app.deliveries.remember(delivery));
                 Ok(answer)
             }
-            None => run(app, Call { kind, commit, named, delivery }, deadline).await,
+            None => {
+                let call = Call { kind, commit, named, delivery };
+                let cluster = app.cluster.as_ref();
+                match cluster.filter(|cluster| cluster.passes_on(&headers)) {
+                    Some(cluster) => pass_on(&app, cluster, call, deadline).await,
+                    None => run(app, call, deadline).await,
+                }
+            }
         },
+    }
+}
+
+/// Passes the call on to the leader, which alone asks the remote. The signature and the branch were
+/// checked here.
+async fn pass_on(
+    app: &App,
+    cluster: &ClusterAccess,
+    call: Call,
+    deadline: Instant,
+) -> Result<Response, ApiError> {
+    let Call { kind, commit, named, delivery } = call;
+    let path = match kind {
+        RequestKind::Rebuild => Route::Rebuild.path(),
+        _ => Route::Reload.path(),
+    };
+    let body = match commit {
+        Some(commit) => json!({ "commitHash": commit.to_string() }),
+        None => json!({}),
+    };
+    let response = cluster
+        .pass_on(LeaderCall {
+            method: Method::POST,
+            path,
+            key: app.access.own_key(Role::Reload).await,
+            body: body.to_string().into_bytes(),
+            patience: deadline.saturating_duration_since(Instant::now()),
+        })
+        .await?;
+    match response.status() {
+        StatusCode::OK => {
+            delivery.into_iter().for_each(|delivery| app.deliveries.remember(delivery));
+            Ok((Extension(OutcomeLabel("passed_on")), response).into_response())
+        }
+        StatusCode::CONFLICT if named == SenderName::Otherwise => {
+            Ok(ignored(app, Ignored::OtherRepository))
+        }
+        _ => Ok((Extension(OutcomeLabel("passed_on")), response).into_response()),
     }
 }
 

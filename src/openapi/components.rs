@@ -316,6 +316,45 @@ pub(super) fn schemas() -> Map<String, Value> {
     all.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
+/// The cluster in the state of a server.
+fn cluster() -> Value {
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    json!({
+        "description": "The cluster that this server is a replica of.",
+        "type": "object",
+        "required": [
+            "role", "name", "leader", "epoch", "seq", "servingSeq", "behindSeconds", "replicas",
+        ],
+        "properties": {
+            "role": { "enum": ["leading", "following", "orphaned"] },
+            "name": { "type": "string" },
+            "leader": { "type": ["string", "null"] },
+            "epoch": count(),
+            "seq": count(),
+            "servingSeq": count(),
+            "behindSeconds": count(),
+            "replicas": {
+                "description": "The other replicas that were heard lately.",
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": [
+                        "name", "version", "servingSeq", "commit", "digest", "orphaned",
+                    ],
+                    "properties": {
+                        "name": { "type": "string" },
+                        "version": { "type": "string" },
+                        "servingSeq": count(),
+                        "commit": { "type": "string" },
+                        "digest": { "enum": ["equal", "differs", "unknown"] },
+                        "orphaned": { "type": "boolean" },
+                    },
+                },
+            },
+        },
+    })
+}
+
 fn status() -> Value {
     let commit = || json!({ "type": "string", "pattern": HASH });
     let time = || json!({ "type": "string", "format": "date-time" });
@@ -379,6 +418,7 @@ fn status() -> Value {
                     "problemsTotal": count(),
                 },
             },
+            "cluster": cluster(),
             "lag": {
                 "description": "How far the state lags behind the remote, as last seen.",
                 "type": "object",

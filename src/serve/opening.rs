@@ -14,6 +14,7 @@ use time::macros::format_description;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::cluster::{self, Joined};
 use crate::alert::{AlertRules, FirstState, Pager};
 use crate::backoff::Backoff;
 use crate::exit::{Exit, chain};
@@ -48,13 +49,16 @@ pub(super) struct Opening {
     pub(super) init_timeout: Duration,
     pub(super) stop: CancellationToken,
     pub(super) sender: watch::Sender<Startup>,
+    /// The cluster, if this is a replica.
+    pub(super) joined: Option<Joined>,
 }
 
 impl Opening {
-    pub(super) async fn run(self, config: EngineConfig, ledger: Arc<Ledger>) {
+    pub(super) async fn run(mut self, config: EngineConfig, ledger: Arc<Ledger>) {
+        let stop = self.stop.clone();
         let opened = tokio::select! {
             opened = self.open(config, ledger) => opened,
-            () = self.stop.cancelled() => return,
+            () = stop.cancelled() => return,
         };
         let state = match opened {
             Ok(engine) => {
@@ -68,7 +72,11 @@ impl Opening {
     }
 
     /// Opens the engine, retrying as often as necessary.
-    async fn open(&self, config: EngineConfig, ledger: Arc<Ledger>) -> Result<Engine, Startup> {
+    async fn open(&mut self, config: EngineConfig, ledger: Arc<Ledger>) -> Result<Engine, Startup> {
+        if let Some(joined) = &self.joined {
+            let known = cluster::wait_for_the_register(&joined.member).await;
+            known.map_err(|failure| Startup::Failed(failure.exit, failure.to_string()))?;
+        }
         let until = Instant::now() + self.init_timeout;
         let mut pauses = PAUSES;
         let mut is_mended = false;
@@ -77,6 +85,7 @@ impl Opening {
             // A remote that accepts the connection and says nothing is unreachable, too.
             let left = until.saturating_duration_since(Instant::now()).max(SHORTEST_SILENCE);
             attempt.fetch.stall = attempt.fetch.stall.min(left);
+            attempt.first = self.joined.as_mut().and_then(|joined| joined.link.first());
             let opened = tokio::task::spawn_blocking(move || Engine::open(attempt, ledger)).await;
             let error = match opened {
                 Ok(Ok(engine)) => return Ok(engine),
@@ -103,7 +112,7 @@ impl Opening {
         }
     }
 
-    fn opened(&self, engine: Engine) {
+    fn opened(&mut self, engine: Engine) {
         let (snapshot, status) = (engine.snapshot(), engine.status());
         let commit = snapshot.commit();
         tracing::info!(
@@ -116,8 +125,20 @@ impl Opening {
         drop(snapshot);
         self.feed.begin(commit);
         self.live.opened(engine);
-        // A push may have come while the server was down.
-        drop(self.live.submit(RequestKind::Reload, Trigger::Boot));
+        match self.joined.take() {
+            Some(joined) => {
+                let watching = cluster::watch(
+                    joined.member,
+                    self.live.clone(),
+                    self.pager.clone(),
+                    self.stop.clone(),
+                );
+                tokio::spawn(watching);
+                tokio::spawn(joined.link.run());
+            }
+            // A push may have come while the server was down.
+            None => drop(self.live.submit(RequestKind::Reload, Trigger::Boot)),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use headwater_engine::skipped_files::{PassedOver, Reason};
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
 
+use super::cluster::ClusterStatus;
 use super::public_reload::PublicReload;
 use super::timestamp::time;
 
@@ -44,6 +45,9 @@ pub struct StatusView {
     /// The last reload, as in `_reloads`.
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<PublicReload>,
+    /// The cluster that this server is a replica of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterStatus>,
     /// Whether this is the demonstration, in which everybody may push a change.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     demo: bool,
@@ -99,7 +103,12 @@ struct LagView {
 
 impl StatusView {
     /// Returns the view of the served state and of its relation to the remote.
-    pub fn of(snapshot: &Snapshot, status: &EngineStatus, demo: bool) -> Self {
+    pub fn of(
+        snapshot: &Snapshot,
+        status: &EngineStatus,
+        cluster: Option<ClusterStatus>,
+        demo: bool,
+    ) -> Self {
         let sheets: BTreeMap<_, _> =
             public(snapshot).map(|sheet| (sheet.spec().name.to_string(), sheet.shown())).collect();
         let held = status.held.as_ref().map(|held| HeldView {
@@ -142,6 +151,7 @@ impl StatusView {
                 seconds: lag_seconds(status),
             },
             last: status.last.as_ref().map(|report| PublicReload::of(report, snapshot)),
+            cluster,
             demo,
         }
     }

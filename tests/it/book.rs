@@ -10,7 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use headwater_testkit::nats_server;
 use page::{Block, Page};
+
+/// The page whose examples need a NATS server.
+const CLUSTER: &str = "cluster.md";
 
 /// Returns the root of the project.
 fn root() -> &'static Path {
@@ -45,9 +49,12 @@ fn each_shell_example_does_what_it_says() {
     let pages = pages();
     let examples = |page: &Page| page.blocks.iter().filter(|block| block.is_run()).count();
     assert!(pages.iter().map(|(_, page)| examples(page)).sum::<usize>() > 30);
+    let nats = nats_server();
+    let nats = nats.as_deref();
     let failures: Vec<String> = std::thread::scope(|scope| {
         let runs = pages.iter().filter(|(_, page)| examples(page) > 0);
-        let runs = runs.map(|(name, page)| scope.spawn(move || run::run(name, page)));
+        let runs = runs.filter(|(name, _)| nats.is_some() || name != CLUSTER);
+        let runs = runs.map(|(name, page)| scope.spawn(move || run::run(name, page, nats)));
         let runs: Vec<_> = runs.collect();
         runs.into_iter().filter_map(|run| run.join().unwrap().err()).collect()
     });

@@ -11,6 +11,8 @@ mod book;
 mod caches;
 mod leaked_secrets;
 mod changes;
+mod cluster;
+mod cluster_bus;
 mod codings;
 mod commands;
 mod commits;

@@ -545,13 +545,18 @@ fn commits_that_no_other_replica_has_are_kept_here_and_never_pushed() {
 fn what_the_leader_replaced_is_not_a_followers_own() {
     let mut fleet = Fleet::new();
     let follower = fleet.follower("follower");
-    fleet.write("bob").unwrap();
+    let replaced = fleet.write("bob").unwrap();
     result(&follow(&follower, fleet.target())).unwrap();
     fleet.push("people/ann.toml", "id = 3\n");
     assert_eq!(fleet.run(RequestKind::Reload).unwrap().replayed.unwrap().commits, 1);
     let outcome = result(&follow(&follower, fleet.target())).unwrap();
     assert_eq!(outcome.replayed, None);
     is_with(&follower, &fleet.leader, &fleet.mirror("follower"));
+    // Whoever waits for a replaced commit finds its successor here, too.
+    let moves = fleet.register.last().unwrap().moves;
+    follower.learn_moves(&moves);
+    follower.learn_moves(&moves);
+    assert_eq!(follower.successor_of(replaced), Some(outcome.new));
     // Neither is what it published itself while it led.
     fleet.leader.set_role(Role::Following);
     follower.set_role(Role::Leading);

@@ -14,6 +14,7 @@ use super::head::WriteHead;
 use super::request::{Caller, message_of};
 use crate::header_fields::essence;
 use crate::http::app::App;
+use crate::http::cluster_access::ClusterAccess;
 use crate::http::error;
 use crate::http::header_names::AT;
 use crate::http::parameters;
@@ -100,7 +101,12 @@ impl Admitted {
                     // A reload checks where the branch has gone.
                     drop(app.live.submit(RequestKind::Reload, Trigger::Poll));
                 }
-                Err(answer::refused(&head, &error))
+                let refused = answer::refused(&head, &error);
+                let leader = app.cluster.as_ref().and_then(ClusterAccess::leader_name);
+                Err(match leader.filter(|_| refused.code() == Code::NoLeader) {
+                    Some(leader) => refused.member("leader", leader),
+                    None => refused,
+                })
             }
         }
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use super::page::{Block, Kind, Page};
 
 /// The ports that the book names; each run replaces them with its own.
-const PORTS: [&str; 2] = ["8080", "8081"];
+const PORTS: [&str; 7] = ["8080", "8081", "8082", "9080", "9081", "9082", "4222"];
 
 /// The beginning of the script of a page. A refused request is a failure, as a reader would see it.
 const PROLOGUE: &str = "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\nset -o pipefail\n\
@@ -30,7 +30,7 @@ struct Step {
 ///
 /// # Errors
 /// Returns the first example that fails or prints something else, with its output.
-pub(super) fn run(name: &str, page: &Page) -> Result<(), String> {
+pub(super) fn run(name: &str, page: &Page, nats: Option<&Path>) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let at = |part: &str| folder.path().join(part);
     fs::create_dir(at("work")).unwrap();
@@ -43,10 +43,7 @@ pub(super) fn run(name: &str, page: &Page) -> Result<(), String> {
         let _ = write!(script, "printf '\\n\\036{number}\\n'\n{}\n", step.script);
     }
     let _ = writeln!(script, "printf '\\n\\036end\\n'");
-    script = here(&script, &at("work"));
-    for (port, free) in &ports {
-        script = script.replace(port, free);
-    }
+    script = replaced(&here(&script, &at("work")), &ports);
     fs::write(at("script"), script).unwrap();
     let output = fs::File::create(at("output")).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_headwater")).parent().unwrap();
@@ -54,7 +51,7 @@ pub(super) fn run(name: &str, page: &Page) -> Result<(), String> {
         .arg(at("script"))
         .current_dir(at("work"))
         .env_clear()
-        .env("PATH", format!("{}:{}", program.display(), std::env::var("PATH").unwrap()))
+        .env("PATH", path(program, nats))
         .env("HOME", folder.path())
         .env("LC_ALL", "C.UTF-8")
         .env("GIT_CONFIG_NOSYSTEM", "1")
@@ -66,9 +63,7 @@ pub(super) fn run(name: &str, page: &Page) -> Result<(), String> {
         .status()
         .unwrap();
     let mut told = String::from_utf8_lossy(&fs::read(at("output")).unwrap()).into_owned();
-    for (port, free) in &ports {
-        told = told.replace(free.as_str(), port);
-    }
+    told = replaced(&told, &ports.each_ref().map(|(port, free)| (&**free, (*port).to_owned())));
     let parts: Vec<&str> = told.split(MARK).skip(1).collect();
     for (number, step) in steps.iter().enumerate() {
         let part = parts.get(number).and_then(|part| part.split_once('\n'));
@@ -92,6 +87,30 @@ pub(super) fn run(name: &str, page: &Page) -> Result<(), String> {
     } else {
         Err(format!("docs/{name}: the shell ended with {status}"))
     }
+}
+
+/// Returns the path on which the program is, and a NATS server if there is one.
+fn path(program: &Path, nats: Option<&Path>) -> String {
+    let nats = nats.and_then(Path::parent).map(|folder| format!(":{}", folder.display()));
+    let (nats, rest) = (nats.unwrap_or_default(), std::env::var("PATH").unwrap());
+    format!("{}{nats}:{rest}", program.display())
+}
+
+/// Replaces each port by another one, in one pass, so that no port is replaced twice.
+fn replaced(text: &str, ports: &[(&str, String)]) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((at, (from, to))) = ports
+        .iter()
+        .filter_map(|pair| rest.find(pair.0).map(|at| (at, pair)))
+        .min_by_key(|(at, _)| *at)
+    {
+        out.push_str(&rest[..at]);
+        out.push_str(to);
+        rest = &rest[at + from.len()..];
+    }
+    out.push_str(rest);
+    out
 }
 
 /// Replaces the example addresses and the folder of the book with those of this run.

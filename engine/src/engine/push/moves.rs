@@ -17,9 +17,12 @@ pub(super) struct Moves {
 }
 
 impl Moves {
-    /// Records replaced commits, in their order.
+    /// Records replaced commits, in their order. What is known already costs no place.
     pub(super) fn note(&mut self, moves: &[(CommitId, Option<CommitId>)]) {
         for (old, new) in moves {
+            if self.became.get(old) == Some(new) {
+                continue;
+            }
             // Whatever it was replaced by before: it is back. So the steps from a commit never lead in a circle.
             if let Some(new) = new {
                 self.became.remove(new);
@@ -66,6 +69,21 @@ mod tests {
         // The remote has the first one after all.
         moves.note(&[(id(21), Some(id(1)))]);
         assert_eq!([1, 11, 21].map(|number| now(&moves, number)), [Some(id(1)); 3]);
+    }
+
+    #[test]
+    fn what_is_told_again_and_again_is_remembered_once() {
+        let mut moves = Moves::default();
+        for _ in 0..3 {
+            moves.note(&[(id(1), Some(id(2))), (id(3), None)]);
+        }
+        assert_eq!((moves.order.len(), moves.became.len()), (2, 2));
+        // Back and forth: the last one counts, however often all of it is told.
+        let told = [(id(5), Some(id(6))), (id(6), Some(id(5)))];
+        for _ in 0..2 {
+            moves.note(&told);
+            assert_eq!([5, 6].map(|number| moves.now(id(number))), [Some(id(5)); 2]);
+        }
     }
 
     #[test]

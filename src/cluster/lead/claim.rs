@@ -1,0 +1,78 @@
+//! Who claims the lead, when, and with which value.
+
+use std::time::Duration;
+
+use serde_json::Map;
+
+use super::Lead;
+use crate::cluster::register::{FORMAT, Facts, Value};
+
+impl Lead {
+    /// Returns when this replica claims the lead, unless something happens before.
+    pub(super) fn claim_at(&self, now: Duration) -> Option<Duration> {
+        let seen = self.seen.as_ref().filter(|_| self.is_heard)?;
+        if !self.terms.leads || self.is_ending {
+            return None;
+        }
+        let others = if self.is_outranked(now) { self.terms.hesitation() } else { Duration::ZERO };
+        let Some(value) = &seen.value else {
+            // Nobody has written it, or it is gone.
+            self.known.as_ref().map(|known| &known.facts).or(self.serving.own.as_ref())?;
+            return Some(seen.since + self.terms.first() + others);
+        };
+        if value.v > FORMAT {
+            return None;
+        }
+        let wait = match &value.leader {
+            None => Duration::ZERO,
+            // Nobody else leads, and this replica knows that it does not.
+            Some(leader) if leader.id == self.me.id => Duration::ZERO,
+            Some(_) => self.terms.lease,
+        };
+        let head = self.known.as_ref().map_or(value.facts.head, |known| known.facts.head);
+        let objects =
+            if self.stored == Some(head) { Duration::ZERO } else { self.terms.hesitation() };
+        Some(seen.since + wait + objects + others)
+    }
+
+    /// Returns whether a replica that may lead knows a later seq.
+    fn is_outranked(&self, now: Duration) -> bool {
+        let ours = self.known_seq();
+        self.present.here(now).any(|here| here.leads && here.seq > ours)
+    }
+
+    /// Returns the change that makes this replica the leader, and the revision that it expects.
+    pub(super) fn claim(&self, now: Duration) -> Option<(u64, Value)> {
+        let seen = self.seen.as_ref()?;
+        let mut next = self.claimed()?;
+        let heard = self.present.highest_seq(now).unwrap_or(0);
+        if heard > next.seq {
+            // Who knows that seq did not claim. It must find its way to ours.
+            next.seq = heard + 1;
+        }
+        let (epoch, beat) = seen.value.as_ref().map_or((0, 0), |value| (value.epoch, value.beat));
+        next.epoch = next.epoch.max(epoch) + 1;
+        next.beat = next.beat.max(beat) + 1;
+        next.leader = Some(self.me.clone());
+        Some((seen.revision, next))
+    }
+
+    /// Returns what is published by a claim: the newest value that is known. It is in the register,
+    /// unless the register went back in time.
+    fn claimed(&self) -> Option<Value> {
+        match (&self.known, &self.serving.own) {
+            // An orphan went on from what everybody knows, and it goes forward only.
+            (Some(known), Some(own)) if self.serving.is_at(known) => {
+                Some(known.publishing(own.clone()))
+            }
+            (Some(known), _) => Some(known.clone()),
+            (None, Some(own)) => Some(first(own.clone())),
+            (None, None) => None,
+        }
+    }
+}
+
+/// Returns the first value of all.
+fn first(facts: Facts) -> Value {
+    Value { v: FORMAT, epoch: 0, beat: 0, leader: None, seq: 1, facts, rest: Map::new() }
+}

@@ -1,0 +1,153 @@
+//! What a leader has: the revision, its lease, and the changes that it sends.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::event::{Action, Denied};
+use crate::cluster::register::{Facts, RemoteFacts, Value};
+use crate::cluster::terms::Terms;
+
+/// The office of a leader.
+#[derive(Debug)]
+pub(super) struct Office {
+    pub(super) revision: u64,
+    pub(super) value: Value,
+    /// When the last change that succeeded was sent first.
+    pub(super) renewed: Duration,
+    /// Whether this replica serves what the register names, so that it may publish.
+    pub(super) is_open: bool,
+    pub(super) change: Option<Change>,
+    /// What this replica makes of what the register names, if that must be named before it opens.
+    pub(super) opening: Option<Facts>,
+    /// What the engine asked meanwhile.
+    pub(super) proposals: VecDeque<Proposal>,
+    /// What is to be noted with the next change.
+    pub(super) noted: Option<RemoteFacts>,
+    /// Whether the lead is given back.
+    pub(super) is_resigning: bool,
+}
+
+/// A question of the engine.
+#[derive(Debug)]
+pub(super) struct Proposal {
+    pub(super) number: u64,
+    pub(super) facts: Facts,
+}
+
+/// A change of the register that was sent.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// The number of the last sending.
+    pub(super) number: u64,
+    pub(super) expected: u64,
+    pub(super) next: Value,
+    /// When it was first sent: from then on it may be in the register.
+    pub(super) sent: Duration,
+    /// When it was last sent.
+    pub(super) sent_again: Duration,
+    pub(super) doubt: Option<Doubt>,
+    pub(super) purpose: Purpose,
+}
+
+/// What a change is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To become, to stay, or to be no more the leader, or to note something.
+    Lease,
+    /// To name what the new leader makes of the served commit, before it opens.
+    Opening,
+    /// To publish, and to answer the engine's question with this number.
+    Question(u64),
+}
+
+/// Why it is not known whether a change is in the register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// There was no answer in time: it may still arrive.
+    Unknown,
+    /// It was refused, perhaps because an earlier sending of it came first.
+    Refused,
+}
+
+impl Office {
+    /// Returns the office of a leader whose claim is in the register.
+    pub(super) fn of(claim: Change, revision: u64) -> Self {
+        Self {
+            revision,
+            value: claim.next,
+            renewed: claim.sent,
+            is_open: false,
+            change: None,
+            opening: None,
+            proposals: VecDeque::new(),
+            noted: None,
+            is_resigning: false,
+        }
+    }
+
+    /// Returns when the leader counts as deposed, whatever it thinks.
+    pub(super) fn until(&self, terms: &Terms) -> Duration {
+        self.renewed + terms.deadline()
+    }
+
+    /// Returns when the lease is to be renewed, unless a change is on its way.
+    pub(super) fn renewal(&self, terms: &Terms) -> Option<Duration> {
+        self.change.is_none().then(|| self.renewed + terms.renewal())
+    }
+
+    /// Denies everything that waits.
+    pub(super) fn deny(&mut self, actions: &mut Vec<Action>) {
+        let waiting = self.proposals.drain(..);
+        actions.extend(
+            waiting.map(|proposal| Action::Decide(proposal.number, Err(Denied::NotLeading))),
+        );
+    }
+
+    /// Returns the next value, and what it is for; `None` if nothing is to be changed.
+    pub(super) fn next(&mut self, now: Duration, terms: &Terms) -> Option<(Value, Purpose)> {
+        if self.is_resigning {
+            return Some((Value { leader: None, ..self.value.renewed() }, Purpose::Lease));
+        }
+        if let Some(facts) = self.opening.take() {
+            return Some((self.value.publishing(facts), Purpose::Opening));
+        }
+        if let Some(Proposal { number, facts }) = self.proposals.pop_front() {
+            return Some((self.value.publishing(facts), Purpose::Question(number)));
+        }
+        if let Some(remote) = self.noted.take_if(|_| self.is_open)
+            && remote != self.value.facts.remote
+        {
+            return Some((self.value.noting(remote), Purpose::Lease));
+        }
+        let is_due = self.renewal(terms).is_some_and(|at| at <= now);
+        is_due.then(|| (self.value.renewed(), Purpose::Lease))
+    }
+}
+
+impl Change {
+    /// Returns the first sending of a change.
+    pub(super) fn first(
+        now: Duration,
+        number: u64,
+        expected: u64,
+        next: Value,
+        purpose: Purpose,
+    ) -> Self {
+        let (sent, sent_again, doubt) = (now, now, None);
+        Self { number, expected, next, sent, sent_again, doubt, purpose }
+    }
+
+    /// Returns the question of the engine that it answers.
+    pub(super) fn question(&self) -> Option<u64> {
+        match self.purpose {
+            Purpose::Question(number) => Some(number),
+            Purpose::Lease | Purpose::Opening => None,
+        }
+    }
+
+    /// Sends it.
+    pub(super) fn action(&self) -> Action {
+        let Self { number, expected, next, .. } = self;
+        Action::Swap { number: *number, expected: *expected, next: Box::new(next.clone()) }
+    }
+}

@@ -1,0 +1,386 @@
+//! The register: the one value that says who leads a cluster and what is served.
+//!
+//! It is changed only by compare-and-set. Each change is at once the publication, the renewal of the
+//! lease and the fence: the change of a leader that was deposed fails.
+
+use std::future::Future;
+use std::time::SystemTime;
+
+use headwater_engine::digest::Digest;
+use headwater_engine::id::CommitId;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+/// The version of the format. It rises if an older replica must not lead any more.
+pub const FORMAT: u32 = 1;
+
+/// The number of replaced commits that are remembered.
+pub const MOVES: usize = 64;
+
+/// The value of the register. Fields that this version does not know are kept and passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Value {
+    /// The version of the format.
+    pub v: u32,
+    /// Rises with each change of the leader.
+    pub epoch: u64,
+    /// Rises with each change.
+    pub beat: u64,
+    /// The leader; `None` after it resigned.
+    pub leader: Option<Leader>,
+    /// Rises with each publication.
+    pub seq: u64,
+    /// What is published.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// The fields that this version does not know.
+    #[serde(flatten, skip_deserializing)]
+    pub rest: Map<String, Json>,
+}
+
+/// A replica, as others reach it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leader {
+    /// Random for each process.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// The address of its internal routes.
+    pub url: String,
+}
+
+/// What the leader publishes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Facts {
+    /// The head of the branch, with what is not pushed yet.
+    #[serde(with = "commit")]
+    pub head: CommitId,
+    /// The commit that is served instead of the head.
+    #[serde(with = "optional_commit", default)]
+    pub pinned: Option<CommitId>,
+    /// The digest of the served state.
+    #[serde(with = "digest")]
+    pub digest: Digest,
+    /// What made the digest. Only digests that were made alike are compared.
+    pub made_by: String,
+    /// What the leader knows of the remote.
+    #[serde(flatten)]
+    pub remote: RemoteFacts,
+    /// The commits that a replay replaced, each with the one that took its place, oldest first.
+    #[serde(default)]
+    pub moves: Vec<Move>,
+}
+
+/// What the leader knows of the remote. It changes without a publication, too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoteFacts {
+    /// The newest commit that the remote is known to have of ours.
+    #[serde(with = "optional_commit", default)]
+    pub synced: Option<CommitId>,
+    /// The number of commits that are not pushed.
+    #[serde(default)]
+    pub unpushed: u64,
+    /// Since when the remote has a head that is not published, in seconds since 1970.
+    #[serde(default)]
+    pub behind_since: Option<u64>,
+    /// The held push.
+    #[serde(default)]
+    pub held: Option<Held>,
+}
+
+/// A push that the leader holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The id under which it is applied.
+    pub id: String,
+    /// Its commit.
+    #[serde(with = "commit")]
+    pub commit: CommitId,
+    /// Why it is held.
+    pub reason: String,
+    /// Since when, in seconds since 1970.
+    pub since: u64,
+}
+
+/// A commit that a replay replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// The commit.
+    #[serde(with = "commit")]
+    pub old: CommitId,
+    /// What took its place, if anything did.
+    #[serde(with = "optional_commit")]
+    pub new: Option<CommitId>,
+}
+
+impl Facts {
+    /// Returns the commit that is served.
+    pub fn served(&self) -> CommitId {
+        self.pinned.unwrap_or(self.head)
+    }
+
+    /// Returns whether `other` serves the same: only then is it no publication.
+    pub fn serves_as(&self, other: &Self) -> bool {
+        let served = |facts: &Self| (facts.head, facts.pinned, facts.digest);
+        served(self) == served(other) && self.made_by == other.made_by
+    }
+}
+
+impl Value {
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// Fails if the text is not one.
+    pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut rest: Map<String, Json> = serde_json::from_slice(text)?;
+        let value: Self = serde_json::from_value(Json::Object(rest.clone()))?;
+        if let Json::Object(known) = serde_json::to_value(&value)? {
+            rest.retain(|name, _| !known.contains_key(name));
+        }
+        Ok(Self { rest, ..value })
+    }
+
+    /// Returns the text of the value.
+    pub fn to_text(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Returns whether the replica `id` is the leader.
+    pub fn is_led_by(&self, id: &str) -> bool {
+        self.leader.as_ref().is_some_and(|leader| leader.id == id)
+    }
+
+    /// Returns the value after one more change, which renews the lease.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        Self { beat: self.beat + 1, ..self.clone() }
+    }
+
+    /// Returns the value after `remote` is noted, which is no publication.
+    #[must_use]
+    pub fn noting(&self, remote: RemoteFacts) -> Self {
+        Self { facts: Facts { remote, ..self.facts.clone() }, ..self.renewed() }
+    }
+
+    /// Returns the value after `facts` are published. The moves of `facts` are added to those that are
+    /// remembered.
+    #[must_use]
+    pub fn publishing(&self, facts: Facts) -> Self {
+        let seq = self.seq + u64::from(!self.facts.serves_as(&facts));
+        let mut moves: Vec<Move> = self.facts.moves.iter().chain(&facts.moves).copied().collect();
+        moves.drain(..moves.len().saturating_sub(MOVES));
+        Self { seq, facts: Facts { moves, ..facts }, ..self.renewed() }
+    }
+}
+
+/// Returns a time as the register has it.
+pub fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// What a read of the register found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The revision, which rises with each change; 0 if there was never a value.
+    pub revision: u64,
+    /// The sealed value; `None` if there is none.
+    pub text: Option<Vec<u8>>,
+}
+
+/// The outcome of a compare-and-set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swapped {
+    /// It happened, and this is the new revision.
+    Done(u64),
+    /// It did not happen and will not: the register has another revision.
+    Refused,
+    /// Nobody knows: it may still happen.
+    Unknown,
+}
+
+/// The bus does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the bus does not answer: {reason}")]
+pub struct BusAway {
+    /// What happened instead.
+    pub reason: String,
+}
+
+/// A value that is changed by compare-and-set.
+pub trait Register: Send + Sync {
+    /// Reads it. A revision that is not newer than a known one is old and says nothing.
+    fn read(&self) -> impl Future<Output = Result<Entry, BusAway>> + Send;
+
+    /// Replaces the value if its revision is `expected`.
+    fn swap(&self, expected: u64, text: Vec<u8>) -> impl Future<Output = Swapped> + Send;
+}
+
+/// A message that another replica sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// The register has changed; its sealed revision.
+    Say(Vec<u8>),
+    /// Somebody is here; a sealed [`Here`](super::present::Here).
+    Here(Vec<u8>),
+    /// The connection to the bus was made again, so messages may have been lost.
+    Reconnected,
+    /// The connection to the bus is gone.
+    Disconnected,
+}
+
+/// Passes hints on: they may be lost, doubled, late and out of order.
+pub trait Bus: Send + Sync {
+    /// Sends a hint to all others; drops it if the bus is away.
+    fn say(&self, message: Message) -> impl Future<Output = ()> + Send;
+
+    /// Waits for the next hint; `None` if there will be none.
+    fn hear(&self) -> impl Future<Output = Option<Message>> + Send;
+}
+
+mod commit {
+    use headwater_engine::id::CommitId;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(commit: &CommitId, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(commit)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<CommitId, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+mod optional_commit {
+    use headwater_engine::id::CommitId;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        commit: &Option<CommitId>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        commit.map(|commit| commit.to_string()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<CommitId>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
+mod digest {
+    use data_encoding::HEXLOWER_PERMISSIVE;
+    use headwater_engine::digest::Digest;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(digest: &Digest, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(digest)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
+        let text = String::deserialize(from)?;
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(D::Error::custom)?;
+        let bytes = bytes.try_into().map_err(|_| D::Error::custom("a digest has 64 digits"))?;
+        Ok(Digest::from_bytes(bytes))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Returns what is published of the commit whose last bytes are `number`.
+    pub(crate) fn facts(number: u64) -> Facts {
+        let mut bytes = [0; 20];
+        bytes[12..].copy_from_slice(&number.to_be_bytes());
+        let mut sum = [7; 32];
+        sum[24..].copy_from_slice(&number.to_be_bytes());
+        Facts {
+            head: CommitId::from_bytes(bytes),
+            pinned: None,
+            digest: Digest::from_bytes(sum),
+            made_by: "test".into(),
+            remote: RemoteFacts::default(),
+            moves: Vec::new(),
+        }
+    }
+
+    fn value() -> Value {
+        let leader = Leader { id: "a1".into(), name: "one".into(), url: "http://one:8081".into() };
+        let held = Held {
+            id: "1-2".into(),
+            commit: facts(9).head,
+            reason: "refused".into(),
+            since: 1_700_000_000,
+        };
+        let remote = RemoteFacts {
+            synced: Some(facts(4).head),
+            unpushed: 2,
+            behind_since: Some(1_700_000_000),
+            held: Some(held),
+        };
+        let facts = Facts {
+            pinned: Some(facts(3).head),
+            remote,
+            moves: vec![Move { old: facts(1).head, new: None }],
+            ..facts(5)
+        };
+        let rest = Map::new();
+        Value { v: FORMAT, epoch: 17, beat: 4711, leader: Some(leader), seq: 9123, facts, rest }
+    }
+
+    #[test]
+    fn a_value_is_read_as_it_was_written() {
+        let text = value().to_text();
+        assert!(text.len() < 2_000);
+        assert_eq!(Value::parse(&text).unwrap(), value());
+        let resigned = Value { leader: None, ..value() };
+        assert_eq!(Value::parse(&resigned.to_text()).unwrap(), resigned);
+    }
+
+    #[test]
+    fn a_field_that_is_not_known_is_kept() {
+        let mut json: Json = serde_json::from_slice(&value().to_text()).unwrap();
+        json["abandoned"] = serde_json::json!([{ "deep": [1.5, null] }]);
+        let read = Value::parse(json.to_string().as_bytes()).unwrap();
+        let written: Json = serde_json::from_slice(&read.renewed().to_text()).unwrap();
+        assert_eq!(written["abandoned"], json["abandoned"]);
+        assert_eq!(read.rest.len(), 1, "no known field is kept twice");
+    }
+
+    #[test]
+    fn what_does_not_change_what_is_served_is_no_publication() {
+        let value = value();
+        let same = Facts { moves: Vec::new(), ..value.facts.clone() };
+        assert_eq!(value.publishing(same).seq, value.seq);
+        let noted = value.noting(RemoteFacts::default());
+        assert_eq!((noted.seq, noted.beat), (value.seq, value.beat + 1));
+        assert!(noted.facts.serves_as(&value.facts));
+        let again = Facts { digest: facts(6).digest, ..value.facts.clone() };
+        let next = value.publishing(again);
+        assert_eq!((next.seq, next.beat, next.epoch), (value.seq + 1, value.beat + 1, value.epoch));
+        assert_eq!(
+            value.publishing(Facts { pinned: None, ..value.facts.clone() }).seq,
+            value.seq + 1
+        );
+    }
+
+    #[test]
+    fn the_last_moves_are_remembered_and_fit() {
+        let mut value = value();
+        for number in 0..100 {
+            let moves = vec![Move { old: facts(number).head, new: Some(facts(number + 1).head) }];
+            value = value.publishing(Facts { moves, ..facts(number) });
+        }
+        assert_eq!(value.facts.moves.len(), MOVES);
+        assert_eq!(value.facts.moves[MOVES - 1].old, facts(99).head);
+        assert!(value.to_text().len() < super::super::seal::LIMIT);
+    }
+}

@@ -1,0 +1,91 @@
+//! The cluster as `_status` shows it.
+
+use serde::Serialize;
+
+use crate::cluster::member::ClusterView;
+use crate::cluster::present::Here;
+use crate::cluster::register::Facts;
+
+/// What `_status` says of the cluster. The digests of whole states are not public, so they are
+/// compared and not shown.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterStatus {
+    /// `leading`, `following` or `orphaned`.
+    role: &'static str,
+    /// The name of this replica.
+    name: String,
+    /// The name of the leader; null if there is none.
+    leader: Option<String>,
+    /// How often the leader changed.
+    epoch: u64,
+    /// The number of the newest publication that this replica knows.
+    seq: u64,
+    /// The number of the publication that it serves.
+    serving_seq: u64,
+    /// How long it has been behind.
+    behind_seconds: u64,
+    /// The other replicas that were heard lately, by name.
+    replicas: Vec<ReplicaStatus>,
+}
+
+/// Another replica.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReplicaStatus {
+    name: String,
+    version: String,
+    serving_seq: u64,
+    /// The commit that it serves.
+    commit: String,
+    /// `equal`, `differs`, or `unknown` if it serves another commit or makes digests differently.
+    digest: &'static str,
+    /// Whether it goes its own way.
+    orphaned: bool,
+}
+
+impl ClusterStatus {
+    /// Returns what the public sees of the cluster.
+    pub fn of(view: &ClusterView) -> Self {
+        let value = view.value.as_ref();
+        let is_led_by_me = value.is_some_and(|value| value.is_led_by(&view.me.id));
+        let leader = view.leader.as_ref().or_else(|| is_led_by_me.then_some(&view.me));
+        let mut replicas: Vec<_> = view
+            .others
+            .iter()
+            .map(|here| ReplicaStatus::of(here, value.map(|v| &v.facts)))
+            .collect();
+        replicas.sort_by(|one, other| one.name.cmp(&other.name));
+        Self {
+            role: view.standing.as_str(),
+            name: view.me.name.clone(),
+            leader: leader.map(|leader| leader.name.clone()),
+            epoch: value.map_or(0, |value| value.epoch),
+            seq: value.map_or(0, |value| value.seq),
+            serving_seq: view.serving_seq,
+            behind_seconds: view.behind_since.map_or(0, |since| since.elapsed().as_secs()),
+            replicas,
+        }
+    }
+}
+
+impl ReplicaStatus {
+    fn of(here: &Here, named: Option<&Facts>) -> Self {
+        let is_comparable = |named: &&Facts| {
+            named.served().to_string() == here.served && named.made_by == here.made_by
+        };
+        let digest = match named.filter(is_comparable) {
+            Some(named) if named.digest.to_string() == here.digest => "equal",
+            Some(_) => "differs",
+            None => "unknown",
+        };
+        Self {
+            name: here.name.clone(),
+            version: here.version.clone(),
+            serving_seq: here.served_seq,
+            commit: here.served.clone(),
+            digest,
+            orphaned: here.orphan,
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! Three servers as one: processes, a NATS server, and a forge that counts its requests.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use headwater_testkit::{GitHttp, NatsServer};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::commands::headwater;
+use crate::harness::{OPERATOR_SECRET, RELOAD, RELOAD_SECRET, people, person};
+use crate::kills::send;
+
+/// A lease that is long enough for a busy machine, and short enough to wait for.
+const LEASE: &str = "6";
+
+/// A replica as a process of its own.
+struct Replica {
+    process: Child,
+    address: String,
+    internal: String,
+}
+
+/// What all replicas of a test have in common.
+struct Common {
+    bus: String,
+    remote: String,
+    /// How often the forge is polled, in seconds.
+    poll: &'static str,
+    /// The file of write tokens.
+    tokens: Option<PathBuf>,
+    folder: TempDir,
+}
+
+impl Common {
+    fn new(nats: &NatsServer, remote: String, poll: &'static str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { bus: nats.url("data"), remote, poll, tokens: None, folder }
+    }
+
+    /// Starts the replica `name`, and waits until it serves.
+    fn start(&self, name: &str) -> Replica {
+        self.start_with(name, LEASE)
+    }
+
+    /// The same, with another lease.
+    fn start_with(&self, name: &str, lease: &str) -> Replica {
+        Replica::start(&self.folder.path().join(name), self, lease)
+    }
+}
+
+impl Replica {
+    fn start(mirror: &Path, common: &Common, lease: &str) -> Self {
+        let Common { bus, remote, poll, .. } = common;
+        let internal = free_address().to_string();
+        let mut command = headwater(&["serve", "--listen", "127.0.0.1:0", "--poll-interval", poll]);
+        command.arg("--repo").arg(mirror).args(["--remote", remote]);
+        command.args(["--internal-listen", &internal, "--cluster", bus]);
+        command.args(["--cluster-url", &format!("http://{internal}"), "--cluster-lease", lease]);
+        command.env("HEADWATER_CLUSTER_SECRET", "the-secret-of-the-cluster");
+        command.env("HEADWATER_RELOAD_SECRET", RELOAD_SECRET);
+        command.env("HEADWATER_OPERATOR_SECRET", OPERATOR_SECRET);
+        if let Some(tokens) = &common.tokens {
+            command.arg("--write-tokens-file").arg(tokens);
+        }
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().trim_start_matches("http://").to_owned();
+        assert!(!address.is_empty(), "the replica has ended");
+        Self { process, address, internal }
+    }
+
+    fn status(&self) -> Value {
+        send(&self.address, "GET", "/api/_status", "", "").unwrap().1
+    }
+
+    /// Waits until `_status.cluster` is like this.
+    fn cluster(&self, is: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let cluster = &self.status()["cluster"];
+            if is(cluster) {
+                return cluster.clone();
+            }
+        }
+    }
+
+    /// Waits until this replica has this role.
+    fn has_role(&self, role: &str) {
+        self.cluster(|cluster| cluster["role"] == role);
+    }
+
+    /// Waits until the commit is live.
+    fn serves(&self, commit: &str) {
+        let head = format!("x-headwater-min-commit: {commit}\r\nprefer: wait=5\r\n");
+        while send(&self.address, "GET", "/api/people/ada", &head, "").unwrap().0 != 200 {}
+    }
+
+    /// Calls the webhook. Returns the status and the body.
+    fn told(&self, commit: &str) -> (u16, Value) {
+        let head =
+            format!("authorization: Bearer {RELOAD_SECRET}\r\ncontent-type: application/json\r\n");
+        let body = format!("{{\"commitHash\":\"{commit}\"}}");
+        send(&self.internal, "POST", RELOAD, &head, &body).unwrap()
+    }
+
+    fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Returns a free port, below those that the system assigns by itself.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let first = 28_100 + std::process::id() as usize % 3_000;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        let address = SocketAddr::from(([127, 0, 0, 1], port as u16));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
+/// Reads from the replicas without a pause while `work` runs. No read may fail.
+fn while_reading(replicas: &[&Replica], work: impl FnOnce()) {
+    let is_done = AtomicBool::new(false);
+    let reads = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for replica in replicas {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    let answer = send(&replica.address, "GET", "/api/people/ada", "", "");
+                    assert_eq!(answer.map(|(status, _)| status), Some(200));
+                    reads.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        work();
+        is_done.store(true, Ordering::Relaxed);
+    });
+    assert!(reads.into_inner() > replicas.len());
+}
+
+#[test]
+fn three_replicas_serve_one_push_for_one_fetch_and_outlive_their_leader_and_the_bus() {
+    let Some(mut nats) = NatsServer::start() else { return };
+    let mut upstream = people();
+    let forge = GitHttp::serve(upstream.parent());
+    let mut push = |age: u32| -> String {
+        upstream.commit("older").put("people/ada.toml", person("ada", "Ada", age)).push();
+        upstream.head().unwrap()
+    };
+    let common = Common::new(&nats, forge.url("upstream.git"), "2");
+
+    let one = common.start("one");
+    one.has_role("leading");
+    let (two, three) = (common.start("two"), common.start("three"));
+    for follower in [&two, &three] {
+        follower.has_role("following");
+    }
+
+    // A push and a webhook to a follower.
+    let commit = push(40);
+    let (status, answer) = two.told(&commit);
+    assert_eq!((status, answer["outcome"].as_str()), (200, Some("applied")), "{answer}");
+    let replicas = [&one, &two, &three];
+    replicas.iter().for_each(|replica| replica.serves(&commit));
+    let digests: Vec<Value> = replicas.map(|replica| replica.status()["digest"].clone()).into();
+    assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+    let cluster = one.cluster(|cluster| {
+        let others = cluster["replicas"].as_array().unwrap();
+        others.len() == 2 && others.iter().all(|other| other["digest"] == "equal")
+    });
+    assert_eq!(cluster["leader"], one.internal.as_str());
+
+    // The leader dies.
+    let next = push(41);
+    while_reading(&[&two, &three], || {
+        one.kill();
+        while two.told(&next).0 != 200 {}
+        [&two, &three].iter().for_each(|replica| replica.serves(&next));
+    });
+
+    // It comes back as a follower.
+    let one = common.start("one");
+    one.has_role("following");
+    one.serves(&next);
+
+    // The bus dies.
+    let last = push(42);
+    while_reading(&[&one, &two, &three], || {
+        nats.kill();
+        [&one, &two, &three].iter().for_each(|replica| replica.serves(&last));
+    });
+    nats.start_again();
+    let is_led = |cluster: &Value| cluster["role"] != "orphaned" && cluster["leader"].is_string();
+    let leaders: Vec<_> =
+        [&one, &two, &three].map(|replica| replica.cluster(is_led)["leader"].clone()).into();
+    assert!(leaders.iter().all(|leader| *leader == leaders[0]), "{leaders:?}");
+}
+
+#[test]
+fn a_push_costs_the_forge_as_much_with_three_replicas_as_with_one() {
+    let Some(nats) = NatsServer::start() else { return };
+    let mut upstream = people();
+    let forge = GitHttp::serve(upstream.parent());
+    let common = Common::new(&nats, forge.url("upstream.git"), "0");
+    let one = common.start("one");
+    one.has_role("leading");
+    let mut requests = |replicas: &[&Replica], age: u32| {
+        let before = forge.requests();
+        upstream.commit("older").put("people/ada.toml", person("ada", "Ada", age)).push();
+        let commit = upstream.head().unwrap();
+        let told = replicas[replicas.len() - 1].told(&commit);
+        assert_eq!(told.0, 200, "{}", told.1);
+        replicas.iter().for_each(|replica| replica.serves(&commit));
+        forge.requests() - before
+    };
+    // The first one may meet the reload of the takeover.
+    requests(&[&one], 39);
+    let alone = requests(&[&one], 40);
+    let before = forge.requests();
+    let (two, three) = (common.start("two"), common.start("three"));
+    [&two, &three].iter().for_each(|replica| replica.has_role("following"));
+    assert_eq!(forge.requests(), before, "a new replica gets everything from the leader");
+    assert_eq!(requests(&[&one, &two, &three], 41), alone);
+}
+
+#[test]
+fn a_pin_and_a_wrong_secret_are_told_to_any_replica() {
+    let Some(nats) = NatsServer::start() else { return };
+    let mut upstream = people();
+    let forge = GitHttp::serve(upstream.parent());
+    let common = Common::new(&nats, forge.url("upstream.git"), "0");
+    let one = common.start("one");
+    one.has_role("leading");
+    let first = upstream.head().unwrap();
+    let two = common.start("two");
+    two.has_role("following");
+    upstream.commit("older").put("people/ada.toml", person("ada", "Ada", 40)).push();
+    let head = upstream.head().unwrap();
+    assert_eq!(two.told(&head).0, 200);
+    two.serves(&head);
+    let ask = |path: &str, secret: &str, body: &str| {
+        let head = format!("authorization: Bearer {secret}\r\ncontent-type: application/json\r\n");
+        send(&two.internal, "POST", path, &head, body).unwrap().0
+    };
+    let body = format!("{{\"commit\":\"{first}\"}}");
+    assert_eq!(ask("/api/_internal/pin", "a-secret-of-nobody-at-all", &body), 401);
+    assert_eq!(ask("/api/_internal/pin", RELOAD_SECRET, &body), 403);
+    assert_eq!(ask("/api/_internal/pin", OPERATOR_SECRET, &body), 200);
+    for replica in [&one, &two] {
+        while replica.status()["commit"] != first.as_str() {}
+    }
+    assert_eq!(ask("/api/_internal/unpin", OPERATOR_SECRET, ""), 200);
+    for replica in [&one, &two] {
+        while replica.status()["commit"] != head.as_str() {}
+    }
+    assert_eq!(ask(RELOAD, "a-secret-of-nobody-at-all", "{}"), 401);
+}
+
+#[test]
+fn a_write_is_for_the_leader_and_a_follower_names_it() {
+    let Some(nats) = NatsServer::start() else { return };
+    let upstream = people();
+    let mut common = Common::new(&nats, upstream.url(), "0");
+    let tokens = common.folder.path().join("tokens.toml");
+    let token = "the-token-of-the-tests";
+    let text = format!("[[token]]\nname = \"t\"\nsecret = \"{token}\"\nauthor = \"T <t@t.org>\"\n");
+    std::fs::write(&tokens, text).unwrap();
+    common.tokens = Some(tokens);
+    let one = common.start("one");
+    one.has_role("leading");
+    let two = common.start("two");
+    two.has_role("following");
+    let body = "{\"slug\":\"ada\",\"name\":\"Ada\",\"age\":40,\"bio\":\"b\"}";
+    let put = |replica: &Replica| {
+        let head = format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n");
+        send(&replica.address, "PUT", "/api/people/ada", &head, body).unwrap()
+    };
+    let (status, refused) = put(&two);
+    assert_eq!((status, refused["code"].as_str()), (503, Some("no_leader")), "{refused}");
+    assert_eq!(refused["leader"], one.internal.as_str());
+    let (status, written) = put(&one);
+    assert_eq!(status, 200, "{written}");
+    let commit = one.status()["commit"].as_str().unwrap().to_owned();
+    two.serves(&commit);
+}
+
+#[test]
+fn a_leader_that_is_stopped_gives_the_lead_back_at_once() {
+    let Some(nats) = NatsServer::start() else { return };
+    let mut upstream = people();
+    let common = Common::new(&nats, upstream.url(), "0");
+    let mut one = common.start("one");
+    one.has_role("leading");
+    // By itself it would wait for an hour.
+    let two = common.start_with("two", "3600");
+    two.has_role("following");
+    while_reading(&[&two], || {
+        let process = rustix::process::Pid::from_child(&one.process);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        assert!(one.process.wait().unwrap().success());
+        two.has_role("leading");
+        upstream.commit("older").put("people/ada.toml", person("ada", "Ada", 40)).push();
+        let commit = upstream.head().unwrap();
+        assert_eq!(two.told(&commit).0, 200);
+        two.serves(&commit);
+    });
+}
+
+#[test]
+fn a_replica_with_another_secret_does_not_start() {
+    let Some(nats) = NatsServer::start() else { return };
+    let upstream = people();
+    let common = Common::new(&nats, upstream.url(), "0");
+    let one = common.start("one");
+    one.has_role("leading");
+    let internal = free_address().to_string();
+    let mut command = headwater(&["serve", "--listen", "127.0.0.1:0"]);
+    command.arg("--repo").arg(common.folder.path().join("two")).args(["--remote", &upstream.url()]);
+    command.args(["--internal-listen", &internal, "--cluster", &nats.url("data")]);
+    command.args(["--cluster-url", &format!("http://{internal}")]);
+    command.env("HEADWATER_CLUSTER_SECRET", "the-secret-of-somebody-else");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("signed with another secret"), "{told}");
+}
