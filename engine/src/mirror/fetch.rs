@@ -71,7 +71,8 @@ impl Mirror {
     /// Blocking. When it returns `At`, that commit, its tree and its files are present, well formed
     /// and on disk. A commit whose history or content is incomplete is refused and leaves nothing
     /// behind. A branch that did not move costs one request. If objects were found missing, the whole
-    /// history is requested, at most once an hour. Only one fetch may run at a time, and not while a [`repack`](Self::repack) is running.
+    /// history is requested, at most once an hour. Only one fetch may run at a time, and not while a
+    /// [`repack`](Self::repack) is running.
     pub fn fetch(
         &self,
         remote: &Remote,
