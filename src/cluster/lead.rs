@@ -82,8 +82,8 @@ enum Role {
     /// It observes.
     Idle,
     /// It tries to become the leader.
-    Claiming(Change),
-    Leading(Office),
+    Claiming(Box<Change>),
+    Leading(Box<Office>),
 }
 
 #[derive(Debug)]
@@ -310,7 +310,7 @@ impl Lead {
     fn doubted(&mut self) -> Option<&mut Change> {
         let change = match &mut self.role {
             Role::Leading(office) => office.change.as_mut()?,
-            Role::Claiming(change) => change,
+            Role::Claiming(change) => &mut **change,
             Role::Idle => return None,
         };
         change.doubt.is_some().then_some(change)
@@ -340,7 +340,7 @@ impl Lead {
     fn swapped(&mut self, now: Duration, number: u64, swapped: Swapped, actions: &mut Vec<Action>) {
         let change = match &mut self.role {
             Role::Leading(office) => office.change.as_mut(),
-            Role::Claiming(change) => Some(change),
+            Role::Claiming(change) => Some(&mut **change),
             Role::Idle => None,
         };
         let Some(change) = change.filter(|change| change.number == number) else {
@@ -362,7 +362,7 @@ impl Lead {
     fn succeeded(&mut self, now: Duration, revision: u64, actions: &mut Vec<Action>) {
         match std::mem::replace(&mut self.role, Role::Idle) {
             Role::Idle => {}
-            Role::Claiming(claim) => self.take_over(now, Office::of(claim, revision), actions),
+            Role::Claiming(claim) => self.take_over(now, Office::of(*claim, revision), actions),
             Role::Leading(mut office) => {
                 let Some(change) = office.change.take() else {
                     self.role = Role::Leading(office);
@@ -391,7 +391,8 @@ impl Lead {
     /// Begins to lead. Nothing is published before this replica serves what the register names.
     fn take_over(&mut self, now: Duration, office: Office, actions: &mut Vec<Action>) {
         let (revision, value) = (office.revision, office.value.clone());
-        self.role = Role::Leading(Office { is_resigning: self.is_ending, ..office });
+        let is_resigning = self.is_ending;
+        self.role = Role::Leading(Box::new(Office { is_resigning, ..office }));
         self.see(now, Found { revision, value: Some(value.clone()) });
         actions.push(Action::Say(revision));
         if std::mem::take(&mut self.is_orphan) {
@@ -503,7 +504,7 @@ impl Lead {
                     self.changes += 1;
                     let claim = Change::first(now, self.changes, expected, next, Purpose::Lease);
                     actions.push(claim.action());
-                    self.role = Role::Claiming(claim);
+                    self.role = Role::Claiming(Box::new(claim));
                 }
             }
             Role::Idle if self.is_ending && !self.is_end_told => {

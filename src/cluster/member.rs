@@ -160,7 +160,7 @@ impl MemberHandle {
 
 /// What a call of the bus brought.
 enum Answer {
-    Read(Result<Found, ReadError>),
+    Read(Result<Box<Found>, ReadError>),
     Swapped(u64, Swapped),
 }
 
@@ -335,7 +335,7 @@ impl<B: Register + Bus + 'static> Member<B> {
     fn answered(&mut self, answer: Answer) -> Event {
         let (event, register) = match answer {
             Answer::Swapped(number, swapped) => return Event::Swapped(number, swapped),
-            Answer::Read(Ok(found)) => (Event::Read(Some(found)), RegisterState::Read),
+            Answer::Read(Ok(found)) => (Event::Read(Some(*found)), RegisterState::Read),
             Answer::Read(Err(error)) => {
                 let state = match error {
                     ReadError::Away(_) => RegisterState::Away,
@@ -377,7 +377,7 @@ impl<B: Register + Bus + 'static> Member<B> {
         match action {
             Action::Read => {
                 let (bus, seal) = (self.bus.clone(), self.seal.clone());
-                self.call(async move { Answer::Read(read(&*bus, &seal).await) });
+                self.call(async move { Answer::Read(read(&*bus, &seal).await.map(Box::new)) });
             }
             Action::Swap { number, expected, next } => {
                 let Ok(text) = self.seal.close(Kind::Register, &next.to_text()) else {

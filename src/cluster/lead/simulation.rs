@@ -41,6 +41,7 @@ struct Life {
 }
 
 /// Something that is going to happen.
+#[allow(clippy::large_enum_variant, reason = "a world has few of them at a time")]
 #[derive(Debug, Clone)]
 enum Happening {
     /// The machine of a replica hears something.
@@ -113,7 +114,6 @@ struct World {
     /// Whether the register went back in time, so that two may lead for a while.
     went_back: bool,
     fetches: u64,
-    hooks: u64,
 }
 
 impl World {
@@ -133,7 +133,6 @@ impl World {
             is_rough: true,
             went_back: false,
             fetches: 0,
-            hooks: 0,
         };
         let count = 3 + world.below(2) as usize;
         for replica in 0..count {
