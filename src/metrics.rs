@@ -110,7 +110,9 @@ impl Metrics {
         whole(&self.reloads).render(&mut out);
         whole(&self.pushes).render(&mut out);
         whole(&self.credentials).render(&mut out);
-        whole(&self.callers).render(&mut out);
+        if audience == Audience::Operator {
+            whole(&self.callers).render(&mut out);
+        }
         process::render(&mut out);
         let ready = u8::from(state.is_some());
         gauge(&mut out, "headwater_ready", "Whether a snapshot is published.", ready);

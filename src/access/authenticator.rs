@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use headwater_engine::view::View;
+
 use super::caller::Caller;
 use super::file::AccessFile;
 use super::roster::Roster;
@@ -73,6 +75,11 @@ impl Authenticator {
     /// Returns whether there is an access file, so that not everybody reads alike.
     pub fn tells_readers_apart(&self) -> bool {
         self.access.is_some()
+    }
+
+    /// Returns what a caller without a credential reads, as the files are now.
+    pub fn view_of_everybody(&self) -> View {
+        self.roster().anonymous().grants.view.clone()
     }
 
     /// Returns whether a caller may write something, as the files are now.
@@ -177,7 +184,7 @@ mod tests {
     use std::path::PathBuf;
 
     use headwater_engine::id::SheetName;
-    use headwater_engine::view::{HiddenRecords, View};
+    use headwater_engine::view::HiddenRecords;
     use headwater_engine::write::Scope;
 
     use super::super::caller::{CallerId, NotWriter};

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, header};
+use headwater_engine::view::View;
 
 use super::auth::{
     AmbiguousCredential, Credentials, Proof, authenticate, bearer_token, password,
@@ -83,6 +84,11 @@ impl Access {
     /// Returns whether writes are on.
     pub(super) fn lets_write(&self) -> bool {
         self.keys.callers.grants_writes()
+    }
+
+    /// Returns what a caller without a credential reads.
+    pub(super) fn view_of_everybody(&self) -> View {
+        self.keys.callers.view_of_everybody()
     }
 
     /// Returns whether the credential of a caller decides what it reads.

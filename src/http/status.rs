@@ -138,6 +138,11 @@ pub(super) async fn internal_metrics(
 
 fn counted(app: &App, audience: Audience) -> Response {
     let state = app.live.engine().map(|engine| (engine.snapshot(), engine.status()));
+    // What everybody may read is less than what definitions make public, if an access file says so.
+    let state = state.map(|(snapshot, status)| match audience {
+        Audience::Public => (snapshot.seen_by(&app.access.view_of_everybody()), status),
+        Audience::Operator => (snapshot, status),
+    });
     let state = state.as_ref().map(|(snapshot, status)| (&**snapshot, status));
     let cluster = app.cluster.as_ref().map(ClusterAccess::view);
     let text = app.metrics.render(state, cluster.as_deref(), audience);

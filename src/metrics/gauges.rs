@@ -11,7 +11,8 @@ use crate::wire::lag_seconds;
 /// The readers of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// A reader without a secret: anything that is not public is neither named nor counted.
+    /// A reader without a secret: nobody else who calls is named, and the state is given as everybody
+    /// may read it, so anything that is not public there is neither named nor counted.
     Public,
     /// A reader with a secret.
     Operator,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use headwater_engine::admit::publicly_refusable;
 use headwater_engine::engine::{EngineStatus, Pinned};
-use headwater_engine::problem::Problem;
+use headwater_engine::problem::{Problem, Rule};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::skipped_files::{PassedOver, Reason};
 use headwater_engine::snapshot::Snapshot;
@@ -165,12 +165,19 @@ fn next_push(status: &EngineStatus) -> Option<SystemTime> {
     status.push.next.filter(is_awaited)
 }
 
-/// Counts the public problems of a held push in the served sheets. If a sheet hides records, a
-/// problem may be of a hidden one, so that sheet does not count.
+/// Counts the problems of a held push that everybody may know of: those of the served sheets. If a
+/// sheet hides records, a problem may be of a hidden one; if it refers to records that not everybody
+/// sees, a dangling reference tells of them. Such problems do not count.
 fn open_problems(snapshot: &Snapshot, problems: &[Problem]) -> usize {
     let is_open = |problem: &&Problem| {
         let spec = problem.sheet.as_ref().map(|name| snapshot.layout().sheet(name.as_str()));
-        spec.is_none_or(|spec| spec.is_some_and(|spec| spec.public && spec.hidden.is_none()))
+        spec.is_none_or(|spec| {
+            spec.is_some_and(|spec| {
+                let refers_openly = spec.refs.iter().all(|reference| reference.is_open);
+                let is_alone = problem.rule != Rule::DanglingRef || refers_openly;
+                spec.public && spec.hidden.is_none() && is_alone
+            })
+        })
     };
     problems.iter().filter(is_open).count()
 }

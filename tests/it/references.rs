@@ -104,6 +104,30 @@ fn the_tag_of_a_list_depends_on_what_it_refers_to_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_held_push_tells_nobody_which_private_records_it_refers_to() {
+    let told = |secrets: &[&str]| {
+        let mut upstream = Upstream::new();
+        let definitions = "[sheets.people]\nrefs = { knows = \"secret\" }\n\
+                           [sheets.secret]\npublic = false\n";
+        let commit = upstream.commit("first").put("headwater.toml", definitions);
+        let commit = commit.put("people/ada.toml", "name = \"Ada\"\n");
+        let file = |key: &&str| (format!("secret/{key}.toml"), "n = 1\n");
+        secrets.iter().map(file).fold(commit, |commit, (path, text)| commit.put(path, text)).push();
+        let server = TestServer::start(&upstream.url());
+        upstream
+            .commit("refers")
+            .put("people/bob.toml", "knows = \"one\"\n")
+            .put("people/eve.toml", "knows = \"two\"\n")
+            .put("people/zoe.toml", "= broken")
+            .push();
+        server.reload().problem(500, "push_refused");
+        let held = server.get("/api/_status").json()["held"].clone();
+        held["problemsTotal"].as_u64().unwrap()
+    };
+    assert_eq!((told(&[]), told(&["one"])), (1, 1));
+}
+
+#[test]
 fn a_push_that_leaves_references_dangling_is_refused_and_told_by_place() {
     let mut upstream = upstream();
     let server = TestServer::start(&upstream.url());

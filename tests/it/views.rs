@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::changes::Follower;
-use crate::harness::{Answer, TestServer};
+use crate::harness::{Answer, RELOAD_SECRET, TestServer};
 
 const DEFINITIONS: &str = "[sheets.people]\nhidden = \"gone\"\nrefs = { team = \"teams\" }\n\
                            [sheets.teams]\npublic = false\npath = \"${{ slug }}\"\n[sheets.plans]\npublic = false\n";
@@ -215,6 +215,22 @@ fn a_refused_write_names_no_record_of_a_sheet_that_its_author_does_not_see() {
     assert!(!told.contains("ada") && !told.contains("people"), "{told}");
     let told = refusal(&ACCESS.replace("read = [\"teams\"]", "read = [\"teams\", \"people\"]"));
     assert!(told.contains("people/ada"), "{told}");
+}
+
+#[test]
+fn metrics_without_a_secret_name_no_sheet_that_not_everybody_reads_and_no_caller() {
+    let house = House::of(ACCESS, repository(), &[("HEADWATER_INTERNAL_LISTEN", "127.0.0.1:0")]);
+    assert_eq!(house.keys(PEOPLE, "/api/people"), ["Ada"]);
+    let metrics = format!("http://{}/metrics", house.server.server().internal_address().unwrap());
+    let shown = house.server.send(reqwest::Client::new().get(&metrics));
+    let shown = String::from_utf8(shown.body).unwrap();
+    assert!(shown.contains("headwater_ready 1"), "{shown}");
+    for name in ["sheet=\"people\"", "sheet=\"teams\"", "name=\"people\""] {
+        assert!(!shown.contains(name), "{name}: {shown}");
+    }
+    let shown = reqwest::Client::new().get(&metrics).bearer_auth(RELOAD_SECRET);
+    let shown = String::from_utf8(house.server.send(shown).body).unwrap();
+    assert!(shown.contains("sheet=\"teams\"") && shown.contains("name=\"people\""), "{shown}");
 }
 
 #[test]
