@@ -129,7 +129,9 @@ impl Server {
         let (patience, init_timeout) = (config.alert_after, config.init_timeout);
         let cluster = joined.as_ref().map(|joined| joined.member.clone());
         let access = joined.as_ref().map(Joined::access).transpose()?;
-        config.peers = joined.as_ref().map(Joined::peer_keys).transpose()?;
+        if let Some(joined) = &joined {
+            config.peers = Some(joined.peer_keys()?);
+        }
         if let Some(member) = &cluster {
             tokio::spawn(cluster::expect(member.watch(), coming.clone()));
         }
