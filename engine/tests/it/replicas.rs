@@ -667,10 +667,12 @@ fn steps() -> impl Strategy<Value = (Definitions, Vec<(Step, bool)>)> {
     let between = prop::collection::vec((step, any::<bool>()), 0..4);
     let rounds = prop::collection::vec((any::<bool>(), between), 7);
     (history(), rounds).prop_map(|((definitions, pushes), rounds)| {
-        let round = |(ops, (follows, between)): (Vec<Op>, (bool, Vec<(Step, bool)>))| {
-            std::iter::once((Step::Push(ops), follows)).chain(between)
-        };
-        (definitions, pushes.into_iter().zip(rounds).flat_map(round).collect())
+        let mut steps = Vec::new();
+        for (ops, (follows, between)) in pushes.into_iter().zip(rounds) {
+            steps.push((Step::Push(ops), follows));
+            steps.extend(between);
+        }
+        (definitions, steps)
     })
 }
 
