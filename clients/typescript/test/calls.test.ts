@@ -167,6 +167,22 @@ test("a live copy of a private sheet needs the token, and one that cannot be is 
   assert.equal((await refused(reader.live("people", { filter: 'string(now) != ""' }))).code, "invalid_query");
 });
 
+test("a list that breaks off behind a line is not taken for the whole one", async () => {
+  let cut = 0;
+  // As behind a proxy that hides how the connection of an answer ended.
+  const cutting: typeof fetch = async (...request) => {
+    const response = await fetch(...request);
+    if (cut > 0 || response.headers.get("content-type") !== "application/x-ndjson") return response;
+    cut += 1;
+    const lines = (await response.text()).split("\n").slice(0, 100);
+    return new Response(lines.map((line) => `${line}\n`).join(""), response);
+  };
+  const client = new Headwater<Sheets>(address, { waits, fetch: cutting });
+  const live = await client.live("people", { where: { slug: { prefix: "p" } } });
+  await live.close();
+  assert.deepEqual([live.size, cut], [250, 1]);
+});
+
 test("a copy that is given up before it has begun leaves nothing behind", async () => {
   const nowhere = new Headwater<Sheets>("http://127.0.0.1:9", { waits });
   await assert.rejects(nowhere.live("people", { signal: AbortSignal.timeout(50) }), { name: "TimeoutError" });
