@@ -32,7 +32,7 @@ async function opened(address, options = {}) {
 
 async function asAReader() {
   const { page, seen, close } = await opened(`${home}/docs`);
-  const list = page.locator("[id='projects.list']");
+  const list = page.locator("[id='projects_list']");
 
   await check("each sheet has its operations, and so has all that is shared", async () => {
     const groups = await page.locator("nav a").allInnerTexts();
@@ -71,9 +71,9 @@ async function asAReader() {
   });
 
   await check("a key is asked for with its segments", async () => {
-    await page.goto(`${home}/docs#tags.get`);
+    await page.goto(`${home}/docs#tags_get`);
     await page.reload();
-    const tag = page.locator("[id='tags.get']");
+    const tag = page.locator("[id='tags_get']");
     await tag.getByLabel("key", { exact: true }).fill("tech/rust & co");
     const line = await tag.getByLabel("Line for curl").innerText();
     equal(line, `curl '${home}/api/tags/tech/rust%20%26%20co'`);
@@ -92,7 +92,7 @@ async function asAReader() {
 async function belowABasePath() {
   const { page, seen, close } = await opened(`${below}/docs`);
   await check("the page works below a base path", async () => {
-    const status = page.locator("[id='state.status']");
+    const status = page.locator("[id='state_status']");
     await status.locator("summary").click();
     await status.getByRole("button", { name: "Send" }).click();
     await status.getByText(/^200 .* ms$/).waitFor();
@@ -106,10 +106,10 @@ async function pictured() {
     for (const colorScheme of ["light", "dark"]) {
       await check(`axe finds nothing: ${width} pixels, ${colorScheme}`, async () => {
         const options = { viewport: { width, height: 900 }, colorScheme };
-        const { page, close } = await opened(`${home}/docs#projects.list`, options);
+        const { page, close } = await opened(`${home}/docs#projects_list`, options);
         await page.getByRole("button", { name: "Send" }).first().waitFor();
         await page.locator("[id='schema-Problem'] summary").click();
-        await page.locator("[id='projects.list']").getByRole("button", { name: "Send" }).click();
+        await page.locator("[id='projects_list']").getByRole("button", { name: "Send" }).click();
         await page.getByText(/^200 .* ms$/).waitFor();
         await page.screenshot({ path: join(pictures, `${width}-${colorScheme}.png`) });
         await page.evaluate(axe.source);
