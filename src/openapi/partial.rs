@@ -2,29 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-/// Keywords that a part of a value meets if the value does.
-const KEPT: &[&str] = &[
-    "$comment",
-    "title",
-    "description",
-    "examples",
-    "deprecated",
-    "type",
-    "multipleOf",
-    "maximum",
-    "exclusiveMaximum",
-    "minimum",
-    "exclusiveMinimum",
-    "maxLength",
-    "minLength",
-    "pattern",
-    "maxItems",
-    "minItems",
-    "maxProperties",
-    "format",
-    "contentMediaType",
-    "contentEncoding",
-];
+use super::schema_dialect::PLAIN;
+
+/// Plain keywords that a value may meet without each of its parts.
+const OF_THE_WHOLE: &[&str] =
+    &["default", "enum", "const", "uniqueItems", "minProperties", "required"];
 
 /// Keywords whose value is one schema, a list of them, or a table of them.
 const ONE: &[&str] = &["items", "additionalProperties"];
@@ -42,7 +24,9 @@ pub(super) fn part(schema: &Value) -> Value {
     let mut part = Map::new();
     for (keyword, inside) in members {
         let kept = match (keyword.as_str(), inside) {
-            (kept, _) if KEPT.contains(&kept) => inside.clone(),
+            (plain, _) if PLAIN.contains(&plain) && !OF_THE_WHOLE.contains(&plain) => {
+                inside.clone()
+            }
             (one, _) if ONE.contains(&one) => self::part(inside),
             (list, Value::Array(all)) if LIST.contains(&list) => {
                 all.iter().map(self::part).collect()

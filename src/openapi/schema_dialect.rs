@@ -27,7 +27,7 @@ const FRAGMENT: &AsciiSet = &CONTROLS
     .add(b'}');
 
 /// Keywords that mean the same in both and hold no schema.
-const PLAIN: &[&str] = &[
+pub(super) const PLAIN: &[&str] = &[
     "$comment",
     "title",
     "description",
