@@ -1,3 +1,4 @@
+import { abortable } from "./abortable.js";
 import { Backoff, pause, type Waits } from "./backoff.js";
 import { Patience } from "./patience.js";
 import { HeadwaterError, passes, type Problem, RefusedError, TransportError } from "./problem.js";
@@ -59,7 +60,8 @@ export class Connection {
       body: request.body ?? null,
       signal: request.signal ?? null,
     };
-    const response = await reading(() => fetch(`${this.#base}/api/${path}${query && `?${query}`}`, init));
+    const answer = await reading(() => fetch(`${this.#base}/api/${path}${query && `?${query}`}`, init));
+    const response = request.signal ? abortable(answer, request.signal) : answer;
     if (response.ok) return response;
     throw await refusal(response);
   }

@@ -35,10 +35,13 @@ export class Patience {
     return this.#controller.signal;
   }
 
-  /** Waits for `work`, until it is over. */
+  /** Waits for `work`, until it is over. Work that fails is aborted, so that nothing of it stays open. */
   async for<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await Promise.race([work(), this.#over]);
+    } catch (error) {
+      this.#controller.abort(error);
+      throw error;
     } finally {
       this.#end();
     }

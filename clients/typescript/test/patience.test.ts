@@ -24,3 +24,9 @@ test("work that is done is not given up later", async () => {
   assert.equal(await patience.for(async () => 1), 1);
   assert.equal(patience.signal.aborted, false);
 });
+
+test("work that fails is aborted, so that it leaves nothing open", async () => {
+  const patience = new Patience(60_000);
+  await assert.rejects(patience.for(async () => Promise.reject(new Error("no stream"))), /no stream/);
+  assert.equal(patience.signal.aborted, true);
+});
