@@ -104,6 +104,8 @@ pub struct Http {
     pub internal_listen: Option<SocketAddr>,
     /// The prefix of every route.
     pub base_path: BasePath,
+    /// The address at which clients reach the server, base path included, without a slash at its end.
+    pub public_url: Option<String>,
     /// The origins whose pages may read the public routes.
     pub cors: Cors,
     /// The proxies that are trusted to report where a request comes from.
@@ -219,6 +221,7 @@ impl Http {
             listen: layers.require(&LISTEN, values::address)?,
             internal_listen: layers.read(&INTERNAL_LISTEN, values::address)?,
             base_path: layers.require(&BASE_PATH, BasePath::parse)?,
+            public_url: layers.read(&PUBLIC_URL, values::base_url)?,
             cors: layers.require(&CORS_ORIGINS, Cors::parse)?,
             trusted_proxies: layers.require(&TRUSTED_PROXIES, TrustedProxies::parse)?,
             max_connections: layers.require(&MAX_CONNECTIONS, values::at_least_one)?,
@@ -351,6 +354,7 @@ mod tests {
             ("HEADWATER_QUARANTINE_SHARE", "101"),
             ("HEADWATER_PUSH_REMOVED_LIMIT", "-1"),
             ("HEADWATER_BASE_PATH", "no-slash"),
+            ("HEADWATER_PUBLIC_URL", "https://example.org/?token=a"),
             ("HEADWATER_CORS_ORIGINS", "not an origin"),
             ("HEADWATER_TRUSTED_PROXIES", "proxy.internal"),
             ("HEADWATER_MAX_CONNECTIONS", "0"),

@@ -40,8 +40,10 @@ pub use options::Offer;
 /// [`TooCostly`] if that exceeds the budget.
 pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<Value, TooCostly> {
     let mut schemas = components::schemas();
-    let shared = schemas.keys().cloned().chain(TAGS.map(|(tag, _)| tag.to_owned()));
+    let shared = schemas.keys().cloned().chain(writes::schema_names());
+    let shared = shared.chain(TAGS.map(|(tag, _)| tag.to_owned()));
     let sheets = sheet_fields::described(snapshot, shared);
+    schemas.extend(writes::schemas(&sheets));
     let mut paths = Map::new();
     for sheet in &sheets {
         if !budget.spend(sheet.weight()) {
@@ -63,7 +65,7 @@ pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<V
         add(attachments::PATH, item);
     }
     if offer.writes {
-        add("/api/_transact", json!({ "post": writes::transact(&sheets).into_value() }));
+        add("/api/_transact", json!({ "post": writes::transact().into_value() }));
     }
     status::add_paths(&mut paths);
     let paths = Value::Object(paths);
@@ -76,7 +78,6 @@ pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<V
     if offer.writes {
         all["securitySchemes"] = components::security();
     }
-    let server = if offer.base_path.is_empty() { "/" } else { &offer.base_path };
     Ok(json!({
         "openapi": "3.1.1",
         "info": {
@@ -85,7 +86,7 @@ pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<V
             "summary": "The records of a git branch",
             "description": INTRODUCTION,
         },
-        "servers": [{ "url": server }],
+        "servers": [{ "url": offer.server }],
         "tags": tags(&sheets, &paths),
         "components": components::used(all, &paths),
         "paths": paths,

@@ -272,10 +272,11 @@ fn app(
 ) -> App {
     let EngineConfig { branch, remote, .. } = config.engine;
     let remote = remote.map(|remote| remote.to_string());
-    let offer = Offer {
-        base_path: config.http.base_path.as_str().to_owned(),
-        writes: callers.grants_writes(),
-    };
+    let address = config.http.public_url.unwrap_or_else(|| match config.http.base_path.as_str() {
+        "" => "/".to_owned(),
+        base => base.to_owned(),
+    });
+    let offer = Offer { server: address, writes: callers.grants_writes() };
     let keys = AccessKeys {
         reload: config.reload_secrets,
         operator: config.operator_secrets,

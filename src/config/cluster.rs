@@ -80,7 +80,8 @@ impl ClusterSettings {
         if secrets.is_empty() {
             return Err(missing(&CLUSTER_SECRET));
         }
-        let url = layers.read(&CLUSTER_URL, peer_url)?.ok_or_else(|| missing(&CLUSTER_URL))?;
+        let url =
+            layers.read(&CLUSTER_URL, values::base_url)?.ok_or_else(|| missing(&CLUSTER_URL))?;
         Ok(Some(Self {
             bus,
             url,
@@ -111,15 +112,6 @@ fn lease(text: &str) -> Result<Duration, String> {
     let lease = values::seconds(text)?;
     let is_long_enough = lease >= Duration::from_secs(SHORTEST_LEASE);
     is_long_enough.then_some(lease).ok_or_else(|| format!("must be at least {SHORTEST_LEASE}"))
-}
-
-/// Reads the address of a replica: `http` or `https`, a host, and perhaps a base path.
-fn peer_url(text: &str) -> Result<String, String> {
-    let url = values::url(text)?;
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-        return Err("must be an address without a user and a query".to_owned());
-    }
-    Ok(text.trim_end_matches('/').to_owned())
 }
 
 impl BusAddress {

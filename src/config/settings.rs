@@ -61,6 +61,8 @@ settings! {
         "Serve `/api/_internal` and `/metrics` on this separate address only";
     BASE_PATH = "base-path" "PATH" Some(""), None, false,
         "A path prefix of every route, for a reverse proxy that does not strip it";
+    PUBLIC_URL = "public-url" "URL" None, None, false,
+        "The address at which clients reach the server, with the base path, such as `https://data.example.org`; the API document names it";
     CORS_ORIGINS = "cors-origins" "LIST" Some(""), None, false,
         "Origins, separated by commas, whose pages may read the public routes; `*` for all";
     TRUSTED_PROXIES = "trusted-proxies" "LIST" Some(""), None, false,

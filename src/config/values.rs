@@ -283,6 +283,16 @@ pub(super) fn url(text: &str) -> Result<reqwest::Url, String> {
     url.ok_or_else(|| "must be an http or https address".to_owned())
 }
 
+/// Reads the address of a server: `http` or `https`, a host, and perhaps a base path. A slash at the
+/// end is dropped.
+pub(super) fn base_url(text: &str) -> Result<String, String> {
+    let url = url(text)?;
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        return Err("must be an address without a user and a query".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

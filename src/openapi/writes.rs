@@ -63,53 +63,87 @@ fn written(sheet: &Described, description: &str) -> Answer {
 }
 
 /// `POST /api/_transact`
-pub(super) fn transact(sheets: &[Described]) -> Operation {
+pub(super) fn transact() -> Operation {
     let done = || Answer::json("All operations were done.", schema("Transacted")).headers(HEADERS);
     common("writes", "transact", "Does several operations as one commit, or none".to_owned())
-        .body(JSON, transaction(sheets))
+        .body(JSON, transaction())
         .answers(200, done())
         .answers(202, done())
 }
 
-fn transaction(sheets: &[Described]) -> Value {
-    let names: Vec<_> = sheets.iter().map(Described::sheet_name).collect();
-    let operation = |op: &str, key: bool, value: bool| {
+/// The schemas of the operations of a transaction. Each has a name, because generators of clients
+/// give several schemas without one the same name.
+const OPERATIONS: [TransactedOperation; 4] = [
+    TransactedOperation { schema: "PutOperation", op: "put", has_key: true, has_value: true },
+    TransactedOperation {
+        schema: "CreateOperation",
+        op: "create",
+        has_key: false,
+        has_value: true,
+    },
+    TransactedOperation { schema: "PatchOperation", op: "patch", has_key: true, has_value: true },
+    TransactedOperation {
+        schema: "DeleteOperation",
+        op: "delete",
+        has_key: true,
+        has_value: false,
+    },
+];
+
+struct TransactedOperation {
+    schema: &'static str,
+    op: &'static str,
+    has_key: bool,
+    has_value: bool,
+}
+
+impl TransactedOperation {
+    fn schema(&self, sheets: &[&str]) -> Value {
         let mut properties = Map::new();
         let mut required = vec!["op", "sheet"];
-        properties.insert("op".into(), json!({ "const": op }));
+        // Not every generator understands `const`.
+        properties.insert("op".into(), json!({ "type": "string", "enum": [self.op] }));
         // Private sheets may be written to, but are not named here.
-        properties.insert("sheet".into(), json!({ "type": "string", "examples": names }));
-        if key {
+        properties.insert("sheet".into(), json!({ "type": "string", "examples": sheets }));
+        if self.has_key {
             required.push("key");
             properties.insert("key".into(), schema("Key"));
             let as_header = "The same as the header `If-Match`.";
             let tag = json!({ "type": ["string", "null"], "description": as_header });
             properties.insert("ifMatch".into(), tag);
         }
-        if value {
+        if self.has_value {
             required.push("value");
-            properties
-                .insert("value".into(), json!({ "type": "object", "additionalProperties": true }));
+            let value = json!({ "type": "object", "additionalProperties": true });
+            properties.insert("value".into(), value);
         }
         json!({
             "type": "object", "required": required, "properties": properties,
             "additionalProperties": false,
         })
-    };
-    let operations = [
-        operation("put", true, true),
-        operation("create", false, true),
-        operation("patch", true, true),
-        operation("delete", true, false),
-    ];
+    }
+}
+
+/// Returns the names of the schemas of [`schemas`].
+pub(super) fn schema_names() -> impl Iterator<Item = String> {
+    OPERATIONS.iter().map(|operation| operation.schema.to_owned())
+}
+
+/// Returns the schemas of the operations of a transaction.
+pub(super) fn schemas(sheets: &[Described]) -> impl Iterator<Item = (String, Value)> {
+    let names: Vec<_> = sheets.iter().map(Described::sheet_name).collect();
+    schema_names().zip(OPERATIONS).map(move |(name, operation)| (name, operation.schema(&names)))
+}
+
+fn transaction() -> Value {
+    // Without a discriminator, from which generators would write a second `op`.
+    let operation = json!({ "oneOf": OPERATIONS.map(|operation| schema(operation.schema)) });
     json!({
         "type": "object",
         "required": ["operations"],
         "additionalProperties": false,
         "properties": {
-            "operations": {
-                "type": "array", "minItems": 1, "maxItems": 1000, "items": { "oneOf": operations },
-            },
+            "operations": { "type": "array", "minItems": 1, "maxItems": 1000, "items": operation },
             "summary": { "type": ["string", "null"], "maxLength": 1000 },
         },
     })

@@ -365,6 +365,14 @@ fn the_paths_of_the_document_are_below_the_base_path() {
 }
 
 #[test]
+fn the_document_names_the_public_address_for_clients_that_have_it_from_a_file() {
+    let public = ("HEADWATER_PUBLIC_URL", "https://data.example.org/registry/");
+    let server = TestServer::with(&people().url(), &[public]);
+    let servers = server.get("/openapi.json").json()["servers"].take();
+    assert_eq!(servers, json!([{ "url": "https://data.example.org/registry" }]));
+}
+
+#[test]
 fn what_needs_a_secret_is_not_described_and_the_internal_side_describes_nothing() {
     let upstream = people();
     let settings = [("HEADWATER_INTERNAL_LISTEN", "127.0.0.1:0")];
