@@ -71,6 +71,24 @@ pub struct Batch {
     pub limit: usize,
 }
 
+impl Batch {
+    /// Returns the batch of somebody who may see and change everything, such as the program that
+    /// embeds the engine. It has no named requester, no trailers and no key for repeats.
+    pub fn new(author: Identity, message: String, operations: Vec<Operation>) -> Self {
+        Self {
+            operations,
+            actor: String::new(),
+            author,
+            scope: Scope::Every,
+            view: View::EVERYTHING,
+            message,
+            trailers: Vec::new(),
+            repeat: None,
+            limit: MOST_WRITTEN,
+        }
+    }
+}
+
 /// Identifies a repeated request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Repeat {

@@ -7,8 +7,7 @@ use headwater_engine::engine::{Engine, EngineConfig, EngineStatus, Ledger, Mark}
 use headwater_engine::id::{CommitId, SheetName};
 use headwater_engine::mirror::{Identity, Mirror, Objects};
 use headwater_engine::snapshot::Snapshot;
-use headwater_engine::view::View;
-use headwater_engine::write::{Action, Batch, Committed, Condition, Operation, Scope, WriteError};
+use headwater_engine::write::{Action, Batch, Committed, Condition, Operation, WriteError};
 use serde_json::{Map, Value};
 
 use super::messages::count;
@@ -72,13 +71,9 @@ impl Writer {
         otherwise: &str,
     ) -> Result<Committed, WriteError> {
         let message = self.message.clone().unwrap_or_else(|| otherwise.to_owned());
-        let (author, trailers) = (self.author.clone(), Vec::new());
-        let (scope, view) = (Scope::Every, View::EVERYTHING);
         // The user who runs the command may use all memory of the machine.
-        let (repeat, limit) = (None, usize::MAX);
-        let actor = String::new();
-        let batch =
-            Batch { operations, actor, author, scope, view, message, trailers, repeat, limit };
+        let limit = usize::MAX;
+        let batch = Batch { limit, ..Batch::new(self.author.clone(), message, operations) };
         let done = self.engine.commit(batch)?;
         // Each command adds a pack, and perhaps nobody else ever merges them.
         self.engine.settle();

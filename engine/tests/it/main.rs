@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
+mod embedding;
 mod failing_syscalls;
 mod commits;
 mod divergence;
