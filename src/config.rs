@@ -106,6 +106,8 @@ pub struct Http {
     pub base_path: BasePath,
     /// The address at which clients reach the server, base path included, without a slash at its end.
     pub public_url: Option<String>,
+    /// The address of a line of a file at the forge, with `{commit}`, `{path}` and `{line}`.
+    pub source_url: Option<String>,
     /// The origins whose pages may read the public routes.
     pub cors: Cors,
     /// The proxies that are trusted to report where a request comes from.
@@ -222,6 +224,7 @@ impl Http {
             internal_listen: layers.read(&INTERNAL_LISTEN, values::address)?,
             base_path: layers.require(&BASE_PATH, BasePath::parse)?,
             public_url: layers.read(&PUBLIC_URL, values::base_url)?,
+            source_url: layers.read(&SOURCE_URL, values::source_url)?,
             cors: layers.require(&CORS_ORIGINS, Cors::parse)?,
             trusted_proxies: layers.require(&TRUSTED_PROXIES, TrustedProxies::parse)?,
             max_connections: layers.require(&MAX_CONNECTIONS, values::at_least_one)?,
@@ -355,6 +358,8 @@ mod tests {
             ("HEADWATER_PUSH_REMOVED_LIMIT", "-1"),
             ("HEADWATER_BASE_PATH", "no-slash"),
             ("HEADWATER_PUBLIC_URL", "https://example.org/?token=a"),
+            ("HEADWATER_SOURCE_URL", "https://example.org/{commit}"),
+            ("HEADWATER_SOURCE_URL", "javascript:{path}"),
             ("HEADWATER_CORS_ORIGINS", "not an origin"),
             ("HEADWATER_TRUSTED_PROXIES", "proxy.internal"),
             ("HEADWATER_MAX_CONNECTIONS", "0"),

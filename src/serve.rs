@@ -308,6 +308,7 @@ fn app(
         document: Document::new(offer),
         base_path: config.http.base_path,
         cors: config.http.cors,
+        source_url: config.http.source_url,
         configured: Configured { branch, remote },
     })
 }

@@ -29,6 +29,6 @@ pub use problem::{ProblemView, ProblemsView};
 pub use public_reload::{PublicReload, PublicReloads};
 pub use reload::{Accepted, ReloadView, ReloadsView, StoredReload, excess_view, failure_code};
 pub use search::{Filtered, hits};
-pub use status::{SheetsView, StatusView, lag_seconds};
+pub use status::{Setup, SheetsView, StatusView, lag_seconds};
 pub use table::{counted_rows, group_rows};
 pub use timestamp::{time, time_of};

@@ -63,6 +63,8 @@ settings! {
         "A path prefix of every route, for a reverse proxy that does not strip it";
     PUBLIC_URL = "public-url" "URL" None, None, false,
         "The address at which clients reach the server, with the base path, such as `https://data.example.org`; the API document names it";
+    SOURCE_URL = "source-url" "URL" None, None, false,
+        "The address of a line of a file at the forge, with `{commit}`, `{path}` and `{line}`, such as `https://github.com/owner/data/blob/{commit}/{path}#L{line}`; the explorer links problems to it";
     CORS_ORIGINS = "cors-origins" "LIST" Some(""), None, false,
         "Origins, separated by commas, whose pages may read the public routes; `*` for all";
     TRUSTED_PROXIES = "trusted-proxies" "LIST" Some(""), None, false,

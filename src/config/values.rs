@@ -293,6 +293,14 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// Reads the address of a line of a file at a forge.
+pub(super) fn source_url(text: &str) -> Result<String, String> {
+    let has_path = text.contains("{path}");
+    url(text).ok().filter(|_| has_path).map(|_| text.to_owned()).ok_or_else(|| {
+        "must be an http or https address with `{path}`, and perhaps `{commit}` and `{line}`".into()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

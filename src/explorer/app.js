@@ -7,6 +7,8 @@ import { announce, count, h, put, whenChanged } from "./dom.js";
 import { number, plural } from "./format.js";
 import { live } from "./live.js";
 import { link, parse, replace, toSheet } from "./route.js";
+import { openPalette } from "./palette.js";
+import * as commits from "./commits.js";
 import * as compare from "./compare.js";
 import * as overview from "./overview.js";
 import * as problems from "./problems.js";
@@ -15,7 +17,7 @@ import * as reloads from "./reloads.js";
 import * as search from "./search.js";
 import * as sheet from "./sheet.js";
 
-const PAGES = { overview, reloads, problems, sheet, record, search, compare };
+const PAGES = { overview, commits, reloads, problems, sheet, record, search, compare };
 
 /** How long typing must pause before the search starts. */
 const PAUSE = 200;
@@ -113,6 +115,17 @@ function searchAsTyped() {
   });
 }
 
+/** Ctrl+K opens the box that goes anywhere, and a slash goes to the search, except where one types. */
+function shortcuts() {
+  document.getElementById("go-to").addEventListener("click", openPalette);
+  document.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) openPalette();
+    else if (event.key === "/" && !event.target.closest("input, textarea, select, dialog, [contenteditable]")) document.getElementById("find-text").focus();
+    else return;
+    event.preventDefault();
+  });
+}
+
 /** Closes open menus on the Escape key, and on a click elsewhere. */
 function closeMenus() {
   const open = (inside) => [...document.querySelectorAll("details.menu[open]")].filter((menu) => menu.contains(inside));
@@ -140,5 +153,6 @@ live.on("changes", undefined, ({ items }) => announce(items ? `A change went liv
 setInterval(count, 5_000);
 searchAsTyped();
 closeMenus();
+shortcuts();
 await live.begin();
 await go();

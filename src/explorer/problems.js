@@ -50,10 +50,19 @@ function table(problems) {
 
 function row({ sheet, path, line, column, pointer, rule, message }) {
   const place = [line, column].filter((part) => part !== undefined).join(":");
+  const file = h("code", {}, path, place && h("span", { class: "place" }, `:${place}`));
+  const source = sourceOf(path, line);
   return h("tr", {},
     h("th", { scope: "row" },
-      h("code", {}, path, place && h("span", { class: "place" }, `:${place}`)),
+      source ? h("a", { href: source, rel: "noreferrer", title: "Show the file at the forge" }, file) : file,
       sheet && h("div", {}, h("a", { href: toSheet(sheet), class: "soft" }, sheet))),
     h("td", {}, h("span", { class: "chip" }, rule)),
     h("td", {}, message, pointer && h("div", { class: "soft" }, "at ", h("code", {}, pointer))));
+}
+
+/** Returns the address of a line of a file at the forge, if the server knows how such addresses are made. */
+function sourceOf(path, line) {
+  const { sourceUrl, commit } = live.status ?? {};
+  const segments = path.split("/").map(encodeURIComponent).join("/");
+  return sourceUrl?.replaceAll("{commit}", commit).replaceAll("{line}", String(line ?? 1)).replaceAll("{path}", () => segments);
 }

@@ -78,6 +78,8 @@ pub struct AppState {
     pub document: Document,
     /// The prefix of every route.
     pub base_path: BasePath,
+    /// The address of a line of a file at the forge, with `{commit}`, `{path}` and `{line}`.
+    pub source_url: Option<String>,
     /// The origins whose pages may read.
     pub cors: Cors,
     /// The branch and the remote as configured, for webhooks that arrive before the first load.

@@ -16,7 +16,7 @@ use super::source::Source;
 use crate::cluster::lead::Standing;
 use crate::cluster::member::RegisterState;
 use crate::metrics::Audience;
-use crate::wire::{ApiError, ClusterStatus, Code, SheetsView, StatusView, lag_seconds};
+use crate::wire::{ApiError, ClusterStatus, Code, Setup, SheetsView, StatusView, lag_seconds};
 
 /// Routes with a single answer have no parameters.
 const ALONE: KnownParameters = KnownParameters { of: "this route", once: &[], often: &[] };
@@ -30,9 +30,9 @@ pub(super) async fn status(
 ) -> Result<Json<StatusView>, ApiError> {
     ALONE.read(query.as_deref())?;
     let status = app.live.engine().ok_or_else(not_ready)?.status();
-    let demo = app.demo.is_some();
+    let setup = Setup { source_url: app.source_url.clone(), demo: app.demo.is_some() };
     let cluster = app.cluster.as_ref().map(|cluster| ClusterStatus::of(&cluster.view()));
-    let view = move |_: &Budget| Ok(Json(StatusView::of(&snapshot, &status, cluster, demo)));
+    let view = move |_: &Budget| Ok(Json(StatusView::of(&snapshot, &status, cluster, setup)));
     app.answers.make(source, view).await
 }
 

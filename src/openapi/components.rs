@@ -431,6 +431,10 @@ fn status() -> Value {
                 },
             },
             "last": schema("Reload"),
+            "sourceUrl": {
+                "description": "The address of a line of a file at the forge, with `{commit}`, `{path}` and `{line}`, if `--source-url` has it.",
+                "type": "string",
+            },
             "demo": {
                 "type": "boolean",
                 "description": "True in the demonstration, in which everybody may push; otherwise absent.",

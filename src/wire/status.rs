@@ -48,9 +48,21 @@ pub struct StatusView {
     /// The cluster that this server is a replica of.
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<ClusterStatus>,
+    /// How this server was set up.
+    #[serde(flatten)]
+    setup: Setup,
+}
+
+/// What the settings of a server say that its pages need to know.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Setup {
+    /// The address of a line of a file at the forge, with `{commit}`, `{path}` and `{line}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_url: Option<String>,
     /// Whether this is the demonstration, in which everybody may push a change.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    demo: bool,
+    pub demo: bool,
 }
 
 /// The pinned commit.
@@ -107,7 +119,7 @@ impl StatusView {
         snapshot: &Snapshot,
         status: &EngineStatus,
         cluster: Option<ClusterStatus>,
-        demo: bool,
+        setup: Setup,
     ) -> Self {
         let sheets: BTreeMap<_, _> =
             public(snapshot).map(|sheet| (sheet.spec().name.to_string(), sheet.shown())).collect();
@@ -152,7 +164,7 @@ impl StatusView {
             },
             last: status.last.as_ref().map(|report| PublicReload::of(report, snapshot)),
             cluster,
-            demo,
+            setup,
         }
     }
 }

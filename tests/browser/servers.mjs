@@ -69,7 +69,8 @@ export async function odd(program) {
   git("init", "--quiet", "--initial-branch", "main");
   git("add", ".");
   git("commit", "--quiet", "--message", "Odd records");
-  const server = await started(program, ["serve", "--repo", folder, "--listen", "127.0.0.1:0", "--base-path", "/data", "--log", "warn"]);
+  const server = await started(program, ["serve", "--repo", folder, "--listen", "127.0.0.1:0", "--base-path", "/data",
+    "--source-url", "https://forge.example/blob/{commit}/{path}#L{line}", "--log", "warn"]);
   const stop = async () => {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
