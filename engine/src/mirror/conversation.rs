@@ -17,6 +17,7 @@ use super::history::commit_id;
 use super::refusal::{Refusal, shortened};
 use super::remote::Target;
 use super::system::is_of_our_side;
+use super::transport::ahead::MOST_AHEAD;
 use super::transport::http::{self, FaultSlot, HttpClient, HttpFault};
 use super::transport::process;
 use super::transport::{Budget, Line, Overrun, Phase, watched};
@@ -121,13 +122,23 @@ impl Conversation<'_> {
     pub(super) fn hold<T>(
         remote: &Remote,
         budget: &Arc<Budget>,
+        work: impl FnMut(&mut Conversation<'_>) -> Result<T, FetchError>,
+    ) -> Result<T, FetchError> {
+        Self::hold_saying(remote, budget, Vec::new(), work)
+    }
+
+    /// Does the same, and sends `said` at once, which `work` is going to say. Only over a pipe.
+    pub(super) fn hold_saying<T>(
+        remote: &Remote,
+        budget: &Arc<Budget>,
+        said: Vec<u8>,
         mut work: impl FnMut(&mut Conversation<'_>) -> Result<T, FetchError>,
     ) -> Result<T, FetchError> {
-        match Self::hold_once(remote, budget, &mut work) {
+        match Self::hold_once(remote, budget, said, &mut work) {
             Err(FetchError::Unreachable { .. } | FetchError::Auth { .. })
                 if remote.greeting.forget() =>
             {
-                Self::hold_once(remote, budget, &mut work)
+                Self::hold_once(remote, budget, Vec::new(), &mut work)
             }
             result => result,
         }
@@ -137,9 +148,11 @@ impl Conversation<'_> {
     pub(super) fn hold_once<T>(
         remote: &Remote,
         budget: &Arc<Budget>,
+        said: Vec<u8>,
         work: &mut impl FnMut(&mut Conversation<'_>) -> Result<T, FetchError>,
     ) -> Result<T, FetchError> {
-        let (end, line) = FarEnd::connect(remote, budget)?;
+        budget.enter(Phase::Greeting);
+        let (end, line) = FarEnd::connect(remote, budget, said)?;
         let result = watched(
             budget,
             || end.cut(),
@@ -154,6 +167,21 @@ impl Conversation<'_> {
             },
         );
         end.explain(remote, budget, result)
+    }
+
+    /// Returns what `work` says to a remote that greets as it did last, as far as it says it whatever
+    /// it is answered. Returns `None` if there was no such greeting, or if that is too much to be sent
+    /// ahead.
+    pub(super) fn said(
+        remote: &Remote,
+        work: impl FnOnce(&mut Conversation<'_>) -> Result<(), FetchError>,
+    ) -> Option<Vec<u8>> {
+        let (said, line) = process::to_nobody(remote.last_greeting.recall()?);
+        let budget = Budget::new(&FetchLimits::default());
+        let mut talk = Conversation::greet(remote, &budget, line).ok()?;
+        // It fails where it needs an answer.
+        let _ = work(&mut talk);
+        Some(said.take()).filter(|said| said.len() <= MOST_AHEAD)
     }
 
     fn greet<'a>(
@@ -185,6 +213,10 @@ impl Conversation<'_> {
                 rule: "object_format",
                 source: format!("its objects are named by {format}").into(),
             });
+        }
+        if remote.is_piped() {
+            let is_new = handshake.server_protocol_version == Protocol::V2;
+            remote.last_greeting.keep(is_new.then_some(&handshake.capabilities));
         }
         Ok(Conversation { remote, budget, line, handshake })
     }
@@ -309,7 +341,11 @@ enum FarEnd {
 }
 
 impl FarEnd {
-    fn connect(remote: &Remote, budget: &Arc<Budget>) -> Result<(Self, Line), FetchError> {
+    fn connect(
+        remote: &Remote,
+        budget: &Arc<Budget>,
+        said: Vec<u8>,
+    ) -> Result<(Self, Line), FetchError> {
         let unreachable = |error: io::Error| broken(remote, error);
         match &remote.target {
             Target::Http { url, .. } => {
@@ -325,8 +361,8 @@ impl FarEnd {
                 Ok((Self::Http(fault), line))
             }
             Target::Ssh(address) => {
-                let (group, line) =
-                    process::connect_ssh(address, &remote.options, budget).map_err(unreachable)?;
+                let (group, line) = process::connect_ssh(address, &remote.options, budget, said)
+                    .map_err(unreachable)?;
                 Ok((Self::Process(group), line))
             }
             Target::Folder(folder) => {
@@ -336,7 +372,7 @@ impl FarEnd {
                     source: Untrusted::Foreign(foreign),
                 })?;
                 let (group, line) =
-                    process::connect_local(&git_dir, budget).map_err(unreachable)?;
+                    process::connect_local(&git_dir, budget, said).map_err(unreachable)?;
                 Ok((Self::Process(group), line))
             }
         }

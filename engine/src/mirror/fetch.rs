@@ -13,6 +13,7 @@ mod tags;
 
 use std::io;
 use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ use super::open::is_branch_name;
 use super::pack::{self, PackError, PackLimits, WrittenPack};
 use super::quarantine::Quarantine;
 use super::system::is_of_our_side;
-use super::transport::Budget;
+use super::transport::{Budget, Phase};
 use super::{Expected, FetchLimits, Mirror, Objects, Remote, check};
 use crate::causes::chain;
 use crate::fault;
@@ -171,6 +172,24 @@ enum Asked {
     Branch,
 }
 
+/// Requests that are sent before the greeting is read.
+struct SentAhead {
+    /// The commit whose pack is requested.
+    commit: CommitId,
+    /// The commits that are reported as present.
+    haves: Vec<CommitId>,
+    /// The bytes of the requests.
+    said: Vec<u8>,
+}
+
+/// What the remote lists.
+struct Listed {
+    /// The commit of the branch.
+    tip: Option<CommitId>,
+    /// The tags, if they were asked for.
+    tags: Option<Vec<(String, CommitId)>>,
+}
+
 #[derive(Clone)]
 struct Attempt<'a> {
     mirror: &'a Mirror,
@@ -188,24 +207,25 @@ impl Attempt<'_> {
     /// Fetches, and lets `early` ask for the expected commit.
     fn run(&self, early: &Self) -> Result<Fetched, FetchError> {
         let known = self.mirror.objects()?;
-        let head_ref = format!("refs/heads/{}", self.branch);
         let our_ref = format!("refs/remotes/origin/{}", self.branch);
         let old = known.reference(&our_ref)?;
         fault::point("fetch.connect").map_err(FetchError::ours)?;
         let begun = Instant::now();
         let mut asked = None;
         let expected = self.to_expect(&known);
+        let (piped, expected) = match self.remote.is_piped() {
+            true => (expected, None),
+            false => (None, expected),
+        };
+        let ahead = piped.and_then(|commit| self.to_send_ahead(&known, commit));
+        let said = ahead.as_ref().map_or_else(Vec::new, |ahead| ahead.said.clone());
+        let (mut is_greeted, mut is_astray) = (false, false);
         let received = std::thread::scope(|scope| {
             let ask = |commit| (commit, scope.spawn(move || early.receive_early(commit)));
             let mut early = expected.map(ask);
-            let received = Conversation::hold(self.remote, &self.budget, |talk| {
-                let (tip, tags) = match self.asked {
-                    Asked::BranchAndTags => {
-                        let refs = talk.list(&[&head_ref, TAGS])?;
-                        (refs.commit(&head_ref), Some(refs.tags))
-                    }
-                    Asked::Branch => (talk.find(&head_ref)?, None),
-                };
+            let received = Conversation::hold_saying(self.remote, &self.budget, said, |talk| {
+                is_greeted = true;
+                let Listed { tip, tags } = self.list(talk)?;
                 fault::point("fetch.listed").map_err(FetchError::ours)?;
                 let Some(tip) = tip else {
                     let others = talk.list(&["refs/heads/"])?;
@@ -228,7 +248,19 @@ impl Attempt<'_> {
                         return Ok(Received { head, pack: Some(pack), tags });
                     }
                 }
-                let pack = Some(self.receive_quarantined(talk, &known, tip)?);
+                let haves = match &ahead {
+                    Some(SentAhead { commit, haves, .. }) if *commit == tip => haves.clone(),
+                    // Another pack is on its way, and nothing else can be asked for on this line.
+                    Some(_) => {
+                        is_astray = true;
+                        return Err(FetchError::ours(io::Error::other(
+                            "another pack is on its way",
+                        )));
+                    }
+                    None => self.haves(&known),
+                };
+                let round = OneRound { tip, haves };
+                let pack = Some(self.receive_quarantined(talk, &known, round)?);
                 Ok(Received { head, pack, tags })
             });
             if let Some((commit, early)) = early {
@@ -236,8 +268,19 @@ impl Attempt<'_> {
                 tracing::debug!(%commit, ?outcome, "the branch is not where it was said to be");
             }
             received
-        })
-        .inspect_err(|error| {
+        });
+        if let (Some(ahead), Err(error)) = (&ahead, &received) {
+            let refused = matches!(error, FetchError::Unreachable { .. } | FetchError::Auth { .. });
+            if is_astray || refused && is_greeted && self.budget.phase() != Phase::Pack {
+                tracing::debug!(commit = %ahead.commit, error = chain(error), "asking as usual");
+                if !is_astray && asked == Some(ahead.commit) {
+                    // It has the commit, because its references name it.
+                    self.remote.refused_unnamed_commit();
+                }
+                return Self { expected: None, ..self.clone() }.run(early);
+            }
+        }
+        let received = received.inspect_err(|error| {
             if let Some(asked) = asked.filter(|_| error.is_too_much_work()) {
                 self.mirror.shared.given_up.note(asked, &self.limits);
             }
@@ -288,20 +331,48 @@ impl Attempt<'_> {
         Ok(Fetched { head: received.head, changed: old != new, bytes, objects })
     }
 
+    fn head_ref(&self) -> String {
+        format!("refs/heads/{}", self.branch)
+    }
+
+    /// Asks for the references.
+    fn list(&self, talk: &mut Conversation<'_>) -> Result<Listed, FetchError> {
+        let head_ref = self.head_ref();
+        Ok(match self.asked {
+            Asked::BranchAndTags => {
+                let refs = talk.list(&[&head_ref, TAGS])?;
+                Listed { tip: refs.commit(&head_ref), tags: Some(refs.tags) }
+            }
+            Asked::Branch => Listed { tip: talk.find(&head_ref)?, tags: None },
+        })
+    }
+
+    /// Returns the commits that are reported as present.
+    fn haves(&self, known: &Objects) -> Vec<CommitId> {
+        match self.known {
+            Known::Everything => haves(known),
+            Known::Nothing => Vec::new(),
+        }
+    }
+
+    fn shallow_file(&self) -> PathBuf {
+        self.mirror.git_dir().join("shallow")
+    }
+
     fn is_given_up(&self, commit: CommitId) -> bool {
         self.mirror.shared.given_up.contains(commit, &self.limits)
     }
 
-    /// Asks for the pack of `tip`, and writes it into a new quarantine.
+    /// Asks for a pack, and writes it into a new quarantine.
     fn receive_quarantined(
         &self,
         talk: &mut Conversation<'_>,
         known: &Objects,
-        tip: CommitId,
+        round: OneRound,
     ) -> Result<ReceivedPack, FetchError> {
         let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
         fault::point("fetch.quarantine").map_err(FetchError::ours)?;
-        let written = self.receive(talk, known, &quarantine, tip)?;
+        let written = self.receive(talk, known, &quarantine, round)?;
         Ok(ReceivedPack { quarantine, written, early_bytes: 0 })
     }
 
@@ -311,32 +382,24 @@ impl Attempt<'_> {
         talk: &mut Conversation<'_>,
         known: &Objects,
         quarantine: &Quarantine,
-        tip: CommitId,
+        mut round: OneRound,
     ) -> Result<WrittenPack, FetchError> {
-        let haves = match self.known {
-            Known::Everything => haves(known),
-            Known::Nothing => Vec::new(),
-        };
         let limits =
             PackLimits { object: self.mirror.options().object_limit, held: self.budget.max_held() };
         fault::point("fetch.receive").map_err(FetchError::ours)?;
         let mut written = None;
         let mut refused = None;
         let bases = known.repo.objects.clone();
-        let result = talk.fetch(
-            &mut OneRound { tip, haves },
-            self.mirror.git_dir().join("shallow"),
-            |pack, progress, interrupt| {
-                match pack::receive(pack, &quarantine.packs(), bases, limits, progress, interrupt) {
-                    Ok(pack) => written = Some(pack),
-                    Err(error) => {
-                        refused = Some(error);
-                        return Err(gix::Error::from_error(io::Error::other("refused")));
-                    }
+        let result = talk.fetch(&mut round, self.shallow_file(), |pack, progress, interrupt| {
+            match pack::receive(pack, &quarantine.packs(), bases, limits, progress, interrupt) {
+                Ok(pack) => written = Some(pack),
+                Err(error) => {
+                    refused = Some(error);
+                    return Err(gix::Error::from_error(io::Error::other("refused")));
                 }
-                Ok(true)
-            },
-        );
+            }
+            Ok(true)
+        });
         if let Some(error) = refused {
             return Err(self.pack_error(error));
         }

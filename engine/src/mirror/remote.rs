@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::Foreign;
 use super::address::{Account, RemoteOptions, SshAddress};
 use super::ownership::LocalRepository;
+use super::transport::ahead::LastGreeting;
 use super::transport::greeting::KnownGreeting;
 use super::transport::http::HttpClient;
 
@@ -27,6 +28,8 @@ pub struct Remote {
     pub(super) client: Mutex<Option<HttpClient>>,
     /// The capabilities of the server, as of the last greeting.
     pub(super) greeting: Arc<KnownGreeting>,
+    /// The same of a server at the other end of a pipe.
+    pub(super) last_greeting: LastGreeting,
     /// When the server last refused to send an existing commit that was requested by its id alone.
     refused_unnamed: Mutex<Option<Instant>>,
 }
@@ -92,6 +95,7 @@ impl Remote {
             options,
             client: Mutex::new(None),
             greeting: Arc::default(),
+            last_greeting: LastGreeting::default(),
             refused_unnamed: Mutex::default(),
         }
     }
@@ -124,13 +128,21 @@ impl Remote {
         Ok(repository.map(|repository| repository.git_dir))
     }
 
-    /// Returns whether a commit may be requested by its id at once: over http, if the greeting is
-    /// known and the server did not refuse that within the last hour.
+    /// Returns whether a commit may be requested by its id at once: if the greeting is known and the
+    /// server did not refuse that within the last hour.
     pub(super) fn sends_unnamed_commits(&self) -> bool {
         let refused = *self.refused_unnamed.lock().unwrap_or_else(PoisonError::into_inner);
-        matches!(self.target, Target::Http { .. })
-            && self.greeting.is_known()
-            && refused.is_none_or(|since| since.elapsed() >= REFUSES)
+        let is_known = match self.is_piped() {
+            true => self.last_greeting.is_known(),
+            false => self.greeting.is_known(),
+        };
+        is_known && refused.is_none_or(|since| since.elapsed() >= REFUSES)
+    }
+
+    /// Returns whether the remote is at the other end of a pipe, which takes several requests on one
+    /// connection.
+    pub(super) fn is_piped(&self) -> bool {
+        !matches!(self.target, Target::Http { .. })
     }
 
     /// Records that the server refused such a commit.

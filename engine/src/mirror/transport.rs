@@ -4,6 +4,7 @@
 //! byte a second, would block it forever. Every read goes through [`Metered`], and a watchdog ends
 //! blocked ones.
 
+pub(super) mod ahead;
 pub(super) mod greeting;
 pub(super) mod http;
 pub(super) mod process;

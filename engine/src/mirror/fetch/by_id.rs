@@ -5,7 +5,9 @@
 
 use std::time::Instant;
 
-use super::{Asked, Attempt, FetchError, Fetched, Known, Received, RemoteHead, TAGS, Tracked};
+use super::{
+    Asked, Attempt, FetchError, Fetched, Known, OneRound, Received, RemoteHead, TAGS, Tracked,
+};
 use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::conversation::Conversation;
@@ -49,7 +51,8 @@ impl Attempt<'_> {
                     Asked::Branch => None,
                 };
                 fault::point("fetch.listed").map_err(FetchError::ours)?;
-                let pack = Some(self.receive_quarantined(talk, &known, commit)?);
+                let round = OneRound { tip: commit, haves: self.haves(&known) };
+                let pack = Some(self.receive_quarantined(talk, &known, round)?);
                 Ok(Received { head, pack, tags })
             })?,
         };

@@ -2,10 +2,11 @@
 //! references.
 //!
 //! The caller of the webhook usually reports which commit was pushed. Asking for its pack and for
-//! the references at once, each on its own connection, saves a round trip. The caller's report
-//! decides nothing: the references do, and a pack of any other commit is thrown away.
+//! the references at once saves a round trip: over http each on its own connection, and over a pipe
+//! one behind the other, before the greeting is read. The caller's report decides nothing: the
+//! references do, and a pack of any other commit is thrown away.
 
-use super::{Attempt, FetchError, Known, ReceivedPack};
+use super::{Attempt, FetchError, Known, OneRound, ReceivedPack, SentAhead};
 use crate::id::CommitId;
 use crate::mirror::Objects;
 use crate::mirror::conversation::Conversation;
@@ -23,12 +24,25 @@ impl Attempt<'_> {
         })
     }
 
+    /// Returns the requests for the references and for the pack of `commit`, as they are going to be
+    /// made over a pipe.
+    pub(super) fn to_send_ahead(&self, known: &Objects, commit: CommitId) -> Option<SentAhead> {
+        let haves = self.haves(known);
+        let mut round = OneRound { tip: commit, haves: haves.clone() };
+        let said = Conversation::said(self.remote, |talk| {
+            self.list(talk)?;
+            talk.fetch(&mut round, self.shallow_file(), |_, _, _| Ok(true))
+        })?;
+        Some(SentAhead { commit, haves, said })
+    }
+
     /// Asks for the pack of `commit`, under its own budget.
     pub(super) fn receive_early(&self, commit: CommitId) -> Result<ReceivedPack, FetchError> {
         let known = self.mirror.objects()?;
-        Conversation::hold_once(self.remote, &self.budget, &mut |talk| {
+        Conversation::hold_once(self.remote, &self.budget, Vec::new(), &mut |talk| {
             let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
-            let written = self.receive(talk, &known, &quarantine, commit)?;
+            let round = OneRound { tip: commit, haves: self.haves(&known) };
+            let written = self.receive(talk, &known, &quarantine, round)?;
             Ok(ReceivedPack { quarantine, written, early_bytes: self.budget.received() })
         })
     }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use super::*;
 use crate::mirror::testing::{TestRepository, files_below, give_away, hermetic_git};
 use crate::mirror::{Cause, MirrorOptions, RefError, RemoteOptions, SafeDirectories};
@@ -831,4 +833,52 @@ fn what_our_own_system_refuses_is_not_blamed_on_the_remote() {
     assert!(is_of_our_side(&io::Error::other(emfile)));
     assert!(!is_of_our_side(&econnreset) && !is_of_our_side(&enoent));
     assert!(!is_of_our_side(&io::Error::other("a bad pack")));
+}
+
+/// A remote behind a program in the place of ssh. The program notes each connection, and, where a file
+/// `ahead` is beside it, starts git only when the request for a pack has come.
+fn behind_a_slow_line(repository: &TestRepository, folder: &TempDir) -> Remote {
+    let program = folder.path().join("ssh");
+    let script = format!(
+        "cd '{folder}'\necho x >>connections\n\
+         if [ -e ahead ]; then sed -u '/done$/q' >said; {{ cat said; cat; }} | \
+         git-upload-pack '{repository}'; else exec git-upload-pack '{repository}'; fi\n",
+        folder = folder.path().display(),
+        repository = repository.path().display(),
+    );
+    write_script(&program, &script);
+    let options = RemoteOptions { ssh_program: Some(program), ..RemoteOptions::default() };
+    Remote::new("ssh://example.org/a.git", options).unwrap()
+}
+
+#[test]
+fn over_a_pipe_the_pack_of_the_expected_commit_is_requested_before_the_greeting_comes() {
+    let (repository, folder) = (TestRepository::bare(), TempDir::new().unwrap());
+    let first = repository.commit_files("main", &[("a", "1")]);
+    let remote = behind_a_slow_line(&repository, &folder);
+    let mirror = TestMirror::new();
+    let fetch = |expected| {
+        let stall = Duration::from_secs(20);
+        let limits = FetchLimits { stall, ..FetchLimits::default() };
+        mirror.mirror.fetch_expecting(&remote, "main", &limits, expected).unwrap().head
+    };
+    let connections = || {
+        let text = std::fs::read_to_string(folder.path().join("connections")).unwrap();
+        text.lines().count()
+    };
+    assert_eq!(fetch(Some(first)), RemoteHead::At(first), "nobody has greeted yet");
+    let second = repository.commit_files("main", &[("a", "2")]);
+    std::fs::write(folder.path().join("ahead"), "").unwrap();
+    assert_eq!((fetch(Some(second)), connections()), (RemoteHead::At(second), 2));
+    // What does not come true costs another connection, or nothing if nothing is new.
+    std::fs::remove_file(folder.path().join("ahead")).unwrap();
+    let unknown = CommitId::from_bytes([7; 20]);
+    assert_eq!((fetch(Some(unknown)), connections()), (RemoteHead::At(second), 3));
+    let third = repository.commit_files("main", &[("a", "3")]);
+    let fourth = repository.commit_files("main", &[("a", "4")]);
+    assert_eq!((fetch(Some(third)), connections()), (RemoteHead::At(fourth), 5));
+    let fifth = repository.commit_files("main", &[("a", "5")]);
+    assert_eq!((fetch(Some(unknown)), connections()), (RemoteHead::At(fifth), 7));
+    let sixth = repository.commit_files("main", &[("a", "6")]);
+    assert_eq!((fetch(Some(sixth)), connections()), (RemoteHead::At(sixth), 8));
 }

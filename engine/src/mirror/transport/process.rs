@@ -11,41 +11,56 @@ use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::git::ConnectMode;
 use gix::protocol::transport::client::git::blocking_io::Connection;
 
+use super::ahead::{Ahead, Said};
 use super::{Budget, Line, Metered};
 use crate::mirror::address::{RemoteOptions, SshAddress};
 use crate::mirror::child::ChildGroup;
 use crate::mirror::git;
 
-/// Starts ssh, which connects to the remote.
+/// Starts ssh, which connects to the remote. `said` is sent at once.
 pub(in crate::mirror) fn connect_ssh(
     address: &SshAddress,
     options: &RemoteOptions,
     budget: &Arc<Budget>,
+    said: Vec<u8>,
 ) -> io::Result<(ChildGroup, Line)> {
-    connect(ssh(address, options), address.path.clone(), budget)
+    connect(ssh(address, options), address.path.clone(), budget, said)
 }
 
-/// Starts git, which serves a repository on this machine. Its owner has been checked.
+/// Starts git, which serves a repository on this machine. Its owner has been checked. `said` is sent
+/// at once.
 pub(in crate::mirror) fn connect_local(
     git_dir: &Path,
     budget: &Arc<Budget>,
+    said: Vec<u8>,
 ) -> io::Result<(ChildGroup, Line)> {
-    connect(git::upload_pack(git_dir), git_dir.display().to_string(), budget)
+    connect(git::upload_pack(git_dir), git_dir.display().to_string(), budget, said)
 }
 
-fn connect(command: Command, path: String, budget: &Arc<Budget>) -> io::Result<(ChildGroup, Line)> {
+fn connect(
+    command: Command,
+    path: String,
+    budget: &Arc<Budget>,
+    said: Vec<u8>,
+) -> io::Result<(ChildGroup, Line)> {
     let (group, pipes) = ChildGroup::spawn(command)?;
     let reader = Metered::new(pipes.stdout, Arc::clone(budget));
-    let line = Connection::new(
-        io::BufReader::with_capacity(64 << 10, reader),
-        pipes.stdin,
-        Protocol::V2,
-        path,
-        None::<(&str, Option<u16>)>,
-        ConnectMode::Process,
-        false,
-    );
-    Ok((group, Box::new(line)))
+    let reader = io::BufReader::with_capacity(64 << 10, reader);
+    Ok((group, line(reader, Ahead::send(pipes.stdin, said), path)))
+}
+
+/// Returns a line to nobody: it reads `greeting`, and then that there are no references, and keeps
+/// what is said.
+pub(in crate::mirror) fn to_nobody(mut greeting: Vec<u8>) -> (Said, Line) {
+    let said = Said::default();
+    greeting.extend(b"0000");
+    (said.clone(), line(io::Cursor::new(greeting), said, String::new()))
+}
+
+fn line(reader: impl io::Read + 'static, writer: impl io::Write + 'static, path: String) -> Line {
+    let virtual_host = None::<(&str, Option<u16>)>;
+    let mode = ConnectMode::Process;
+    Box::new(Connection::new(reader, writer, Protocol::V2, path, virtual_host, mode, false))
 }
 
 fn ssh(address: &SshAddress, options: &RemoteOptions) -> Command {
