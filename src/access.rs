@@ -4,9 +4,13 @@
 //! into a [`Caller`], whose [`Grants`] say which view it has and what it may write. Callers with the
 //! same grants have the same view.
 
+mod admission;
 mod authenticator;
 mod author_template;
 mod caller;
+mod credential;
+#[cfg(test)]
+pub(crate) mod door;
 mod edit;
 mod entries;
 mod fields;
@@ -24,8 +28,10 @@ mod roster;
 #[cfg(test)]
 mod tests;
 
-pub use authenticator::{Authenticator, Refused};
+pub use admission::{Admission, Ended};
+pub use authenticator::Authenticator;
 pub use caller::{Caller, CallerId, NotWriter, Rate, Writer};
+pub use credential::Refused;
 pub use edit::{EditError, Extended, NewToken, with_token, without_token};
 pub use file::{AccessFile, AccessToken};
 pub use fingerprint::Fingerprint;

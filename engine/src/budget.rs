@@ -94,7 +94,9 @@ impl Budget {
 
 impl std::fmt::Debug for Budget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Budget").field("is_used_up", &self.is_used_up.get()).finish_non_exhaustive()
+        let (is_used_up, left) = (self.is_used_up.get(), self.left.get());
+        let mut shown = f.debug_struct("Budget");
+        shown.field("is_used_up", &is_used_up).field("left", &left).finish_non_exhaustive()
     }
 }
 

@@ -165,6 +165,5 @@ fn compare(before: &Snapshot, after: &Snapshot, sheet: &SheetName, found: &mut V
 
 /// Returns the public records of `sheet`, by key.
 fn shown<'a>(state: &'a Snapshot, sheet: &SheetName) -> impl Iterator<Item = &'a Arc<Record>> {
-    let sheet = state.sheet(sheet.as_str()).into_iter();
-    sheet.flat_map(|sheet| sheet.records().filter(move |record| sheet.shows(record)))
+    state.sheet(sheet.as_str()).into_iter().flat_map(|sheet| sheet.shown_records(None))
 }

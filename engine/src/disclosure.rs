@@ -208,7 +208,7 @@ impl<'a> Disclosure<'a> {
     /// Returns the removal of the records that `then` shows, in a sheet whose hidden records are
     /// unknown now.
     fn unknown_since(sheet: &Sheet, then: &Sheet) -> Vec<Change> {
-        let shown = then.records().filter(|record| then.shows(record));
+        let shown = then.shown_records(None);
         let gone = shown.filter(|record| sheet.withholds_record(record));
         let files = gone.flat_map(|record| then.files_of(record.key.as_str()));
         files.map(SheetFile::removal).collect()
@@ -268,7 +268,7 @@ mod tests {
     /// Returns what is public: the sheets with their keys, search results, and problems.
     fn seen(state: &Snapshot) -> Vec<String> {
         let keys = |sheet: &crate::sheet::Sheet| -> Vec<String> {
-            let shown = sheet.records().filter(|record| sheet.shows(record));
+            let shown = sheet.shown_records(None);
             shown.map(|record| record.key.to_string()).collect()
         };
         let public = state.sheets().filter(|sheet| sheet.spec().public);

@@ -132,6 +132,8 @@ pub struct Whereabouts {
     pub path: String,
     /// The key that the path claims.
     pub list: Key,
+    /// The key under which the record is looked for in the file.
+    pub key: String,
 }
 
 /// The contents of a record's file.
@@ -196,7 +198,7 @@ pub fn history(
     };
     let names: Vec<String> = paths.iter().map(|at| at.path.clone()).collect();
     let held = HashMap::new();
-    let mut contents = Contents { spec, key, paths, options, effort, held, bytes: 0 };
+    let mut contents = Contents { spec, paths, options, effort, held, bytes: 0 };
     let may_be_list = (0..paths.len()).any(|place| contents.may_be_list(place));
     let mut found = Versions { items: Vec::new(), ended: false };
     let name = HistoryName::of(spec, key, from, names.iter());
@@ -309,7 +311,6 @@ impl Note {
 /// The contents of a record's files at the commits that touched them.
 struct Contents<'a> {
     spec: &'a SheetSpec,
-    key: &'a str,
     paths: &'a [Whereabouts],
     options: &'a LoadOptions,
     effort: Effort<'a>,
@@ -371,8 +372,8 @@ impl Contents<'_> {
 
     /// Finds the record in a version of its file.
     fn seek(&self, file: File, bytes: Option<&[u8]>) -> RecordState {
-        let Self { spec, key, options, .. } = self;
-        let Whereabouts { path, list } = &self.paths[file.place];
+        let Self { spec, options, .. } = self;
+        let Whereabouts { path, list, key } = &self.paths[file.place];
         let Effort { awaited, part } = self.effort;
         // Before the work, so that a long one waits for its turn and is not started for nobody.
         let is_read = |bytes: &&[u8]| {

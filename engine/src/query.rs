@@ -192,7 +192,7 @@ impl ListQuery {
     pub fn whole(mut self, sheet: &Sheet) -> Self {
         // There may be more elements or groups than records.
         let is_of_records = self.unnest.is_none() && self.counts.group_by.is_empty();
-        let per_page = if is_of_records { sheet.len().max(1) } else { usize::MAX };
+        let per_page = if is_of_records { sheet.shown().max(1) } else { usize::MAX };
         self.paging = Paging::Page { page: 1, per_page };
         self
     }
@@ -227,7 +227,7 @@ impl ListQuery {
     /// Returns the fields that the list filters, sorts or counts by without an index of `sheet`,
     /// each once. They are read record by record.
     pub fn unindexed(&self, sheet: &Sheet) -> Vec<&FieldPath> {
-        let is_read = |field: &FieldPath| sheet.index(field.as_str()).is_none();
+        let is_read = |field: &FieldPath| sheet.shown_index(field.as_str()).is_none();
         let filtered = self.filters.iter().filter(|filter| !is_key(&filter.field));
         let filtered = filtered.filter(|filter| {
             filter.is_negated() || filter.values().is_none() || is_read(&filter.field)

@@ -10,6 +10,7 @@ mod list_membership;
 mod reference_changes;
 mod problems;
 mod references;
+mod shown_records;
 mod slot;
 mod confusable_keys;
 mod problem_cache;
@@ -33,7 +34,6 @@ use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::scalar::Scalar;
 use crate::search::DocName;
-use crate::suggestion::nearest;
 use crate::tables::Table;
 use crate::value::{FieldPath, Kind, Value};
 
@@ -44,18 +44,12 @@ pub use fields::FieldCounts;
 use problem_cache::ProblemCache;
 pub(crate) use reference_changes::Moved;
 pub(crate) use references::Link;
+use shown_records::ShownRecords;
 pub use slot::{Claimant, Content, Slot, SlotUpdate};
 pub(crate) use visited_holders::VisitedHolders;
 
 /// The number of changed records from which starting more threads pays off.
 const MANY: usize = 500;
-
-/// How many keys are compared with a missing one.
-const AROUND: usize = 200;
-
-/// How many hidden records a sheet may have for its keys to be compared with a missing one: all of
-/// them may be visited on the way.
-const MOST_HIDDEN: usize = 10_000;
 
 /// The number of files that determine the usual format of a folder.
 const NEAR: usize = 1000;
@@ -68,7 +62,10 @@ pub struct Sheet {
     served: usize,
     /// The keys of the served records that are hidden.
     hidden: OrdSet<Key>,
+    /// The indexes over all served records.
     indexes: Vec<(FieldPath, FieldIndex)>,
+    /// What the public reads, if the sheet hides records; otherwise that is everything.
+    shown: Option<ShownRecords>,
     /// The slots that have problems, with the problems.
     problems: OrdMap<Key, Arc<[Problem]>>,
     /// The references that match no record.
@@ -125,6 +122,7 @@ impl Sheet {
         let fields = spec.indexed().into_iter();
         Self {
             dangling: Dangling::new(spec.refs.len()),
+            shown: ShownRecords::none_of(&spec),
             spec,
             slots: OrdMap::new(),
             served: 0,
@@ -155,6 +153,7 @@ impl Sheet {
         let mut sheet = self.clone();
         if spec.hidden.is_none() {
             sheet.hidden = OrdSet::new();
+            sheet.shown = None;
             sheet.shown_sum.merge(&self.hidden_sum);
             sheet.hidden_sum = LtHash::new();
             sheet.fields.merge(&self.hidden_fields);
@@ -298,34 +297,6 @@ impl Sheet {
         self.slots.values().flat_map(Slot::decoded)
     }
 
-    /// Returns the served records with keys after `after`, in key order.
-    pub fn records_behind(&self, after: &str) -> impl Iterator<Item = &Arc<Record>> {
-        let behind = (Bound::Excluded(after), Bound::Unbounded);
-        self.slots.range::<_, str>(behind).filter_map(|(_, slot)| slot.served())
-    }
-
-    /// Returns the record that a request for `key` may mean: one whose file has this name with an
-    /// extension, or one with a similar key. Skips records that are not `admitted`, however many
-    /// there are: with a limit, the answer would count them. Compares 200 keys; in a sheet with
-    /// more than 10,000 hidden records, none.
-    pub fn nearest(&self, key: &str, admitted: impl Fn(&Record) -> bool) -> Option<&Arc<Record>> {
-        let admits = |record: &&Arc<Record>| admitted(record);
-        let of_file = || key.rsplit_once('.').and_then(|(key, _)| self.record(key)).filter(admits);
-        of_file().or_else(|| {
-            if self.hidden.len() > MOST_HIDDEN {
-                return None;
-            }
-            // A mistyped key usually begins correctly.
-            let mut half = key.len() / 2;
-            while !key.is_char_boundary(half) {
-                half -= 1;
-            }
-            let around = self.records_behind(&key[..half]).filter(admits).take(AROUND);
-            let name = nearest(key, around.map(|record| record.key.as_str()))?;
-            self.record(name)
-        })
-    }
-
     /// Returns whether the public sees `record`, which this sheet serves: the sheet is public and
     /// the record is not hidden.
     pub fn shows(&self, record: &Record) -> bool {
@@ -342,7 +313,7 @@ impl Sheet {
         &self.hidden
     }
 
-    /// Returns the index over `field`, if the sheet declares one.
+    /// Returns the index over `field` of all served records, if the sheet declares one.
     pub fn index(&self, field: &str) -> Option<&FieldIndex> {
         self.indexes.iter().find(|(name, _)| name.as_str() == field).map(|(_, index)| index)
     }
@@ -584,6 +555,7 @@ impl Sheet {
             served,
             hidden,
             indexes,
+            shown,
             problems,
             dangling,
             misnamed,
@@ -608,6 +580,7 @@ impl Sheet {
         out.extend(tables.iter().map(|(path, table)| format!("{name} table {path} {table:?}")));
         out.extend(indexes.iter().map(|(field, index)| format!("{name} index {field} {index:?}")));
         out.push(format!("{name} fields {fields:?} hidden {hidden_fields:?}"));
+        out.push(format!("{name} shown {shown:?}"));
     }
 
     fn replace_problems(&mut self, key: &Key, slot: Option<&Slot>) {

@@ -4,33 +4,38 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use headwater_engine::view::View;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use super::caller::Caller;
+use super::credential::{Changes, Refused, Valid};
 use super::file::AccessFile;
 use super::roster::Roster;
 use crate::config::{AccessFilePath, Config, ConfigError, Tokens, Watched};
 use crate::exit::chain;
-
-/// A credential that opens nothing: wrong, expired, forged or of somebody else. There is one answer
-/// to all of them, so a caller cannot tell which it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the credential opens nothing")]
-pub struct Refused;
 
 /// Knows every caller: those of the access file, and those of the file of write tokens.
 pub struct Authenticator {
     access: Option<Watched<AccessFile>>,
     writers: Option<Watched<Tokens>>,
     current: Mutex<Current>,
+    /// The versions of the files that the callers come from. Held while new ones are combined.
+    versions: tokio::sync::Mutex<Versions>,
+    changes: Changes,
 }
 
-/// The callers, and the versions of the files that they come from.
+/// The callers.
 struct Current {
     roster: Arc<Roster>,
-    access: Option<Arc<AccessFile>>,
-    writers: Option<Arc<Tokens>>,
     /// Why the latest versions of the files cannot be used together.
     trouble: Option<String>,
+}
+
+/// A version of each file.
+#[derive(Clone)]
+struct Versions {
+    access: Option<Arc<AccessFile>>,
+    writers: Option<Arc<Tokens>>,
 }
 
 impl Authenticator {
@@ -67,9 +72,11 @@ impl Authenticator {
         let access = file.map(read).transpose()?;
         let access_now = access.as_ref().map(Watched::last);
         let writers_now = writers.as_ref().map(Watched::last);
-        let roster = Arc::new(Roster::of(access_now.as_deref(), writers_now.as_deref(), None)?);
-        let current = Current { roster, access: access_now, writers: writers_now, trouble: None };
-        Ok(Self { access, writers, current: Mutex::new(current) })
+        let versions = Versions { access: access_now, writers: writers_now };
+        let changes = Changes::default();
+        let roster = Arc::new(versions.roster(None, &changes)?);
+        let current = Mutex::new(Current { roster, trouble: None });
+        Ok(Self { access, writers, current, versions: versions.into(), changes })
     }
 
     /// Returns whether there is an access file, so that not everybody reads alike.
@@ -84,8 +91,7 @@ impl Authenticator {
 
     /// Returns whether a caller may write something, as the files are now.
     pub fn grants_writes(&self) -> bool {
-        let access = self.access.as_ref().map(Watched::last);
-        self.writers.is_some() || access.is_some_and(|file| file.grants_writes())
+        self.writers.is_some() || self.roster().grants_writes()
     }
 
     /// Returns who reads. Without an access file everybody reads alike, so a credential, which may
@@ -101,15 +107,38 @@ impl Authenticator {
         let Some(credential) = credential.filter(|_| self.access.is_some()) else {
             return Ok(roster.anonymous());
         };
-        if let Some(caller) = roster.caller(credential, SystemTime::now()).await {
-            return Ok(caller);
-        }
+        let refused = match roster.caller(credential, SystemTime::now()).await {
+            Ok(valid) => return Ok(valid.caller),
+            Err(refused) => refused,
+        };
         self.refresh().await;
         let renewed = self.roster();
         if Arc::ptr_eq(&roster, &renewed) {
-            return Err(Refused);
+            return Err(refused);
         }
-        renewed.caller(credential, SystemTime::now()).await.ok_or(Refused)
+        renewed.caller(credential, SystemTime::now()).await.map(|valid| valid.caller)
+    }
+
+    /// Returns who reads with a credential that was valid a while ago, as [`Self::reader`] does, but
+    /// by what is known now: it reads no file and asks no issuer.
+    ///
+    /// # Errors
+    /// Fails if there is an access file and the credential opens nothing any more.
+    pub(super) fn known_reader(
+        &self,
+        credential: Option<&[u8]>,
+        now: SystemTime,
+    ) -> Result<Valid, Refused> {
+        let roster = self.roster();
+        match credential.filter(|_| self.access.is_some()) {
+            Some(credential) => roster.known_caller(credential, now),
+            None => Ok(Valid { caller: roster.anonymous(), until: None }),
+        }
+    }
+
+    /// Tells from now on that a credential may open something else than before.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// Returns who writes, as the files are now.
@@ -119,7 +148,16 @@ impl Authenticator {
     /// [`Caller::writer`].
     pub async fn writer(&self, credential: &[u8]) -> Result<Arc<Caller>, Refused> {
         self.refresh().await;
-        self.roster().caller(credential, SystemTime::now()).await.ok_or(Refused)
+        self.roster().caller(credential, SystemTime::now()).await.map(|valid| valid.caller)
+    }
+
+    /// Returns who writes with a credential that was valid a while ago, by what is known now.
+    ///
+    /// # Errors
+    /// Fails if the credential opens nothing any more.
+    pub fn known_writer(&self, credential: &[u8]) -> Result<Arc<Caller>, Refused> {
+        let valid = self.roster().known_caller(credential, SystemTime::now());
+        valid.map(|valid| valid.caller)
     }
 
     /// Reads the files again, and asks issuers for their keys where these are old. Call it every
@@ -136,21 +174,31 @@ impl Authenticator {
         if let Some(file) = &self.writers {
             file.current().await;
         }
-        let mut current = self.lock();
-        // Taken under the lock, so that a slow caller never brings an older version back.
+        let mut versions = self.versions.lock().await;
+        // Taken in turn, so that a slow caller never brings an older version back.
         let access = self.access.as_ref().map(Watched::last);
         let writers = self.writers.as_ref().map(Watched::last);
-        if same(&current.access, &access) && same(&current.writers, &writers) {
+        if same(&versions.access, &access) && same(&versions.writers, &writers) {
             return;
         }
-        match Roster::of(access.as_deref(), writers.as_deref(), Some(&current.roster)) {
-            Ok(roster) => (current.roster, current.trouble) = (Arc::new(roster), None),
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "keeping the last good tokens");
-                current.trouble = Some(chain(&error));
+        let latest = Versions { access, writers };
+        let (combined, before, changes) = (latest.clone(), self.roster(), self.changes.clone());
+        // Many tokens take a while, and everybody else goes on with those before.
+        let made = spawn_blocking(move || combined.roster(Some(&before), &changes)).await;
+        match made {
+            Ok(Ok(roster)) => {
+                let current = Current { roster: Arc::new(roster), trouble: None };
+                *self.lock() = current;
+                self.changes.send_replace(());
             }
+            Ok(Err(error)) => {
+                tracing::warn!(error = chain(&error), "keeping the last good tokens");
+                self.lock().trouble = Some(chain(&error));
+            }
+            // The server is stopping.
+            Err(_) => return,
         }
-        (current.access, current.writers) = (access, writers);
+        *versions = latest;
     }
 
     /// Returns why the latest version of a file is not in use, if it is not.
@@ -167,6 +215,12 @@ impl Authenticator {
     fn lock(&self) -> MutexGuard<'_, Current> {
         // Each value is replaced as a whole, so a poisoned lock holds a usable one.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Versions {
+    fn roster(&self, before: Option<&Roster>, changes: &Changes) -> Result<Roster, ConfigError> {
+        Roster::of(self.access.as_deref(), self.writers.as_deref(), before, changes)
     }
 }
 
@@ -258,8 +312,13 @@ mod tests {
             assert_eq!(caller.id, id);
         }
         for wrong in ["", "the-secret", "the-secret-of-the-old-one", "the-secret-of-the-reader "] {
-            assert_eq!(desk.reader(Some(wrong)).await, Err(Refused), "{wrong}");
-            assert_eq!(desk.authenticator.writer(wrong.as_bytes()).await, Err(Refused), "{wrong}");
+            let told = match wrong {
+                "the-secret-of-the-old-one" => Refused::Expired,
+                _ => Refused::Wrong,
+            };
+            assert_eq!(desk.reader(Some(wrong)).await, Err(told), "{wrong}");
+            assert_eq!(desk.authenticator.writer(wrong.as_bytes()).await, Err(told), "{wrong}");
+            assert_eq!(told.to_string(), "the credential opens nothing");
         }
     }
 
@@ -305,11 +364,11 @@ mod tests {
         // A new token is known at once, an old one until the file is read again.
         replace(&path, &ACCESS.replace("of-the-reader", "of-the-next-one"));
         assert!(desk.reader(Some("the-secret-of-the-next-one")).await.is_ok());
-        assert_eq!(desk.reader(reader).await, Err(Refused));
+        assert_eq!(desk.reader(reader).await, Err(Refused::Wrong));
         assert_eq!(desk.authenticator.trouble(), None);
         replace(&path, "anonymous = { read = [\"*\"] }");
         desk.authenticator.refresh().await;
-        assert_eq!(desk.reader(Some("the-secret-of-the-next-one")).await, Err(Refused));
+        assert_eq!(desk.reader(Some("the-secret-of-the-next-one")).await, Err(Refused::Wrong));
         let everybody = desk.reader(None).await.unwrap();
         assert_eq!(everybody.grants.view, View::PUBLIC);
     }

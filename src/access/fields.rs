@@ -34,8 +34,8 @@ pub(super) struct Field<'a> {
 /// A table whose keys are all known.
 pub(super) struct Fields<'a> {
     table: &'a DeTable<'a>,
-    /// Where the table begins.
-    line: usize,
+    /// Where the table is.
+    place: Range<usize>,
     lines: Lines<'a>,
 }
 
@@ -45,7 +45,8 @@ impl<'a> Lines<'a> {
         Self(text)
     }
 
-    fn at(self, place: Range<usize>) -> usize {
+    /// Returns the line of a place. Linear in the text, so it is for errors alone.
+    fn at(self, place: &Range<usize>) -> usize {
         let before = &self.0.as_bytes()[..place.start.min(self.0.len())];
         1 + before.iter().filter(|byte| **byte == b'\n').count()
     }
@@ -57,7 +58,7 @@ impl<'a> Lines<'a> {
     pub(super) fn parse(self) -> Result<Spanned<DeTable<'a>>, Flaw> {
         DeTable::parse(self.0).map_err(|error| {
             // The message of the parser may quote a secret.
-            let line = error.span().map_or(1, |span| self.at(span));
+            let line = error.span().map_or(1, |span| self.at(&span));
             Flaw { line, rule: "this is not valid TOML".to_owned() }
         })
     }
@@ -81,10 +82,10 @@ impl<'a> Fields<'a> {
                     Some(near) => format!("this key is unknown; did you mean `{near}`?"),
                     None => format!("this key is unknown; there are `{}`", known.join("`, `")),
                 };
-                return Err(Flaw { line: lines.at(key.span()), rule });
+                return Err(Flaw { line: lines.at(&key.span()), rule });
             }
         }
-        Ok(Self { table, line: lines.at(place), lines })
+        Ok(Self { table, place, lines })
     }
 
     /// Returns the field `name`, if it is there.
@@ -103,7 +104,7 @@ impl<'a> Fields<'a> {
 
     /// Returns a flaw of the table as a whole.
     pub(super) fn flaw(&self, rule: impl Into<String>) -> Flaw {
-        Flaw { line: self.line, rule: rule.into() }
+        Flaw { line: self.lines.at(&self.place), rule: rule.into() }
     }
 }
 
@@ -113,9 +114,9 @@ impl<'a> Field<'a> {
         self.name
     }
 
-    /// Returns its line.
-    pub(super) fn line(&self) -> usize {
-        self.lines.at(self.value.span())
+    /// Returns whether its value stands above that of `other`.
+    pub(super) fn stands_above(&self, other: &Self) -> bool {
+        self.value.span().start < other.value.span().start
     }
 
     /// Returns a flaw of this field: what it must be.
@@ -125,7 +126,7 @@ impl<'a> Field<'a> {
 
     /// Returns a flaw of this field.
     pub(super) fn flaw(&self, rule: impl Into<String>) -> Flaw {
-        Flaw { line: self.line(), rule: rule.into() }
+        Flaw { line: self.lines.at(&self.value.span()), rule: rule.into() }
     }
 
     /// Returns the text.

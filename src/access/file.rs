@@ -1,5 +1,6 @@
 //! The access file: who may read and write what.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -72,25 +73,25 @@ impl AccessFile {
         let fields = Fields::of(document.get_ref(), 0..0, lines, &known)?;
         let anonymous = fields.get("anonymous").map(|field| anonymous(&field)).transpose()?;
         let mut tokens: Vec<AccessToken> = Vec::new();
+        let (mut names, mut holders) = (HashSet::new(), HashMap::new());
         for item in fields.get("token").map(|field| field.items()).transpose()?.unwrap_or_default()
         {
             let token = token(&item)?;
-            let same = tokens.iter().find(|other| other.fingerprint == token.fingerprint);
             let name = &token.name;
-            if tokens.iter().any(|other| other.name == *name) {
+            if !names.insert(name.clone()) {
                 return Err(item.flaw(format!("the token `{name}` is there twice")));
             }
-            if let Some(AccessToken { name: other, .. }) = same {
+            if let Some(other) = holders.insert(token.fingerprint, name.clone()) {
                 let rule = format!("the tokens `{other}` and `{name}` have the same secret");
                 return Err(item.flaw(rule));
             }
             tokens.push(token);
         }
-        let mut issuers: Vec<IssuerSettings> = Vec::new();
+        let (mut issuers, mut names) = (Vec::<IssuerSettings>::new(), HashSet::new());
         for item in fields.get("issuer").map(|field| field.items()).transpose()?.unwrap_or_default()
         {
             let settings = IssuerSettings::read(&item, folder)?;
-            if issuers.iter().any(|other| other.issuer == settings.issuer) {
+            if !names.insert(settings.issuer.clone()) {
                 return Err(item.flaw("this issuer is there twice"));
             }
             issuers.push(settings);
@@ -131,7 +132,7 @@ fn stands_first(fields: &Fields<'_>) -> Result<(), Flaw> {
     for name in ["token", "issuer"] {
         items.extend(fields.get(name).map(|field| field.items()).transpose()?.unwrap_or_default());
     }
-    match items.iter().any(|item| item.line() < anonymous.line()) {
+    match items.iter().any(|item| item.stands_above(&anonymous)) {
         true => {
             Err(anonymous.flaw("`anonymous` must stand above every `[[token]]` and `[[issuer]]`"))
         }
@@ -286,6 +287,25 @@ read = ["team"]
             // A file that breaks a rule is not used at all.
             let is_closed = parse(&whole[..end]).map(|file| file.anonymous == nothing);
             assert!(is_closed.unwrap_or(end < whole.len()), "{end}");
+        }
+    }
+
+    #[test]
+    fn two_tokens_that_are_alike_are_found_among_many() {
+        const MANY: usize = 5_000;
+        let token = |name: usize, secret: usize| {
+            format!("[[token]]\nname = \"t{name}\"\nsecret = \"the-secret-number-{secret}\"\n")
+        };
+        let file: String = (0..MANY).map(|n| token(n, n)).collect();
+        let parsed = parse(&file).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(parsed.tokens().len(), MANY);
+        let line = 3 * MANY + 1;
+        for (last, rule) in [
+            (token(0, MANY), "the token `t0` is there twice".to_owned()),
+            (token(MANY, 7), format!("the tokens `t7` and `t{MANY}` have the same secret")),
+        ] {
+            let told = refusal(&format!("{file}{last}"));
+            assert!(told.ends_with(&format!(":{line}: {rule}")), "{told}");
         }
     }
 

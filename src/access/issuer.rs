@@ -8,6 +8,7 @@ use headwater_engine::view::View;
 use lru::LruCache;
 
 use super::caller::{Author, Caller, CallerId};
+use super::credential::{Refused, Valid};
 use super::fingerprint::Fingerprint;
 use super::issuer_settings::IssuerSettings;
 use super::jwt::{Claimed, Proven};
@@ -52,31 +53,52 @@ impl Issuer {
     }
 
     /// Returns the person whose token this is, if it is valid at `now`.
-    pub(super) async fn person(&self, token: &Claimed<'_>, now: SystemTime) -> Option<Arc<Caller>> {
-        let id = token.key_id.as_deref();
-        let keys = self.keys.with_key(id, token.algorithm).await?;
+    pub(super) async fn person(
+        &self,
+        token: &Claimed<'_>,
+        now: SystemTime,
+    ) -> Result<Valid, Refused> {
+        let keys = self.keys.with_key(token.key_id.as_deref(), token.algorithm).await;
+        self.person_by(keys.ok_or(Refused::Wrong)?, token, now)
+    }
+
+    /// Does the same by the keys that are known.
+    pub(super) fn known_person(
+        &self,
+        token: &Claimed<'_>,
+        now: SystemTime,
+    ) -> Result<Valid, Refused> {
+        self.person_by(self.keys.known(), token, now)
+    }
+
+    fn person_by(
+        &self,
+        keys: Arc<KeySet>,
+        token: &Claimed<'_>,
+        now: SystemTime,
+    ) -> Result<Valid, Refused> {
         let fingerprint = token.fingerprint();
-        if let Some(caller) = self.remembered(fingerprint, &keys, now) {
-            return Some(caller);
+        if let Some(valid) = self.remembered(fingerprint, &keys, now) {
+            return Ok(valid);
         }
-        let key = keys.find(id, token.algorithm)?;
-        let proven = token.prove(key, &self.settings.issuer, &self.settings.audience)?;
+        let key = keys.find(token.key_id.as_deref(), token.algorithm).ok_or(Refused::Wrong)?;
+        let proven = token.prove(key, &self.settings.issuer, &self.settings.audience);
+        let proven = proven.ok_or(Refused::Wrong)?;
         let until = proven.until;
+        if until <= now {
+            return Err(Refused::Expired);
+        }
         let caller = Arc::new(self.caller(proven));
         let remembered = Remembered { caller: caller.clone(), until, keys };
         self.lock().put(fingerprint, remembered);
-        Some(caller)
+        Ok(Valid { caller, until: Some(until) })
     }
 
-    fn remembered(
-        &self,
-        token: Fingerprint,
-        keys: &Arc<KeySet>,
-        now: SystemTime,
-    ) -> Option<Arc<Caller>> {
+    fn remembered(&self, token: Fingerprint, keys: &Arc<KeySet>, now: SystemTime) -> Option<Valid> {
         let mut proven = self.lock();
         let Remembered { caller, until, keys: by } = proven.get(&token)?;
-        (Arc::ptr_eq(by, keys) && now < *until).then(|| caller.clone())
+        let is_valid = Arc::ptr_eq(by, keys) && now < *until;
+        is_valid.then(|| Valid { caller: caller.clone(), until: Some(*until) })
     }
 
     fn caller(&self, Proven { subject, claims, .. }: Proven) -> Caller {

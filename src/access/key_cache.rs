@@ -8,6 +8,7 @@ use jsonwebtoken::Algorithm;
 use reqwest::{Client, Url, redirect};
 use tokio::sync::OwnedMutexGuard;
 
+use super::credential::Changes;
 use super::key_schedule::{KeySchedule, Need, PAUSE};
 use super::key_set::{KeySet, KeySetFlaw};
 use crate::exit::chain;
@@ -38,6 +39,8 @@ pub(super) struct KeyCache {
     state: Mutex<State>,
     /// Held while a question is being asked.
     asking: Arc<tokio::sync::Mutex<()>>,
+    /// Is told of each answer.
+    changes: Changes,
 }
 
 struct State {
@@ -61,16 +64,17 @@ enum KeyError {
 }
 
 impl KeyCache {
-    /// Returns a cache without keys. They are asked for when a token needs them.
-    pub(super) fn of(place: KeyPlace) -> Self {
-        Self::with_pause(place, PAUSE)
+    /// Returns a cache without keys. They are asked for when a token needs them, and `changes` is
+    /// told of each answer.
+    pub(super) fn of(place: KeyPlace, changes: Changes) -> Self {
+        Self::with_pause(place, PAUSE, changes)
     }
 
     /// The same, with another time between two questions.
-    pub(super) fn with_pause(place: KeyPlace, pause: Duration) -> Self {
+    pub(super) fn with_pause(place: KeyPlace, pause: Duration, changes: Changes) -> Self {
         let (keys, schedule) = (Arc::default(), KeySchedule::default());
         let state = Mutex::new(State { keys, schedule });
-        Self { place, pause, state, asking: Arc::default() }
+        Self { place, pause, state, asking: Arc::default(), changes }
     }
 
     /// Returns where the keys are.
@@ -139,6 +143,8 @@ impl KeyCache {
                 let mut state = self.lock();
                 state.keys = Arc::new(keys);
                 state.schedule.answered(Instant::now());
+                drop(state);
+                self.changes.send_replace(());
             }
             Err(error) => {
                 let error = chain(&error);

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use headwater_engine::view::View;
 
 use super::caller::{Author, Caller, CallerId};
+use super::credential::{Changes, Refused, Valid};
 use super::file::{AccessFile, AccessToken};
 use super::fingerprint::{Fingerprint, SecretMap};
 use super::grants::{Grants, view_of};
@@ -20,6 +21,8 @@ pub(super) struct Roster {
     anonymous: Arc<Caller>,
     holders: SecretMap<Holder>,
     issuers: Vec<Issuer>,
+    /// Whether the access file lets somebody write.
+    grants_writes: bool,
 }
 
 /// The holder of a token.
@@ -30,7 +33,7 @@ struct Holder {
 
 impl Roster {
     /// Combines the files. A write token reads what callers without a credential read. The keys of
-    /// the issuers of `before` stay known.
+    /// the issuers of `before` stay known. New ones are told to `changes`.
     ///
     /// # Errors
     /// Fails if both files have a token of the same name or with the same secret.
@@ -38,6 +41,7 @@ impl Roster {
         access: Option<&AccessFile>,
         writers: Option<&Tokens>,
         before: Option<&Self>,
+        changes: &Changes,
     ) -> Result<Self, ConfigError> {
         let view = access.map_or(View::PUBLIC, |file| file.anonymous.clone());
         let mut names = BTreeSet::new();
@@ -61,11 +65,19 @@ impl Roster {
         let issuers = issuers.map(|settings| {
             let mut known = before.iter().flat_map(|before| &before.issuers).map(Issuer::keys);
             let keys = known.find(|keys| *keys.place() == settings.keys).cloned();
-            let keys = keys.unwrap_or_else(|| Arc::new(KeyCache::of(settings.keys.clone())));
+            let new = || Arc::new(KeyCache::of(settings.keys.clone(), changes.clone()));
+            let keys = keys.unwrap_or_else(new);
             Issuer::new(settings.clone(), view.clone(), keys)
         });
         let issuers = issuers.collect();
-        Ok(Self { anonymous: Arc::new(Caller::anonymous(view)), holders, issuers })
+        let anonymous = Arc::new(Caller::anonymous(view));
+        let grants_writes = access.is_some_and(AccessFile::grants_writes);
+        Ok(Self { anonymous, holders, issuers, grants_writes })
+    }
+
+    /// Returns whether the access file lets somebody write.
+    pub(super) fn grants_writes(&self) -> bool {
+        self.grants_writes
     }
 
     /// Returns the caller without a credential.
@@ -73,11 +85,19 @@ impl Roster {
         self.anonymous.clone()
     }
 
-    /// Returns the holder of the token with this secret, if it is valid at `now`.
-    fn holder(&self, secret: &[u8], now: SystemTime) -> Option<Arc<Caller>> {
-        let holder = self.holders.get(Fingerprint::of(secret))?;
-        let is_valid = holder.expires.is_none_or(|expires| now < expires);
-        is_valid.then(|| holder.caller.clone())
+    /// Returns the holder of the token with this secret, if there is one and it is valid at `now`.
+    fn holder(&self, secret: &[u8], now: SystemTime) -> Option<Result<Valid, Refused>> {
+        let Holder { caller, expires } = self.holders.get(Fingerprint::of(secret))?;
+        Some(match *expires {
+            Some(expires) if expires <= now => Err(Refused::Expired),
+            until => Ok(Valid { caller: caller.clone(), until }),
+        })
+    }
+
+    /// Returns the issuer that a token says to be from.
+    fn issuer_of(&self, token: &Claimed<'_>) -> Result<&Issuer, Refused> {
+        let issuer = self.issuers.iter().find(|issuer| issuer.name() == token.issuer);
+        issuer.ok_or(Refused::Wrong)
     }
 }
 
@@ -89,16 +109,32 @@ impl Roster {
 
     /// Returns the caller with this credential, if it is valid at `now`: the holder of a token, or a
     /// person with a token of an issuer.
-    pub(super) async fn caller(&self, credential: &[u8], now: SystemTime) -> Option<Arc<Caller>> {
-        if let Some(holder) = self.holder(credential, now) {
-            return Some(holder);
+    pub(super) async fn caller(
+        &self,
+        credential: &[u8],
+        now: SystemTime,
+    ) -> Result<Valid, Refused> {
+        if let Some(found) = self.holder(credential, now) {
+            return found;
         }
         if self.issuers.is_empty() {
-            return None;
+            return Err(Refused::Wrong);
         }
-        let token = Claimed::read(credential)?;
-        let issuer = self.issuers.iter().find(|issuer| issuer.name() == token.issuer)?;
-        issuer.person(&token, now).await
+        let token = Claimed::read(credential).ok_or(Refused::Wrong)?;
+        self.issuer_of(&token)?.person(&token, now).await
+    }
+
+    /// Does the same by the keys of the issuers that are known, and asks none of them.
+    pub(super) fn known_caller(
+        &self,
+        credential: &[u8],
+        now: SystemTime,
+    ) -> Result<Valid, Refused> {
+        if let Some(found) = self.holder(credential, now) {
+            return found;
+        }
+        let token = Claimed::read(credential).ok_or(Refused::Wrong)?;
+        self.issuer_of(&token)?.known_person(&token, now)
     }
 }
 

@@ -13,8 +13,9 @@ use headwater_testkit::issuer::token;
 use headwater_testkit::{KeysAnswer, SigningKey, TestIssuer};
 use serde_json::{Value, json};
 
-use super::authenticator::{Authenticator, Refused};
+use super::authenticator::Authenticator;
 use super::caller::{Caller, CallerId, NotWriter};
+use super::credential::{Changes, Refused};
 use super::file::AccessFile;
 use super::issuer::Issuer;
 use super::jwt::Claimed;
@@ -82,10 +83,15 @@ impl World {
 
     /// Returns the issuer as the server sees it, with `pause` between two questions.
     fn seen(&self, pause: Duration) -> Issuer {
+        self.seen_by(pause, Changes::default())
+    }
+
+    /// The same, with those whom it tells of new keys.
+    fn seen_by(&self, pause: Duration, changes: Changes) -> Issuer {
         let file = AccessFile::parse(Path::new("access.toml"), &self.access());
         let file = file.unwrap_or_else(|error| panic!("{error}"));
         let settings = file.issuers[0].clone();
-        let keys = Arc::new(KeyCache::with_pause(settings.keys.clone(), pause));
+        let keys = Arc::new(KeyCache::with_pause(settings.keys.clone(), pause, changes));
         Issuer::new(settings, View::PUBLIC, keys)
     }
 }
@@ -96,7 +102,8 @@ fn now() -> u64 {
 }
 
 async fn person(issuer: &Issuer, token: &str) -> Option<Arc<Caller>> {
-    issuer.person(&Claimed::read(token.as_bytes())?, SystemTime::now()).await
+    let valid = issuer.person(&Claimed::read(token.as_bytes())?, SystemTime::now()).await;
+    valid.ok().map(|valid| valid.caller)
 }
 
 /// Longer than any test.
@@ -242,6 +249,9 @@ fn wrong_tokens(world: &World) -> Vec<(&'static str, String)> {
         ("another type", header(r#","typ":"logout+jwt""#)),
         ("expired", with(json!({ "exp": now() - 70 }))),
         ("expired long ago", with(json!({ "exp": 1 }))),
+        ("another audience, expired", with(json!({ "aud": "other", "exp": now() - 70 }))),
+        ("another issuer, expired", with(json!({ "iss": "https://a.example", "exp": now() - 70 }))),
+        ("a key of the same name, expired", stranger.token(&world.with(json!({ "exp": 1 })))),
         ("no exp", with(json!({ "exp": null }))),
         ("exp as text", with(json!({ "exp": (now() + 600).to_string() }))),
         ("exp below zero", with(json!({ "exp": -1 }))),
@@ -276,9 +286,14 @@ async fn whatever_is_wrong_with_a_token_it_opens_nothing_with_one_answer() {
     let valid = world.ed().token(&world.claims().to_string());
     assert!(authenticator.reader(Some(valid.as_bytes())).await.is_ok());
     for (flaw, wrong) in wrong_tokens(&world) {
+        // A genuine token is no guess when its time has passed. The answer is the same.
+        let told = match flaw.starts_with("expired") {
+            true => Refused::Expired,
+            false => Refused::Wrong,
+        };
         let refused = authenticator.reader(Some(wrong.as_bytes())).await;
-        assert_eq!(refused, Err(Refused), "{flaw}");
-        assert_eq!(authenticator.writer(wrong.as_bytes()).await, Err(Refused), "{flaw}");
+        assert_eq!(refused, Err(told), "{flaw}");
+        assert_eq!(authenticator.writer(wrong.as_bytes()).await, Err(told), "{flaw}");
     }
     // The clocks may differ by a minute, and a token may be for several.
     for right in [
@@ -439,6 +454,30 @@ async fn while_the_issuer_is_away_the_last_keys_stay_valid() {
 }
 
 #[tokio::test]
+async fn a_withdrawn_key_is_told_to_those_who_stay_and_proves_nothing_from_then_on() {
+    let world = World::new();
+    let changes = Changes::default();
+    let mut told = changes.subscribe();
+    let issuer = world.seen_by(Duration::ZERO, changes);
+    let claims = world.claims().to_string();
+    let token = world.ed().token(&claims);
+    let known = || {
+        let claimed = Claimed::read(token.as_bytes()).unwrap();
+        issuer.known_person(&claimed, SystemTime::now()).map(drop)
+    };
+    assert_eq!(known(), Err(Refused::Wrong), "no key is known, and none is asked for");
+    assert_eq!(world.issuer.asked(), 0);
+    assert!(person(&issuer, &token).await.is_some());
+    assert!(told.has_changed().unwrap());
+    told.mark_unchanged();
+    assert_eq!(known(), Ok(()));
+    world.issuer.answer_with(KeysAnswer::Keys(Vec::new()));
+    assert!(person(&issuer, &SigningKey::ed25519("x").token(&claims)).await.is_none());
+    assert!(told.has_changed().unwrap());
+    assert_eq!(known(), Err(Refused::Wrong));
+}
+
+#[tokio::test]
 async fn a_flood_of_unknown_keys_is_one_question() {
     let world = World::new();
     let issuer = Arc::new(world.seen(HOUR));
@@ -516,7 +555,7 @@ async fn what_the_file_says_now_holds_for_people_at_once_and_keys_stay_known() {
     assert_eq!(world.issuer.asked(), 1);
     replace(&path, "anonymous = { read = [\"*\"] }");
     authenticator.refresh().await;
-    assert_eq!(authenticator.reader(Some(token.as_bytes())).await, Err(Refused));
+    assert_eq!(authenticator.reader(Some(token.as_bytes())).await, Err(Refused::Wrong));
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Change<'_> {
         let done = writer.commit(operations, &message);
         let done = done.map_err(|error| match &error {
             WriteError::NotFound { key, .. } => {
-                let meant = found.nearest(key.as_str(), |_| true);
+                let meant = found.nearest(key.as_str());
                 let meant = did_you_mean(meant.map(|record| record.key.as_str()));
                 Failure::new(Exit::Data, format!("{error}{meant}"))
             }

@@ -28,7 +28,7 @@ pub fn get(
         writeln!(out, "{}", record.value.as_str())?;
         return Ok(Exit::Success);
     }
-    let meant = sheet.nearest(key, |_| true).map(|record| record.key.as_str());
+    let meant = sheet.nearest(key).map(|record| record.key.as_str());
     let mut told = format!("no such record `{key}` in {name}{}", did_you_mean(meant));
     let paths = sheet.spec().paths_of(key);
     for problem in sheet.problems().iter().filter(|problem| paths.contains(&problem.path)) {

@@ -1,9 +1,11 @@
 //! Checks that no two roles share a secret, because whoever has it would have both roles.
 
+use std::collections::HashMap;
+
 use super::error::ConfigError;
 use super::keyring::Keyring;
 use super::layers::Layers;
-use super::secret::Secret;
+use super::secret::{Secret, SecretIdentity};
 use super::settings::Setting;
 use super::tokens::Tokens;
 
@@ -53,12 +55,14 @@ impl<'a> SecretsByRole<'a> {
     /// # Errors
     /// Names both settings as they were given.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        for (at, one) in self.secrets.iter().enumerate() {
-            let shares =
-                |other: &&SecretOfRole| other.role != one.role && other.secret.is(&one.secret);
-            if let Some(other) = self.secrets[at + 1..].iter().find(shares) {
-                let settings = [one.setting.clone(), other.setting.clone()];
-                return Err(ConfigError::SharedSecret { settings });
+        let mut known: HashMap<SecretIdentity, &SecretOfRole> = HashMap::new();
+        for one in &self.secrets {
+            for identity in one.secret.identities() {
+                let other = known.entry(identity).or_insert(one);
+                if other.role != one.role {
+                    let settings = [other.setting.clone(), one.setting.clone()];
+                    return Err(ConfigError::SharedSecret { settings });
+                }
             }
         }
         Ok(())

@@ -21,6 +21,11 @@ pub struct Secret {
     token: Option<Box<[u8]>>,
 }
 
+/// What tells secrets apart: a code over the empty message, because HMAC treats several spellings
+/// of a key as equal.
+#[derive(PartialEq, Eq, Hash)]
+pub struct SecretIdentity([u8; 32]);
+
 impl Secret {
     /// Trims `text` and returns it as a secret. `setting` names the place in the error.
     ///
@@ -46,12 +51,17 @@ impl Secret {
     }
 
     /// Returns whether the holder of one secret can show or sign what the other accepts, in
-    /// whatever form each is written. The test compares a code that both make over the same
-    /// message, because HMAC treats several spellings of a key as equal.
+    /// whatever form each is written.
     pub fn is(&self, other: &Self) -> bool {
-        let tags = |secret: &Self| [secret.mac(), secret.token_mac()].map(Mac::finish);
-        let theirs = tags(other);
-        tags(self).iter().any(|ours| theirs.iter().any(|tag| tag.matches(ours.as_bytes())))
+        let theirs = other.identities();
+        self.identities().iter().any(|ours| theirs.contains(ours))
+    }
+
+    /// Returns an identity for each form of this secret. Two secrets that have one in common are
+    /// one. To find equal ones among secrets of the settings; never compare one with what a caller
+    /// sent, because that takes a time that depends on both.
+    pub fn identities(&self) -> [SecretIdentity; 2] {
+        [self.mac(), self.token_mac()].map(|mac| SecretIdentity(*mac.finish().as_bytes()))
     }
 
     /// Returns the bytes, to send them to a server that knows them. Never log them.

@@ -1,5 +1,7 @@
 //! The write tokens of a TOML file.
 
+use std::collections::{HashMap, HashSet};
+
 use headwater_engine::id::SheetName;
 use headwater_engine::mirror::Identity;
 use headwater_engine::write::Scope;
@@ -61,13 +63,14 @@ impl Tokens {
             invalid(format!("is not a file of tokens: see line {line}; {FORM}"))
         })?;
         let mut tokens: Vec<Token> = Vec::with_capacity(file.token.len());
+        let (mut names, mut holders) = (HashSet::new(), HashMap::new());
         for TokenEntry { name, secret, author, sheets, names_author } in file.token {
             if !is_token_name(&name) {
                 return Err(invalid(format!(
                     "has the name {name:?}, which may only contain letters, digits, `-`, `_` and `.`"
                 )));
             }
-            if tokens.iter().any(|token| token.name == name) {
+            if !names.insert(name.clone()) {
                 return Err(invalid(format!("has the name {name:?} twice")));
             }
             let author = Identity::parse(&author)
@@ -78,10 +81,11 @@ impl Tokens {
                 }
                 error => error,
             })?;
-            if let Some(other) = tokens.iter().find(|token| token.secret.is(&secret)) {
-                let other = &other.name;
+            let identities = secret.identities();
+            if let Some(other) = identities.iter().find_map(|identity| holders.get(identity)) {
                 return Err(invalid(format!("has the same secret for {other:?} and {name:?}")));
             }
+            holders.extend(identities.map(|identity| (identity, name.clone())));
             let scope = sheets.map_or(Scope::Every, |sheets| {
                 Scope::Only(sheets.into_iter().map(SheetName::new).collect())
             });

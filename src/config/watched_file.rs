@@ -148,7 +148,8 @@ impl<T: Send + Sync + 'static> Watched<T> {
             let source = source.clone();
             // The look outlives its caller, so that nobody else looks meanwhile.
             let look = tokio::spawn(async move {
-                source.renew(source.settled().await);
+                let content = source.settled().await;
+                source.renew(content).await;
                 drop(turn);
             });
             let _ = timeout(PATIENCE, look).await;
@@ -171,7 +172,7 @@ impl Content {
     }
 }
 
-impl<T> Source<T> {
+impl<T: Send + Sync + 'static> Source<T> {
     /// Reads the file. Reads a changed one again until it has been the same for a while.
     async fn settled(&self) -> io::Result<Content> {
         let mut content = self.read().await?;
@@ -199,18 +200,26 @@ impl<T> Source<T> {
         spawn_blocking(move || Content::read(&path)).await.map_err(io::Error::other)?
     }
 
-    fn renew(&self, content: io::Result<Content>) {
+    /// Uses what was read, if it is another text than before. It is parsed away from the threads
+    /// that answer, and without the lock, because it may take long.
+    async fn renew(self: &Arc<Self>, content: io::Result<Content>) {
+        let seen = content.as_ref().ok().map(Content::hash);
+        let file = content.as_ref().ok().map(|content| content.file);
+        let parsed = match content {
+            Ok(_) if seen == self.lock().seen => None,
+            Ok(content) => {
+                let source = self.clone();
+                let parsed = spawn_blocking(move || (source.parse)(&content.text)).await;
+                Some(parsed.map_err(io::Error::other))
+            }
+            Err(error) => Some(Err(error)),
+        };
         let mut last = self.lock();
-        let read = content.map_err(|source| unreadable(&self.setting, &self.path, source));
-        if let Ok(content) = &read {
-            last.file = Some(content.file);
-        }
-        let seen = read.as_ref().ok().map(Content::hash);
-        if seen.is_some() && seen == last.seen {
-            return;
-        }
+        last.file = file.or(last.file);
+        let Some(parsed) = parsed else { return };
         last.seen = seen;
-        match read.and_then(|content| (self.parse)(&content.text)) {
+        let unreadable = |source| unreadable(&self.setting, &self.path, source);
+        match parsed.map_err(unreadable).flatten() {
             Ok(new) => {
                 tracing::info!(setting = self.setting, "the file has changed");
                 (last.value, last.trouble) = (Arc::new(new), None);
@@ -227,7 +236,9 @@ impl<T> Source<T> {
             }
         }
     }
+}
 
+impl<T> Source<T> {
     fn lock(&self) -> MutexGuard<'_, Last<T>> {
         // Each value is replaced as a whole, so a poisoned lock holds a usable one.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
@@ -296,6 +307,35 @@ mod tests {
         replace(&path, "new\n");
         assert_eq!(*watched.current().await, "new\n");
         fs::write(&path, "rewritten\n").unwrap();
+        assert_eq!(*watched.current().await, "new\n");
+    }
+
+    #[tokio::test]
+    async fn while_a_file_is_parsed_its_last_value_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "old\n").unwrap();
+        let (begins, mut begun) = tokio::sync::mpsc::unbounded_channel();
+        let (finish, may_finish) = std::sync::mpsc::channel::<()>();
+        let may_finish = Mutex::new(may_finish);
+        let parse = move |text: &str| {
+            if text == "new\n" {
+                begins.send(()).unwrap();
+                let may_finish = may_finish.lock().unwrap();
+                may_finish.recv_timeout(Duration::from_secs(30)).unwrap();
+            }
+            Ok(text.to_owned())
+        };
+        let watched = Watched::read("s", &path, parse).unwrap();
+        replace(&path, "new\n");
+        let looking = tokio::spawn({
+            let watched = watched.clone();
+            async move { watched.current().await }
+        });
+        begun.recv().await.unwrap();
+        assert_eq!((&*watched.last(), watched.trouble()), (&"old\n".to_owned(), None));
+        finish.send(()).unwrap();
+        looking.await.unwrap();
         assert_eq!(*watched.current().await, "new\n");
     }
 

@@ -22,7 +22,9 @@ use super::body::{Arrived, BodyReader, Caller, Sender, Trust};
 use super::source::Source;
 use super::throttle::Throttle;
 use super::verified_senders::Senders;
-use crate::access::{Authenticator, Caller as Reader, CallerId, RateLimits, Refused, Writer};
+use crate::access::{
+    Admission, Authenticator, Caller as Reader, CallerId, Ended, RateLimits, Refused, Writer,
+};
 use crate::config::{Keyring, Keys, Match, Role, Secret};
 use crate::metrics::{CallerOutcome, Metrics};
 use crate::wire::{ApiError, Code};
@@ -113,15 +115,33 @@ impl Access {
         }
         let caller = match bearer_token(headers) {
             Some(given) => self.keys.callers.writer(given).await,
-            None => Err(Refused),
+            None => Err(Refused::Wrong),
         };
-        let refused = |Refused| self.refusal(source, Code::Unauthorized.into(), GUESS);
-        let writer = caller.map_err(refused)?.writer();
-        let writer =
-            writer.map_err(|error| ApiError::explained(Code::TokenScope, error.to_string()))?;
+        let writer = self.writer(source, caller)?;
         let caller = Caller { sender: Sender::Token(writer.name.clone()), trust: Trust::Writer };
         let place = self.bodies.place_up_to(max, headers, caller).await?;
-        Ok((writer, place.read(body, |_| ()).await?))
+        let arrived = place.read(body, |_| ()).await?;
+        // The body may have taken long, and the grants may have gone meanwhile.
+        let given = bearer_token(headers).unwrap_or_default();
+        let writer = self.writer(source, self.keys.callers.known_writer(given))?;
+        Ok((writer, arrived))
+    }
+
+    fn writer(
+        &self,
+        source: Source,
+        caller: Result<Arc<Reader>, Refused>,
+    ) -> Result<Writer, ApiError> {
+        let writer = caller.map_err(|refused| self.refused(source, refused))?.writer();
+        writer.map_err(|error| ApiError::explained(Code::TokenScope, error.to_string()))
+    }
+
+    /// Returns the admission of a caller that stays and that was let in with `view`; `None` if
+    /// everybody reads alike, so that it lasts for ever.
+    pub(super) fn admission(&self, headers: &HeaderMap, view: &View) -> Option<Admission> {
+        let callers = &self.keys.callers;
+        let credential = reader_credential(headers).ok().flatten();
+        callers.tells_readers_apart().then(|| Admission::of(callers, credential, view.clone()))
     }
 
     /// Returns who sends a request for records; `None` if there is no access file, so that everybody
@@ -143,10 +163,9 @@ impl Access {
         }
         let caller = match reader_credential(headers) {
             Ok(credential) => callers.reader(credential).await,
-            Err(AmbiguousCredential) => Err(Refused),
+            Err(AmbiguousCredential) => Err(Refused::Wrong),
         };
-        let refused = |Refused| self.refusal(source, Code::Unauthorized.into(), GUESS);
-        let caller = caller.map_err(refused)?;
+        let caller = caller.map_err(|refused| self.refused(source, refused))?;
         if caller.id == CallerId::Anonymous && caller.grants.view.is_empty() {
             // Asking is no failure.
             return Err(Code::Unauthorized.into());
@@ -159,9 +178,7 @@ impl Access {
         self.metrics.caller_sent(&caller.id, outcome);
         match taken {
             // Whoever reads nothing may write all the same.
-            Ok(()) if caller.grants.view.is_empty() && method.is_safe() => {
-                Err(ApiError::explained(Code::TokenScope, "the credential reads nothing"))
-            }
+            Ok(()) if caller.grants.view.is_empty() && method.is_safe() => Err(reads_nothing()),
             Ok(()) => Ok(Some(caller)),
             Err(wait) => {
                 Err(ApiError::from(Code::RateLimited).header(header::RETRY_AFTER, seconds(wait)))
@@ -311,6 +328,18 @@ impl Access {
         Ok(proof.role)
     }
 
+    /// Returns the answer to a credential that opens nothing. A genuine one that has expired is no
+    /// guess, so it counts as no failure: clients get a new one at 401, and only wait at 429.
+    fn refused(&self, source: Source, refused: Refused) -> ApiError {
+        match refused {
+            Refused::Wrong => self.refusal(source, Code::Unauthorized.into(), GUESS),
+            Refused::Expired => {
+                self.metrics.credential_refused(Code::Unauthorized);
+                Code::Unauthorized.into()
+            }
+        }
+    }
+
     /// Returns the answer to a caller that was not admitted.
     fn refusal(&self, source: Source, error: ApiError, failures: u32) -> ApiError {
         if error.code() != Code::Unauthorized {
@@ -328,6 +357,23 @@ impl Access {
     }
 }
 
+/// Returns the answer to a caller whose admission has ended: what it would get if it came again, or
+/// that it should come again.
+pub(super) fn dismissal(ended: &Ended) -> ApiError {
+    match ended {
+        Ended::Refused(_) => Code::Unauthorized.into(),
+        Ended::OtherView(view) if view.is_empty() => reads_nothing(),
+        Ended::OtherView(_) => {
+            let rule = "what the credential reads has changed while the request waited";
+            ApiError::explained(Code::Busy, rule).header(header::RETRY_AFTER, 1)
+        }
+    }
+}
+
+fn reads_nothing() -> ApiError {
+    ApiError::explained(Code::TokenScope, "the credential reads nothing")
+}
+
 /// Returns the whole seconds after which a wait is over.
 fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
@@ -335,21 +381,31 @@ fn seconds(wait: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, ready};
+
+    use axum::body::{Bytes, HttpBody};
     use data_encoding::HEXLOWER;
+    use hyper::body::Frame;
 
     use super::super::body::tests::Never;
     use super::*;
+    use crate::access::door::{Door, FILE};
     use crate::config::NamedValue;
     use crate::hmac::Mac;
 
     const SECRET: &str = "the-reload-secret";
 
     fn access() -> Access {
+        access_for(Arc::new(Authenticator::read(None, None).unwrap()))
+    }
+
+    fn access_for(callers: Arc<Authenticator>) -> Access {
         let ring = |secret: Option<&str>| {
             Keyring::read(secret.map(|value| NamedValue { name: "s", value }), None).unwrap()
         };
         let (reload, operator, metrics) = (ring(Some(SECRET)), ring(None), ring(None));
-        let callers = Arc::new(Authenticator::read(None, None).unwrap());
         Access::new(AccessKeys { reload, operator, metrics, callers }, Arc::default())
     }
 
@@ -366,6 +422,75 @@ mod tests {
         headers.insert("x-hub-signature-256", signature.parse().unwrap());
         headers.insert("x-github-event", "push".parse().unwrap());
         headers
+    }
+
+    /// A body that something happens before.
+    struct Late(Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>);
+
+    impl HttpBody for Late {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let Some(late) = &mut self.0 else { return Poll::Ready(None) };
+            let bytes = ready!(late.as_mut().poll(context));
+            self.0 = None;
+            Poll::Ready(Some(Ok(Frame::data(bytes))))
+        }
+    }
+
+    fn bearer(token: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+        headers
+    }
+
+    #[tokio::test]
+    async fn a_genuine_credential_that_has_expired_is_no_guess_and_its_answer_is_that_of_all() {
+        let writes = "write = [\"team\"]\nauthor = \"A <a@example.org>\"\n";
+        let door = Door::open(&format!("{FILE}{writes}expires = 2020-01-01\n"));
+        let access = access_for(door.callers.clone());
+        let code = async |token: &str| {
+            let headers = bearer(token);
+            let read = access.reader(source(1), &Method::GET, &headers).await;
+            let written = access.receive_write(9, source(1), &headers, Body::from("{}")).await;
+            [read.err(), written.err()].map(|error| error.map(|error| error.code()))
+        };
+        let answer = [Some(Code::Unauthorized); 2];
+        for _ in 0..30 {
+            assert_eq!(code("the-secret-of-the-reader").await, answer);
+        }
+        assert_eq!(code("a-secret-of-nobody").await, answer, "no failure was counted before");
+        for _ in 0..30 {
+            code("a-secret-of-nobody").await;
+        }
+        assert_eq!(code("a-secret-of-nobody").await, [Some(Code::TooManyFailures); 2]);
+        assert_eq!(code("the-secret-of-the-reader").await, answer, "its client gets a new one");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_goes_while_its_body_arrives_writes_nothing() {
+        let writes = "write = [\"team\"]\nauthor = \"A <a@example.org>\"\n";
+        let whole = format!("{FILE}{writes}");
+        for (text, expected) in [
+            (format!("# a note\n{whole}"), None),
+            (FILE.to_owned(), Some(Code::TokenScope)),
+            (whole.replace("-secret-", "-new-secret-"), Some(Code::Unauthorized)),
+        ] {
+            let door = Door::open(&whole);
+            let access = access_for(door.callers.clone());
+            let body = async move {
+                door.change(&text).await;
+                Bytes::from_static(b"{}")
+            };
+            let body = Body::new(Late(Some(Box::pin(body))));
+            let headers = bearer("the-secret-of-the-reader");
+            let written = access.receive_write(9, source(1), &headers, body).await;
+            assert_eq!(written.err().map(|error| error.code()), expected);
+        }
     }
 
     #[tokio::test]

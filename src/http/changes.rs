@@ -12,6 +12,7 @@ mod queue;
 mod follower_limit;
 mod stream;
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,12 +26,14 @@ use headwater_engine::view::View;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::access::dismissal;
 use super::app::App;
 use super::header_names::COMMIT;
 use super::historical_states::Asker;
 use super::json;
 use super::request_snapshot::{Current, commit_header};
 use super::source::Source;
+use crate::access::{Admission, Ended};
 use crate::feed::Heard;
 use crate::header_fields::Preferences;
 use crate::wire::{ApiError, Code, Watched, resync};
@@ -46,8 +49,8 @@ const EVENTS: &str = "text/event-stream";
 /// How long a client waits before it reopens a broken stream, in milliseconds.
 const RETRY: u32 = 2_000;
 
-/// How long a stream lasts if its client's credential decides what it shows. The client then comes
-/// back, and a credential that is no longer valid opens nothing.
+/// How long a stream lasts at most if its client's credential decides what it shows. The client then
+/// shows it again.
 const LIFETIME: Duration = Duration::from_secs(300);
 
 /// How long a stream waits until the other followers have heard of the commit that its client has.
@@ -66,14 +69,19 @@ pub(super) async fn changes(
     let ChangesQuery { since, wait, watched } =
         ChangesQuery::parse(query.as_deref(), last, &snapshot)?;
     let to = snapshot.commit();
+    let admission = app.access.admission(&headers, snapshot.layout().view());
+    let own = admission.as_ref().map_or(0, Admission::bytes);
     drop(snapshot);
     match (watched, is_stream) {
-        (Some(watched), true) => stream(app, watched, since, last, source).await,
+        (Some(watched), true) => {
+            let part = app.audience.parts.keep(watched, source, own).ok_or_else(busy)?;
+            stream(app, part, since, last, source, admission).await
+        }
         (Some(watched), false) => {
             // The waiting request keeps its own query text.
-            let own = query.map_or(0, |query| query.len());
+            let own = own + query.map_or(0, |query| query.len());
             let part = app.audience.parts.keep(watched, source, own).ok_or_else(busy)?;
-            answer(&app, part, since, wait, source).await
+            answer(&app, part, since, wait, source, admission).await
         }
         // The stream ends there: a client that reopens it unchanged learns that there is no such
         // sheet.
@@ -90,17 +98,17 @@ fn streams(headers: &HeaderMap) -> bool {
 /// Answers with a stream of events.
 async fn stream(
     app: App,
-    watched: Watched,
+    watched: Part,
     since: Option<CommitId>,
     last: Option<Last>,
     source: Source,
+    admission: Option<Admission>,
 ) -> Result<Response, ApiError> {
     let named = match last {
         Some(Last::Commit(last)) => Some(last),
         Some(Last::Unknown) => None,
         None => since,
     };
-    let watched = app.audience.parts.keep(watched, source, 0).ok_or_else(busy)?;
     if let Some(named) = named {
         // Otherwise it would be taken back to where the others are, and then forward again.
         let heard = app.audience.hears_of(&app.feed, &watched, named);
@@ -112,11 +120,14 @@ async fn stream(
     // A client that is cut off before the first event comes back with this.
     let id = had.map(|had| format!("id: {had}\n")).unwrap_or_default();
     let hello = format!("retry: {RETRY}\n{id}\n");
-    let lifetime = app.access.tells_readers_apart().then_some(LIFETIME);
     let missed = missed(app, Asker::Stream(source), had, follower.at, follower.watched.clone());
     // A client that reads nothing would keep its turn.
     let missed = Driven::begin(missed);
-    Ok(events(Body::new(Events::new(follower, hello, missed).ending_after(lifetime))))
+    let events_of_all = Events::new(follower, hello, missed);
+    Ok(events(Body::new(match admission {
+        Some(admission) => events_of_all.while_admitted(admission, LIFETIME),
+        None => events_of_all,
+    })))
 }
 
 /// Returns the answer if too many follow or wait, or if what they follow takes too much.
@@ -164,6 +175,7 @@ async fn answer(
     since: Option<CommitId>,
     wait: u64,
     source: Source,
+    mut admission: Option<Admission>,
 ) -> Result<Response, ApiError> {
     let _poll = app.audience.polls.join(source).ok_or_else(busy)?;
     let until = Instant::now() + Duration::from_secs(wait);
@@ -171,10 +183,30 @@ async fn answer(
     let since = since.unwrap_or(listener.at);
     loop {
         let told = caught_up(app, Asker::Poll(source), &watched, since, listener.at).await?;
+        // Checked after the difference is there: what was published later than the grants were taken
+        // away is told to nobody.
+        if let Some(Err(ended)) = admission.as_mut().map(Admission::check) {
+            return match ended {
+                Ended::OtherView(view) if !view.is_empty() => {
+                    Ok(answered(resync(since, listener.at).into(), listener.at))
+                }
+                ended => Err(dismissal(&ended)),
+            };
+        }
         let is_news = told.as_ref().is_none_or(|told| !told.is_empty());
         let waits = !is_news && Instant::now() < until;
         if waits {
-            match listener.next_until(until).await {
+            let dismissed = async {
+                match &mut admission {
+                    Some(admission) => admission.ended().await,
+                    None => pending().await,
+                }
+            };
+            let heard = tokio::select! {
+                heard = listener.next_until(until) => heard,
+                _ = dismissed => continue,
+            };
+            match heard {
                 Heard::Published(_) => continue,
                 Heard::Missed => {
                     listener = app.feed.listen();

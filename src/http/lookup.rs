@@ -46,8 +46,7 @@ pub(super) fn no_sheet(snapshot: &Snapshot, name: &str) -> String {
 
 /// Explains that the sheet has no such record, and which may be meant.
 pub(super) fn no_record(sheet: &Sheet, key: &str) -> ApiError {
-    let meant = sheet.nearest(key, |record| sheet.shows(record));
-    let meant = did_you_mean(meant.map(|record| record.key.as_str()));
+    let meant = did_you_mean(sheet.nearest_shown(key).map(|record| record.key.as_str()));
     let name = &sheet.spec().name;
     ApiError::explained(Code::NotFound, format!("no such record `{key}` in {name}{meant}"))
 }

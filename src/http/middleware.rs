@@ -148,7 +148,11 @@ impl Middleware {
         };
         let selected = match selected {
             Ok(selected) => selected,
-            Err(error) => return Ok(error.into_response()),
+            Err(error) => {
+                // Whoever has been dismissed while it waited may know no more than a stranger.
+                asked.is_admitted &= error.code() != Code::TokenScope;
+                return Ok(error.into_response());
+            }
         };
         let mut commit = None;
         if let Some(Selected { snapshot, is_fixed }) = selected {

@@ -14,6 +14,7 @@ use headwater_engine::view::View;
 use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 
+use super::access::dismissal;
 use super::app::App;
 use super::arrival::arrival;
 use super::header_names::{AT, MIN_COMMIT};
@@ -59,7 +60,7 @@ impl Selected {
     /// # Errors
     ///
     /// 404 for a commit that is not in the history of the branch, 410 for the list of one, 503 for
-    /// one that does not arrive in time.
+    /// one that does not arrive in time; as [`dismissal`] if the caller lost its grants meanwhile.
     pub(super) async fn of(
         app: &App,
         source: Source,
@@ -72,19 +73,49 @@ impl Selected {
             true => named_commits(route, request.uri(), request.headers()),
             false => Vec::new(),
         };
-        if !named.is_empty() {
-            // On the heap, so that the future of all other answers stays small.
-            Box::pin(arrival(app, source, &named)).await;
-        }
-        let Some(snapshot) = app.live.snapshot() else { return Ok(None) };
-        let snapshot = seen_by(app, snapshot, view).await?;
-        let published = Self { snapshot, is_fixed: false };
-        // Nearly every request is about the present.
         let headers = request.headers();
         let plain = request.uri().query().is_none_or(|query| !names_commit(query));
-        if !reads || plain && !headers.contains_key(AT) && !headers.contains_key(MIN_COMMIT) {
-            return Ok(Some(published));
+        let is_of_now =
+            !reads || plain && !headers.contains_key(AT) && !headers.contains_key(MIN_COMMIT);
+        if is_of_now && named.is_empty() {
+            // Nearly every request is about the present.
+            return Self::published(app, view).await;
         }
+        let admission = app.access.admission(headers, view);
+        let selected = async {
+            if !named.is_empty() {
+                arrival(app, source, &named).await;
+            }
+            match is_of_now {
+                true => Self::published(app, view).await,
+                false => Self::named(app, source, route, view, request).await,
+            }
+        };
+        // On the heap, so that the future of all other answers stays small.
+        let selected = Box::pin(selected).await;
+        // It may have waited for minutes, and its caller may not read any more what came meanwhile.
+        if let Some(mut admission) = admission {
+            admission.check().map_err(|ended| dismissal(&ended))?;
+        }
+        selected
+    }
+
+    /// Returns what `view` sees of the published state, if there is one.
+    async fn published(app: &App, view: &View) -> Result<Option<Self>, ApiError> {
+        let Some(snapshot) = app.live.snapshot() else { return Ok(None) };
+        let snapshot = seen_by(app, snapshot, view).await?;
+        Ok(Some(Self { snapshot, is_fixed: false }))
+    }
+
+    /// Returns what `view` sees of the state that a request names.
+    async fn named(
+        app: &App,
+        source: Source,
+        route: Option<Route>,
+        view: &View,
+        request: &mut Request,
+    ) -> Result<Option<Self>, ApiError> {
+        let Some(published) = Self::published(app, view).await? else { return Ok(None) };
         let selector = SnapshotSelector::of(route, request)?;
         // A caller that names no wait is answered at once.
         let headers = request.headers();

@@ -140,6 +140,14 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// Waits for the end of the stream, and returns what was sent until then.
+    pub(crate) fn end(mut self) -> String {
+        while let Some(chunk) = self.server.runtime().block_on(self.response.chunk()).unwrap() {
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        self.text
+    }
+
     pub(crate) fn event(&mut self) -> Event {
         loop {
             let block = self.block();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use headwater::http::{Group, Route};
 use headwater_testkit::{Upstream, git};
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::changes::Follower;
@@ -498,4 +498,48 @@ fn a_token_that_leaves_the_file_opens_nothing_and_a_broken_file_changes_nothing(
     }
     assert_eq!(house.get(Some(PEOPLE), "/api/people").status, 401);
     assert_eq!(house.get(Some("another-secret-for-people"), "/api/people").status, 200);
+}
+
+#[test]
+fn whoever_stays_hears_nothing_that_is_published_after_its_grants_are_gone() {
+    let House { server, mut upstream, file, _folder } = House::open(ACCESS);
+    let request = |token: &str, path: &str| server.request(Method::GET, path).bearer_auth(token);
+    let ask = |request: RequestBuilder| {
+        server.runtime().spawn(async move { request.send().await.unwrap() })
+    };
+    let follow = |token| Follower::open(&server, request(token, "/api/_changes"));
+    let (dismissed, mut restricted) = (follow(TEAMS), follow(ALL));
+    let served = upstream.head().unwrap();
+    let poll = format!("/api/_changes?since={served}&wait=300");
+    let polls = [TEAMS, ALL].map(|token| ask(request(token, &poll)));
+    let later = upstream.commit("later").put("teams/blue.toml", "slug = \"blue\"\n").push();
+    let waits_for_it = request(TEAMS, "/api/teams").header("x-headwater-min-commit", &later);
+    let read = ask(waits_for_it.header("prefer", "wait=300"));
+    let counted = |name: &str, count: u32| {
+        format!("{{kind=\"token\",name=\"{name}\",outcome=\"admitted\"}} {count}\n")
+    };
+    let are_in = |metrics: &str| {
+        [counted("teams", 3), counted("all", 2)].iter().all(|line| metrics.contains(line))
+    };
+    while !are_in(&server.metrics()) {
+        std::thread::yield_now();
+    }
+    // One token leaves the file, and the other one reads less.
+    let less = ACCESS.replace(TEAMS, "another-secret-for-teams");
+    let less = less.replace("read = [\"*\"]\nhidden = true", "read = [\"people\"]");
+    let beside = file.with_extension("new");
+    std::fs::write(&beside, less).unwrap();
+    std::fs::rename(&beside, &file).unwrap();
+    // Nothing is published yet.
+    let [of_dismissed, of_restricted] = polls.map(|poll| server.runtime().block_on(poll).unwrap());
+    assert_eq!(of_dismissed.status(), 401);
+    let told: Value = server.runtime().block_on(of_restricted.json()).unwrap();
+    assert_eq!(told, json!({ "from": served, "to": served, "resync": true, "items": [] }));
+    assert_eq!(dismissed.end(), "");
+    let (event, id, _) = restricted.event();
+    assert_eq!((&*event, id), ("resync", served));
+    assert_eq!(restricted.end(), "");
+    server.reload().outcome("applied");
+    let read = server.runtime().block_on(read).unwrap();
+    assert_eq!((read.status().as_u16(), read.headers().get("x-headwater-commit")), (401, None));
 }

@@ -21,7 +21,7 @@ use crate::delta::Delta;
 use crate::disclosure::{Disclosure, Rules};
 use crate::history::{Bookmarks, Effort, HistoryError, Versions, Whereabouts, history};
 use crate::id::{CommitId, SheetName};
-use crate::layout::SheetSpec;
+use crate::layout::{Shape, SheetSpec};
 use crate::load::{LoadError, finish, layout_at, prepare};
 use crate::mirror::{Ancestors, ObjectError, Objects};
 use crate::options::LoadOptions;
@@ -181,9 +181,19 @@ impl HistoricalStates {
             let claims = now.layout().claims(path.as_bytes()).into_iter();
             let mut own = claims.filter(|claim| claim.sheet.name == spec.name);
             let list = own.find(|claim| spec.may_hold(claim.key.as_str(), key))?.key;
-            // Looking for a name that no file has takes as long as for a record that never was.
-            let path = if is_withheld(&path) { format!("{path}\u{1}") } else { path };
-            Some(Whereabouts { path, list })
+            let is_own_file = match spec.shape_of(&path) {
+                Shape::Record => true,
+                Shape::List => false,
+                Shape::Either => list.as_str() == key,
+            };
+            // What is withheld takes the way of what never was, with the same answer and at the same
+            // cost: a file that no commit has, or a key that no version of the list has.
+            let (path, key) = match (is_withheld(&path), is_own_file) {
+                (false, _) => (path, key.to_owned()),
+                (true, true) => (format!("{path}\u{1}"), key.to_owned()),
+                (true, false) => (path, format!("{key}\u{1}")),
+            };
+            Some(Whereabouts { path, list, key })
         };
         let paths: Vec<Whereabouts> = spec.paths_of(key).into_iter().filter_map(found).collect();
         if from.is_zero() || paths.is_empty() {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::budget::Budget;
 use crate::id::Key;
-use crate::query::matches::shown;
 use crate::query::sort_order::Order;
 use crate::query::{Item, ListError, ListQuery, Page};
 use crate::search::TextIndex;
@@ -78,7 +77,7 @@ impl Iterator for Each {
             return Some(item);
         }
         let walk = self.rest.as_mut()?;
-        let shown = shown(&walk.sheet, walk.after.as_ref());
+        let shown = walk.sheet.shown_records(walk.after.as_ref().map(Key::as_str));
         let chunk: Vec<Item> = shown.take(CHUNK).cloned().map(Item::from).collect();
         walk.after = chunk.last().map(|item| item.record.key.clone());
         if chunk.len() < CHUNK {

@@ -327,12 +327,12 @@ impl<'a> List<'_, 'a> {
     /// Returns the commonest value of an index in which every record has one value, if all other
     /// values together have at most `most` records.
     fn commonest(&self, index: &'a FieldIndex, most: usize) -> Option<&'a Scalar> {
-        if index.multi_valued() > 0 || index.present() < self.sheet.len() {
+        if index.multi_valued() > 0 || index.present() < self.sheet.shown() {
             return None;
         }
         let values = index.values().take_while(|_| self.budget.spend(STEP));
         let (scalar, keys) = values.max_by_key(|(_, keys)| keys.len())?;
-        (self.sheet.len() - keys.len() <= most).then_some(scalar)
+        (self.sheet.shown().saturating_sub(keys.len()) <= most).then_some(scalar)
     }
 
     /// Counts fields: in the indexes where that is cheaper, and all others in one pass over the
@@ -358,26 +358,19 @@ impl<'a> List<'_, 'a> {
     /// Counts a field in its index. Returns `None` if there is no index, or if the records must be
     /// read because that is cheaper or a record may hold two values of one group.
     fn indexed_facet(&self, grouping: &Grouping) -> Option<Result<Facet, LongValue>> {
-        let index = self.sheet.index(grouping.field.as_str())?;
+        let index = self.sheet.shown_index(grouping.field.as_str())?;
         let is_single = index.multi_valued() == 0;
         if self.rows.is_some() || grouping.by != By::Value && !is_single {
             return None;
         }
         let (budget, told) = (self.budget, self.query.counts.told);
-        let hidden = || {
-            let hidden = self.sheet.hidden().iter();
-            let hidden = hidden.filter_map(|key| self.sheet.record(key.as_str()));
-            hidden.map(|record| ItemRef::record(record))
-        };
         match self.found {
-            MatchSet::All => {
-                Some(facets::of_entries(grouping, index.values(), hidden(), budget, told))
-            }
+            MatchSet::All => Some(facets::of_entries(grouping, index.values(), budget, told)),
             MatchSet::ByCondition(condition, _)
                 if condition.is_over(&grouping.field) && is_single =>
             {
                 let entries = condition.ranges.entries(index);
-                Some(facets::of_entries(grouping, entries, hidden(), budget, told))
+                Some(facets::of_entries(grouping, entries, budget, told))
             }
             found if found.len(self.sheet) * READING >= index.present() => {
                 let total = found.len(self.sheet);

@@ -38,30 +38,15 @@ pub(crate) fn of_items<'a>(
     counted.map(|(grouping, counts)| grouping.facet_of_groups(counts, told)).collect()
 }
 
-/// Takes the counts of all records from these entries of an index, and subtracts those of `hidden`.
+/// Takes the counts of all records from these entries of an index.
 pub(crate) fn of_entries<'a>(
     grouping: &Grouping,
     entries: impl Iterator<Item = IndexEntry<'a>>,
-    hidden: impl Iterator<Item = ItemRef<'a>>,
     budget: &Budget,
     told: ReportedCounts,
 ) -> Result<Facet, LongValue> {
-    let columns = Columns::new([&grouping.field], None);
-    let mut of_hidden: HashMap<Stored<'a>, usize> = HashMap::new();
-    for item in hidden.take_while(|item| budget.spend(item.reading())) {
-        let mut held: SmallVec<[Stored<'a>; 1]> = SmallVec::new();
-        columns.visit(item, &mut |_, value| held.push(value));
-        held.sort_unstable();
-        held.dedup();
-        held.into_iter().for_each(|value| *of_hidden.entry(value).or_default() += 1);
-    }
     let entries = entries.take_while(|_| budget.spend(STEP));
-    let counts = entries.map(|(scalar, keys)| {
-        let value = Stored::from(scalar);
-        let hidden = of_hidden.get(&value).copied().unwrap_or_default();
-        (value, keys.len().saturating_sub(hidden))
-    });
-    grouping.facet(counts, told)
+    grouping.facet(entries.map(|(scalar, keys)| (Stored::from(scalar), keys.len())), told)
 }
 
 /// Counts the `total` records of a list in an index whose every record holds one value: a record

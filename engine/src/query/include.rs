@@ -82,9 +82,7 @@ impl Included {
             let Some(sheet) = snapshot.sheet(reference.sheet.as_str()) else { continue };
             let found = included.records.entry(reference.sheet.clone()).or_default();
             for value in values.into_iter().take_while(|_| budget.spend(STEP * READING)) {
-                let mut named = sheet.named(reference.target.as_ref(), &value);
-                let Some(record) = named.find(|record| budget.spend(STEP) && sheet.shows(record))
-                else {
+                let Some(record) = sheet.referred_to(reference.target.as_ref(), &value) else {
                     continue;
                 };
                 if found.contains_key(&record.key) {

@@ -30,7 +30,7 @@ impl<'q, 'a> List<'q, 'a> {
     /// than sorting the whole list.
     pub(crate) fn walk_to(&self, fields: &SortFields, wanted: usize) -> Option<Walk<'a>> {
         let field = fields.first()?;
-        let index = self.sheet.index(field.field.as_str())?;
+        let index = self.sheet.shown_index(field.field.as_str())?;
         if index.multi_valued() > 0 {
             return None;
         }
@@ -45,14 +45,14 @@ impl<'q, 'a> List<'q, 'a> {
                 let entries = ranges.entries(index).take_while(|_| self.budget.spend(STEP));
                 entries.map(|(_, keys)| keys.len()).sum()
             }
-            (_, None) => self.sheet.len(),
+            (_, None) => self.sheet.shown(),
         };
         // Of the records on the way, one in `all / found` is wanted.
         let steps = wanted as u128 * all as u128 / found.max(1) as u128;
         if steps >= found as u128 {
             return None;
         }
-        let missing = filtered.is_none() && index.present() < self.sheet.len();
+        let missing = filtered.is_none() && index.present() < self.sheet.shown();
         let mut ranges = filtered.unwrap_or_else(Ranges::all);
         match self.after.as_ref().and_then(AfterCursor::first_value) {
             None => {}
@@ -75,13 +75,11 @@ impl<'q, 'a> List<'q, 'a> {
         limit: usize,
     ) -> Vec<&'a Arc<Record>> {
         let mut part = ScanPage { list: self, fields, skip: offset, limit, records: Vec::new() };
-        let skips_whole = matches!(walk.membership, Membership::Shown)
-            && self.sheet.hidden().is_empty()
-            && self.after.is_none();
+        let skips_whole = matches!(walk.membership, Membership::Shown) && self.after.is_none();
         let entries = walk.ranges.entries(walk.index);
         let entries: Box<dyn Iterator<Item = IndexEntry<'a>>> =
             if walk.descending { Box::new(entries.rev()) } else { Box::new(entries) };
-        for (_, keys) in entries {
+        for (_, keys) in entries.take_while(|_| self.budget.spend(STEP)) {
             if skips_whole && keys.len() <= part.skip {
                 part.skip -= keys.len();
                 continue;

@@ -94,7 +94,7 @@ impl<'q, 'a> MatchSet<'q, 'a> {
             && read.is_empty()
             && query.expression.is_none()
             && conditions.len() == 1
-            && let Some(total) = conditions[0].count(sheet, budget)
+            && let Some(total) = conditions[0].count(budget)
         {
             return Self::ByCondition(conditions.remove(0), total);
         }
@@ -106,14 +106,15 @@ impl<'q, 'a> MatchSet<'q, 'a> {
             // Only shown records are in the text index.
             matched
         } else if let Some(narrowest) = conditions.next() {
-            narrowest.shown_keys(sheet, budget).map(|key| (key, 0.0)).collect()
+            narrowest.keys(budget).into_iter().map(|key| (key, 0.0)).collect()
         } else if let Some(named) = named(&read, sheet) {
             named
         } else if read.is_empty() {
             return Self::All;
         } else {
             let sieve = ScanFilter::new(read);
-            let shown = shown(sheet, None).take_while(|record| budget.spend(reading(record)));
+            let shown =
+                sheet.shown_records(None).take_while(|record| budget.spend(reading(record)));
             let passing = shown.filter(|record| sieve.passes(&record.key, &record.value));
             return Self::These(passing.map(|record| (&record.key, 0.0)).collect());
         };
@@ -147,8 +148,7 @@ impl<'q, 'a> MatchSet<'q, 'a> {
         let (mut left, mut skipped) = (Vec::new(), 0);
         let narrowings = expression.narrowings().iter();
         let indexed: Vec<&Narrowing> =
-            narrowings.filter(|it| sheet.index(it.field.as_str()).is_some()).collect();
-        // Whether an index narrowed the records before depends on how many of them are hidden.
+            narrowings.filter(|it| sheet.shown_index(it.field.as_str()).is_some()).collect();
         let is_counted = |record: &Record| {
             indexed.iter().all(|narrowing| {
                 budget.spend(reading(record) + STEP * narrowing.ranges.len())
@@ -193,7 +193,7 @@ impl<'q, 'a> MatchSet<'q, 'a> {
         budget: &'s Budget,
     ) -> Box<dyn Iterator<Item = &'a Arc<Record>> + 's> {
         match self {
-            Self::All => shown(sheet, None),
+            Self::All => sheet.shown_records(None),
             _ => Box::new(self.keys(sheet, budget).filter_map(|key| sheet.record(key.as_str()))),
         }
     }
@@ -205,8 +205,8 @@ impl<'q, 'a> MatchSet<'q, 'a> {
         budget: &'s Budget,
     ) -> Box<dyn Iterator<Item = &'a Key> + 's> {
         match self {
-            Self::All => Box::new(shown(sheet, None).map(|record| &record.key)),
-            Self::ByCondition(condition, _) => Box::new(condition.shown_keys(sheet, budget)),
+            Self::All => Box::new(sheet.shown_records(None).map(|record| &record.key)),
+            Self::ByCondition(condition, _) => Box::new(condition.keys(budget).into_iter()),
             Self::These(found) => Box::new(found.iter().map(|(key, _)| *key)),
         }
     }
@@ -224,7 +224,8 @@ impl<'q, 'a> MatchSet<'q, 'a> {
         let record = |key: &Key| sheet.record(key.as_str());
         match self {
             Self::All => {
-                let shown = shown(sheet, after).take_while(|_| budget.spend(STEP));
+                let shown = sheet.shown_records(after.map(Key::as_str));
+                let shown = shown.take_while(|_| budget.spend(STEP));
                 shown.skip(offset).take(limit).collect()
             }
             Self::ByCondition(condition, total) => {
@@ -232,17 +233,17 @@ impl<'q, 'a> MatchSet<'q, 'a> {
                 let (first, second) = (entries.next(), entries.next());
                 if let (Some((_, keys)), None) = (first, second) {
                     let keys = keys.behind(after).take_while(|_| budget.spend(STEP));
-                    let shown = keys.filter(|key| !sheet.hidden().contains(*key));
-                    return shown.skip(offset).take(limit).filter_map(record).collect();
+                    return keys.skip(offset).take(limit).filter_map(record).collect();
                 }
                 // Of the records on the way, one in `shown / total` is wanted.
                 let steps = wanted as u128 * sheet.shown() as u128 / (*total).max(1) as u128;
                 if steps * (READING as u128) < *total as u128 {
-                    let shown = shown(sheet, after).take_while(|r| budget.spend(reading(r)));
+                    let shown = sheet.shown_records(after.map(Key::as_str));
+                    let shown = shown.take_while(|record| budget.spend(reading(record)));
                     let passing = shown.filter(|record| condition.admits(record));
                     return passing.skip(offset).take(limit).collect();
                 }
-                part(condition.shown_keys(sheet, budget), after, offset, wanted)
+                part(condition.keys(budget).into_iter(), after, offset, wanted)
                     .filter_map(record)
                     .collect()
             }
@@ -274,16 +275,15 @@ impl<'q, 'a> MatchSet<'q, 'a> {
 impl Membership<'_> {
     /// Returns whether the record is in the list. If the budget is used up, it is not.
     pub(crate) fn admits(&self, sheet: &Sheet, key: &Key, budget: &Budget) -> bool {
-        let admitted = budget.spend(STEP)
+        budget.spend(STEP)
             && match self {
                 Self::Shown => true,
                 Self::Postings(postings) => postings.iter().any(|keys| keys.contains(key)),
                 Self::Reading(sieve) => sheet.record(key.as_str()).is_some_and(|record| {
                     budget.spend(reading(record)) && sieve.passes(&record.key, &record.value)
                 }),
-                Self::Set(keys) => return keys.contains(key),
-            };
-        admitted && !sheet.hidden().contains(key)
+                Self::Set(keys) => keys.contains(key),
+            }
     }
 }
 
@@ -298,7 +298,7 @@ fn conditions<'q, 'a>(
         if query.filters.iter().any(|other| share_tables(filter, other, sheet)) {
             add(&mut read, filter);
         }
-        let index = sheet.index(filter.field.as_str()).filter(|_| !filter.is_negated());
+        let index = sheet.shown_index(filter.field.as_str()).filter(|_| !filter.is_negated());
         let (Some(index), Some(ranges)) = (index, filter.values()) else {
             add(&mut read, filter);
             continue;
@@ -343,12 +343,12 @@ fn narrowed<'q, 'a>(
 ) -> Vec<Condition<'q, 'a>> {
     let narrowings = query.expression.iter().flat_map(|expression| expression.narrowings());
     let conditions = narrowings.filter_map(|Narrowing { field, ranges }| {
-        let index = sheet.index(field.as_str())?;
+        let index = sheet.shown_index(field.as_str())?;
         let (ranges, sieve) = (ranges.clone(), OnceCell::new());
         Some(Condition { filters: Vec::new(), sieve, index, ranges })
     });
     // If most records remain, collecting their keys is wasted work.
-    conditions.filter(|condition| condition.size(budget) < sheet.len() / 2).collect()
+    conditions.filter(|condition| condition.size(budget) < sheet.shown() / 2).collect()
 }
 
 /// Adds a condition to those that are read, unless it is already there.
@@ -363,7 +363,7 @@ fn add<'q>(read: &mut Vec<&'q Filter>, filter: &'q Filter) {
 /// everything.
 fn share_tables(one: &Filter, other: &Filter, sheet: &Sheet) -> bool {
     let is_single = || {
-        let index = sheet.index(one.field.as_str());
+        let index = sheet.shown_index(one.field.as_str());
         one.field == other.field && index.is_some_and(|index| index.multi_valued() == 0)
     };
     let fields = sheet.fields();
@@ -394,20 +394,13 @@ impl<'a> Condition<'_, 'a> {
         entries.map(|(_, keys)| keys.len()).sum()
     }
 
-    /// Returns the number of shown records that meet it, if that can be computed without collecting
-    /// them.
-    fn count(&self, sheet: &Sheet, budget: &Budget) -> Option<usize> {
+    /// Returns the number of records that meet it, if that can be computed without collecting them.
+    fn count(&self, budget: &Budget) -> Option<usize> {
         let several = self.ranges.entries(self.index).nth(1).is_some();
         if several && self.index.multi_valued() > 0 {
             return None;
         }
-        let (size, hidden) = (self.size(budget), sheet.hidden());
-        if hidden.len() * READING > size {
-            return None;
-        }
-        let hidden = hidden.iter().filter_map(|key| sheet.record(key.as_str()));
-        let hidden = hidden.take_while(|record| budget.spend(reading(record)));
-        Some(size.saturating_sub(hidden.filter(|record| self.admits(record)).count()))
+        Some(self.size(budget))
     }
 
     /// Returns the postings of its values, if they are few.
@@ -427,15 +420,6 @@ impl<'a> Condition<'_, 'a> {
         }
         keys
     }
-
-    fn shown_keys(
-        &self,
-        sheet: &'a Sheet,
-        budget: &Budget,
-    ) -> impl Iterator<Item = &'a Key> + use<'a> {
-        let hidden = sheet.hidden();
-        self.keys(budget).into_iter().filter(|key| !hidden.contains(*key))
-    }
 }
 
 /// Returns the cost of reading a record.
@@ -452,20 +436,4 @@ fn part<'a>(
 ) -> impl Iterator<Item = &'a Key> {
     let keys = keys.filter(|key| after.is_none_or(|after| *key > after));
     first(keys, wanted, Ord::cmp).into_iter().skip(offset)
-}
-
-/// Returns the records of a public sheet after a key that are not hidden, in key order.
-pub(crate) fn shown<'a: 's, 's>(
-    sheet: &'a Sheet,
-    after: Option<&'s Key>,
-) -> Box<dyn Iterator<Item = &'a Arc<Record>> + 's> {
-    use std::ops::Bound::{Excluded, Unbounded};
-    let from = after.map_or(Unbounded, Excluded);
-    // Both are in key order, so a parallel walk shows which records are hidden.
-    let mut hidden = sheet.hidden().range::<_, Key>((from, Unbounded)).peekable();
-    let records: Box<dyn Iterator<Item = &'a Arc<Record>> + 's> = match after {
-        None => Box::new(sheet.records()),
-        Some(after) => Box::new(sheet.records_behind(after.as_str())),
-    };
-    Box::new(records.filter(move |record| hidden.next_if(|key| **key == record.key).is_none()))
 }

@@ -1,10 +1,11 @@
 //! Everything derived from the served records of a sheet and kept up to date with them: the
-//! indexes, the digest, the hidden keys and the counts of fields.
+//! indexes, the digest, the hidden keys, what the public reads, and the counts of fields.
 
 use std::sync::Arc;
 
 use super::fields::Tally;
 use super::reference_changes::Moved;
+use super::shown_records::{self, ShownRecords};
 use super::{MANY, Served, Sheet, hides};
 use crate::digest::LtHash;
 use crate::id::Key;
@@ -22,7 +23,15 @@ impl Sheet {
     /// Updates everything derived from the served records for `changed`. The parts are independent,
     /// so large changes are processed in parallel.
     pub(super) fn derive(&mut self, changed: &[(Key, Served)], moved: &mut Moved) {
-        let Self { spec, served, hidden, indexes, fields, hidden_fields, .. } = self;
+        let Self { spec, served, hidden, indexes, shown, fields, hidden_fields, .. } = self;
+        let (keys, of_shown) = match shown {
+            Some(ShownRecords { keys, indexes }) => (Some(keys), &mut indexes[..]),
+            None => (None, &mut [][..]),
+        };
+        let seen = match keys {
+            Some(_) => shown_records::without_hidden(spec, changed),
+            None => Vec::new(),
+        };
         let mut sums = vec![Sums::default(); changed.len().div_ceil(CHUNK)];
         let mut tasks: Vec<workers::Task<'_>> = Vec::new();
         moved.watch(spec, indexes.iter().map(|(field, _)| field));
@@ -51,7 +60,15 @@ impl Sheet {
             fields.settle(tally);
             hidden_fields.settle(hidden_tally);
         }));
+        if let Some(keys) = keys {
+            tasks.push(Box::new(|| shown_records::follow(keys, &seen)));
+        }
+        let mut of_shown = of_shown.iter_mut();
         for ((field, index), moved) in indexes.iter_mut().zip(&mut moved.values) {
+            let (field, seen) = (&*field, &seen);
+            if let Some(of_shown) = of_shown.next() {
+                tasks.push(Box::new(move || reindex(of_shown, field, seen, None)));
+            }
             tasks.push(Box::new(move || reindex(index, field, changed, moved.as_mut())));
         }
         for (sum, changed) in sums.iter_mut().zip(changed.chunks(CHUNK)) {

@@ -31,20 +31,24 @@ pub(crate) struct Link<'a> {
 }
 
 impl Sheet {
-    /// Returns the records that `value` refers to, in key order: by the field `target`, or by key.
-    /// Hidden records are included.
-    pub fn named<'a>(
-        &'a self,
-        target: Option<&FieldPath>,
-        value: &Scalar,
-    ) -> impl Iterator<Item = &'a Arc<Record>> + use<'a> {
-        let by_key = match (target, value) {
-            (None, Scalar::String(key) | Scalar::Timestamp(_, key)) => self.record(key),
-            _ => None,
+    /// Returns the first record by key that `value` refers to and that the public sees: by the
+    /// field `target`, or by key. Logarithmic.
+    pub fn referred_to(&self, target: Option<&FieldPath>, value: &Scalar) -> Option<&Arc<Record>> {
+        let key = match target {
+            None => key_in(value)?,
+            Some(field) => self.shown_index(field.as_str())?.get(value)?.iter().next()?.as_str(),
         };
-        let by_field = target.and_then(|field| self.index(field.as_str())?.get(value));
-        let by_field = by_field.into_iter().flatten();
-        by_key.into_iter().chain(by_field.filter_map(|key| self.record(key.as_str())))
+        self.record(key).filter(|record| self.shows(record))
+    }
+
+    /// Returns whether `value` refers to a record, hidden or not.
+    fn has(&self, target: Option<&FieldPath>, value: &Scalar) -> bool {
+        match target {
+            None => key_in(value).is_some_and(|key| self.record(key).is_some()),
+            Some(field) => {
+                self.index(field.as_str()).is_some_and(|index| index.get(value).is_some())
+            }
+        }
     }
 
     /// Updates the dangling references for a change of this sheet, which touched these keys, and
@@ -73,7 +77,7 @@ impl Sheet {
             visited.begin_reference(!self.hidden.is_empty());
             for &value in &link.moved {
                 let holders = index.get(value);
-                let is_named = || link.to.named(reference.target.as_ref(), value).next().is_some();
+                let is_named = || link.to.has(reference.target.as_ref(), value);
                 let flip = if holders.is_some() && !is_named() {
                     values.insert(value.clone()).is_none().then_some(Flip::Dangles)
                 } else {
@@ -141,5 +145,13 @@ impl Sheet {
         };
         let path = record.path();
         Problem::new(&self.spec.name, path, Rule::DanglingRef, message).pointing_to(pointer)
+    }
+}
+
+/// Returns the key that a value spells, if it is a text.
+fn key_in(value: &Scalar) -> Option<&str> {
+    match value {
+        Scalar::String(key) | Scalar::Timestamp(_, key) => Some(key),
+        _ => None,
     }
 }

@@ -140,6 +140,37 @@ fn a_part_of_a_history_ends_when_it_has_cost_enough_and_goes_on_from_there() {
 }
 
 #[test]
+fn the_history_of_a_hidden_record_of_a_list_is_that_of_one_that_never_was_and_costs_as_much() {
+    let rules = "[sheets.icons]\nkey = \"${{ slug }}\"\nhidden = \"gone\"\n";
+    let rows = "slug,title,gone\nada,Ada,\neve,Eve,true\n";
+    let mut house = house(rules, &[("icons/all.csv", rows)]);
+    for round in 0..4 {
+        push(&mut house, "icons/all.csv", &rows.replace("Ada", &format!("Ada {round}")));
+    }
+    let snapshot = house.engine().snapshot();
+    let spec = snapshot.sheet("icons").unwrap().spec().clone();
+    let answer = |key: &str, part: &Budget| {
+        let awaited = Budget::unlimited();
+        let effort = Effort { awaited: &awaited, part };
+        let from = snapshot.commit();
+        let versions = house.engine().history(&snapshot, (&spec, key), from, (0, 10), effort);
+        format!("{:?} {awaited:?} {part:?}", versions.unwrap())
+    };
+    // A page that may cost little ends before it has found out that there is nothing.
+    let little = || {
+        let little = Budget::while_true(|| false);
+        little.spend(usize::MAX);
+        little
+    };
+    let budgets: [fn() -> Budget; 2] = [Budget::unlimited, little];
+    for budget in budgets {
+        assert_eq!(answer("all/eve", &budget()), answer("all/eva", &budget()));
+    }
+    assert!(answer("all/eva", &little()).contains("ended: false"));
+    assert!(answer("all/ada", &Budget::unlimited()).contains("Modified"));
+}
+
+#[test]
 fn a_part_of_a_history_takes_few_walks_however_many_commits_changed_other_records() {
     let mut house = house("", &[("icons/all.csv", ICONS)]);
     let added = house.served();

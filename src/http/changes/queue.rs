@@ -43,6 +43,9 @@ impl Queue {
     /// client start over replaces all of it.
     pub(super) fn push(&self, event: Bytes, to: CommitId) {
         let mut waiting = self.waiting();
+        if waiting.is_closed {
+            return;
+        }
         let is_full = waiting.events.len() >= EVENTS || waiting.bytes + event.len() > BYTES;
         let event = if is_full && !waiting.events.is_empty() {
             (waiting.events, waiting.bytes) = (VecDeque::new(), 0);
@@ -60,15 +63,22 @@ impl Queue {
     /// last one, so they take no room.
     pub(super) fn move_to(&self, to: CommitId) {
         let mut waiting = self.waiting();
-        waiting.position = Some(to);
-        waiting.wake();
+        if !waiting.is_closed {
+            waiting.position = Some(to);
+            waiting.wake();
+        }
     }
 
-    /// Ends the stream after the events that wait.
+    /// Ends the stream after the events that wait. No more are added.
     pub(super) fn close(&self) {
         let mut waiting = self.waiting();
         waiting.is_closed = true;
         waiting.wake();
+    }
+
+    /// Ends the stream at once. The events that wait are dropped.
+    pub(super) fn end(&self) {
+        *self.waiting() = Waiting { is_closed: true, ..Waiting::default() };
     }
 
     /// Takes the next event, when there is one; `None` at the end.

@@ -13,6 +13,8 @@ use hyper::body::Frame;
 use tokio::time::{Instant, Sleep};
 
 use super::followers::Follower;
+use super::queue::resync;
+use crate::access::{Admission, Ended};
 use crate::wire::ApiError;
 
 /// How long the stream is silent before it sends a sign of life.
@@ -38,8 +40,17 @@ pub(super) struct Events {
     had_turn: bool,
     heartbeat: Duration,
     silence: Pin<Box<Sleep>>,
-    /// When the stream ends, so that its client shows its credential again.
-    end: Option<Pin<Box<Sleep>>>,
+    /// Whether its client may hear more, if its credential decides that.
+    admitted: Option<Admitted>,
+}
+
+/// The admission of the client of a stream.
+struct Admitted {
+    admission: Admission,
+    /// Until the admission ends.
+    ended: Pin<Box<dyn Future<Output = Ended> + Send>>,
+    /// Until the client has to show its credential again in any case.
+    lifetime: Pin<Box<Sleep>>,
 }
 
 impl Events {
@@ -60,12 +71,16 @@ impl Events {
     ) -> Self {
         let (rest, missed) = (hello.into(), Some(Box::pin(missed) as Missed));
         let silence = Box::pin(tokio::time::sleep(heartbeat));
-        Self { follower, rest, missed, had_turn: false, heartbeat, silence, end: None }
+        Self { follower, rest, missed, had_turn: false, heartbeat, silence, admitted: None }
     }
 
-    /// Returns these events, which end after `lifetime`, but not within an event.
-    pub(super) fn ending_after(mut self, lifetime: Option<Duration>) -> Self {
-        self.end = lifetime.map(|lifetime| Box::pin(tokio::time::sleep(lifetime)));
+    /// Returns these events, which end with `admission`, and after `lifetime` in any case, but not
+    /// within an event.
+    pub(super) fn while_admitted(mut self, admission: Admission, lifetime: Duration) -> Self {
+        let mut watched = admission.clone();
+        let ended = Box::pin(async move { watched.ended().await });
+        let lifetime = Box::pin(tokio::time::sleep(lifetime));
+        self.admitted = Some(Admitted { admission, ended, lifetime });
         self
     }
 
@@ -87,14 +102,33 @@ impl Events {
         self.follower.queue().poll_next(context)
     }
 
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let is_over = |end: &mut Pin<Box<Sleep>>| end.as_mut().poll(context).is_ready();
-        if self.rest.is_empty() && self.end.as_mut().is_some_and(is_over) {
-            return Poll::Ready(None);
+    /// Ends the stream, and returns what its client still hears: that it has to start over, if it
+    /// reads something else now.
+    fn last_event(&mut self, ended: Option<Ended>) -> Option<Bytes> {
+        self.follower.queue().end();
+        (self.missed, self.admitted) = (None, None);
+        match ended {
+            Some(Ended::OtherView(view)) if !view.is_empty() => Some(resync(self.follower.at)),
+            _ => None,
         }
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.rest.is_empty() {
+            let end = self.admitted.as_mut().map(|admitted| admitted.poll_end(context));
+            if let Some(Poll::Ready(end)) = end {
+                return Poll::Ready(self.last_event(end));
+            }
             match self.poll_next(context) {
-                Poll::Ready(Some(event)) => self.rest = event,
+                Poll::Ready(Some(event)) => {
+                    // Checked after the event was taken: what was published later than the grants
+                    // were taken away is told to nobody.
+                    let checked = self.admitted.as_mut().map(|it| it.admission.check());
+                    if let Some(Err(ended)) = checked {
+                        return Poll::Ready(self.last_event(Some(ended)));
+                    }
+                    self.rest = event;
+                }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
                     if self.silence.as_mut().poll(context).is_pending() {
@@ -111,6 +145,16 @@ impl Events {
         self.had_turn = true;
         self.silence.as_mut().reset(Instant::now() + self.heartbeat);
         Poll::Ready(Some(self.rest.split_to(self.rest.len().min(PIECE))))
+    }
+}
+
+impl Admitted {
+    /// Waits for the end of the stream, and says why the admission has ended, if it has.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<Ended>> {
+        if self.lifetime.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        self.ended.as_mut().poll(context).map(Some)
     }
 }
 
@@ -136,6 +180,7 @@ mod tests {
     use super::super::delta_text::tests::commit;
     use super::super::followers::tests::Hall;
     use super::*;
+    use crate::access::door::{Door, FILE, READER};
     use crate::wire::Code;
 
     async fn next(events: &mut Events) -> Option<Bytes> {
@@ -189,9 +234,45 @@ mod tests {
         let mut events = Events::new(follower, "hello".to_owned(), ready(Ok(None)));
         assert_eq!(next(&mut events).await, Some("hello".into()));
         assert_eq!(next(&mut events).await.map(|piece| piece.len()), Some(PIECE));
-        let mut events = events.ending_after(Some(Duration::ZERO));
+        let admission = Door::open(FILE).admit(Some(READER)).await;
+        let mut events = events.while_admitted(admission, Duration::ZERO);
         assert_eq!(next(&mut events).await.map(|piece| piece.len()), Some(PIECE), "the rest");
         assert_eq!(next(&mut events).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_the_grants_of_its_client_and_tells_nothing_that_came_later() {
+        let without = FILE.split_once('\n').unwrap().0;
+        let other_sheet = FILE.replace("[\"team\"]", "[\"tags\"]");
+        let starts_over = Some(resync(commit(1)));
+        for (text, last) in [(without, None), (other_sheet.as_str(), starts_over)] {
+            for is_published in [true, false] {
+                let door = Door::open(FILE);
+                let follower = Hall::at(1).join(&[]);
+                let events = Events::new(follower, "hello".to_owned(), ready(Ok(None)));
+                let admission = door.admit(Some(READER)).await;
+                let mut events = events.while_admitted(admission, HEARTBEAT);
+                assert_eq!(next(&mut events).await, Some("hello".into()));
+                events.follower.queue().push("before".into(), commit(2));
+                assert_eq!(next(&mut events).await, Some("before".into()));
+                // A change that gives the client the same does not end its stream.
+                door.change(&format!("# a note\n{FILE}")).await;
+                events.follower.queue().push("beside".into(), commit(3));
+                assert_eq!(next(&mut events).await, Some("beside".into()));
+                let end = match is_published {
+                    true => {
+                        door.change(text).await;
+                        events.follower.queue().push("later".into(), commit(4));
+                        next(&mut events).await
+                    }
+                    // Nothing has to be published for it.
+                    false => tokio::join!(next(&mut events), door.change(text)).0,
+                };
+                assert_eq!(end, last);
+                events.follower.queue().push("much later".into(), commit(5));
+                assert_eq!(next(&mut events).await, None);
+            }
+        }
     }
 
     struct Woken(AtomicUsize);

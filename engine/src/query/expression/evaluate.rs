@@ -326,13 +326,9 @@ fn referred<'a>(
         Operand::Double(number) => number_of(&number.to_string())?,
         _ => return Err(Fault::TYPES),
     };
-    for record in to.sheet.named(to.field.as_ref(), &value) {
-        scope.spend(STEP)?;
-        if to.sheet.shows(record) {
-            return Ok(Operand::Record(record));
-        }
-    }
-    Ok(Operand::Null)
+    scope.spend(STEP)?;
+    let record = to.sheet.referred_to(to.field.as_ref(), &value);
+    Ok(record.map_or(Operand::Null, |record| Operand::Record(record)))
 }
 
 fn number_of(text: &str) -> Result<Scalar, Fault> {
@@ -342,7 +338,7 @@ fn number_of(text: &str) -> Result<Scalar, Fault> {
 /// Returns the records that refer to the current one and that the public sees, in key order.
 fn referring<'a>(referrers: &'a Referrers, scope: &Scope<'a, '_>) -> Result<Operand<'a>, Fault> {
     let record = scope.record.ok_or(Fault::ABSENT)?;
-    let Some(index) = referrers.sheet.index(referrers.field.as_str()) else {
+    let Some(index) = referrers.sheet.shown_index(referrers.field.as_str()) else {
         return Ok(Operand::List(Vec::new().into()));
     };
     let mut keys = Vec::new();
@@ -367,7 +363,6 @@ fn referring<'a>(referrers: &'a Referrers, scope: &Scope<'a, '_>) -> Result<Oper
     keys.dedup();
     scope.spend(keys.len() * STEP)?;
     let records = keys.iter().filter_map(|key| referrers.sheet.record(key.as_str()));
-    let shown = records.filter(|record| referrers.sheet.shows(record));
-    allocated_values::collect(shown.map(|record| Operand::Record(record)), &scope.meter)
+    allocated_values::collect(records.map(|record| Operand::Record(record)), &scope.meter)
         .map(Operand::List)
 }
