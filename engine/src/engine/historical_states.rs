@@ -143,18 +143,23 @@ impl HistoricalStates {
     /// # Errors
     ///
     /// As [`Engine::delta`]; and [`PastError::Unknown`] if other definitions showed at `from` what
-    /// is private now, so that the reader must start over.
+    /// is private now, or if objects of `from` are missing, so that the reader must start over.
     pub(super) fn caught_up(
         &self,
         view: &View,
         from: CommitId,
         to: CommitId,
     ) -> Result<Delta, PastError> {
-        let Compared { delta, rules } = self.compared(view, from, to)?;
+        let unknown = || PastError::Unknown { name: from.to_string() };
+        let compared = self.compared(view, from, to);
+        // What the reader has cannot be known.
+        let compared =
+            compared.map_err(|error| if error.lacks_object() { unknown() } else { error });
+        let Compared { delta, rules } = compared?;
         // What other rules showed cannot be told one by one.
         let is_unknown = delta.withheld.iter().any(|left| !rules.read_alike(&left.sheet));
         if is_unknown {
-            return Err(PastError::Unknown { name: from.to_string() });
+            return Err(unknown());
         }
         Ok(delta)
     }
