@@ -31,6 +31,7 @@ mod host;
 mod service;
 mod json;
 mod concurrency_limit;
+mod connection;
 mod ndjson;
 mod link;
 mod list;

@@ -11,8 +11,8 @@
 //! moment: the keys of requests and the files to be synced (`Writer`), the earlier states
 //! (`States`), the status (`StatusBoard`), the queues of writes, pushes and reloads, the ledger,
 //! and the flag that wakes maintenance. They nest in the order of `locks::Rank`: preview, lane,
-//! writer, building, repeats, unsynced, earlier, status, writes, pushes, reloads, ledger,
-//! maintenance, timeline, ancestors, heads, following. A debug build asserts this order.
+//! writer, building, repeats, unsynced, earlier, status, writes, pushes, reloads, ledger, ancestry,
+//! maintenance, timeline, heads, following. A debug build asserts this order.
 
 mod audit;
 mod branch;
@@ -35,6 +35,7 @@ mod historical_states;
 mod pin;
 mod preview;
 mod publication;
+mod published_history;
 mod publisher;
 mod push;
 mod refs;
@@ -110,6 +111,7 @@ use open::Opened;
 use preview::Previews;
 use publication::{BranchMove, Origin};
 use publish_turn::Writer;
+use published_history::PublishedHistory;
 use publisher::Publisher;
 use push::queue::PushQueue;
 use push::worker::PushWorker;
@@ -142,6 +144,8 @@ pub struct Engine {
     pushes: Arc<PushQueue>,
     maintenance: Arc<Maintenance>,
     ledger: Arc<Ledger>,
+    /// The history of the published commit.
+    lineage: Arc<PublishedHistory>,
     past: HistoricalStates,
     watch: Option<Watch>,
     /// Held while the threads are joined, so that a second shutdown waits for the first.
@@ -200,6 +204,7 @@ impl Engine {
         let maintenance = Arc::new(Maintenance::new());
         let intervals = Intervals { poll: config.poll_interval, audit: config.audit_interval };
         let previews = Previews::new(config.previews, maintenance.clone());
+        let lineage = Arc::new(PublishedHistory::new());
         let mut engine = Self {
             publisher: Arc::new(Publisher::new(
                 repository.clone(),
@@ -218,8 +223,10 @@ impl Engine {
                 repository.clone(),
                 states.clone(),
                 previews,
+                lineage.clone(),
                 config.load.clone(),
             ),
+            lineage,
             watch: None,
             threads: Mutex::default(),
             repository,
@@ -596,9 +603,9 @@ impl Engine {
         self.past.commit_called(name)
     }
 
-    /// Returns whether `commit` is `ancestor` or has it in its history.
+    /// Returns whether `commit`, which is or was published, is `ancestor` or has it in its history.
     pub fn descends(&self, commit: CommitId, ancestor: CommitId) -> bool {
-        self.repository.contains(commit, ancestor)
+        self.past.descends(commit, ancestor)
     }
 
     /// Returns what reloads may still bring of `commit`: whether it may be here soon. Costs a short lock, and a look
@@ -661,6 +668,7 @@ impl Engine {
             reloads: self.reloads.clone(),
             maintenance: self.maintenance.clone(),
             role: self.role.clone(),
+            lineage: self.lineage.clone(),
             cache,
         }
     }

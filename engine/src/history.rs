@@ -51,6 +51,15 @@ pub enum HistoryError {
         #[source]
         source: ObjectError,
     },
+    /// A version of the files is missing.
+    #[error("a file of commit {commit} is missing")]
+    Missing {
+        /// The commit.
+        commit: CommitId,
+        /// The error from git.
+        #[source]
+        source: ObjectError,
+    },
     /// Nobody waits for the answer any more.
     #[error("nobody waits for the history any more")]
     Unawaited(#[from] TooCostly),
@@ -61,6 +70,11 @@ impl HistoryError {
     /// when the machine has less to do.
     pub fn took_too_long(&self) -> bool {
         matches!(self, Self::Git { source: GitError::Killed { .. }, .. })
+    }
+
+    /// Returns whether git found that an object is missing.
+    pub fn lacks_object(&self) -> bool {
+        matches!(self, Self::Git { source: GitError::Lacking { .. }, .. })
     }
 }
 
@@ -224,7 +238,8 @@ pub fn history(
             if is_unread || place.touches > begin.touches && is_costly {
                 break 'page;
             }
-            files().for_each(|file| contents.read(objects, file));
+            let missing = |source| HistoryError::Missing { commit, source };
+            files().try_for_each(|file| contents.read(objects, file)).map_err(missing)?;
             effort.awaited.check()?;
             let is_list = files().any(|file| contents.may_be_list(file.place));
             let sides = [contents.side(before), contents.side(after)];
@@ -354,20 +369,27 @@ impl Contents<'_> {
         Ok(())
     }
 
-    /// Reads a file that may hold many records, unless it was read before. A version that is
-    /// missing from the repository counts as unreadable.
-    fn read(&mut self, objects: &Objects, file: File) {
+    /// Reads a file that may hold many records, unless it was read before.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing. What it said is not known then, and it may have been a record.
+    fn read(&mut self, objects: &Objects, file: File) -> Result<(), ObjectError> {
         if self.held.contains_key(&file) {
-            return;
+            return Ok(());
         }
         let limit = self.options.record_limit.max(self.options.file_limit);
         let read = objects.read_blob(file.blob, limit, |content| match content {
             BlobContent::Bytes(bytes) => (self.seek(file, Some(bytes)), bytes.len() as u64),
             BlobContent::TooLarge(_) => (self.seek(file, None), 0),
         });
-        let (held, bytes) = read.unwrap_or_else(|_| (self.seek(file, None), 0));
+        let (held, bytes) = match read {
+            Err(error) if error.is_missing() => return Err(error),
+            read => read.unwrap_or_else(|_| (self.seek(file, None), 0)),
+        };
         self.held.insert(file, held);
         self.bytes += bytes;
+        Ok(())
     }
 
     /// Finds the record in a version of its file.

@@ -5,7 +5,7 @@
 //! and opening one takes less than a millisecond.
 
 mod address;
-mod ancestors;
+mod ancestry;
 mod check;
 mod child;
 mod conversation;
@@ -40,7 +40,7 @@ mod tree_flaw;
 mod tree_cache;
 
 pub use address::RemoteOptions;
-pub use ancestors::Ancestors;
+pub use ancestry::Ancestry;
 pub use conversation::{RemoteBranch, RemoteBranches};
 pub use diff::{FileEntry, PathChange};
 pub use fetch::{FetchError, FetchErrorKind, Fetched, RemoteHead};

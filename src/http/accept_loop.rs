@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::middleware::AddExtension;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -17,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Layer;
 
+use super::connection::Connection;
 use super::http2_write_timeout::{Http2Activity, ObservedService};
 use super::preface::{self, Begun, Protocol};
 use super::service::Interface;
@@ -70,11 +70,14 @@ pub async fn serve<S: Interface>(
     let places = Arc::new(Semaphore::new(limits.connections));
     let ended = CancellationToken::new();
     while let Some(((stream, peer), place)) = next(&listener, &places, &stop).await {
-        let service = Extension(Peer(peer.ip())).layer(interface.clone());
+        let own = Connection::default();
+        let service = Extension(own.clone()).layer(interface.clone());
+        let service = Extension(Peer(peer.ip())).layer(service);
         let (stop, ended) = (stop.clone(), ended.clone());
         connections.spawn(async move {
             tokio::select! {
-                () = connection(stream, service, limits, stop) => {}
+                () = serve_one(stream, service, limits, stop) => {}
+                () = own.was_cut() => tracing::debug!(%peer, "closed for answers that it left unread"),
                 () = ended.cancelled() => {}
             }
             drop(place);
@@ -118,10 +121,10 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Serves one connection. The service receives the address of the peer.
-async fn connection(
+/// Serves one connection.
+async fn serve_one(
     stream: TcpStream,
-    service: AddExtension<impl Interface, Peer>,
+    service: impl Interface,
     limits: Limits,
     stop: CancellationToken,
 ) {

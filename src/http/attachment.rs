@@ -129,7 +129,11 @@ fn content_range(part: &str, size: u64) -> HeaderValue {
 }
 
 fn unreadable(error: GitError) -> ApiError {
-    ApiError::caused_by(Code::Internal, &error)
+    let code = match error {
+        GitError::Lacking { .. } => Code::HistoryIncomplete,
+        _ => Code::Internal,
+    };
+    ApiError::caused_by(code, &error)
 }
 
 /// Starts to read some bytes of the file, when there is room for it.

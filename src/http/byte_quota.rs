@@ -22,7 +22,7 @@ struct Quota<K> {
 
 /// How many bytes there are.
 #[derive(Debug, Clone, Copy)]
-struct Limits {
+pub(super) struct Limits {
     /// For all callers.
     all: usize,
     each: Each,
@@ -54,8 +54,10 @@ struct Holding {
 
 /// What becomes of a request for bytes.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict<K> {
+pub(super) enum Verdict<K> {
+    /// There is room for it.
     Granted,
+    /// There is no room for it.
     Refused,
     /// It is granted, and this caller loses all that it holds.
     GrantedFrom(K),
@@ -72,13 +74,19 @@ pub(super) struct QuotaShare<K: Eq + Hash + Clone> {
 }
 
 impl Limits {
+    /// Returns those of a budget of `all` bytes, of which one caller may have `each`. A caller within its fair
+    /// share gets what it asks for.
+    pub(super) const fn shared(all: usize, each: usize) -> Self {
+        Self { all, each: Each::Shared(each) }
+    }
+
     /// Decides on a request of `caller` for `bytes` more, when these callers hold so many bytes.
     ///
     /// The fair share is an equal part of everything. Whoever holds the most holds more than that, if there
     /// is no room for a request within it. So what it loses is enough.
     ///
     /// A caller that leaves twice as much as it takes leaves a part of it to each one that does the same.
-    fn verdict<'k, K: Eq + 'k>(
+    pub(super) fn verdict<'k, K: Eq + 'k>(
         &self,
         holders: impl Iterator<Item = (&'k K, usize)> + Clone,
         caller: &K,
@@ -119,7 +127,7 @@ impl<K: Eq + Hash + Clone> ByteQuota<K> {
     /// Returns room for `all` bytes, of which one caller may have `each`. A caller within its fair share
     /// always gets what it asks for.
     pub(super) fn shared(all: usize, each: usize) -> Self {
-        Self::of(Limits { all, each: Each::Shared(each) })
+        Self::of(Limits::shared(all, each))
     }
 
     fn of(limits: Limits) -> Self {

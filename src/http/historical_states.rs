@@ -342,6 +342,7 @@ fn refused(error: PastError) -> ApiError {
         PastError::History(source) if source.took_too_long() => {
             ApiError::from(Code::Busy).header(RETRY_AFTER, 10)
         }
+        _ if error.lacks_object() => ApiError::caused_by(Code::HistoryIncomplete, &error),
         _ if error.is_passing() => ApiError::caused_by(Code::MemoryShort, &error),
         _ => ApiError::caused_by(Code::Internal, &error),
     }

@@ -26,6 +26,7 @@ use tower::{BoxError, Service, ServiceExt};
 use super::app::App;
 use super::caching::{Lasting, Readers};
 use super::coding::Coding;
+use super::connection::Connection;
 use super::error;
 use super::header_names::COMMIT;
 use super::request_snapshot::{Current, commit_header};
@@ -52,6 +53,7 @@ struct RequestFacts {
     origin: Option<HeaderValue>,
     route: Option<Route>,
     source: Source,
+    connection: Connection,
     lasting: Lasting,
     is_read: bool,
     /// Whether the caller may know which commit is served.
@@ -78,6 +80,8 @@ impl Middleware {
             origin: request.headers().get(header::ORIGIN).cloned(),
             route,
             source: Source::of_request(request.extensions(), request.headers(), &app.proxies),
+            // Only a test has no connection.
+            connection: request.extensions().get().cloned().unwrap_or_default(),
             lasting: Lasting::of(request.headers()),
             is_read: path.is_some_and(is_read),
             is_admitted: !app.access.tells_readers_apart(),
@@ -98,9 +102,9 @@ impl Middleware {
             }
         };
         let response = match reads(&method) {
-            true => app.unsent.offered(asked.source, response),
+            true => app.unsent.offered(asked.source, &asked.connection, response),
             // A write has happened, so its answer is sent in any case.
-            false => app.unsent.counted(asked.source, response),
+            false => app.unsent.counted(asked.source, &asked.connection, response),
         };
         let mut response = error::render(response, || format!("{method} {}", address.path()));
         asked.finish(&app, &mut response);
@@ -166,9 +170,10 @@ impl Middleware {
             // This is on the heap, so that the future of all other answers stays small.
             Some(coding) => {
                 let (unsent, source) = (app.unsent.clone(), asked.source);
+                let connection = asked.connection.clone();
                 // A body that is compressed while it is read must wait before that.
                 let routes = ServiceExt::<Request>::map_response(self.routes, move |answer| {
-                    unsent.offered(source, answer)
+                    unsent.offered(source, &connection, answer)
                 });
                 Box::pin(coding.call(routes, request)).await?
             }

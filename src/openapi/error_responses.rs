@@ -70,6 +70,7 @@ const EVERY_READ: &[Code] = &[
     Code::InvalidHeader,
     Code::TooCostly,
     Code::Internal,
+    Code::HistoryIncomplete,
     Code::NotReady,
     Code::NotYet,
     Code::Busy,
@@ -192,6 +193,6 @@ mod tests {
         assert!(responses["read.404"]["headers"]["X-Headwater-Commit"].is_object());
         assert!(responses["ready.422"].get("headers").is_none());
         let referred: Vec<_> = Refusals::Read.references().map(|(status, _)| status).collect();
-        assert_eq!(referred, ["404", "406", "412", "422", "500", "503"]);
+        assert_eq!(referred, ["404", "406", "412", "422", "500", "502", "503"]);
     }
 }

@@ -45,6 +45,8 @@ codes! {
     NotFound = NOT_FOUND "not_found" "Not found";
     /// The commit is not in the history of the branch.
     UnknownCommit = NOT_FOUND "unknown_commit" "No such commit in the history of the branch";
+    /// The repository lacks objects of an earlier commit.
+    HistoryIncomplete = BAD_GATEWAY "history_incomplete" "The repository lacks a part of this history";
     /// The commit of a cursor cannot be read any more.
     CursorExpired = GONE "cursor_expired" "The cursor has expired; start again";
     /// The commit that the caller waits for has not arrived yet.

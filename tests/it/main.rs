@@ -35,6 +35,7 @@ mod held_pushes;
 mod hidden_records;
 mod history;
 mod imports;
+mod incomplete_history;
 mod kills;
 mod layers;
 mod layouts;

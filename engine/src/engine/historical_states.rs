@@ -13,6 +13,7 @@ use std::time::Instant;
 use super::kept_states::{Reachability, Root, Visit};
 use super::locks::{Lock, Rank};
 use super::preview::Previews;
+use super::published_history::PublishedHistory;
 use super::repository::Repository;
 use super::states::{Present, States};
 use super::timeline::Timeline;
@@ -23,7 +24,7 @@ use crate::history::{Bookmarks, Effort, HistoryError, Versions, Whereabouts, his
 use crate::id::{CommitId, SheetName};
 use crate::layout::{Shape, SheetSpec};
 use crate::load::{LoadError, finish, layout_at, prepare};
-use crate::mirror::{Ancestors, ObjectError, Objects};
+use crate::mirror::{ObjectError, Objects};
 use crate::options::LoadOptions;
 use crate::scalar::Timestamp;
 use crate::search::SearchError;
@@ -40,7 +41,7 @@ pub(super) struct HistoricalStates {
     building: Lock<()>,
     timeline: Timeline,
     /// The commits that a reader may name.
-    ancestors: Lock<Ancestors>,
+    lineage: Arc<PublishedHistory>,
     /// Where the pages of histories begin.
     bookmarks: Bookmarks,
     /// How records are read.
@@ -58,6 +59,7 @@ impl HistoricalStates {
         repository: Arc<Repository>,
         states: Arc<States>,
         previews: Previews,
+        lineage: Arc<PublishedHistory>,
         load: LoadOptions,
     ) -> Self {
         Self {
@@ -66,7 +68,7 @@ impl HistoricalStates {
             previews,
             building: Lock::new(Rank::Building, ()),
             timeline: Timeline::new(),
-            ancestors: Lock::new(Rank::Ancestors, Ancestors::default()),
+            lineage,
             bookmarks: Bookmarks::default(),
             load,
         }
@@ -141,18 +143,23 @@ impl HistoricalStates {
     /// # Errors
     ///
     /// As [`Engine::delta`]; and [`PastError::Unknown`] if other definitions showed at `from` what
-    /// is private now, so that the reader must start over.
+    /// is private now, or if objects of `from` are missing, so that the reader must start over.
     pub(super) fn caught_up(
         &self,
         view: &View,
         from: CommitId,
         to: CommitId,
     ) -> Result<Delta, PastError> {
-        let Compared { delta, rules } = self.compared(view, from, to)?;
+        let unknown = || PastError::Unknown { name: from.to_string() };
+        let compared = self.compared(view, from, to);
+        // What the reader has cannot be known.
+        let compared =
+            compared.map_err(|error| if error.lacks_object() { unknown() } else { error });
+        let Compared { delta, rules } = compared?;
         // What other rules showed cannot be told one by one.
         let is_unknown = delta.withheld.iter().any(|left| !rules.read_alike(&left.sheet));
         if is_unknown {
-            return Err(PastError::Unknown { name: from.to_string() });
+            return Err(unknown());
         }
         Ok(delta)
     }
@@ -217,6 +224,18 @@ impl HistoricalStates {
         self.last_called(name)?.ok_or_else(unknown)
     }
 
+    /// Returns whether `commit`, which is or was published, is `ancestor` or has it in its history.
+    /// Nothing descends from a commit that is not here.
+    pub(super) fn descends(&self, commit: CommitId, ancestor: CommitId) -> bool {
+        let published = self.states.commit();
+        commit == ancestor
+            || !published.is_zero()
+                && self.repository.objects().is_ok_and(|objects| {
+                    let found = self.lineage.descends(&objects, published, commit, ancestor);
+                    found.unwrap_or(false)
+                })
+    }
+
     /// Returns the commits after `since` up to `until`, along first parents. Both are names or times
     /// that a reader gives. Without `since`, the line begins at the first commit of all; without
     /// `until`, it ends at the published commit. A time before all commits names no commit.
@@ -238,7 +257,8 @@ impl HistoricalStates {
         self.objects_with(&published, since)?;
         let unreadable =
             |source: ObjectError| PastError::Repository { commit: from, source: source.into() };
-        let above = objects.fork_point(from, since).map_err(unreadable)?;
+        let above = self.lineage.fork_point(&objects, published.commit(), from, since);
+        let above = above.map_err(unreadable)?;
         Ok(Line { from, above })
     }
 
@@ -487,13 +507,13 @@ impl HistoricalStates {
         if commit.is_zero() || self.states.earlier().find(commit, Reachability::History).is_some() {
             return Ok(objects);
         }
-        if published.commit().is_zero() || !objects.contains(commit.as_bytes()) {
+        let head = published.commit();
+        if head.is_zero() {
             return Err(unknown());
         }
-        // The object with this hash may not be a commit.
-        match self.ancestors.lock().contain(&objects, published.commit(), commit) {
+        match self.lineage.descends(&objects, head, head, commit) {
             Ok(true) => Ok(objects),
-            Ok(false) | Err(ObjectError::WrongKind { .. }) => Err(unknown()),
+            Ok(false) => Err(unknown()),
             Err(error) => Err(PastError::Repository { commit, source: error.into() }),
         }
     }

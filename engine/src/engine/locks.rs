@@ -36,12 +36,12 @@ pub(super) enum Rank {
     Reloads,
     /// The reports of past reloads.
     Ledger,
+    /// The commits in the history of the published one.
+    Ancestry,
     /// Whether maintenance is due.
     Maintenance,
     /// When the commits of the branch were made.
     Timeline,
-    /// The commits in the history of the published one.
-    Ancestors,
     /// What the remote reported about its branches.
     Heads,
     /// Where to go as a follower.

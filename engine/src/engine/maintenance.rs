@@ -38,6 +38,11 @@ impl Maintenance {
         self.changed.notify_all();
     }
 
+    /// Returns whether the thread is to end.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
     /// Waits until all current work is done.
     pub(super) fn settle(&self) {
         let is_settled = |state: &MaintenanceState| !(state.due || state.busy) || state.closed;

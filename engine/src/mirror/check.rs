@@ -3,7 +3,8 @@
 //! The tip must be a commit, its history must be complete down to what the mirror has, its tree
 //! must be well formed, and every file in it must exist. Every other commit that was received must
 //! have its parents and its tree, whether or not the tip needs it: what is in the mirror counts as
-//! complete from then on. Indexing the pack has already decoded and
+//! complete from then on. The files of the commits between the mirror and the tip must exist too, if
+//! these are few: of a whole history, that would cost more than receiving it. Indexing the pack has already decoded and
 //! hashed every object, so only existence and kind remain to be checked. Names that are merely
 //! hostile (`..`, `.git`) are left to the engine, which reports them as problems.
 
@@ -21,18 +22,49 @@ use crate::id::{CommitId, TreeId};
 /// The most parents of a commit. The largest merges that people make have some dozens.
 const MAX_PARENTS: usize = 1_000;
 
-/// Checks that `received` has everything that the tip refers to.
+/// The most commits between the mirror and the tip whose files are checked.
+const BETWEEN: usize = 256;
+
+/// The mirror alone.
+#[derive(Clone, Copy)]
+pub(super) struct Present<'a> {
+    pub(super) objects: &'a Objects,
+    /// Whether its commits have their full history.
+    pub(super) is_complete: bool,
+}
+
+/// A commit that has been read down to what the mirror has.
+struct History {
+    /// The tree of the commit.
+    tree: TreeId,
+    /// The other commits that are not in the mirror; one more than are checked stands for more.
+    between: Vec<CommitFacts>,
+}
+
+/// Checks that `received` has everything that the tip refers to, and, if at most 256 commits are
+/// between the tip and the mirror, everything that these refer to.
 ///
-/// `known` is the mirror alone, whose commits have their full history. `base` is the tree of a
-/// commit that is known to be complete: whatever is the same there is not checked. Neither are the
-/// trees of the commits in between.
+/// `base` is the tree of a commit that is known to be complete: whatever is the same there is not
+/// checked. A commit in between is compared with its first parent.
 pub(super) fn check(
     received: &Objects,
-    known: Option<&Objects>,
+    known: Present<'_>,
     tip: CommitId,
     base: Option<TreeId>,
 ) -> Result<(), ObjectError> {
-    let tree = check_history(received, known, tip)?;
+    let History { tree, between } = check_history(received, known, tip)?;
+    check_tree(received, base, tree)?;
+    if between.len() > BETWEEN {
+        return Ok(());
+    }
+    between.into_iter().try_for_each(|CommitFacts { tree, parents, .. }| {
+        let first = parents.first().map(|parent| received.commit(*parent)).transpose()?;
+        check_tree(received, first.map(|first| first.tree), tree)
+    })
+}
+
+/// Checks the files of a tree that are not the same in `base`.
+fn check_tree(received: &Objects, base: Option<TreeId>, tree: TreeId) -> Result<(), ObjectError> {
     let changes = match received.diff(base, Some(tree)) {
         // The fault may lie in the base, which is not being checked here.
         Err(_) if base.is_some() => received.diff(None, Some(tree)),
@@ -80,31 +112,33 @@ fn commit(received: &Objects, id: CommitId) -> Result<CommitFacts, ObjectError> 
     }
 }
 
-/// Reads the commits from the tip down to those in the mirror, and returns the tree of the tip.
+/// Reads the commits from the tip down to those in the mirror, or, if these may be incomplete, down to
+/// the first of all.
 fn check_history(
     received: &Objects,
-    known: Option<&Objects>,
+    known: Present<'_>,
     tip: CommitId,
-) -> Result<TreeId, ObjectError> {
+) -> Result<History, ObjectError> {
     // Rereading the pack folder for each new commit would cost more than everything else, and a
     // commit that is missed is merely read again.
-    let known = known.map(|known| {
-        let mut repo = known.repo.clone();
-        repo.objects.refresh_never();
-        repo
-    });
-    let is_known = |commit: CommitId| {
-        known.as_ref().is_some_and(|known| known.objects.exists(&object_id(commit)))
-    };
+    let mut repo = known.objects.repo.clone();
+    repo.objects.refresh_never();
+    let is_known = |commit: CommitId| repo.objects.exists(&object_id(commit));
+    let is_passed = |commit: CommitId| known.is_complete && is_known(commit);
     let first = commit(received, tip)?;
     let mut seen = HashSet::from([tip]);
-    let mut pending = if is_known(tip) { Vec::new() } else { first.parents };
+    let mut pending = if is_passed(tip) { Vec::new() } else { first.parents };
+    let mut between = Vec::new();
     while let Some(next) = pending.pop() {
-        if seen.insert(next) && !is_known(next) {
-            pending.extend(commit(received, next)?.parents);
+        if seen.insert(next) && !is_passed(next) {
+            let facts = commit(received, next)?;
+            pending.extend(&facts.parents);
+            if between.len() <= BETWEEN && (known.is_complete || !is_known(next)) {
+                between.push(facts);
+            }
         }
     }
-    Ok(first.tree)
+    Ok(History { tree: first.tree, between })
 }
 
 fn check_file(received: &Objects, change: &PathChange) -> Result<(), ObjectError> {

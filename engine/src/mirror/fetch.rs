@@ -132,9 +132,12 @@ impl Mirror {
         }
         match attempt(Known::Everything, Asked::BranchAndTags) {
             // An object that the mirror should have is missing, or the remote hides it. Asking for
-            // everything shows which, and repairs the mirror.
+            // everything shows which, and repairs the mirror. If it does not help, the next polls
+            // must not repeat it.
             Err(FetchError::ContentRejected { rule: "missing_object", .. })
-                if self.has_refs().unwrap_or(false) =>
+                if self.has_refs().unwrap_or(false)
+                    && self.note_gap()
+                    && self.shared.gaps.take() =>
             {
                 tracing::warn!(%remote, %branch, "objects are missing; fetching everything again");
                 attempt(Known::Nothing, Asked::BranchAndTags)
@@ -466,16 +469,17 @@ impl Attempt<'_> {
         }
         let refused = |error| FetchError::content(self.remote, error);
         let base = self.base_tree(known, old);
+        let present = |is_complete| check::Present { objects: known, is_complete };
         match &received.pack {
-            None => check::check(known, Some(known), tip, base).map_err(refused),
+            None => check::check(known, present(true), tip, base).map_err(refused),
             Some(ReceivedPack { quarantine, written, .. }) => {
                 fault::point("fetch.check").map_err(FetchError::ours)?;
                 let objects = quarantine.objects(self.mirror)?;
                 check::check_commits(&objects, &written.commits).map_err(refused)?;
                 match self.known {
-                    Known::Everything => check::check(&objects, Some(known), tip, base),
+                    Known::Everything => check::check(&objects, present(true), tip, base),
                     // The contents of the mirror are in doubt: nothing is taken for granted.
-                    Known::Nothing => check::check(&objects, None, tip, None),
+                    Known::Nothing => check::check(&objects, present(false), tip, None),
                 }
                 .map_err(refused)?;
                 drop(objects);

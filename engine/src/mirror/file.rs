@@ -6,9 +6,9 @@
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::process::{ChildStdin, ChildStdout};
 
-use super::Mirror;
 use super::child::Pipes;
 use super::git::{GitCommand, GitError, GitRun, Running};
+use super::{EntryMode, Mirror, TreeEntry};
 use crate::id::{BlobId, CommitId};
 
 /// The size from which a file that is stored whole in its pack is read piece by piece. The program
@@ -41,7 +41,8 @@ impl Mirror {
     ///
     /// # Errors
     ///
-    /// If the program cannot be started or does not answer.
+    /// If the program cannot be started or does not answer; [`GitError::Lacking`] if the commit has
+    /// the file and the repository does not.
     pub fn find_file(&self, commit: CommitId, path: &str) -> Result<Option<FoundFile>, GitError> {
         // The program takes one request per line.
         if path.is_empty() || path.chars().any(char::is_control) {
@@ -52,7 +53,27 @@ impl Mirror {
         let (running, Pipes { mut stdin, stdout }) = run.start()?;
         let mut stdout = BufReader::with_capacity(64 << 10, stdout);
         let told = ask(&mut stdin, &mut stdout, &format!("info {commit}:{path}"))?;
+        if told.is_none() && self.lacks_file(commit, path) {
+            return Err(self.lacking("cat-file".into(), format!("{commit}:{path}")));
+        }
         Ok(told.map(|BlobHeader { id, size }| FoundFile { id, size, stdin, stdout, running }))
+    }
+}
+
+impl Mirror {
+    /// Returns whether the commit has a file at `path` that the repository does not have, or a folder
+    /// above it that is missing.
+    fn lacks_file(&self, commit: CommitId, path: &str) -> bool {
+        let Ok(objects) = self.objects() else { return false };
+        let found =
+            objects.commit(commit).and_then(|facts| objects.entry_at(facts.tree, path.as_bytes()));
+        match found {
+            Ok(Some(TreeEntry { mode: EntryMode::Folder | EntryMode::Submodule, .. }) | None) => {
+                false
+            }
+            Ok(Some(TreeEntry { id, .. })) => !objects.contains(&id),
+            Err(error) => error.is_missing(),
+        }
     }
 }
 

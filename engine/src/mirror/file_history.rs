@@ -19,6 +19,9 @@ const WALK_TIME: Duration = Duration::from_secs(10);
 /// paths.
 const WALK_BYTES: u64 = 4 << 20;
 
+/// The mode of a submodule.
+const SUBMODULE: &str = "160000";
+
 /// How long reading versions may take.
 const READ_TIME: Duration = Duration::from_secs(10);
 
@@ -79,7 +82,12 @@ impl Mirror {
         command.arg(from.to_string()).arg("--").args(paths);
         let ended = run.output(WALK_TIME, WALK_BYTES)?;
         if !ended.succeeded {
-            return Err(GitError::Failed { command: "log".into(), message: ended.message });
+            let (command, message) = ("log".into(), ended.message);
+            let is_lacking = LACKING.iter().any(|words| message.contains(words));
+            return Err(match is_lacking {
+                true => self.lacking(command, message),
+                false => GitError::Failed { command, message },
+            });
         }
         Ok(read_log(&String::from_utf8_lossy(&ended.stdout), paths))
     }
@@ -89,7 +97,8 @@ impl Mirror {
     ///
     /// # Errors
     ///
-    /// If the program cannot be started, does not answer, or takes longer than ten seconds.
+    /// If the program cannot be started, does not answer, or takes longer than ten seconds;
+    /// [`GitError::Lacking`] if a file is missing.
     pub fn files(
         &self,
         ids: &[BlobId],
@@ -108,30 +117,27 @@ impl Mirror {
         let mut stdout = BufReader::new(stdout);
         let told = Cell::new(0);
         // One request and one answer in turn: neither pipe ever fills up.
-        let mut ask = |id: &BlobId| -> io::Result<Option<Vec<u8>>> {
+        let mut ask = |id: &BlobId| -> io::Result<Answer> {
             stdin.write_all(format!("{id}\n").as_bytes())?;
             let mut head = String::new();
             stdout.read_line(&mut head)?;
             let mut words = head.split_ascii_whitespace().skip(1);
             let (Some(kind), Some(Ok(size))) = (words.next(), words.next().map(str::parse::<u64>))
             else {
-                return if head.is_empty() {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                } else {
-                    Ok(None)
-                };
+                let is_answer = !head.is_empty();
+                return is_answer.then_some(Answer::Missing).ok_or(UNEXPECTED_END.into());
             };
             told.set(told.get() + size);
             if kind != "blob" || size > reading.largest {
                 io::copy(&mut stdout.by_ref().take(size + 1), &mut io::sink())?;
-                return Ok(None);
+                return Ok(Answer::NoFile);
             }
             let mut bytes = Vec::new();
             stdout.by_ref().take(size + 1).read_to_end(&mut bytes)?;
             // The line break after the file.
             bytes.pop();
             let is_whole = bytes.len() as u64 == size;
-            if is_whole { Ok(Some(bytes)) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+            if is_whole { Ok(Answer::File(bytes)) } else { Err(UNEXPECTED_END.into()) }
         };
         let limits = FetchLimits { timeout: READ_TIME, stall: READ_TIME, ..FetchLimits::default() };
         let budget = Budget::new(&limits);
@@ -141,23 +147,49 @@ impl Mirror {
             || {
                 let mut files = Vec::new();
                 for id in ids {
-                    files.push(ask(id)?);
+                    match ask(id)? {
+                        Answer::File(bytes) => files.push(Some(bytes)),
+                        Answer::NoFile => files.push(None),
+                        Answer::Missing => return Ok(Err(*id)),
+                    }
                     if files.len() >= reading.least && told.get() >= reading.most {
                         break;
                     }
                 }
-                Ok(files)
+                Ok(Ok(files))
             },
         );
         match budget.overrun() {
             Some(_) => Err(GitError::Killed { command: "cat-file".into() }),
-            None => read.map_err(failed),
+            None => read
+                .map_err(failed)?
+                .map_err(|missing| self.lacking("cat-file".into(), missing.to_string())),
         }
+    }
+
+    /// Records that an object is missing, and returns the error.
+    pub(super) fn lacking(&self, command: String, message: String) -> GitError {
+        self.note_gap();
+        GitError::Lacking { command, message }
     }
 }
 
+/// What the messages of the git program say of a commit or a tree that is missing.
+const LACKING: [&str; 3] = ["unable to read tree", "Could not read", "bad object"];
+
+const UNEXPECTED_END: io::ErrorKind = io::ErrorKind::UnexpectedEof;
+
+/// What the git program says to the id of a file.
+enum Answer {
+    File(Vec<u8>),
+    /// It is too large, or not a file.
+    NoFile,
+    Missing,
+}
+
 /// Parses the output of `git log -z --format=%H --raw`: a hash, followed for each file by a colon
-/// per parent, the modes in the parents and now, the ids in the parents and now, and the path.
+/// per parent, the modes in the parents and now, the ids in the parents and now, and the path. A
+/// submodule is no file.
 fn read_log(text: &str, paths: &[String]) -> Vec<Touch> {
     let mut touches: Vec<Touch> = Vec::new();
     let mut words = text.split('\0').map(|word| word.trim_start_matches('\n'));
@@ -171,15 +203,16 @@ fn read_log(text: &str, paths: &[String]) -> Vec<Touch> {
         let path = words.next().unwrap_or_default();
         let place = paths.iter().position(|known| known == path);
         let (Some(touch), Some(place)) = (touches.last_mut(), place) else { continue };
-        let ids: Vec<&str> = word.split(' ').skip(parents + 1).take(parents + 1).collect();
+        let words: Vec<&str> = word.trim_start_matches(':').split(' ').collect();
+        let (modes, ids) = words.split_at(words.len().min(parents + 1));
         // An id of zeros means that there is no file.
-        let file = |text: &&str| {
-            let blob = text.parse().ok().filter(|id: &BlobId| !id.is_zero())?;
-            Some(File { place, blob })
+        let file = |at: usize| {
+            let blob = ids.get(at)?.parse().ok().filter(|id: &BlobId| !id.is_zero())?;
+            (modes.get(at) != Some(&SUBMODULE)).then_some(File { place, blob })
         };
         let first = |known: Option<File>, told: Option<File>| known.into_iter().chain(told).min();
-        touch.before = first(touch.before, ids.first().and_then(file));
-        touch.after = first(touch.after, ids.last().and_then(file));
+        touch.before = first(touch.before, file(0));
+        touch.after = first(touch.after, file(parents));
     }
     touches
 }
@@ -225,14 +258,31 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_too_large_or_not_there_are_left_out() {
+    fn files_that_are_too_large_are_left_out_and_missing_ones_are_an_error() {
         let repository = TestRepository::bare();
         let commit = repository.commit_files("main", &[("a.x", "12345"), ("b.x", "1")]);
         let mirror = repository.mirror();
         let touched = |path: &str| mirror.touched(commit, &[path.to_owned()], 0, 1).unwrap();
         let id = |path: &str| touched(path)[0].after.unwrap().blob;
-        let ids = [id("a.x"), BlobId::from_bytes([7; 20]), id("b.x")];
-        assert_eq!(mirror.files(&ids, up_to(4)).unwrap(), [None, None, Some(b"1".to_vec())]);
+        let mut ids = vec![id("a.x"), id("b.x")];
+        assert_eq!(mirror.files(&ids, up_to(4)).unwrap(), [None, Some(b"1".to_vec())]);
+        ids.push(BlobId::from_bytes([7; 20]));
+        let error = mirror.files(&ids, up_to(4)).unwrap_err();
+        assert!(matches!(error, GitError::Lacking { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_history_that_lacks_a_tree_is_told_from_a_program_that_fails() {
+        let repository = TestRepository::bare();
+        let tips: Vec<_> =
+            (0..3).map(|n| repository.commit_files("main", &[("a", &n.to_string())])).collect();
+        let tree = repository.tree_of("main~1").to_string();
+        std::fs::remove_file(repository.path().join("objects").join(&tree[..2]).join(&tree[2..]))
+            .unwrap();
+        let error = repository.mirror().touched(tips[2], &["a".into()], 0, 9).unwrap_err();
+        assert!(matches!(error, GitError::Lacking { .. }), "{error}");
+        let error = repository.mirror().touched(CommitId::ZERO, &["a".into()], 0, 9).unwrap_err();
+        assert!(matches!(error, GitError::Lacking { .. }), "{error}");
     }
 
     #[test]

@@ -52,6 +52,14 @@ pub enum GitError {
         /// The error message, cut to a few lines.
         message: String,
     },
+    /// The repository lacks an object that the command needs.
+    #[error("git {command} needs an object that is missing: {message}")]
+    Lacking {
+        /// The command.
+        command: String,
+        /// Which one, or the error message.
+        message: String,
+    },
 }
 
 impl Mirror {

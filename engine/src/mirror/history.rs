@@ -294,6 +294,8 @@ impl Objects {
         commit: CommitId,
         buffer: &mut Vec<u8>,
     ) -> Result<CommitFacts, ObjectError> {
+        #[cfg(test)]
+        crate::mirror::testing::count_commit();
         let id = object_id(commit);
         let data = self.read(&id, Kind::Commit, buffer)?;
         parse_commit(data)

@@ -8,6 +8,20 @@ use std::process::{Command, Stdio};
 use super::{Mirror, MirrorOptions, Objects};
 use crate::id::{BlobId, CommitId, TreeId};
 
+thread_local! {
+    static COMMITS_READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Counts a commit that this thread reads from a repository.
+pub(super) fn count_commit() {
+    COMMITS_READ.set(COMMITS_READ.get() + 1);
+}
+
+/// Returns how many commits this thread has read from repositories.
+pub(crate) fn commits_read() -> usize {
+    COMMITS_READ.get()
+}
+
 /// A git repository in its own folder, which is removed with the value.
 pub(crate) struct TestRepository {
     folder: tempfile::TempDir,

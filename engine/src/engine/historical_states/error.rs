@@ -3,7 +3,7 @@
 use crate::history::HistoryError;
 use crate::id::CommitId;
 use crate::load::LoadError;
-use crate::mirror::{Cause, FetchError};
+use crate::mirror::{Cause, FetchError, lacks_object};
 
 /// Why there is no readable state of a commit.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,15 @@ pub enum PastError {
 }
 
 impl PastError {
+    /// Returns whether the repository lacks something of the history that decides the answer.
+    pub fn lacks_object(&self) -> bool {
+        let of_git = match self {
+            Self::History(error) => error.lacks_object(),
+            _ => false,
+        };
+        of_git || lacks_object(self)
+    }
+
     /// Returns whether the same request may succeed later: memory is short.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Load { source, .. } if matches!(**source, LoadError::Memory { .. }))

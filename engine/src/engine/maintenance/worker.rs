@@ -12,6 +12,7 @@ use crate::causes::chain;
 use crate::engine::error::ReloadError;
 use crate::engine::publication::{BranchMove, Lineage, Origin, Publication};
 use crate::engine::publish_turn::Writer;
+use crate::engine::published_history::PublishedHistory;
 use crate::engine::publisher::{OnDisk, Publisher};
 use crate::engine::reload_queue::ReloadQueue;
 use crate::engine::repository::Repository;
@@ -57,6 +58,7 @@ pub(in crate::engine) struct MaintenanceWorker {
     pub(in crate::engine) reloads: Arc<ReloadQueue>,
     pub(in crate::engine) maintenance: Arc<Maintenance>,
     pub(in crate::engine) role: Arc<CurrentRole>,
+    pub(in crate::engine) lineage: Arc<PublishedHistory>,
     /// Where decoded records are kept for the next start.
     pub(in crate::engine) cache: Option<Cache>,
 }
@@ -67,19 +69,32 @@ impl MaintenanceWorker {
         // After a failure, a repack is retried when there are this many packs.
         let mut packs = 0;
         let mut cached = Cached::default();
+        logged(|| self.follow_history());
         while self.maintenance.next(self.round()) {
-            let tidied = catch_unwind(AssertUnwindSafe(|| {
+            logged(|| {
                 self.sync_branch();
+                self.follow_history();
                 self.free_states();
                 self.compact_text();
                 packs = self.repack(packs);
                 self.write_cache(&mut cached);
-            }));
-            if tidied.is_err() {
-                tracing::error!(
-                    "maintenance after a reload panicked; the published state is not affected"
-                );
-            }
+            });
+        }
+    }
+
+    /// Reads the commits that are new in the history of the published one, so that no reader has to.
+    fn follow_history(&self) {
+        let published = self.states.commit();
+        if published.is_zero() {
+            return;
+        }
+        let opened = self.repository.objects().map_err(ReloadError::Open);
+        let followed = opened.and_then(|objects| {
+            let goes_on = || !self.maintenance.is_closed();
+            self.lineage.follow(&objects, published, goes_on).map_err(ReloadError::Repository)
+        });
+        if let Err(error) = followed {
+            tracing::warn!(error = chain(&error), commit = %published, "the history cannot be read");
         }
     }
 
@@ -224,6 +239,13 @@ impl MaintenanceWorker {
             Err(error) => tracing::warn!(error = chain(&error),
                 commit = %snapshot.commit(), "the text index cannot be compacted"),
         }
+    }
+}
+
+/// Works, and logs a panic.
+fn logged(work: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        tracing::error!("maintenance panicked; the published state is not affected");
     }
 }
 

@@ -537,6 +537,68 @@ fn a_commit_that_nobody_asked_for_is_complete_or_the_pack_is_refused() {
     mirror.assert_sound();
 }
 
+/// Returns the objects of `range`, without `left_out`.
+fn objects_of(repository: &TestRepository, range: &str, left_out: &str) -> Vec<[u8; 20]> {
+    let listed = repository.git(["rev-list", "--objects", "--no-object-names", range]);
+    let sent = listed.lines().filter(|id| *id != left_out);
+    sent.map(|id| *id.parse::<CommitId>().unwrap().as_bytes()).collect()
+}
+
+#[test]
+fn a_push_without_a_file_of_a_commit_in_its_middle_is_refused_and_asked_for_once_as_a_whole() {
+    let far = LyingRemote::new();
+    let good = far.repository.commit_files("main", &[("a", "1"), ("b", "1")]);
+    let mirror = TestMirror::new();
+    mirror.fetch(&far.remote()).unwrap();
+    far.repository.commit_files("main", &[("a", "only here"), ("b", "1")]);
+    let tip = far.repository.commit_files("main", &[("a", "2"), ("b", "1")]);
+    let (blob, tree) = ("rev-parse main~1:a", "rev-parse main~1^{tree}");
+    let range = format!("{good}..main");
+    let mut asked = 0;
+    for what in [blob, tree] {
+        let left_out = far.repository.git(what.split(' '));
+        far.send_only(&objects_of(&far.repository, &range, &left_out));
+        let log = far.folder.path().join("log");
+        let script = std::fs::read_to_string(far.hook()).unwrap();
+        let script = script.trim_start_matches("#!/bin/sh\n");
+        write_script(&far.hook(), &format!("echo >>'{}'; {script}", log.display()));
+        let before = files_below(&mirror.path());
+        for _ in 0..2 {
+            let error = mirror.fetch(&far.remote()).unwrap_err();
+            let FetchError::ContentRejected { rule, .. } = error else { panic!("{error:?}") };
+            assert_eq!(rule, "missing_object", "{what}");
+            assert_eq!(files_below(&mirror.path()), before, "{what}");
+        }
+        asked = std::fs::read_to_string(log).unwrap().len();
+    }
+    assert_eq!(asked, 5, "four times for what is new, and once for everything");
+    far.send_all();
+    assert_eq!(mirror.fetch(&far.remote()).unwrap().head, RemoteHead::At(tip));
+    mirror.assert_sound();
+}
+
+#[test]
+fn a_long_history_is_taken_although_it_lacks_a_file_of_an_earlier_commit() {
+    let far = LyingRemote::new();
+    let mut stream = String::new();
+    for n in 0..300 {
+        let head = "commit refs/heads/main\ncommitter A <a@example.org> 1700000000 +0000\n";
+        stream.push_str(&format!("{head}data 1\ns\nM 100644 inline a\ndata 4\n{n:04}\n\n"));
+    }
+    far.repository.git_with(["fast-import", "--quiet"], stream.as_bytes());
+    let left_out = far.repository.git(["rev-parse", "main~150:a"]);
+    far.send_only(&objects_of(&far.repository, "main", &left_out));
+    let mirror = TestMirror::new();
+    mirror.fetch(&far.remote()).unwrap();
+    let objects = mirror.mirror.objects().unwrap();
+    let read = objects.read_blob(left_out.parse().unwrap(), 100, |_| ());
+    assert!(read.unwrap_err().is_missing());
+    // The reader's question has the next fetch ask for it.
+    far.send_all();
+    mirror.fetch(&far.remote()).unwrap();
+    mirror.assert_sound();
+}
+
 #[test]
 fn a_commit_with_more_parents_than_any_merge_needs_is_refused_wherever_it_comes() {
     let remote = TestRepository::bare();
