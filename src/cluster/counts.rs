@@ -128,7 +128,7 @@ mod tests {
         counts.fetched(FetchedFrom::Remote);
         assert_eq!(counts.fetches(), [("leader", 0), ("replica", 1), ("remote", 1)]);
         let forwardings = [Forwarding::Unreachable, Forwarding::Misdirected, Forwarding::NoLeader];
-        forwardings.map(|forwarding| counts.forwarded(forwarding));
+        forwardings.into_iter().for_each(|forwarding| counts.forwarded(forwarding));
         let names = ["answered", "unreachable", "misdirected", "no_leader"];
         assert_eq!(counts.forwardings().map(|(name, _)| name), names);
         assert_eq!(counts.forwardings().map(|(_, count)| count), [0, 1, 1, 1]);
