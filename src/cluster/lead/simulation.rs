@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// After this time without chaos, one leads and all serve the same.
 const HEALING: Duration = Duration::from_secs(60);
 
+/// After this time, what was published is served everywhere: a replica whose hints are lost reads the
+/// register every five seconds.
+const SPREADING: Duration = Duration::from_secs(10);
+
 /// The number of events in one world.
 const CHAOS: usize = 40;
 
@@ -113,6 +117,8 @@ struct World {
     forge: Forge,
     /// The commits that the register ever named.
     named: BTreeSet<u64>,
+    /// When it last named another one.
+    published: Duration,
     /// Whether messages get lost and servers answer late.
     is_rough: bool,
     /// Whether the register went back in time, so that two may lead for a while.
@@ -133,6 +139,7 @@ impl World {
             is_bus_up: true,
             forge: Forge::new(),
             named: BTreeSet::new(),
+            published: Duration::ZERO,
             is_rough: true,
             went_back: false,
             fetches: 0,
@@ -389,6 +396,9 @@ impl World {
         } else if found.revision == expected {
             self.check_change(found.value.as_ref(), &next);
             self.named.insert(served(&next));
+            if found.value.is_none_or(|value| served(&value) != served(&next)) {
+                self.published = self.now;
+            }
             let revision = self.store.next;
             self.store.next += 1;
             self.store.past.push((revision, next));
@@ -579,6 +589,8 @@ impl World {
         self.run_until(end);
         self.calm();
         self.run_until(self.now + HEALING);
+        // A poll may have brought something at the last moment.
+        self.run_until(self.now.max(self.published + SPREADING));
         let named = self.store.found().value.as_ref().map_or(0, served);
         self.check_all_serve(named, "after the chaos");
         // An operator decides whatever is held, and the leader polls.
