@@ -1,5 +1,6 @@
 //! The scoreboard: every figure that Headwater claims, next to its comparison, in one run.
 
+mod cluster;
 mod memory;
 mod million;
 mod reads;
@@ -15,8 +16,8 @@ use crate::row::{Goal, Row};
 use crate::source::Source;
 
 /// The groups of rows, in the order of their measurement.
-pub const GROUPS: [&str; 8] =
-    ["reload", "wan", "pipeline", "reads", "storm", "start", "memory", "million"];
+pub const GROUPS: [&str; 9] =
+    ["reload", "wan", "pipeline", "reads", "storm", "start", "memory", "cluster", "million"];
 
 /// The number and the duration of the measurements.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +77,7 @@ pub fn run(source: &mut Source, groups: &[&str], effort: &Effort) -> Vec<Row> {
             "storm" => storm::rows(source, effort),
             "start" => starts::rows(source, effort),
             "memory" => memory::rows(source, effort),
+            "cluster" => cluster::rows(source, effort),
             _ => million::rows(effort),
         });
     }

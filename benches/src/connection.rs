@@ -6,6 +6,8 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use headwater_engine::id::CommitId;
+
 /// The secret of the measured servers.
 pub const SECRET: &str = "the-reload-secret-of-the-benchmarks";
 
@@ -51,6 +53,15 @@ impl Connection {
 /// Returns the bytes of a `GET` of `path`.
 pub fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes()
+}
+
+/// Returns the bytes of a `GET` of `path` that is answered once `commit` is live.
+pub fn get_containing(path: &str, commit: CommitId) -> Vec<u8> {
+    format!(
+        "GET {path} HTTP/1.1\r\nhost: bench\r\nx-headwater-min-commit: {commit}\r\n\
+         prefer: wait=60\r\n\r\n"
+    )
+    .into_bytes()
 }
 
 /// Returns the bytes of a `GET` of `path` with the secret.

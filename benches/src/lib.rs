@@ -18,6 +18,7 @@ pub mod routes;
 pub mod clone;
 pub mod peer;
 pub mod deployment;
+pub mod fleet;
 pub mod board;
 pub mod plot;
 pub mod soak;

@@ -13,6 +13,10 @@ pub enum Unit {
     PerSecond,
     /// Megabytes of 10^6 bytes.
     Megabytes,
+    /// Hundredths.
+    Percent,
+    /// A number of things.
+    Count,
 }
 
 impl Unit {
@@ -21,6 +25,8 @@ impl Unit {
             Self::Milliseconds => "ms",
             Self::PerSecond => "/s",
             Self::Megabytes => "MB",
+            Self::Percent => "%",
+            Self::Count => "",
         }
     }
 }

@@ -15,6 +15,9 @@ use crate::connection::{Connection, SECRET, get, get_as_operator, post};
 /// How often a loading server is asked whether it is ready; this is the error of every start.
 const ASK: Duration = Duration::from_millis(1);
 
+/// The ticks of the kernel in a second, as it shows them to programs.
+const TICKS: f64 = 100.0;
+
 /// A running server. Dropping it kills it.
 pub struct Server {
     process: Child,
@@ -70,7 +73,8 @@ impl Server {
     pub fn start_with(mirror: &Path, remote: &str, settings: &[(&str, &str)]) -> Self {
         let begun = Instant::now();
         let mut process = Command::new(binary())
-            .args(["serve", "--listen", "127.0.0.1:0", "--poll-interval", "0"])
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("HEADWATER_POLL_INTERVAL", "0")
             .arg("--repo")
             .arg(mirror)
             .args(["--remote", remote])
@@ -216,6 +220,11 @@ impl Server {
             // Only waiting shows that a process is idle.
             std::thread::sleep(Duration::from_millis(30));
         }
+    }
+
+    /// Returns the processor time that it has used.
+    pub fn cpu_time(&self) -> Duration {
+        Duration::from_secs_f64(self.cpu() / TICKS)
     }
 
     /// Returns the processor time that it has used, in ticks of the kernel.

@@ -4,16 +4,16 @@
 
 use std::process::Command;
 
-use headwater_testkit::Upstream;
+use headwater_testkit::{Upstream, nats_server};
 use serde_json::Value;
 
-/// Runs the scoreboard quickly and returns its JSON. In a build of the whole workspace the server
-/// is in the same folder.
-fn scoreboard(arguments: &[&str]) -> Value {
+/// Measures these groups of rows quickly and returns the JSON. In a build of the whole workspace the
+/// server is in the same folder.
+fn scoreboard(groups: &str, arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("board.json");
     let output = Command::new(env!("CARGO_BIN_EXE_headwater-bench"))
-        .args(["--quick", "--rows", "reload,reads", "--json"])
+        .args(["--quick", "--rows", groups, "--json"])
         .arg(&file)
         .args(arguments)
         .output()
@@ -23,7 +23,13 @@ fn scoreboard(arguments: &[&str]) -> Value {
     let run: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     for row in run["rows"].as_array().unwrap() {
         let what = row["what"].as_str().unwrap();
-        assert!(row["measured"]["median"].as_f64().is_some_and(|median| median > 0.0), "{row}");
+        let least = match row["unit"].as_str().unwrap() {
+            "ms" | "/s" => f64::MIN_POSITIVE,
+            // A difference.
+            "MB" if row["id"] == "cluster-memory" => f64::MIN,
+            _ => 0.0,
+        };
+        assert!(row["measured"]["median"].as_f64().is_some_and(|it| it >= least), "{row}");
         assert!(table.contains(&format!("| {what} | ")), "{what} is not in\n{table}");
     }
     run
@@ -35,7 +41,7 @@ fn ids(run: &Value) -> Vec<&str> {
 
 #[test]
 fn the_rows_of_a_corpus_are_measured() {
-    let run = scoreboard(&["--people", "60"]);
+    let run = scoreboard("reload,reads", &["--people", "60"]);
     assert_eq!(run["repository"], "civic-60");
     let expected = [
         "reload-1",
@@ -56,6 +62,42 @@ fn the_rows_of_a_corpus_are_measured() {
 }
 
 #[test]
+fn the_rows_of_a_cluster_are_measured() {
+    if nats_server().is_none() {
+        return;
+    }
+    let run = scoreboard("cluster", &["--people", "60"]);
+    let expected = [
+        "cluster-push",
+        "cluster-push-p99",
+        "cluster-forge-1",
+        "cluster-forge-3",
+        "cluster-killed",
+        "cluster-killed-p99",
+        "cluster-stopped",
+        "cluster-reads",
+        "cluster-away",
+        "cluster-back",
+        "cluster-away-reads",
+        "cluster-new",
+        "cluster-new-asks",
+        "cluster-rest",
+        "cluster-memory",
+    ];
+    assert_eq!(ids(&run), expected);
+    let median = |id: &str| {
+        let rows = run["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["id"] == id).unwrap();
+        row["measured"]["median"].as_f64().unwrap()
+    };
+    // What does not depend on the speed of the machine.
+    assert_eq!(median("cluster-forge-1"), median("cluster-forge-3"));
+    for none in ["cluster-reads", "cluster-away-reads", "cluster-new-asks"] {
+        assert_eq!(median(none), 0.0, "{none}");
+    }
+}
+
+#[test]
 fn the_rows_of_any_repository_are_measured() {
     let mut upstream = Upstream::with_branch("main");
     let names = ["Ada Lovelace", "Grace Hopper", "Mary Jackson", "Annie Easley", "Jean Bartik"];
@@ -65,7 +107,7 @@ fn the_rows_of_any_repository_are_measured() {
             .put(format!("notes/n{n}.md"), format!("# {name}\n\nShe wrote programs.\n"))
     });
     commit.push();
-    let run = scoreboard(&["--repo", upstream.path().to_str().unwrap()]);
+    let run = scoreboard("reload,reads", &["--repo", upstream.path().to_str().unwrap()]);
     assert_eq!(run["repository"], "upstream");
     assert!(ids(&run).starts_with(&["reload-1", "reload-floor-1", "stages-1", "stages-p99-1"]));
     assert!(ids(&run).contains(&"read-record"));

@@ -21,6 +21,16 @@ const CONNECTIONS = {
   lost: ["Offline", "the server does not respond"],
 };
 
+/** Returns the line about a replica of a cluster. A replica that is level says which one it is. */
+function replicaLine({ role, name, leader, behindSeconds, replicas }) {
+  const names = [name, ...replicas.map((other) => other.name)].sort();
+  const which = `Replica ${names.indexOf(name) + 1} of ${names.length}`;
+  if (role === "orphaned") return ["warn", `${which}, on its own`, "It knows no leader of its cluster, and asks the remote by itself."];
+  const part = role === "leading" ? "leads" : leader ? `follows ${leader}` : "waits for a leader";
+  if (behindSeconds >= STALE) return ["warn", `${which}, behind`, `It ${part}, and has not served the newest publication for ${seconds(behindSeconds)}.`];
+  return ["replica", `${which}, ${part}`, ""];
+}
+
 /** Returns the banner's lines: `[kind, headline, text]`. */
 function lines({ status, connection }) {
   if (!status) return connection === "lost" ? [["bad", "No response", "The server does not respond, or is still loading its records. Retrying automatically."]] : [];
@@ -39,6 +49,7 @@ function lines({ status, connection }) {
   if (status.lag.seconds >= STALE && !status.pinned && !status.held) {
     all.push(["warn", "Stale", `The remote has had a newer head for ${seconds(status.lag.seconds)}.`]);
   }
+  if (status.cluster) all.push(replicaLine(status.cluster));
   if (status.degraded) all.push(["warn", "Degraded", "The state has problems that would refuse a push. See Problems."]);
   return all;
 }

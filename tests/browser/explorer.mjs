@@ -4,6 +4,7 @@ import { join } from "node:path";
 import axe from "axe-core";
 import { launched, visited } from "./browser.mjs";
 import { check, closing, equal, holds } from "./checks.mjs";
+import { replicas } from "./replicas.mjs";
 import { HOSTILE, TOKENS, closed, demo, odd } from "./servers.mjs";
 
 /** How high the page of a record with some thousand values may be, in pixels. */
@@ -22,6 +23,7 @@ try {
   await withoutAStream();
   await throughOddRecords();
   await whatIsNotAsUsual();
+  await replicas(browser, home);
   await withATokenAlone();
   await pictured();
 } finally {
