@@ -65,7 +65,7 @@ export function firstView(value, room) {
 function unfoldable(part) {
   if (!Array.isArray(part)) return Object.entries(part).filter(([, inner]) => isFoldable(inner));
   if (isTable(part) && part.length > FEW_ROWS) return [];
-  return [...part.entries()].slice(0, ROWS).filter(([, inner]) => isFoldable(inner));
+  return [...part.slice(0, ROWS).entries()].filter(([, inner]) => isFoldable(inner));
 }
 
 /** Returns the height of an unfolded value whose parts are folded. */
@@ -93,7 +93,7 @@ const entryHeight = (value, room, lines) => ENTRY + (room.beside ? 0 : LINE) + h
 
 /** Returns the height of a value in an entry, where what is nested is folded. */
 function heightOf(value, { columns }, lines) {
-  if (Array.isArray(value) && value.length > 0 && isFlat(value)) return LINE * Math.min(LIST_LINES, Math.ceil(value.join(", ").length / columns) || 1);
+  if (Array.isArray(value) && value.length > 0 && isFlat(value)) return LINE * Math.min(LIST_LINES, Math.ceil(value.slice(0, LIST_LINES * columns).join(", ").length / columns) || 1);
   if (typeof value !== "string") return LINE;
   return LINE * Math.min(isLong(value) ? lines + 2 : Infinity, linesOf(value, columns));
 }

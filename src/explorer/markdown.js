@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { inline } from "./markdown_inline.js";
 
 /** The longest text that is rendered, and the most blocks inside of each other. */
-const LONGEST = 200_000;
+const LONGEST = 100_000;
 const DEEPEST = 12;
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)$/;

@@ -15,7 +15,7 @@ const ANGLED = /<(?:([a-z][a-z0-9+.-]{1,31}:[^\s<>]*)|([^\s<>@]+@[^\s<>@]+))>/iy
 const BARE = /https?:\/\/[^\s<>]*[^\s<>.,;:!?"')\]*_~]/y;
 const ENTITY = /&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]+));/iy;
 const BREAK = /<br ?\/?>/iy;
-const COMMENT = /<!--[^]*?-->/y;
+const COMMENT = /<!--/y;
 const PLAIN = /[^\\`*_~[\]!<&\nh]+|h/y;
 
 /** Returns the nodes of a text. `targets` are those that are defined elsewhere, by their label. */
@@ -30,6 +30,9 @@ class Inline {
   #brackets = [];
   /** The lengths of runs of backticks that do not occur in the rest. */
   #unclosed = new Set();
+
+  /** From where on no comment ends. */
+  #endless = Infinity;
 
   constructor(text, context) {
     Object.assign(this, { text, context });
@@ -98,8 +101,12 @@ class Inline {
     if (whole) return this.#take(whole.length, this.#link(mail ? `mailto:${mail}` : address, [mail ?? address]));
     const broken = this.#match(BREAK);
     if (broken) return this.#take(broken[0].length, h("br", {}));
-    const [comment = ""] = this.#match(COMMENT) ?? [];
-    if (comment) return this.#take(comment.length);
+    // If this comment does not end, none that begins later does.
+    if (this.#match(COMMENT)) {
+      const end = this.#at < this.#endless ? this.text.indexOf("-->", this.#at) : -1;
+      if (end >= 0) return this.#take(end + 3 - this.#at);
+      this.#endless = Math.min(this.#endless, this.#at);
+    }
     this.#take(1, "<");
   }
 

@@ -17,8 +17,8 @@ const SCREENS = 2.2;
 /** The room for a part that somebody unfolds, in pixels. */
 const PART = 420;
 
-/** The most parts that are unfolded at once. */
-const MOST = 2_000;
+/** The most entries that are unfolded at once. */
+const MOST = 4_000;
 
 /** What a value is shown with, if nothing is known about it. */
 const PLAIN = { fresh: new Set(), referred: () => null, attachment: () => null, isMarkdown: false };
@@ -62,15 +62,20 @@ export class ValueTree {
 
   /** Unfolds all parts, the less deep ones first. Returns whether there was room for all of them. */
   expandAll() {
+    let left = MOST;
     const waiting = [{ pointer: "", part: this.#value }];
     for (const { pointer, part } of waiting) {
-      if (this.#open.size >= MOST) break;
+      const entries = Object.entries(part);
+      const isWhole = entries.length <= left;
+      if (isWhole) this.#whole.add(pointer);
       this.#open.add(pointer);
-      this.#whole.add(pointer);
-      for (const [name, inner] of Object.entries(part)) if (isNested(inner)) waiting.push({ pointer: pointerTo(pointer, name), part: inner });
+      const shown = isWhole ? entries : entries.slice(0, ROWS);
+      left -= shown.length;
+      if (left < 0) break;
+      for (const [name, inner] of shown) if (isNested(inner)) waiting.push({ pointer: pointerTo(pointer, name), part: inner });
     }
     this.#render();
-    return this.#open.size < MOST;
+    return waiting.every(({ pointer }) => this.#whole.has(pointer));
   }
 
   collapseAll() {
@@ -169,7 +174,7 @@ export class ValueTree {
   #table(list, place) {
     const columns = columnsOf(list);
     const shown = this.#whole.has(place.pointer) ? list.length : list.length <= ROWS + 1 ? list.length : ROWS;
-    const isNumeric = (path) => typeof list.map((element) => valueAt(element, path)).find((value) => value !== undefined) === "number";
+    const isNumeric = (path) => typeof valueAt(list.find((element) => valueAt(element, path) !== undefined), path) === "number";
     const heading = (path) => h("th", { scope: "col", class: isNumeric(path) ? "right" : null }, path.slice(0, -1).map((name) => h("span", { class: "soft" }, `${name}.`)), path.at(-1));
     const rows = (from, to) => list.slice(from, to).flatMap((element, index) => this.#row(element, from + index, columns, place));
     const body = h("tbody", {}, rows(0, shown));

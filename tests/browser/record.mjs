@@ -117,6 +117,7 @@ const [served, locked] = await Promise.all([records(), closed(program)]);
 const browser = await launched();
 
 try {
+  await thePureParts();
   await theTree();
   await asJsonAndText();
   await theReferences();
@@ -136,6 +137,79 @@ async function opened(path, params = "", options = {}) {
   const view = await visited(browser, `${served.address}/#/record/${path}${params}`, options);
   await view.page.locator(".record-value > *").first().waitFor();
   return { ...view, main: view.page.locator("main") };
+}
+
+/** What decides nothing by the page is tried on many inputs, within the page. */
+async function thePureParts() {
+  const { page, close } = await opened("odd/kinds");
+  await check("steps from one list to another are the fewest, and lead there", async () => {
+    const wrong = await page.evaluate(async () => {
+      const { align } = await import("./_explorer/diff.js");
+      let seed = 7;
+      const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
+      const list = () => Array.from({ length: random(14) }, () => "abc"[random(3)]);
+      const common = (one, other) => {
+        const lengths = Array.from({ length: one.length + 1 }, () => Array(other.length + 1).fill(0));
+        for (let i = one.length - 1; i >= 0; i -= 1) for (let j = other.length - 1; j >= 0; j -= 1) lengths[i][j] = one[i] === other[j] ? lengths[i + 1][j + 1] + 1 : Math.max(lengths[i + 1][j], lengths[i][j + 1]);
+        return lengths[0][0];
+      };
+      for (let n = 0; n < 2_000; n += 1) {
+        const [one, other] = [list(), list()];
+        const steps = align(one, other);
+        const same = steps.filter(({ kind }) => kind === "same");
+        const before = steps.filter(({ kind }) => kind !== "added").map(({ before }) => one[before]);
+        const after = steps.filter(({ kind }) => kind !== "removed").map(({ after }) => other[after]);
+        const isRight = before.join("") === one.join("") && after.join("") === other.join("") && same.every(({ before, after }) => one[before] === other[after]) && same.length === common(one, other);
+        if (!isRight) return [one, other, steps];
+      }
+      return null;
+    });
+    equal(wrong, null);
+  });
+
+  await check("a list that differs in one element differs in that element alone", async () => {
+    const changes = await page.evaluate(async () => {
+      const { fields } = await import("./_explorer/diff.js");
+      const list = Array.from({ length: 50 }, (_, n) => ({ n, name: `n${n}` }));
+      const changed = list.filter(({ n }) => n !== 10).map((each) => (each.n === 20 ? { ...each, name: "other" } : each));
+      return fields({ list }, { list: changed });
+    });
+    equal(changes, [{ pointer: "/list/10", before: { n: 10, name: "n10" } }, { pointer: "/list/19/name", before: "n20", after: "other" }]);
+  });
+
+  await check("Markdown becomes the elements that CommonMark asks for, and only safe links", async () => {
+    const cases = [
+      ["# A\n\n### B\n## C", "<h3>A</h3><h4>B</h4><h4>C</h4>"],
+      ["*a* **b** ***c*** a_b_c ~~d~~", "<p><em>a</em> <strong>b</strong> <em><strong>c</strong></em> a_b_c <del>d</del></p>"],
+      ["`` a`b `` \\* &amp; &#60;", "<p><code>a`b</code> * &amp; &lt;</p>"],
+      ["- a\n- b\n  1. c", "<ul><li>a</li><li>b<ol><li>c</li></ol></li></ul>"],
+      ["3. a\n4. b", '<ol start="3"><li>a</li><li>b</li></ol>'],
+      ["> a\nb\n\nc", "<blockquote><p>a\nb</p></blockquote><p>c</p>"],
+      ["~~~\n# no\n~~~", '<pre tabindex="0"><code># no</code></pre>'],
+      ["a\n===\n\n---", "<h3>a</h3><hr>"],
+      ["[a](https://e.org \"t\") <https://f.org> https://g.org.", '<p><a href="https://e.org" rel="noopener noreferrer">a</a> <a href="https://f.org" rel="noopener noreferrer">https://f.org</a> <a href="https://g.org" rel="noopener noreferrer">https://g.org</a>.</p>'],
+      ["[a][x]\n\n[x]: https://e.org", '<p><a href="https://e.org" rel="noopener noreferrer">a</a></p>'],
+      ["[a](javascript:x) [b](JAVASCRIPT:x) [c](data:x) [d](//e.org) [e](../x) <javascript:x>", "<p><span>a</span> <span>b</span> <span>c</span> <span>d</span> <span>e</span> <span>javascript:x</span></p>"],
+      ["![a](b.png) ![c](https://e.org/d.png)", '<p><img src="at/b.png" alt="a" loading="lazy"> <a href="https://e.org/d.png" rel="noopener noreferrer">c</a></p>'],
+      ["<b onclick=x>a</b><!-- b -->", "<p>&lt;b onclick=x&gt;a&lt;/b&gt;</p>"],
+    ];
+    const found = await page.evaluate(async (texts) => {
+      const { markdown } = await import("./_explorer/markdown.js");
+      return texts.map((text) => markdown(text, (target) => ({ address: `at/${target}`, isOpen: true })).innerHTML);
+    }, cases.map(([text]) => text));
+    cases.forEach(([text, expected], at) => equal([text, found[at]], [text, expected]));
+  });
+
+  await check("text that was made to be slow is rendered all the same", async () => {
+    const slowest = await page.evaluate(async () => {
+      const { markdown } = await import("./_explorer/markdown.js");
+      const texts = ["[".repeat(9_000), "*a ".repeat(9_000), "`".repeat(9_000), "> ".repeat(3_000), "- ".repeat(3_000), "![](".repeat(3_000), "a\n\n".repeat(9_000), "_*".repeat(9_000), "| a ".repeat(3_000)];
+      for (const text of texts) markdown(text, () => null);
+      return texts.length;
+    });
+    equal(slowest, 9);
+  });
+  await close();
 }
 
 async function theTree() {
