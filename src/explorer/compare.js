@@ -1,11 +1,12 @@
 // The comparison of two commits: all records that differ, and their differing fields.
 
 import { read, sentence } from "./api.js";
-import { words } from "./diff.js";
+import { fieldChanges } from "./difference.js";
 import { h, put } from "./dom.js";
 import { number, plural, short } from "./format.js";
 import { toRecord, toSheet } from "./route.js";
-import { shownValue, titleOf } from "./value.js";
+import { shownValue } from "./tree.js";
+import { titleOf } from "./value.js";
 
 /** The most records that are listed. */
 const LISTED = 100;
@@ -46,21 +47,4 @@ function item({ sheet, key, change, fields, value }) {
     h("h2", {}, h("span", { class: `kind ${change}` }, change), " ", title),
     h("p", { class: "soft" }, h("a", { href: toSheet(sheet) }, sheet), " / ", h("code", {}, key)),
     change === "modified" ? fieldChanges(fields ?? []) : value !== undefined && h("details", {}, h("summary", {}, "Its value"), shownValue(value)));
-}
-
-/** Shows fields with their values before and after. */
-export function fieldChanges(fields) {
-  if (fields.length === 0) return h("p", { class: "soft" }, "No fields differ.");
-  return h("dl", { class: "fields" }, fields.map(({ pointer, before, after }) =>
-    h("div", {}, h("dt", {}, h("code", {}, pointer || "the whole value")), h("dd", {}, difference(before, after)))));
-}
-
-function difference(before, after) {
-  if (typeof before === "string" && typeof after === "string") {
-    return h("p", { class: "words" }, words(before, after).map(([kind, text]) => (kind === "same" ? text : h(kind === "added" ? "ins" : "del", {}, text))));
-  }
-  return [
-    before !== undefined && h("div", { class: "removed-part" }, h("del", {}, shownValue(before))),
-    after !== undefined && h("div", { class: "added-part" }, h("ins", {}, shownValue(after))),
-  ];
 }

@@ -15,7 +15,7 @@ export function answerLink(url, name, label, attributes) {
     if (token() === null) return;
     event.preventDefault();
     try {
-      save(await readFile(url), name);
+      saveFile(await readFile(url), name);
       put(note);
     } catch (error) {
       put(note, ` ${sentence(error, "this")}`);
@@ -25,7 +25,7 @@ export function answerLink(url, name, label, attributes) {
 }
 
 /** Saves a file. It is never shown, so its content cannot do anything in the name of the page. */
-function save(file, name) {
+export function saveFile(file, name) {
   const url = URL.createObjectURL(file);
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), KEPT);

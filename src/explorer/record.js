@@ -1,24 +1,26 @@
-// One record: its value, the commits that touched it, and the differences between two of them.
+// One record: its value as a tree or as JSON, what refers to it, and its history.
 
-import { ApiError, address, read, sentence } from "./api.js";
-import { fieldChanges } from "./compare.js";
+import { address, read, readFile, sentence } from "./api.js";
+import { token } from "./credential.js";
 import { fields } from "./diff.js";
-import { announce, h, keepingFocus, put, section, since } from "./dom.js";
-import { answerLink } from "./download.js";
-import { short } from "./format.js";
+import { announce, h, put, section } from "./dom.js";
+import { elsewhereButton } from "./elsewhere.js";
+import { short, when } from "./format.js";
+import { History } from "./history.js";
 import { live } from "./live.js";
-import { replace, toRecord, toSheet } from "./route.js";
-import { shownValue, titleOf } from "./value.js";
-
-/** The number of commits that are read at once. */
-const COMMITS = 20;
+import { rawJson } from "./raw_json.js";
+import { References } from "./references.js";
+import { decoded, replace, toRecord, toSheet } from "./route.js";
+import { ValueTree } from "./tree.js";
+import { isNested } from "./folding.js";
+import { titleOf } from "./value.js";
 
 export async function show({ element, route, signal }) {
   const [sheet, ...segments] = route.rest;
   const key = segments.join("/");
   const page = new Record({ sheet, key, route, signal });
   put(element, page.parts());
-  await Promise.all([page.readValue(), page.readHistory()]);
+  await page.begin();
   live.on("changes", signal, (changes) => page.changed(changes));
   return (next) => page.update(next);
 }
@@ -26,147 +28,185 @@ export async function show({ element, route, signal }) {
 class Record {
   #title;
   #note = h("div", {});
-  #value = h("div", { class: "record-value" });
-  #history = h("div", {});
-  #difference = h("div", {});
+  #tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "Forms of the record" });
+  #folding = h("div", { class: "folding" });
+  #value = h("div", { class: "record-value", id: "record-value", role: "tabpanel" });
+  #referring = h("div", {});
+  #history;
+  #tree = null;
   #current = null;
-  #commits = [];
-  #next = null;
+  #commit = null;
+  #references = null;
 
   constructor({ sheet, key, route, signal }) {
     Object.assign(this, { sheet, key, params: route.params, signal });
     this.#title = h("h1", { tabindex: "-1" }, key);
+    this.#history = new History({ sheet, key, params: route.params, signal });
+  }
+
+  get #segments() {
+    return [this.sheet, ...this.key.split("/")];
+  }
+
+  get #at() {
+    return this.params.get("at") ?? undefined;
   }
 
   parts() {
     const { sheet, key } = this;
-    const segments = key.split("/");
-    const json = answerLink(address([sheet, ...segments]), `${segments.at(-1)}.json`, "JSON");
+    const name = key.split("/").at(-1);
     return [
       h("header", { class: "head" },
-        h("p", { class: "over" }, h("a", { href: toSheet(sheet) }, sheet), " / ", h("code", {}, key), " · ", json),
-        this.#title, this.#note),
+        h("p", { class: "over" }, h("a", { href: toSheet(sheet) }, sheet), " / ", h("code", {}, key)),
+        this.#title,
+        h("p", { class: "head-actions" }, elsewhereButton(() => this.#source(name))),
+        this.#note),
       h("div", { class: "columns record-columns" },
-        h("div", {}, section("Value", this.#value)),
-        h("div", {}, section("History", this.#history), this.#difference)),
+        h("section", { "aria-labelledby": "value-name" }, h("h2", { id: "value-name", class: "unseen" }, "Value"),
+          h("div", { class: "value-head" }, this.#tabs, this.#folding), this.#value),
+        h("div", { class: "aside" }, this.#referring, section("History", this.#history.element))),
     ];
   }
 
+  /** What the page shows, for use elsewhere. */
+  #source(name) {
+    const at = this.#at ? [["at", this.#at]] : [];
+    return {
+      segments: this.#segments, params: at, name, commit: this.#commit,
+      rows: { segments: [this.sheet], params: [["_key", this.key], ...at] },
+      page: (commit) => toRecord(this.sheet, this.key, { at: commit }),
+    };
+  }
+
+  async begin() {
+    await Promise.all([this.readValue(), this.#history.read()]);
+    // Its message and its author are known now.
+    this.#showNote();
+  }
+
   async update({ params }) {
-    const before = this.params.get("at");
+    const before = this.params;
     this.params = params;
-    if (before !== params.get("at")) await this.readValue();
-    await this.#showHistory();
+    if (before.get("at") !== params.get("at")) {
+      this.#tree = null;
+      this.#current = null;
+      await this.readValue();
+    } else if (before.get("view") !== params.get("view")) await this.#showValue();
+    await this.#history.show(params);
+    this.#showNote();
   }
 
   /** Reads the value, as it is served or as it was at a commit, and marks its changed fields. */
   async readValue() {
-    const at = this.params.get("at");
+    const at = this.#at;
     try {
-      const { body } = await this.#readAt(at);
-      const changed = this.#current !== null && !at ? fields(this.#current, body).map(({ pointer }) => pointer) : [];
-      this.#current = at ? null : body;
-      put(this.#title, titleOf(body, this.key));
-      put(this.#note, at && this.#past(at));
-      put(this.#value, shownValue(body, new Set(changed)));
+      const sheets = at ? (await read(["_sheets"], { at }, this.signal)).body.items : live.sheets;
+      const references = new References(sheets, this.sheet, at);
+      const asked = { ...(at && { at }), ...references.params };
+      const { body, commit } = await read(this.#segments, asked, this.signal);
+      const value = references.params ? body.value : body;
+      if (references.params) references.take(body.included);
+      const isFirst = this.#current === null;
+      const changed = isFirst ? [] : fields(this.#current, value).map(({ pointer }) => pointer);
+      Object.assign(this, { sheets });
+      [this.#current, this.#commit, this.#references] = [value, commit, references];
+      put(this.#title, titleOf(value, this.key));
       document.title = `${this.#title.textContent} · Headwater`;
+      this.#showNote();
+      await this.#showValue(new Set(changed));
+      this.#showReferring(references, value);
     } catch (error) {
       if (error.name === "AbortError") return;
-      this.#current = null;
-      put(this.#note, at && this.#past(at));
+      [this.#current, this.#tree, this.#commit] = [null, null, null];
+      this.#showNote();
+      put(this.#tabs);
+      put(this.#folding);
+      put(this.#referring);
       const isAbsent = error.status === 404 && error.code === "not_found";
-      put(this.#value, h("p", { class: "soft" }, isAbsent ? "No such public record." : sentence(error, "this")));
+      put(this.#value, h("p", { class: "soft" }, isAbsent ? (at ? "There was no such public record then." : "No such public record.") : sentence(error, "this")));
     }
   }
 
-  #readAt(at) {
-    return read([this.sheet, ...this.key.split("/")], at ? { at } : undefined, this.signal);
+  /** The list of those that refer to a record is read behind its value. */
+  async #showReferring(references, value) {
+    const list = await references.referring(this.key, value, this.signal).catch(() => null);
+    if (references === this.#references) put(this.#referring, list);
   }
 
-  #past(at) {
-    return h("p", { class: "banner note" }, h("strong", {}, "As it was"), " at ", h("code", {}, short(at)), ". ",
-      h("a", { href: toRecord(this.sheet, this.key) }, "Show the current version"));
+  async #showValue(fresh = new Set()) {
+    const view = this.params.get("view") === "json" ? "json" : "fields";
+    this.#showTabs(view);
+    if (view === "json") return this.#showJson();
+    const settings = {
+      fresh,
+      referred: (path, value) => this.#references.link(path, value),
+      attachment: (target) => this.#attachment(target),
+      isMarkdown: /^(?:markdown|mdx)$/.test(this.sheets.find(({ name }) => name === this.sheet)?.format),
+    };
+    if (this.#tree) this.#tree.replace(this.#current, settings);
+    else this.#tree = new ValueTree(this.#current, settings);
+    put(this.#value, this.#tree.element);
+    put(this.#folding, isNested(this.#current) && [
+      h("button", { type: "button", class: "quiet", onclick: () => this.#expand() }, "Expand all"),
+      h("button", { type: "button", class: "quiet", onclick: () => this.#tree.collapseAll() }, "Collapse all"),
+    ]);
   }
 
-  async readHistory(cursor) {
+  #expand() {
+    if (!this.#tree.expandAll()) announce("This record is large: its deepest parts are still folded");
+  }
+
+  async #showJson() {
+    put(this.#folding);
     try {
-      const params = cursor ? { limit: COMMITS, cursor } : { limit: COMMITS };
-      const { items, next } = (await read(["_history", this.sheet, ...this.key.split("/")], params, this.signal)).body;
-      this.#commits = cursor ? [...this.#commits, ...items] : items;
-      this.#next = next;
-      await this.#showHistory();
+      const text = await (await readFile(address(this.#segments, this.#commit ? { at: this.#commit } : undefined))).text();
+      put(this.#value, rawJson(text));
     } catch (error) {
-      if (error.name !== "AbortError") put(this.#history, h("p", { class: "soft" }, error.isMissingRoute ? "This server has no history of this record." : sentence(error, "_history")));
+      if (error.name !== "AbortError") put(this.#value, h("p", { class: "soft" }, sentence(error, "this")));
     }
   }
 
-  async #showHistory() {
-    const commits = this.#commits;
-    if (commits.length === 0) return put(this.#history, h("p", { class: "soft" }, "No known commit touched this record."));
-    const to = this.params.get("to") ?? commits[0].commit;
-    const from = this.params.get("from") ?? commits[1]?.commit;
-    const more = this.#next && h("button", { type: "button", class: "quiet", onclick: () => this.readHistory(this.#next) }, "Older commits");
-    const hint = commits.length > 1 && h("p", { class: "soft history-hint" }, "Choose two commits to compare: before on the left, after on the right.");
-    keepingFocus(() => put(this.#history, hint,
-      h("fieldset", { class: "history" }, h("legend", { class: "unseen" }, "Commits that touched this record, newest first"),
-        h("ol", { class: "commits-list" }, commits.map((commit) => this.#commit(commit, from, to)))),
-      more));
-    if (commits.length > 1 && from) await this.#showDifference(from, to);
-    else put(this.#difference);
+  #showTabs(view) {
+    const tab = (name, label) => h("button", {
+      type: "button", role: "tab", id: `tab-${name}`, "aria-selected": String(view === name), "aria-controls": "record-value", tabindex: view === name ? null : "-1",
+      onclick: () => this.#choose(name),
+      onkeydown: ({ key }) => (key === "ArrowLeft" || key === "ArrowRight") && this.#choose(name === "json" ? "fields" : "json"),
+    }, label);
+    put(this.#tabs, tab("fields", "Fields"), tab("json", "JSON"));
+    this.#value.setAttribute("aria-labelledby", `tab-${view}`);
   }
 
-  #commit({ commit, time, author, summary, change, fields: touched }, from, to) {
-    const choose = (end, chosen) => h("input", {
-      type: "radio", name: end, id: `${end}-${commit}`, value: commit, checked: commit === chosen, disabled: this.#commits.length < 2,
-      "aria-label": `${end === "from" ? "Before" : "After"}: ${short(commit)} ${summary}`,
-      onchange: () => this.#compare({ from, to, [end]: commit }),
-    });
-    const names = (touched ?? []).map((pointer) => pointer.slice(1)).filter(Boolean);
-    return h("li", {},
-      h("span", { class: "ends" }, choose("from", from), choose("to", to)),
-      h("div", {},
-        h("p", { class: "summary" }, summary),
-        h("p", { class: "soft" }, h("span", { class: `kind ${change}` }, change), " ",
-          since(time), ` by ${author} · `,
-          h("a", { href: toRecord(this.sheet, this.key, { at: commit }), title: "Show this version" }, h("code", {}, short(commit)))),
-        names.length > 0 && change === "modified" && h("p", { class: "soft touched" }, names.slice(0, 8).join(", "), names.length > 8 && " …")));
+  #choose(view) {
+    const params = [...this.params].filter(([name]) => name !== "view");
+    replace(toRecord(this.sheet, this.key, view === "json" ? [...params, ["view", view]] : params));
+    document.getElementById(`tab-${view}`)?.focus();
   }
 
-  /** Navigates to the comparison of two commits, which is part of the address. */
-  #compare(ends) {
-    const at = this.params.get("at");
-    replace(toRecord(this.sheet, this.key, at ? { ...ends, at } : ends));
+  /** Returns where a file beside the record is. A picture that needs a token cannot be shown in place. */
+  #attachment(target) {
+    const name = decoded(target.replace(/^\.\//, ""));
+    return { address: address(["_attachments", ...this.#segments, name], this.#at && { at: this.#at }), isOpen: token() === null };
   }
 
-  async #showDifference(from, to) {
-    const body = h("div", {});
-    const told = h("p", { class: "soft" }, "From ", h("code", {}, short(from)), " to ", h("code", {}, short(to)), ".");
-    put(this.#difference, section("Difference", told, body));
-    try {
-      const [before, after] = await Promise.all([this.#valueAt(from), this.#valueAt(to)]);
-      put(body, from === to ? h("p", { class: "soft" }, "Both are the same commit.") : fieldChanges(fields(before, after)));
-    } catch (error) {
-      if (error.name !== "AbortError") put(body, h("p", { class: "soft" }, sentence(error, "?at=")));
-    }
-  }
-
-  /** Returns the value at a commit, `undefined` if it does not exist there. */
-  async #valueAt(commit) {
-    const known = this.#commits.find((item) => item.commit === commit);
-    if (known?.change === "removed" || known?.change === "broken") return undefined;
-    try {
-      return (await this.#readAt(commit)).body;
-    } catch (error) {
-      if (error instanceof ApiError && error.code === "not_found") return undefined;
-      throw error;
-    }
+  /** Says that the record is shown as it was, and leads back. */
+  #showNote() {
+    const at = this.#at;
+    if (!at) return put(this.#note);
+    const known = this.#history.commit(at);
+    const told = this.#commit && !this.#commit.startsWith(at) ? [" ", h("code", {}, at), ", at ", h("code", {}, short(this.#commit))] : [" at ", h("code", {}, short(at))];
+    const newest = this.#history.newest;
+    put(this.#note, h("div", { class: "banner warn note" },
+      h("p", {}, h("strong", {}, "As it was"), told, known && `: “${known.summary}” by ${known.author}, ${when(known.time)}`, "."),
+      h("p", { class: "actions" },
+        h("a", { href: toRecord(this.sheet, this.key) }, "Show the current version"),
+        newest && this.#commit && newest !== this.#commit && h("a", { href: toRecord(this.sheet, this.key, { from: this.#commit, to: newest }) }, "What has changed since"))));
   }
 
   async changed({ items }) {
     const isOurs = items === null || items.some((item) => item.sheet === this.sheet && item.key === this.key);
     if (!isOurs) return;
-    if (!this.params.get("at")) await this.readValue();
-    await this.readHistory();
+    if (!this.#at) await this.readValue();
+    await this.#history.read();
     if (items) announce(`${this.key} has changed`);
   }
 }

@@ -27,7 +27,8 @@ export function replace(address) {
   window.dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
-function decoded(segment) {
+/** Decodes a part of a path; what is not encoded rightly is left as it is. */
+export function decoded(segment) {
   try {
     return decodeURIComponent(segment);
   } catch {

@@ -4,6 +4,7 @@
 import { address, read, sentence } from "./api.js";
 import { announce, h, keepingFocus, put } from "./dom.js";
 import { answerLink } from "./download.js";
+import { elsewhereButton } from "./elsewhere.js";
 import { count, countable, countForm, facets } from "./facets.js";
 import { chips, expressionForm, filterForm } from "./filters.js";
 import { corrections, plural, short } from "./format.js";
@@ -81,7 +82,8 @@ class SheetPage {
   parts() {
     const form = filterForm(this.#fields, (filter, value) => this.#go({}, [[filter, value]]));
     return [
-      h("header", { class: "head" }, h("p", { class: "over" }, "Sheet"), h("h1", { tabindex: "-1" }, this.name), this.#lead),
+      h("header", { class: "head" }, h("p", { class: "over" }, "Sheet"), h("h1", { tabindex: "-1" }, this.name), this.#lead,
+        h("p", { class: "head-actions" }, elsewhereButton(() => this.#source()))),
       h("div", { class: "tools" },
         h("form", { class: "tool grow", role: "search", "aria-label": `Search in ${this.name}`, onsubmit: (event) => event.preventDefault() },
           h("label", { for: "sheet-text" }, "Search"), this.#input),
@@ -89,6 +91,15 @@ class SheetPage {
       this.#chips,
       h("div", { class: "with-facets" }, this.#facets, h("div", { class: "listed" }, this.#table, this.#pager)),
     ];
+  }
+
+  /** What the page shows, for use elsewhere. */
+  #source() {
+    const shown = [...this.params].filter(([name]) => !["cursor", "count", "_count", "_view"].includes(name));
+    return {
+      segments: [this.name], params: shown, name: this.name, commit: this.#result?.commit ?? null,
+      page: (commit) => toSheet(this.name, [...shown.filter(([name]) => name !== "at"), ["at", commit]]),
+    };
   }
 
   async begin() {

@@ -1,24 +1,25 @@
 // Shows the values of records.
 
 import { h } from "./dom.js";
-import { isDate, isUrl, isUuid, number, when } from "./format.js";
+import { isDate, isUrl, isUuid, number, plural, when } from "./format.js";
 
 /** Fields that name a record to people, the best first. */
 const TITLES = ["title", "name", "fullName", "full_name", "displayName", "label", "headline", "subject"];
 
-/** The length from which on text is shown as a block. */
+/** The length from which on text in a cell is cut. */
 const LONG = 90;
 
-/** The characters of a line on a narrow page, and the lines from which on text scrolls. */
-const NARROW = 20;
-const SCROLLED = 14;
-
-/** The depth to which a value is shown open; deeper parts are closed. */
-const DEPTH = 2;
-
-/** The elements of a list that are shown at once, and the length of the gist of a closed value. */
-const ELEMENTS = 10;
+/** The length of the names that tell what a folded object has. */
 const GIST = 60;
+
+/** What the kinds of values are called. */
+export const KINDS = {
+  null: "no value", boolean: "yes or no", number: "number", date: "date", id: "identifier", link: "link", text: "text",
+  list: "list", table: "list of objects", object: "object", reference: "reference",
+};
+
+/** Text that would be taken for a value of another kind, or whose spaces would not be seen. */
+const MISTAKABLE = /^(?:true|false|null|yes|no|\s.*|.*\s)$/is;
 
 /** Returns the name of a record for people. */
 export function titleOf(value, key) {
@@ -28,72 +29,45 @@ export function titleOf(value, key) {
 
 export const isTitle = (field) => TITLES.includes(field);
 
-/** Shows a value as a whole; an object is a list of its fields. `fresh` are pointers to mark. Deep
- * parts are built when they are opened, so that a large record stays one page. */
-export function shownValue(value, fresh = new Set(), pointer = "", depth = 0) {
-  if (value === null || typeof value !== "object") return scalar(value);
-  const isSmall = Object.keys(value).length === 0 || isFlat(value) && Array.isArray(value);
-  if (depth > DEPTH && !isSmall) return closed(gist(value), () => whole(value, fresh, pointer, 0));
-  return whole(value, fresh, pointer, depth);
-}
-
-function whole(value, fresh, pointer, depth) {
-  return Array.isArray(value) ? listed(value, fresh, pointer, depth) : fields(value, fresh, pointer, depth);
-}
-
-/** Returns a closed element that shows the result of `build` once it is opened. */
-function closed(told, build) {
-  const body = h("div", {});
-  const open = (event) => {
-    if (event.target.open && body.childElementCount === 0) body.append(build());
-  };
-  return h("details", { class: "inner", ontoggle: open }, h("summary", {}, told), body);
-}
-
-/** Summarizes a value in a few words. */
-function gist(value) {
-  if (Array.isArray(value)) return value.length === 1 ? "1 element" : `${number(value.length)} elements`;
-  const names = Object.keys(value).join(", ");
-  return names.length > GIST ? `${names.slice(0, GIST)}…` : names;
-}
-
-const isFlat = (value) => Object.values(value).every((element) => element === null || typeof element !== "object");
-
-function fields(value, fresh, pointer, depth) {
-  const names = Object.keys(value).sort((one, other) => rank(one) - rank(other));
-  if (names.length === 0) return h("span", { class: "soft" }, "an object without fields");
-  return h("dl", { class: "value" }, names.map((name) => {
-    const place = `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
-    return h("div", { class: fresh.has(place) ? "entry fresh" : "entry" }, h("dt", {}, name), h("dd", {}, shownValue(value[name], fresh, place, depth + 1)));
-  }));
-}
-
 /** Titles first, then in the order of the record. */
+export const inOrder = (names) => [...names].sort((one, other) => rank(one) - rank(other));
+
 const rank = (name) => (isTitle(name) ? TITLES.indexOf(name) - TITLES.length : 0);
 
-function listed(value, fresh, pointer, depth) {
-  if (value.length === 0) return h("span", { class: "soft" }, "an empty list");
-  const shown = (from, to) => h("ul", { class: isFlat(value) ? "flat" : "nested" },
-    value.slice(from, to).map((element, index) => h("li", {}, shownValue(element, fresh, `${pointer}/${from + index}`, depth + 1))));
-  const most = isFlat(value) ? 10 * ELEMENTS : ELEMENTS;
-  if (value.length <= most) return shown(0, most);
-  const rest = value.length - most;
-  return h("div", {}, shown(0, most), closed(rest === 1 ? "1 more" : `${number(rest)} more`, () => shown(most, value.length)));
+/** Returns the kind of a value, which is a key of `KINDS`. */
+export function kindOf(value) {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "list";
+  if (typeof value !== "string") return typeof value;
+  if (isDate(value)) return "date";
+  if (isUuid(value)) return "id";
+  return isUrl(value) ? "link" : "text";
 }
 
-function scalar(value) {
+/** Summarizes a folded value in a few words. */
+export function gist(value) {
+  if (Array.isArray(value)) return plural(value.length, "element");
+  const names = Object.keys(value);
+  const told = names.join(", ");
+  return `${plural(names.length, "field")}: ${told.length > GIST ? `${told.slice(0, GIST)}…` : told}`;
+}
+
+/** Shows a value that has no parts. */
+export function scalar(value) {
   if (value === null) return h("span", { class: "soft" }, "null");
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "number") return h("span", { class: "number" }, String(value));
+  if (typeof value === "boolean") return h("span", { class: `boolean ${value}` }, value ? "yes" : "no");
+  if (typeof value === "number") return numeral(value);
   if (value === "") return h("span", { class: "soft" }, "an empty string");
   if (isDate(value)) return date(value);
   if (isUuid(value)) return h("code", {}, value);
   if (isUrl(value)) return h("a", { href: value, rel: "noopener noreferrer" }, value);
-  const isText = value.length > LONG || value.includes("\n");
-  if (!isText) return value;
-  // Scrolling text must be reachable by keyboard.
-  const lines = value.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / NARROW)), 0);
-  return h("div", lines < SCROLLED ? { class: "text" } : { class: "text", tabindex: "0" }, value);
+  return MISTAKABLE.test(value) ? `“${value}”` : value;
+}
+
+/** A number that the browser has rounded is not shown as if it was exact. */
+function numeral(value) {
+  const isExact = !Number.isInteger(value) || Number.isSafeInteger(value);
+  return isExact ? h("span", { class: "number" }, String(value)) : h("span", { class: "number", title: "The browser rounds numbers this large. The JSON has all digits." }, `≈ ${value}`);
 }
 
 function date(value) {

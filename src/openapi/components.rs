@@ -256,6 +256,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                         "problems": { "type": "integer", "minimum": 0 },
                         "fields": { "type": "array", "items": { "type": "string" } },
                         "indexed": { "type": "array", "items": { "type": "string" } },
+                        "references": referring_fields(),
                     },
                 } },
                 "skipped": {
@@ -484,6 +485,27 @@ pub(super) fn written(value: Value) -> Value {
     });
     merge(&mut written["properties"], record(value));
     written
+}
+
+/// Returns the schema of the fields of a sheet that refer to records.
+fn referring_fields() -> Value {
+    json!({
+        "description": "The fields that refer to records of other sheets; \
+                        absent if there are none.",
+        "type": "array", "items": {
+            "type": "object",
+            "required": ["field", "sheet"],
+            "properties": {
+                "field": { "type": "string" },
+                "sheet": { "type": "string" },
+                "target": {
+                    "description": "The field with the same value; absent \
+                                    if it is the key.",
+                    "type": "string",
+                },
+            },
+        },
+    })
 }
 
 fn transacted() -> Value {

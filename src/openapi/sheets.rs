@@ -85,7 +85,7 @@ impl Described {
 
     /// Returns the schema of the records that its records refer to.
     fn included(&self, sheets: &[Self]) -> Value {
-        let references = self.sheet.spec().refs.iter().filter(|reference| reference.is_public);
+        let references = self.sheet.spec().public_references();
         let referred: BTreeSet<_> = references.map(|reference| &reference.sheet).collect();
         let sheets = sheets.iter().filter(|sheet| referred.contains(&sheet.sheet.spec().name));
         let by_sheet = sheets.map(|sheet| {
@@ -239,7 +239,7 @@ impl Described {
     /// Returns the parameter that includes the records that these refer to, if they refer to any
     /// that are public.
     fn references(&self) -> Option<Value> {
-        let references = self.sheet.spec().refs.iter().filter(|reference| reference.is_public);
+        let references = self.sheet.spec().public_references();
         let fields: Vec<_> = references.map(|reference| reference.field.as_str()).collect();
         (!fields.is_empty()).then(|| {
             json!({

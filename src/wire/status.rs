@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use headwater_engine::admit::publicly_refusable;
 use headwater_engine::engine::{EngineStatus, Pinned};
+use headwater_engine::layout::Reference;
 use headwater_engine::problem::{Problem, Rule};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::skipped_files::{PassedOver, Reason};
@@ -268,6 +269,29 @@ struct SheetView {
     fields: Vec<String>,
     /// The fields that can be counted, sorted and filtered without reading records.
     indexed: Vec<String>,
+    /// The fields that refer to records of other sheets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    references: Vec<ReferenceView>,
+}
+
+/// A field that refers to records of a sheet that the reader sees.
+#[derive(Debug, Serialize)]
+struct ReferenceView {
+    field: String,
+    sheet: String,
+    /// The field of that sheet with the same value; absent if it is the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+}
+
+impl ReferenceView {
+    fn of(reference: &Reference) -> Self {
+        Self {
+            field: reference.field.to_string(),
+            sheet: reference.sheet.to_string(),
+            target: reference.target.as_ref().map(ToString::to_string),
+        }
+    }
 }
 
 impl SheetsView {
@@ -281,7 +305,8 @@ impl SheetsView {
                 format: spec.format_name().to_owned(),
                 records: sheet.shown(),
                 problems: sheet.public_problem_count(),
-                indexed: sheet.spec().indexed().iter().map(ToString::to_string).collect(),
+                indexed: spec.indexed().iter().map(ToString::to_string).collect(),
+                references: spec.public_references().map(ReferenceView::of).collect(),
                 fields: sheet.fields().iter().map(|(field, _)| field.to_owned()).collect(),
             }
         });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Starts `program` and returns `{ origin, stop }` once it has printed its address. */
-async function started(program, args) {
+export async function started(program, args) {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   // Whatever becomes of the tests, no server outlives them.

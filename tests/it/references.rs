@@ -84,6 +84,24 @@ fn only_references_into_public_sheets_can_be_included() {
 }
 
 #[test]
+fn the_sheets_tell_which_fields_refer_to_public_ones_and_name_no_other_sheet() {
+    let upstream = upstream();
+    let server = TestServer::start(&upstream.url());
+    let sheets = server.get("/api/_sheets").json();
+    let of = |name: &str| {
+        let items = sheets["items"].as_array().unwrap();
+        items.iter().find(|sheet| sheet["name"] == name).unwrap()["references"].clone()
+    };
+    let expected = json!([
+        { "field": "people", "sheet": "people" },
+        { "field": "projectId", "sheet": "projects", "target": "id" },
+    ]);
+    assert_eq!(of("roles"), expected);
+    assert_eq!(of("people"), Value::Null);
+    assert!(!sheets.to_string().contains("secrets"));
+}
+
+#[test]
 fn the_tag_of_a_list_depends_on_what_it_refers_to_where_that_is_asked_for() {
     let mut upstream = upstream();
     let server = TestServer::start(&upstream.url());

@@ -169,6 +169,12 @@ impl SheetSpec {
         self.refs.iter().find(|reference| reference.field.as_str() == name)
     }
 
+    /// Returns the declared references into public sheets, whose records may be shown beside those
+    /// that refer to them.
+    pub fn public_references(&self) -> impl Iterator<Item = &Reference> {
+        self.refs.iter().filter(|reference| reference.is_public)
+    }
+
     /// Returns the fields that the definition names: with an index, searched, hidden, in the schema
     /// or in the path template, and the body of Markdown.
     pub fn known_fields(&self) -> BTreeSet<String> {
