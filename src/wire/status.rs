@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use headwater_engine::admit::publicly_refusable;
 use headwater_engine::engine::{EngineStatus, Pinned};
 use headwater_engine::problem::{Problem, Rule};
-use headwater_engine::sheet::Sheet;
+use headwater_engine::scalar::ValueType;
+use headwater_engine::sheet::{FieldCounts, Sheet};
 use headwater_engine::skipped_files::{PassedOver, Reason};
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
@@ -256,6 +257,29 @@ struct SheetView {
     fields: Vec<String>,
     /// The fields that can be counted, sorted and filtered without reading records.
     indexed: Vec<String>,
+    #[serde(rename = "fieldStats")]
+    field_stats: BTreeMap<String, FieldStatsView>,
+}
+
+/// What is known about a field without reading records.
+#[derive(Debug, Serialize)]
+struct FieldStatsView {
+    /// The number of records that have the field; its value may be null.
+    records: u64,
+    /// The types of its values. A list is its elements.
+    types: Vec<&'static str>,
+    /// Whether it is a list in some record.
+    list: bool,
+}
+
+impl FieldStatsView {
+    fn all(fields: &FieldCounts) -> BTreeMap<String, Self> {
+        let view = |(field, records): (&str, u64)| {
+            let types = fields.types(field).iter().map(ValueType::name).collect();
+            (field.to_owned(), Self { records, types, list: fields.is_list(field) })
+        };
+        fields.iter().map(view).collect()
+    }
 }
 
 impl SheetsView {
@@ -271,6 +295,7 @@ impl SheetsView {
                 problems: sheet.public_problem_count(),
                 indexed: sheet.spec().indexed().iter().map(ToString::to_string).collect(),
                 fields: sheet.fields().iter().map(|(field, _)| field.to_owned()).collect(),
+                field_stats: FieldStatsView::all(sheet.fields()),
             }
         });
         let skipped = snapshot.layout().skipped().iter().map(ToString::to_string);
