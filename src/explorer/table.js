@@ -1,80 +1,141 @@
-// The table of records: its columns and its order.
+// The table of records. Its heading and its keys stay in view, and of many columns only those in view
+// are built.
 
-import { h, scrolling } from "./dom.js";
-import { isDate, isUrl, isUuid } from "./format.js";
+import { h, keepingFocus, put } from "./dom.js";
+import { isUuid } from "./format.js";
 import { toRecord } from "./route.js";
-import { cell, fieldOf, isTitle, titleOf } from "./value.js";
+import { cell, fieldOf } from "./value.js";
 
-/** The default number of columns in addition to the key. */
-const COLUMNS = 4;
+/** The number of columns from which on only those in view are built, and the width of each then. */
+const MANY = 16;
+const WIDTH = 176;
 
-/** Returns the most informative fields of these records: titles, then those that distinguish them. */
-export function columnsOf(items, fields, countable) {
-  const scored = fields.filter((field) => !field.includes(".")).map((field) => [score(field, items, countable), field]);
-  scored.sort(([one], [other]) => other - one);
-  return scored.filter(([value]) => value > 0).slice(0, COLUMNS).map(([, field]) => field);
-}
+/** The largest width of the column of keys then, and about that of a character. */
+const KEYS = 224;
+const CHARACTER = 9;
 
-function score(field, items, countable) {
-  const values = items.map(({ value }) => fieldOf(value, field)).filter((value) => value !== undefined && value !== null);
-  if (values.length === 0) return 0;
-  const share = values.length / items.length;
-  // The key is shown already.
-  if (items.every(({ key, value }) => key.split("/").includes(String(value?.[field])))) return 0;
-  // A field that only repeats the name adds nothing either.
-  const repeats = ({ key, value }) => typeof fieldOf(value, field) === "string" && titleOf(value, key).includes(fieldOf(value, field));
-  if (!isTitle(field) && items.every(repeats)) return 0;
-  return share * kindScore(field, values, countable);
-}
+/** How many columns are built beside those in view. */
+const BESIDE = 3;
 
-function kindScore(field, values, countable) {
-  if (isTitle(field)) return 20;
-  const [value] = values;
-  if (typeof value === "boolean") return 5;
-  if (countable.includes(field)) return 9;
-  if (typeof value !== "string") return typeof value === "object" ? 2 : 6;
-  if (isUuid(value) || isUrl(value)) return 0.5;
-  if (isDate(value)) return 4;
-  const length = values.reduce((sum, text) => sum + String(text).length, 0) / values.length;
-  if (length > 300) return 1;
-  return length > 40 ? 8 : 7;
-}
+/** The records of a skeleton. */
+const BONES = 12;
 
-/** Returns a menu to choose the columns. */
-export function columnChoice(fields, columns, onchoose) {
-  const boxes = fields.map((field, index) => {
-    const id = `column-${index}`;
-    const box = h("input", { type: "checkbox", id, value: field, checked: columns.includes(field) });
-    return h("div", {}, box, h("label", { for: id }, field));
-  });
-  const choose = (event) => {
-    event.preventDefault();
-    const chosen = boxes.map((entry) => entry.firstChild).filter(({ checked }) => checked).map(({ value }) => value);
-    onchoose(columns.filter((field) => chosen.includes(field)).concat(chosen.filter((field) => !columns.includes(field))));
-  };
-  return h("details", { class: "menu" }, h("summary", {}, "Columns"),
-    h("form", { class: "menu-body", onsubmit: choose }, h("fieldset", {}, h("legend", {}, "Columns"), boxes),
-      h("button", { type: "submit" }, "Apply")));
-}
+export class RecordTable {
+  #box;
+  #shown = null;
+  /** The first and the last column that are built, if there are many. */
+  #from = 0;
+  #to = 0;
 
-/** Returns the table. A heading sorts by its column: ascending, descending, and unsorted. */
-export function recordTable({ sheet, items, columns, fields, sort, fresh, onsort }) {
-  const heading = (field) => {
+  constructor(sheet, onsort) {
+    this.sheet = sheet;
+    this.onsort = onsort;
+    // A box that scrolls must be reachable by keyboard.
+    this.#box = h("div", { class: "sheet-scroll", role: "region", "aria-label": `Records of ${sheet}`, tabindex: "0", onscroll: () => this.#scrolled() });
+    this.element = h("div", { class: "sheet-frame" }, this.#box);
+    new ResizeObserver(() => this.#scrolled()).observe(this.#box);
+    this.#skeleton();
+  }
+
+  /** Marks what is shown as out of date. */
+  wait() {
+    this.#box.setAttribute("aria-busy", "true");
+  }
+
+  /** Shows these records, or `instead` of them. */
+  show(shown, instead = null) {
+    this.#shown = shown;
+    this.#box.setAttribute("aria-busy", "false");
+    this.element.classList.toggle("bare", Boolean(instead));
+    if (instead) put(this.#box, instead);
+    else this.#build();
+    this.#scrolled();
+  }
+
+  toTop() {
+    this.#box.scrollTop = 0;
+  }
+
+  #skeleton() {
+    this.#box.setAttribute("aria-busy", "true");
+    const bone = (row, column) => h("td", {}, h("div", { class: `bone w${[60, 90, 75, 45, 85][(row * 3 + column * 2) % 5]}` }));
+    const rows = Array.from({ length: BONES }, (_, row) => h("tr", {}, [0, 1, 2, 3].map((column) => bone(row, column))));
+    put(this.#box, h("table", { class: "records skeleton", "aria-hidden": "true" }, h("tbody", {}, rows)));
+  }
+
+  #build() {
+    const { columns, items } = this.#shown;
+    const isMany = columns.length > MANY;
+    [this.#from, this.#to] = isMany ? this.#window() : [0, columns.length];
+    const built = columns.slice(this.#from, this.#to);
+    const [before, after] = [this.#from, columns.length - this.#to];
+    // What is left out has its width, so that the rest stays where it is.
+    const space = (count, tag) => count > 0 && wide(h(tag, { class: "space", "aria-hidden": "true" }), count * WIDTH);
+    const index = (at) => (isMany ? at + 2 : null);
+    const row = ({ key, value }) => h("tr", { class: this.#shown.fresh.has(key) ? "fresh" : null },
+      h("th", { scope: "row", "aria-colindex": index(-1) }, h("a", { href: toRecord(this.sheet, key) }, shortKey(key))),
+      space(before, "td"),
+      built.map((field, at) => h("td", { class: kindOf(fieldOf(value, field)), "aria-colindex": index(this.#from + at) }, cell(fieldOf(value, field)))),
+      space(after, "td"));
+    const heading = (field, at) => {
+      const element = this.#heading(field, index(this.#from + at));
+      return isMany ? wide(element, WIDTH) : element;
+    };
+    const key = h("th", { scope: "col", "aria-colindex": index(-1) }, "key");
+    const table = h("table", { class: isMany ? "records many" : "records", "aria-colcount": isMany ? columns.length + 1 : null },
+      h("caption", { class: "unseen" }, `Records of ${this.sheet}`),
+      h("thead", {}, h("tr", {}, isMany ? wide(key, keyWidth(items)) : key, space(before, "td"), built.map(heading), space(after, "td"))),
+      h("tbody", {}, items.map(row)));
+    put(this.#box, table);
+  }
+
+  /** Returns a heading that sorts by its column: ascending, descending, and unsorted. */
+  #heading(field, index) {
+    const { sort, fields } = this.#shown;
     const order = sort === field ? "ascending" : sort === `-${field}` ? "descending" : null;
     const next = { ascending: `-${field}`, descending: null }[order ?? ""];
-    const text = [field, h("span", { class: "order", "aria-hidden": "true" }, { ascending: " ↑", descending: " ↓" }[order] ?? "")];
-    const button = h("button", { type: "button", id: `sort-${field}`, onclick: () => onsort(next === undefined ? field : next) }, text);
-    return h("th", { scope: "col", "aria-sort": order }, fields.includes(field) ? button : text);
-  };
-  const row = ({ key, value }) => h("tr", { class: fresh.has(key) ? "fresh" : null },
-    h("th", { scope: "row" }, h("a", { href: toRecord(sheet, key) }, shortKey(key))),
-    columns.map((field) => h("td", { class: kindOf(fieldOf(value, field)) }, cell(fieldOf(value, field)))));
-  const table = h("table", { class: "records" },
-    h("caption", { class: "unseen" }, `Records of ${sheet}`),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "key"), columns.map(heading))),
-    h("tbody", {}, items.map(row)));
-  return scrolling(`Records of ${sheet}`, table);
+    const text = [dotted(field), h("span", { class: "order", "aria-hidden": "true" }, { ascending: " ↑", descending: " ↓" }[order] ?? "")];
+    const sorted = () => this.onsort(next === undefined ? field : next);
+    const kind = fields.typeOf(field) === "number" && !fields.isList(field) ? "right" : null;
+    return h("th", { scope: "col", class: kind, "aria-sort": order, "aria-colindex": index }, fields.has(field) ? h("button", { type: "button", id: `sort-${field}`, onclick: sorted }, text) : text);
+  }
+
+  /** Returns the first column to build, and the one behind the last. */
+  #window() {
+    const { columns } = this.#shown;
+    const first = Math.floor(this.#box.scrollLeft / WIDTH) - BESIDE;
+    const last = Math.ceil((this.#box.scrollLeft + this.#box.clientWidth) / WIDTH) + BESIDE;
+    const from = Math.min(Math.max(0, first), columns.length - 1);
+    return [from, Math.min(columns.length, Math.max(last, from + 1))];
+  }
+
+  #scrolled() {
+    const { scrollLeft, scrollTop, scrollWidth, scrollHeight, clientWidth, clientHeight } = this.#box;
+    const { classList } = this.element;
+    classList.toggle("past-left", scrollLeft > 0);
+    classList.toggle("past-top", scrollTop > 0);
+    classList.toggle("more-right", scrollLeft + clientWidth < scrollWidth - 1);
+    classList.toggle("more-below", scrollTop + clientHeight < scrollHeight - 1);
+    if (!this.#shown || this.#shown.columns.length <= MANY || this.element.classList.contains("bare")) return;
+    const [from, to] = this.#window();
+    const isBuilt = Math.max(0, from + BESIDE - 1) >= this.#from && Math.min(this.#shown.columns.length, to - BESIDE + 1) <= this.#to;
+    if (!isBuilt) keepingFocus(() => this.#build());
+  }
 }
+
+function wide(element, pixels) {
+  element.style.width = `${pixels}px`;
+  return element;
+}
+
+/** Returns the width of the column of keys, if it cannot depend on all that the table has. */
+function keyWidth(items) {
+  const longest = items.reduce((most, { key }) => Math.max(most, key.length), 4);
+  return Math.min(KEYS, 32 + longest * CHARACTER);
+}
+
+/** Lets a long name break at its dots. */
+const dotted = (field) => field.split(".").flatMap((part, at) => (at === 0 ? [part] : [h("wbr", {}), `.${part}`]));
 
 const kindOf = (value) => (typeof value === "number" ? "right" : typeof value === "string" && value.length > 40 ? "wide" : null);
 
