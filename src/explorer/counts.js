@@ -94,11 +94,16 @@ export async function statistics(sheet, fields, field, at, signal) {
 /** Returns the most frequent values of a field, of those that begin with `beginning`; none if the
  * server cannot count them. */
 export async function frequent(sheet, field, beginning, signal) {
-  const within = beginning ? [[`${field}[prefix]`, beginning]] : [];
+  const begins = ({ value }) => value !== null && typeof value !== "object" && String(value).toLowerCase().startsWith(beginning.toLowerCase());
+  const ask = async (within) => {
+    const { facets, more } = await numbers(sheet, [...within, ["facets", field], ["facetLimit", VALUES]], signal);
+    return { values: facets[field].filter(begins), isAll: !more?.[field] };
+  };
   try {
-    const { facets } = await numbers(sheet, [...within, ["facets", field], ["facetLimit", SUGGESTED]], signal);
-    const isMeant = ({ value }) => value !== null && (!beginning || String(value).toLowerCase().startsWith(beginning.toLowerCase()));
-    return facets[field].filter(isMeant);
+    const { values, isAll } = await ask([]);
+    if (isAll || !beginning || values.length >= SUGGESTED) return values.slice(0, SUGGESTED);
+    // A value that is less frequent than those is looked for by its beginning.
+    return (await ask([[`${field}[prefix]`, beginning]])).values.slice(0, SUGGESTED);
   } catch (error) {
     if (error.name === "AbortError" || error.status === 0) throw error;
     return [];

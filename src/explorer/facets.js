@@ -1,7 +1,7 @@
 // The facets of a list: values to choose, several of a field at once, and ranges. What is chosen is a
 // filter.
 
-import { h } from "./dom.js";
+import { h, put } from "./dom.js";
 import { isDate, isUuid, number } from "./format.js";
 import { histogram, rangeNames } from "./histogram.js";
 
@@ -34,9 +34,9 @@ function elements(list) {
   return cut;
 }
 
-/** Returns a form that counts another field. */
-export function countForm(fields, onadd) {
-  const field = h("select", { id: "count-field" }, fields.map((name) => h("option", { value: name }, name)));
+/** Returns a form that counts another field, of those that `others` returns. */
+export function countForm(others, onadd) {
+  const field = h("select", { id: "count-field" });
   const body = h("form", { class: "menu-body", onsubmit: (event) => {
     event.preventDefault();
     event.target.closest("details").open = false;
@@ -44,7 +44,8 @@ export function countForm(fields, onadd) {
   } },
   h("div", {}, h("label", { for: "count-field" }, "Count by"), field),
   h("button", { type: "submit" }, "Count its values"));
-  return h("details", { class: "menu" }, h("summary", {}, "Count"), body);
+  const list = ({ target }) => target.open && put(field, others().map((name) => h("option", { value: name }, name)));
+  return h("details", { class: "menu", ontoggle: list }, h("summary", {}, "Count"), body);
 }
 
 /** Shows the facets. `onchoose` gets the names of the old filters and the new filters, and `onleave` a

@@ -64,7 +64,7 @@ export class FilterForm {
   #valuePart = h("div", {}, h("label", { for: "filter-value" }, "Value"), this.#value, this.#values);
   #hint = h("p", { class: "soft hint", id: "filter-hint" });
   #error = h("p", { class: "flaw", role: "alert" });
-  #menu = h("details", { class: "menu", ontoggle: () => this.#menu.open && this.#chosen() }, h("summary", {}, "Filter"),
+  #menu = h("details", { class: "menu", ontoggle: () => this.#menu.open && this.#opened() }, h("summary", {}, "Filter"),
     h("form", { class: "menu-body", onsubmit: (event) => this.#submit(event) },
       h("div", {}, h("label", { for: "filter-field" }, "Field"), this.#field),
       h("div", {}, h("label", { for: "filter-operator" }, "Condition"), this.#condition),
@@ -79,12 +79,19 @@ export class FilterForm {
   constructor(fields, { tried, suggested, onadd }) {
     this.fields = fields;
     Object.assign(this, { tried, suggested, onadd });
+  }
+
+  /** Lists the fields, which costs nothing before. */
+  #opened() {
+    if (this.#field.length > 0) return this.#chosen();
     const option = (name) => h("option", { value: name }, name);
+    const { fields } = this;
     const [indexed, others] = [fields.indexed.filter((name) => fields.has(name)), fields.names.filter((name) => !fields.hasIndex(name))];
     put(this.#field,
       indexed.length > 0 && h("optgroup", { label: "With an index" }, indexed.map(option)),
       h("optgroup", { label: indexed.length > 0 ? "Without an index" : "Fields" }, others.map(option)),
       h("optgroup", { label: "The record" }, h("option", { value: "_key" }, "_key")));
+    this.#chosen();
   }
 
   /** Offers the conditions that suit the field. */

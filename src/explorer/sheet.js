@@ -38,7 +38,8 @@ export async function show({ element, route, signal }) {
   const page = new SheetPage(route, signal);
   put(element, page.parts());
   live.on("changes", signal, (changes) => page.changed(changes));
-  await page.update(route);
+  // Another choice may be made before the records arrive.
+  page.update(route);
   return (next) => page.update(next);
 }
 
@@ -46,7 +47,6 @@ class SheetPage {
   #lead = h("p", { class: "lead" });
   #views = h("nav", { class: "views", "aria-label": "Views of the sheet" });
   #chips = h("div", {});
-  #counting = h("div", { class: "tool" });
   #facets = h("div", { class: "facets" });
   #pager = h("nav", { class: "pager", "aria-label": "Pages" });
   #input;
@@ -84,11 +84,12 @@ class SheetPage {
   }
 
   parts() {
+    const uncounted = () => this.fields.names.filter((field) => !this.fields.hasIndex(field) && !this.#askedFor.includes(field));
     this.records = h("div", {},
       h("div", { class: "tools" },
         h("form", { class: "tool grow", role: "search", "aria-label": `Search in ${this.name}`, onsubmit: (event) => event.preventDefault() },
           h("label", { for: "sheet-text" }, "Search"), this.#input),
-        this.filter.element, this.expression.element, this.#counting, this.columns.element),
+        this.filter.element, this.expression.element, h("div", { class: "tool" }, countForm(uncounted, (field) => this.#go({}, { added: [["_count", field]] }))), this.columns.element),
       this.#chips,
       h("div", { class: "with-facets" }, this.#facets, h("div", { class: "listed" }, this.table.element, this.#pager)));
     this.about = h("div", { hidden: true });
@@ -156,7 +157,7 @@ class SheetPage {
       this.#result = await read([this.name], this.#asking([], [["limit", PAGE]]), signal);
       keepingFocus(() => this.#render());
       // The rows do not wait for the counts.
-      await this.#count(signal);
+      this.#count(signal);
     } catch (error) {
       if (error.name !== "AbortError") this.#failed(error);
     }
@@ -239,10 +240,6 @@ class SheetPage {
 
   #showChips() {
     this.expression.show(this.params.get("filter") ?? "");
-    // A form that somebody fills in right now is left alone.
-    const isUsed = this.#counting.contains(document.activeElement) && this.#counting.querySelector("details")?.open;
-    const others = this.fields.names.filter((field) => !this.fields.hasIndex(field) && !this.#askedFor.includes(field));
-    if (!isUsed) put(this.#counting, others.length > 0 && countForm(others, (field) => this.#go({}, { added: [["_count", field]] })));
     put(this.#chips, chips(this.#filters(), (filter) => this.#go({}, { removed: [filter] }), () => this.#go({}, { removed: this.#filters() })));
   }
 

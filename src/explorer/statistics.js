@@ -12,6 +12,9 @@ import { cell } from "./value.js";
 /** How many fields are asked for at once. */
 const TOGETHER = 3;
 
+/** How many rows are added when the end of the table comes into view. */
+const ADDED = 30;
+
 const TYPES = { boolean: "yes or no", number: "number", text: "text", date: "date", table: "object" };
 
 export class FieldStatistics {
@@ -30,23 +33,39 @@ export class FieldStatistics {
     const seen = new IntersectionObserver((entries) => this.#seen(entries, seen), { rootMargin: "200px" });
     signal.addEventListener("abort", () => seen.disconnect());
     const names = [...fields.indexed.filter((field) => fields.has(field)), ...fields.names.filter((field) => !fields.hasIndex(field))];
-    const rows = names.map((field) => this.#row(field));
     const nothing = h("p", { class: "soft", hidden: true }, "No field has this name.");
     const find = h("input", { type: "search", id: "field-find", autocomplete: "off", spellcheck: "false", placeholder: "Part of a name" });
-    find.addEventListener("input", () => {
+    const body = h("tbody", {});
+    const more = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && add(), { rootMargin: "400px" });
+    signal.addEventListener("abort", () => more.disconnect());
+    const foot = h("div", {});
+    let listed = [];
+    const add = () => {
+      const added = listed.splice(0, ADDED).map((field) => this.#rows.get(field) ?? this.#row(field));
+      body.append(...added);
+      added.forEach((row) => seen.observe(row));
+      if (listed.length === 0) return more.unobserve(foot);
+      // The observer tells again only of a foot that is new to it.
+      more.unobserve(foot);
+      more.observe(foot);
+    };
+    const list = () => {
       const text = find.value.trim().toLowerCase();
-      for (const [field, row] of this.#rows) row.hidden = !field.toLowerCase().includes(text);
-      nothing.hidden = rows.some((row) => !row.hidden);
-    });
+      listed = names.filter((field) => field.toLowerCase().includes(text));
+      nothing.hidden = listed.length > 0;
+      put(body);
+      add();
+    };
+    find.addEventListener("input", list);
     const head = (name) => h("th", { scope: "col" }, name);
     const table = h("table", { class: "field-table" }, h("caption", { class: "unseen" }, `Fields of ${sheet}`),
       h("thead", {}, h("tr", {}, ["Field", "Type", "Records that have it", "Distinct", "Smallest", "Largest", "Most frequent"].map(head))),
-      h("tbody", {}, rows));
+      body);
     put(this.element,
       h("div", { class: "tools" }, h("div", { class: "tool grow" }, h("label", { for: "field-find" }, "Find a field"), find)),
       h("p", { class: "soft field-note" }, `${plural(names.length, "field")} of the whole sheet, without the filters.`),
-      scrolling(`Fields of ${sheet}`, table), nothing);
-    rows.forEach((row) => seen.observe(row));
+      scrolling(`Fields of ${sheet}`, table), nothing, foot);
+    list();
   }
 
   #row(field) {

@@ -15,15 +15,16 @@ const KEYS = 224;
 const CHARACTER = 9;
 
 /** How many columns are built beside those in view. */
-const BESIDE = 3;
+const BESIDE = 2;
 
 /** The records of a skeleton. */
 const BONES = 12;
 
 export class RecordTable {
   #box;
+  #edges = Object.fromEntries(["left", "right", "top", "bottom"].map((side) => [side, h("div", { class: `edge ${side}`, "aria-hidden": "true" })]));
   #shown = null;
-  /** The first and the last column that are built, if there are many. */
+  /** The first column that is built, and the one behind the last, if there are many. */
   #from = 0;
   #to = 0;
 
@@ -32,7 +33,7 @@ export class RecordTable {
     this.onsort = onsort;
     // A box that scrolls must be reachable by keyboard.
     this.#box = h("div", { class: "sheet-scroll", role: "region", "aria-label": `Records of ${sheet}`, tabindex: "0", onscroll: () => this.#scrolled() });
-    this.element = h("div", { class: "sheet-frame" }, this.#box);
+    this.element = h("div", { class: "sheet-frame" }, this.#box, Object.values(this.#edges));
     new ResizeObserver(() => this.#scrolled()).observe(this.#box);
     this.#skeleton();
   }
@@ -63,63 +64,94 @@ export class RecordTable {
     put(this.#box, h("table", { class: "records skeleton", "aria-hidden": "true" }, h("tbody", {}, rows)));
   }
 
+  get #isMany() {
+    return this.#shown?.columns.length > MANY && !this.element.classList.contains("bare");
+  }
+
   #build() {
-    const { columns, items } = this.#shown;
-    const isMany = columns.length > MANY;
+    const { columns, items, fresh } = this.#shown;
+    const isMany = this.#isMany;
     [this.#from, this.#to] = isMany ? this.#window() : [0, columns.length];
-    const built = columns.slice(this.#from, this.#to);
-    const [before, after] = [this.#from, columns.length - this.#to];
+    const numbers = columns.slice(this.#from, this.#to).map((_, at) => this.#from + at);
     // What is left out has its width, so that the rest stays where it is.
-    const space = (count, tag) => count > 0 && wide(h(tag, { class: "space", "aria-hidden": "true" }), count * WIDTH);
-    const index = (at) => (isMany ? at + 2 : null);
-    const row = ({ key, value }) => h("tr", { class: this.#shown.fresh.has(key) ? "fresh" : null },
-      h("th", { scope: "row", "aria-colindex": index(-1) }, h("a", { href: toRecord(this.sheet, key) }, shortKey(key))),
-      space(before, "td"),
-      built.map((field, at) => h("td", { class: kindOf(fieldOf(value, field)), "aria-colindex": index(this.#from + at) }, cell(fieldOf(value, field)))),
-      space(after, "td"));
-    const heading = (field, at) => {
-      const element = this.#heading(field, index(this.#from + at));
-      return isMany ? wide(element, WIDTH) : element;
-    };
-    const key = h("th", { scope: "col", "aria-colindex": index(-1) }, "key");
-    const table = h("table", { class: isMany ? "records many" : "records", "aria-colcount": isMany ? columns.length + 1 : null },
+    const spaced = (cells, tag) => (isMany ? [this.#space(tag, this.#from), cells, this.#space(tag, columns.length - this.#to)] : cells);
+    const key = h("th", { scope: "col", "aria-colindex": isMany && 1 }, "key");
+    const row = (item) => h("tr", { class: fresh.has(item.key) ? "fresh" : null },
+      h("th", { scope: "row", "aria-colindex": isMany && 1 }, h("a", { href: toRecord(this.sheet, item.key) }, shortKey(item.key))),
+      spaced(numbers.map((number) => this.#cell(item, number)), "td"));
+    const table = h("table", { class: isMany ? "records many" : "records", "aria-colcount": isMany && columns.length + 1 },
       h("caption", { class: "unseen" }, `Records of ${this.sheet}`),
-      h("thead", {}, h("tr", {}, isMany ? wide(key, keyWidth(items)) : key, space(before, "td"), built.map(heading), space(after, "td"))),
+      h("thead", {}, h("tr", {}, isMany ? wide(key, keyWidth(items)) : key, spaced(numbers.map((number) => this.#heading(number)), "td"))),
       h("tbody", {}, items.map(row)));
     put(this.#box, table);
   }
 
+  /** Takes away the columns that left the view, and adds those that came into it. */
+  #slide() {
+    const [from, to] = this.#window();
+    if (from >= this.#to || to <= this.#from) return keepingFocus(() => this.#build());
+    const { columns, items } = this.#shown;
+    const [head, ...rows] = this.#box.querySelectorAll("tr");
+    [head, ...rows].forEach((row, place) => {
+      const cellOf = (at) => (row === head ? this.#heading(at) : this.#cell(items[place - 1], at));
+      const [before, after] = [row.children[1], row.lastElementChild];
+      for (let at = this.#from; at < from; at += 1) before.nextElementSibling.remove();
+      for (let at = this.#to; at > to; at -= 1) after.previousElementSibling.remove();
+      for (let at = this.#from - 1; at >= from; at -= 1) before.after(cellOf(at));
+      for (let at = this.#to; at < to; at += 1) after.before(cellOf(at));
+      wide(before, from * WIDTH);
+      wide(after, (columns.length - to) * WIDTH);
+    });
+    [this.#from, this.#to] = [from, to];
+  }
+
+  #space(tag, count) {
+    return wide(h(tag, { class: "space", "aria-hidden": "true" }), count * WIDTH);
+  }
+
+  #cell({ value }, number) {
+    const held = fieldOf(value, this.#shown.columns[number]);
+    return h("td", { class: kindOf(held), "aria-colindex": this.#isMany && number + 2 }, cell(held));
+  }
+
   /** Returns a heading that sorts by its column: ascending, descending, and unsorted. */
-  #heading(field, index) {
-    const { sort, fields } = this.#shown;
+  #heading(number) {
+    const { sort, fields, columns } = this.#shown;
+    const field = columns[number];
     const order = sort === field ? "ascending" : sort === `-${field}` ? "descending" : null;
     const next = { ascending: `-${field}`, descending: null }[order ?? ""];
     const text = [dotted(field), h("span", { class: "order", "aria-hidden": "true" }, { ascending: " ↑", descending: " ↓" }[order] ?? "")];
     const sorted = () => this.onsort(next === undefined ? field : next);
     const kind = fields.typeOf(field) === "number" && !fields.isList(field) ? "right" : null;
-    return h("th", { scope: "col", class: kind, "aria-sort": order, "aria-colindex": index }, fields.has(field) ? h("button", { type: "button", id: `sort-${field}`, onclick: sorted }, text) : text);
+    const element = h("th", { scope: "col", class: kind, "aria-sort": order, "aria-colindex": this.#isMany && number + 2 },
+      fields.has(field) ? h("button", { type: "button", id: `sort-${field}`, onclick: sorted }, text) : text);
+    return this.#isMany ? wide(element, WIDTH) : element;
   }
 
-  /** Returns the first column to build, and the one behind the last. */
-  #window() {
+  /** Returns the first column in view, and the one behind the last, with some on each side. */
+  #window(beside = BESIDE) {
     const { columns } = this.#shown;
-    const first = Math.floor(this.#box.scrollLeft / WIDTH) - BESIDE;
-    const last = Math.ceil((this.#box.scrollLeft + this.#box.clientWidth) / WIDTH) + BESIDE;
+    const first = Math.floor(this.#box.scrollLeft / WIDTH) - beside;
+    const last = Math.ceil((this.#box.scrollLeft + this.#box.clientWidth) / WIDTH) + beside;
     const from = Math.min(Math.max(0, first), columns.length - 1);
     return [from, Math.min(columns.length, Math.max(last, from + 1))];
   }
 
   #scrolled() {
     const { scrollLeft, scrollTop, scrollWidth, scrollHeight, clientWidth, clientHeight } = this.#box;
-    const { classList } = this.element;
-    classList.toggle("past-left", scrollLeft > 0);
-    classList.toggle("past-top", scrollTop > 0);
-    classList.toggle("more-right", scrollLeft + clientWidth < scrollWidth - 1);
-    classList.toggle("more-below", scrollTop + clientHeight < scrollHeight - 1);
-    if (!this.#shown || this.#shown.columns.length <= MANY || this.element.classList.contains("bare")) return;
-    const [from, to] = this.#window();
-    const isBuilt = Math.max(0, from + BESIDE - 1) >= this.#from && Math.min(this.#shown.columns.length, to - BESIDE + 1) <= this.#to;
-    if (!isBuilt) keepingFocus(() => this.#build());
+    const corner = this.#box.querySelector("thead th");
+    const { left, right, top, bottom } = this.#edges;
+    left.hidden = scrollLeft <= 0;
+    top.hidden = scrollTop <= 0;
+    right.hidden = scrollLeft + clientWidth >= scrollWidth - 1;
+    bottom.hidden = scrollTop + clientHeight >= scrollHeight - 1;
+    if (corner) {
+      left.style.left = `${corner.offsetWidth}px`;
+      top.style.top = `${corner.offsetHeight}px`;
+    }
+    if (!this.#isMany) return;
+    const [from, to] = this.#window(BESIDE - 1);
+    if (from < this.#from || to > this.#to) this.#slide();
   }
 }
 

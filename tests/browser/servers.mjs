@@ -87,7 +87,8 @@ function person(n) {
   return { id, name: `Person ${id}`, level: n % 100 ? "user" : "staff", joined, score: (n * 37) % 1000, active: n % 3 === 0, place: { town: TOWNS[n % 5] }, skills: [SKILLS[n % 6], SKILLS[(n * 7 + 1) % 6]], note: `Knows ${SKILLS[n % 6]} and the way to ${TOWNS[n % 5]}` };
 }
 
-/** Serves 32,000 people in one table, and 400 records with 300 fields in another. */
+/** Serves 32,000 people in one table, and 400 records with 300 fields in another. The budget of a query is
+ * one that a slow machine keeps to as well. */
 export async function large(program) {
   const folder = mkdtempSync(join(tmpdir(), "headwater-browser-"));
   const write = (path, text) => writeFileSync(join(folder, path), text);
@@ -100,7 +101,7 @@ export async function large(program) {
   git("init", "--quiet", "--initial-branch", "main");
   git("add", ".");
   git("commit", "--quiet", "--message", "Many records, and many fields");
-  const server = await started(program, ["serve", "--repo", folder, "--listen", "127.0.0.1:0", "--log", "warn"]);
+  const server = await started(program, ["serve", "--repo", folder, "--listen", "127.0.0.1:0", "--log", "warn", "--query-budget", "10000"]);
   const stop = async () => {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
