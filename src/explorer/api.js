@@ -8,6 +8,8 @@ export class ApiError extends Error {
     super(problem.detail ?? problem.title ?? "The server does not respond");
     this.status = status;
     this.code = problem.code ?? "";
+    /** Where a query is wrong: `{ parameter, detail }`. */
+    this.errors = problem.errors ?? [];
   }
 
   /** Whether the server does not have the route. */

@@ -1,16 +1,21 @@
-// The records of a sheet: searched while the user types, filtered, counted, sorted, and paged by
-// cursor.
+// A sheet: its records, searched while the user types, filtered, counted, sorted, and paged by
+// cursor; or what is known of its fields. All that is chosen is in the address.
 
-import { address, read, sentence } from "./api.js";
+import { ApiError, address, read, sentence } from "./api.js";
+import { ColumnPicker, columnsOf } from "./columns.js";
+import { counted, frequent, total } from "./counts.js";
 import { announce, h, keepingFocus, put } from "./dom.js";
 import { answerLink } from "./download.js";
 import { elsewhereButton } from "./elsewhere.js";
-import { count, countable, countForm, facets } from "./facets.js";
-import { chips, expressionForm, filterForm } from "./filters.js";
+import { ExpressionForm, flawOf, shownFlaw } from "./expression.js";
+import { countForm, facets } from "./facets.js";
+import { Fields, countedFields } from "./fields.js";
+import { FilterForm, chips } from "./filters.js";
 import { corrections, plural, short } from "./format.js";
 import { live } from "./live.js";
 import { replace, toSheet } from "./route.js";
-import { columnChoice, columnsOf, recordTable } from "./table.js";
+import { FieldStatistics } from "./statistics.js";
+import { RecordTable } from "./table.js";
 
 /** The number of records on a page. */
 const PAGE = 50;
@@ -18,8 +23,14 @@ const PAGE = 50;
 /** How long typing must pause, and changes must settle, before the list is read. */
 const PAUSE = 180;
 
+/** The parameters that the page keeps for itself: the fields to count, and the view. */
+const OWN = ["_count", "_view"];
+
 /** The parameters that are not filters. */
-const OTHERS = ["q", "sort", "fields", "cursor", "count"];
+const OTHERS = ["q", "sort", "fields", "cursor", ...OWN];
+
+/** The most fields that a list may name; of more columns all fields are read. */
+const NAMED = 32;
 
 /** How long a changed row is marked. */
 const FRESH = 4_000;
@@ -27,69 +38,67 @@ const FRESH = 4_000;
 export async function show({ element, route, signal }) {
   const page = new SheetPage(route, signal);
   put(element, page.parts());
-  await page.begin();
   live.on("changes", signal, (changes) => page.changed(changes));
+  // Another choice may be made before the records arrive.
+  page.update(route);
   return (next) => page.update(next);
 }
 
 class SheetPage {
   #lead = h("p", { class: "lead" });
+  #views = h("nav", { class: "views", "aria-label": "Views of the sheet" });
   #chips = h("div", {});
-  #columns = h("div", { class: "tool" });
-  #expression = h("div", { class: "tool" });
-  #counting = h("div", { class: "tool" });
   #facets = h("div", { class: "facets" });
-  #table = h("div", {});
   #pager = h("nav", { class: "pager", "aria-label": "Pages" });
   #input;
+  #signal;
   #asked = new AbortController();
   #pause = 0;
-  /** The cursors of the pages before this one. */
-  #trail = [];
-  #counted = {};
+  /** The cursors of the pages that were visited, from the first one. */
+  #trail = [null];
+  #counted = { shown: [], isWaiting: true };
+  /** The facets that show all their values. */
+  #unfolded = new Set();
   #fresh = new Set();
   #result = null;
+  #statistics = null;
 
   constructor({ rest, params }, signal) {
     [this.name] = rest;
     this.params = params;
+    this.fields = new Fields(live.sheets.find(({ name }) => name === this.name));
+    this.#signal = signal;
     signal.addEventListener("abort", () => {
       this.#asked.abort();
       clearTimeout(this.#pause);
     });
     this.#input = h("input", {
       type: "search", id: "sheet-text", autocomplete: "off", spellcheck: "false", placeholder: "Words, “a phrase”, pre*",
-      oninput: () => this.#soon(() => this.#go({ q: this.#input.value.trim() || null })),
+      oninput: () => this.#soon(() => this.#go({ q: this.#input.value.trim() || null }, { isTyped: true })),
     });
-    this.#input.value = params.get("q") ?? "";
-  }
-
-  /** The fields that the list may be filtered and sorted by. */
-  get #fields() {
-    return live.sheets.find(({ name }) => name === this.name)?.fields ?? [];
-  }
-
-  /** The fields with an index that are counted. */
-  get #countable() {
-    return countable(live.sheets.find(({ name }) => name === this.name)?.indexed ?? []);
-  }
-
-  /** The fields that are counted on request. */
-  get #askedFor() {
-    return this.params.getAll("count").filter((field) => this.#fields.includes(field));
+    const suggested = (field, beginning, signal) => frequent(this.name, field, beginning, signal);
+    const tried = (filter, signal) => total(this.name, this.#given(["filter", ...OTHERS].filter((name) => name !== "q"), [filter]), signal);
+    this.filter = new FilterForm(this.fields, { tried, suggested, onadd: (filter) => this.#go({}, { added: [filter] }) });
+    this.expression = new ExpressionForm(this.fields, { tried: (text, signal) => tried(["filter", text], signal), suggested, onset: (filter) => this.#go({ filter }) });
+    this.columns = new ColumnPicker(this.fields, (chosen) => this.#go({ fields: chosen?.join(",") || null }));
+    this.table = new RecordTable(this.name, (sort) => this.#go({ sort }));
   }
 
   parts() {
-    const form = filterForm(this.#fields, (filter, value) => this.#go({}, [[filter, value]]));
-    return [
-      h("header", { class: "head" }, h("p", { class: "over" }, "Sheet"), h("h1", { tabindex: "-1" }, this.name), this.#lead,
-        h("p", { class: "head-actions" }, elsewhereButton(() => this.#source()))),
+    const uncounted = () => this.fields.names.filter((field) => !this.fields.hasIndex(field) && !this.#askedFor.includes(field));
+    this.records = h("div", {},
       h("div", { class: "tools" },
         h("form", { class: "tool grow", role: "search", "aria-label": `Search in ${this.name}`, onsubmit: (event) => event.preventDefault() },
           h("label", { for: "sheet-text" }, "Search"), this.#input),
-        form, this.#expression, this.#counting, this.#columns),
+        this.filter.element, this.expression.element, h("div", { class: "tool" }, countForm(uncounted, (field) => this.#go({}, { added: [["_count", field]] }))), this.columns.element),
       this.#chips,
-      h("div", { class: "with-facets" }, this.#facets, h("div", { class: "listed" }, this.#table, this.#pager)),
+      h("div", { class: "with-facets" }, this.#facets, h("div", { class: "listed" }, this.table.element, this.#pager)));
+    this.about = h("div", { hidden: true });
+    this.#showFacets();
+    return [
+      h("header", { class: "head" }, h("p", { class: "over" }, "Sheet"), h("h1", { tabindex: "-1" }, this.name), this.#lead,
+        h("p", { class: "head-actions" }, elsewhereButton(() => this.#source()))),
+      this.#views, this.records, this.about,
     ];
   }
 
@@ -102,13 +111,12 @@ class SheetPage {
     };
   }
 
-  async begin() {
-    await this.#read();
-  }
-
   async update({ params }) {
     this.params = params;
     if (document.activeElement !== this.#input) this.#input.value = params.get("q") ?? "";
+    const isAbout = params.get("_view") === "fields";
+    this.#showViews(isAbout);
+    if (isAbout) return this.#showAbout();
     await this.#read();
   }
 
@@ -121,37 +129,62 @@ class SheetPage {
     return [...this.params].filter(([name]) => !OTHERS.includes(name));
   }
 
-  /** Navigates to the list with other parameters, from its first page. */
-  #go(changed, added = [], removed = []) {
+  /** The fields that are counted on request. */
+  get #askedFor() {
+    return this.params.getAll("_count").filter((field) => this.fields.has(field));
+  }
+
+  /** Returns the parameters except those called `without`, and `added`. */
+  #given(without, added = []) {
+    return [...[...this.params].filter(([name]) => !without.includes(name)), ...added];
+  }
+
+  /** Returns the parameters that the server is asked for the list with. */
+  #asking(without, added) {
+    const isLong = this.params.get("fields")?.split(",").length > NAMED;
+    return this.#given([...without, ...OWN, ...(isLong ? ["fields"] : [])], added);
+  }
+
+  /** Navigates to the list with other parameters, from its first page. What is typed is one step of
+   * the history. */
+  #go(changed, { added = [], removed = [], isTyped = false } = {}) {
     const isRemoved = ([name, value]) => removed.some(([other, text]) => name === other && value === text);
-    const params = [...this.params].filter(([name, value]) => name !== "cursor" && !(name in changed) && !isRemoved([name, value]));
+    const params = this.#given(["cursor", ...Object.keys(changed)]).filter((entry) => !isRemoved(entry));
     const given = Object.entries(changed).filter(([, value]) => value !== null);
-    this.#trail = [];
-    replace(toSheet(this.name, [...params, ...given, ...added]));
+    const target = toSheet(this.name, [...params, ...given, ...added]);
+    this.#trail = [null];
+    this.table.toTop();
+    const isFurther = isTyped && this.params.has("q");
+    if (isFurther) replace(target);
+    else location.hash = target;
   }
 
   async #read() {
     this.#asked.abort();
     this.#asked = new AbortController();
-    const params = new URLSearchParams(this.params);
-    params.set("limit", PAGE);
-    // Columns are chosen among all fields, so all are read.
-    params.delete("fields");
-    params.delete("count");
+    const { signal } = this.#asked;
+    this.table.wait();
     try {
-      this.#result = await read([this.name], params, this.#asked.signal);
+      this.#result = await read([this.name], this.#asking([], [["limit", PAGE]]), signal);
       keepingFocus(() => this.#render());
       // The rows do not wait for the counts.
-      this.#count(this.#asked.signal);
+      this.#count(signal);
     } catch (error) {
-      if (error.name === "AbortError") return;
-      const isExpired = error.code === "cursor_expired";
-      put(this.#lead, error.status === 404 ? "No such public sheet." : sentence(error, "lists"), " ",
-        (isExpired || error.status === 422) && h("a", { href: toSheet(this.name) }, "Show the whole sheet"));
-      this.#showChips();
-      put(this.#table);
-      put(this.#pager);
+      if (error.name !== "AbortError") this.#failed(error);
     }
+  }
+
+  #failed(error) {
+    const isExpired = error.code === "cursor_expired";
+    const expression = this.params.get("filter");
+    const flaw = expression && flawOf(error);
+    put(this.#lead, error.status === 404 ? "No such public sheet." : flaw ? "The expression is wrong." : sentence(error, "lists"), " ",
+      (isExpired || error.status === 422) && h("a", { href: toSheet(this.name) }, "Show the whole sheet"));
+    this.#showChips();
+    this.#counted = { shown: [], isWaiting: false };
+    this.#showFacets();
+    this.table.show({ columns: [], items: [] }, flaw ? shownFlaw(expression, flaw) : h("p", { class: "soft nothing" }, "There is nothing to show."));
+    put(this.#pager);
   }
 
   #render() {
@@ -162,89 +195,118 @@ class SheetPage {
     put(this.#lead, told, commit && [" at ", h("code", { title: commit }, short(commit))], ".", corrections(corrected));
     announce(told);
     this.#showChips();
-    this.#showFacets();
-    const columns = this.params.get("fields")?.split(",") ?? columnsOf(items, this.#fields, this.#countable);
-    // A choice in progress is left alone.
-    const isChoosing = this.#columns.firstChild?.open && this.#columns.contains(document.activeElement);
-    if (!isChoosing) put(this.#columns, columnChoice(this.#fields, columns, (fields) => {
-      this.#columns.firstChild.open = false;
-      this.#columns.querySelector("summary").focus();
-      this.#go({ fields: fields.join(",") || null });
-    }));
-    put(this.#table, items.length === 0 ? h("p", { class: "soft nothing" }, "No records match.")
-      : recordTable({ sheet: this.name, items, columns, fields: this.#fields, sort: this.params.get("sort") ?? "", fresh: this.#fresh, onsort: (sort) => this.#go({ sort }) }));
+    const columns = this.params.get("fields")?.split(",") ?? columnsOf(items, this.fields);
+    this.columns.show(columns);
+    this.table.show({ items, columns, fields: this.fields, sort: this.params.get("sort") ?? "", fresh: this.#fresh },
+      items.length === 0 ? h("p", { class: "soft nothing" }, isFiltered ? "No records match. Remove a filter to see more." : "This sheet has no records yet.") : null);
     this.#showPager();
   }
 
-  /** Counts the values of the fields with an index, and shows the counts once they arrive. */
+  /** Counts the values of fields, and shows the counts as they arrive. */
   async #count(signal) {
-    const params = [...this.params].filter(([name]) => !["cursor", "sort", "fields", "count"].includes(name));
+    const { items, total } = this.#result.body;
+    const plan = countedFields(this.fields, this.#askedFor, items, total);
+    const parts = counted(this.name, this.#given(["cursor", "sort", "fields", ...OWN]), this.fields, plan, signal);
+    const order = [...plan.indexed, ...plan.asked, ...plan.few];
+    const shown = [];
+    // A range has its place before its counts arrive, so that nothing moves.
+    const measures = order.filter((field) => this.fields.isMeasure(field)).map((field) => ({ field, kind: "pending" }));
     try {
-      this.#counted = await count(this.name, params, [...this.#countable, ...this.#askedFor], signal);
-      keepingFocus(() => this.#showFacets());
+      for await (const part of parts) {
+        shown.push(...part);
+        this.#counted = { shown: this.#still(shown, measures, order), isWaiting: true };
+        keepingFocus(() => this.#showFacets());
+      }
     } catch (error) {
+      if (error.name === "AbortError") return;
       // A list without counts is still useful; errors of the query are shown above the rows.
-      if (error.name !== "AbortError") this.#counted = {};
+      if (!(error instanceof ApiError)) throw error;
     }
+    shown.sort((one, other) => order.indexOf(one.field) - order.indexOf(other.field));
+    this.#counted = { shown, isWaiting: false };
+    keepingFocus(() => this.#showFacets());
+  }
+
+  /** Keeps the facets of before until the new ones arrive. */
+  #still(shown, measures, order) {
+    const kept = [...shown];
+    const isMissing = ({ field }) => order.includes(field) && !kept.some((facet) => facet.field === field);
+    kept.push(...this.#counted.shown.filter(isMissing));
+    kept.push(...measures.filter(isMissing));
+    return kept.sort((one, other) => order.indexOf(one.field) - order.indexOf(other.field));
   }
 
   #showFacets() {
-    const isOpen = this.#facets.firstChild?.open ?? window.matchMedia("(min-width: 62rem)").matches;
-    const choose = (names, filter) => {
-      const removed = this.#filters().filter(([name]) => names.includes(name));
-      this.#go({}, filter ? [filter] : [], removed);
-    };
-    const leave = (field) => this.#go({}, [], [["count", field]]);
-    put(this.#facets, facets(this.#counted, this.#filters(), this.#askedFor, isOpen, choose, leave));
-  }
-
-  #showForms() {
-    // A form that somebody fills in right now is left alone.
-    const isUsed = (place) => place.contains(document.activeElement) && place.querySelector("details")?.open;
-    if (!isUsed(this.#expression)) put(this.#expression, expressionForm(this.params.get("filter") ?? "", (filter) => this.#go({ filter })));
-    const others = this.#fields.filter((field) => !this.#countable.includes(field) && !this.#askedFor.includes(field));
-    if (!isUsed(this.#counting)) put(this.#counting, others.length > 0 && countForm(others, (field) => this.#go({}, [["count", field]])));
+    // A range that is being dragged is left alone.
+    if (this.#facets.querySelector(".dragged")) return;
+    const { shown, isWaiting } = this.#counted;
+    put(this.#facets, facets({
+      shown, filters: this.#filters(), asked: this.#askedFor, unfolded: this.#unfolded,
+      isOpen: this.#facets.firstChild?.open ?? window.matchMedia("(min-width: 62rem)").matches,
+      isWaiting: isWaiting && shown.length === 0 && this.fields.names.length > 0,
+      onchoose: (names, added) => this.#go({}, { removed: this.#filters().filter(([name]) => names.includes(name)), added }),
+      onleave: (field) => this.#go({}, { removed: [["_count", field]] }),
+    }));
   }
 
   #showChips() {
-    this.#showForms();
-    put(this.#chips, chips(this.#filters(), (filter) => this.#go({}, [], [filter]), () => this.#go({}, [], this.#filters())));
+    this.expression.show(this.params.get("filter") ?? "");
+    put(this.#chips, chips(this.#filters(), (filter) => this.#go({}, { removed: [filter] }), () => this.#go({}, { removed: this.#filters() })));
   }
 
   #showPager() {
     const { next, total, items } = this.#result.body;
     const cursor = this.params.get("cursor");
-    const to = (name, target, trail) => h("button", { type: "button", class: "quiet", onclick: () => this.#turn(target, trail) }, name);
-    const first = this.#trail.length * PAGE + 1;
-    const isKnown = !cursor || this.#trail.length > 0;
+    const at = this.#trail.indexOf(cursor);
+    const to = (name, target) => h("button", { type: "button", class: "quiet", onclick: () => this.#turn(target) }, name);
+    const first = at * PAGE + 1;
     const csv = `${this.name}.csv`;
     put(this.#pager,
-      cursor && to("First page", null, []),
-      this.#trail.length > 0 && to("Previous", this.#trail.at(-1), this.#trail.slice(0, -1)),
-      (next || cursor) && items.length > 0 && h("span", { class: "soft" }, isKnown ? `${first} to ${first + items.length - 1} of ${total}` : `${items.length} of ${total}`),
-      next && to("Next", next, [...this.#trail, cursor ?? null]),
+      cursor && to("First page", null),
+      at > 0 && to("Previous", this.#trail[at - 1]),
+      (next || cursor) && items.length > 0 && h("span", { class: "soft" }, at >= 0 ? `${first} to ${first + items.length - 1} of ${total}` : `${items.length} of ${total}`),
+      next && to("Next", next),
       total > 0 && answerLink(this.#csv(), csv, "Download as CSV", { download: csv }));
   }
 
   /** Returns the address of the whole list as a table. */
   #csv() {
-    const params = [...this.params].filter(([name]) => !["cursor", "count"].includes(name));
-    return address([this.name], [...params, ["format", "csv"]]);
+    return address([this.name], this.#asking(["cursor"], [["format", "csv"]]));
   }
 
-  #turn(cursor, trail) {
-    const params = [...this.params].filter(([name]) => name !== "cursor");
-    this.#trail = trail;
-    location.hash = toSheet(this.name, cursor ? [...params, ["cursor", cursor]] : params);
+  #turn(cursor) {
+    if (cursor && !this.#trail.includes(cursor)) {
+      const at = this.#trail.indexOf(this.params.get("cursor"));
+      this.#trail = [...this.#trail.slice(0, at + 1), cursor];
+    }
+    this.table.toTop();
+    location.hash = toSheet(this.name, this.#given(["cursor"], cursor ? [["cursor", cursor]] : []));
     document.querySelector("h1").focus();
+  }
+
+  #showViews(isAbout) {
+    const view = (name, target, isShown) => h("a", { href: target, "aria-current": isShown ? "page" : null }, name);
+    put(this.#views,
+      view("Records", toSheet(this.name, this.#given(["_view"])), !isAbout),
+      view("Fields", toSheet(this.name, this.#given(["_view"], [["_view", "fields"]])), isAbout));
+    this.records.hidden = isAbout;
+    this.about.hidden = !isAbout;
+  }
+
+  #showAbout() {
+    const { commit } = live.status ?? {};
+    put(this.#lead, `${plural(this.fields.records, "record")} with ${plural(this.fields.names.length, "field")}.`);
+    if (this.#statistics === commit) return;
+    this.#statistics = commit;
+    put(this.about, new FieldStatistics(this.name, this.fields, this.params.get("at"), this.#signal).element);
   }
 
   /** Reads the first page again when the sheet changes; later pages keep their commit. */
   changed({ items }) {
     const ours = items?.filter(({ sheet }) => sheet === this.name);
-    if (ours?.length === 0) return;
+    if (ours?.length === 0 || this.params.has("at") || this.params.get("_view") === "fields") return;
     if (this.params.has("cursor")) {
-      put(this.#lead, "The sheet has changed; these pages show the commit at which you started. ", h("a", { href: toSheet(this.name, [...this.params].filter(([name]) => name !== "cursor")) }, "Start again"));
+      put(this.#lead, "The sheet has changed; these pages show the commit at which you started. ", h("a", { href: toSheet(this.name, this.#given(["cursor"])) }, "Start again"));
       return;
     }
     for (const { key } of ours ?? []) {

@@ -1,80 +1,173 @@
-// The table of records: its columns and its order.
+// The table of records. Its heading and its keys stay in view, and of many columns only those in view
+// are built.
 
-import { h, scrolling } from "./dom.js";
-import { isDate, isUrl, isUuid } from "./format.js";
+import { h, keepingFocus, put } from "./dom.js";
+import { isUuid } from "./format.js";
 import { toRecord } from "./route.js";
-import { cell, fieldOf, isTitle, titleOf } from "./value.js";
+import { cell, fieldOf } from "./value.js";
 
-/** The default number of columns in addition to the key. */
-const COLUMNS = 4;
+/** The number of columns from which on only those in view are built, and the width of each then. */
+const MANY = 16;
+const WIDTH = 176;
 
-/** Returns the most informative fields of these records: titles, then those that distinguish them. */
-export function columnsOf(items, fields, countable) {
-  const scored = fields.filter((field) => !field.includes(".")).map((field) => [score(field, items, countable), field]);
-  scored.sort(([one], [other]) => other - one);
-  return scored.filter(([value]) => value > 0).slice(0, COLUMNS).map(([, field]) => field);
-}
+/** The largest width of the column of keys then, and about that of a character. */
+const KEYS = 224;
+const CHARACTER = 9;
 
-function score(field, items, countable) {
-  const values = items.map(({ value }) => fieldOf(value, field)).filter((value) => value !== undefined && value !== null);
-  if (values.length === 0) return 0;
-  const share = values.length / items.length;
-  // The key is shown already.
-  if (items.every(({ key, value }) => key.split("/").includes(String(value?.[field])))) return 0;
-  // A field that only repeats the name adds nothing either.
-  const repeats = ({ key, value }) => typeof fieldOf(value, field) === "string" && titleOf(value, key).includes(fieldOf(value, field));
-  if (!isTitle(field) && items.every(repeats)) return 0;
-  return share * kindScore(field, values, countable);
-}
+/** How many columns are built beside those in view. */
+const BESIDE = 2;
 
-function kindScore(field, values, countable) {
-  if (isTitle(field)) return 20;
-  const [value] = values;
-  if (typeof value === "boolean") return 5;
-  if (countable.includes(field)) return 9;
-  if (typeof value !== "string") return typeof value === "object" ? 2 : 6;
-  if (isUuid(value) || isUrl(value)) return 0.5;
-  if (isDate(value)) return 4;
-  const length = values.reduce((sum, text) => sum + String(text).length, 0) / values.length;
-  if (length > 300) return 1;
-  return length > 40 ? 8 : 7;
-}
+/** The records of a skeleton. */
+const BONES = 12;
 
-/** Returns a menu to choose the columns. */
-export function columnChoice(fields, columns, onchoose) {
-  const boxes = fields.map((field, index) => {
-    const id = `column-${index}`;
-    const box = h("input", { type: "checkbox", id, value: field, checked: columns.includes(field) });
-    return h("div", {}, box, h("label", { for: id }, field));
-  });
-  const choose = (event) => {
-    event.preventDefault();
-    const chosen = boxes.map((entry) => entry.firstChild).filter(({ checked }) => checked).map(({ value }) => value);
-    onchoose(columns.filter((field) => chosen.includes(field)).concat(chosen.filter((field) => !columns.includes(field))));
-  };
-  return h("details", { class: "menu" }, h("summary", {}, "Columns"),
-    h("form", { class: "menu-body", onsubmit: choose }, h("fieldset", {}, h("legend", {}, "Columns"), boxes),
-      h("button", { type: "submit" }, "Apply")));
-}
+export class RecordTable {
+  #box;
+  #edges = Object.fromEntries(["left", "right", "top", "bottom"].map((side) => [side, h("div", { class: `edge ${side}`, "aria-hidden": "true" })]));
+  #shown = null;
+  /** The first column that is built, and the one behind the last, if there are many. */
+  #from = 0;
+  #to = 0;
 
-/** Returns the table. A heading sorts by its column: ascending, descending, and unsorted. */
-export function recordTable({ sheet, items, columns, fields, sort, fresh, onsort }) {
-  const heading = (field) => {
+  constructor(sheet, onsort) {
+    this.sheet = sheet;
+    this.onsort = onsort;
+    // A box that scrolls must be reachable by keyboard.
+    this.#box = h("div", { class: "sheet-scroll", role: "region", "aria-label": `Records of ${sheet}`, tabindex: "0", onscroll: () => this.#scrolled() });
+    this.element = h("div", { class: "sheet-frame" }, this.#box, Object.values(this.#edges));
+    new ResizeObserver(() => this.#scrolled()).observe(this.#box);
+    this.#skeleton();
+  }
+
+  /** Marks what is shown as out of date. */
+  wait() {
+    this.#box.setAttribute("aria-busy", "true");
+  }
+
+  /** Shows these records, or `instead` of them. */
+  show(shown, instead = null) {
+    this.#shown = shown;
+    this.#box.setAttribute("aria-busy", "false");
+    this.element.classList.toggle("bare", Boolean(instead));
+    if (instead) put(this.#box, instead);
+    else this.#build();
+    this.#scrolled();
+  }
+
+  toTop() {
+    this.#box.scrollTop = 0;
+  }
+
+  #skeleton() {
+    this.#box.setAttribute("aria-busy", "true");
+    const bone = (row, column) => h("td", {}, h("div", { class: `bone w${[60, 90, 75, 45, 85][(row * 3 + column * 2) % 5]}` }));
+    const rows = Array.from({ length: BONES }, (_, row) => h("tr", {}, [0, 1, 2, 3].map((column) => bone(row, column))));
+    put(this.#box, h("table", { class: "records skeleton", "aria-hidden": "true" }, h("tbody", {}, rows)));
+  }
+
+  get #isMany() {
+    return this.#shown?.columns.length > MANY && !this.element.classList.contains("bare");
+  }
+
+  #build() {
+    const { columns, items, fresh } = this.#shown;
+    const isMany = this.#isMany;
+    [this.#from, this.#to] = isMany ? this.#window() : [0, columns.length];
+    const numbers = columns.slice(this.#from, this.#to).map((_, at) => this.#from + at);
+    // What is left out has its width, so that the rest stays where it is.
+    const spaced = (cells, tag) => (isMany ? [this.#space(tag, this.#from), cells, this.#space(tag, columns.length - this.#to)] : cells);
+    const key = h("th", { scope: "col", "aria-colindex": isMany && 1 }, "key");
+    const row = (item) => h("tr", { class: fresh.has(item.key) ? "fresh" : null },
+      h("th", { scope: "row", "aria-colindex": isMany && 1 }, h("a", { href: toRecord(this.sheet, item.key) }, shortKey(item.key))),
+      spaced(numbers.map((number) => this.#cell(item, number)), "td"));
+    const table = h("table", { class: isMany ? "records many" : "records", "aria-colcount": isMany && columns.length + 1 },
+      h("caption", { class: "unseen" }, `Records of ${this.sheet}`),
+      h("thead", {}, h("tr", {}, isMany ? wide(key, keyWidth(items)) : key, spaced(numbers.map((number) => this.#heading(number)), "td"))),
+      h("tbody", {}, items.map(row)));
+    put(this.#box, table);
+  }
+
+  /** Takes away the columns that left the view, and adds those that came into it. */
+  #slide() {
+    const [from, to] = this.#window();
+    if (from >= this.#to || to <= this.#from) return keepingFocus(() => this.#build());
+    const { columns, items } = this.#shown;
+    const [head, ...rows] = this.#box.querySelectorAll("tr");
+    [head, ...rows].forEach((row, place) => {
+      const cellOf = (at) => (row === head ? this.#heading(at) : this.#cell(items[place - 1], at));
+      const [before, after] = [row.children[1], row.lastElementChild];
+      for (let at = this.#from; at < from; at += 1) before.nextElementSibling.remove();
+      for (let at = this.#to; at > to; at -= 1) after.previousElementSibling.remove();
+      for (let at = this.#from - 1; at >= from; at -= 1) before.after(cellOf(at));
+      for (let at = this.#to; at < to; at += 1) after.before(cellOf(at));
+      wide(before, from * WIDTH);
+      wide(after, (columns.length - to) * WIDTH);
+    });
+    [this.#from, this.#to] = [from, to];
+  }
+
+  #space(tag, count) {
+    return wide(h(tag, { class: "space", "aria-hidden": "true" }), count * WIDTH);
+  }
+
+  #cell({ value }, number) {
+    const held = fieldOf(value, this.#shown.columns[number]);
+    return h("td", { class: kindOf(held), "aria-colindex": this.#isMany && number + 2 }, cell(held));
+  }
+
+  /** Returns a heading that sorts by its column: ascending, descending, and unsorted. */
+  #heading(number) {
+    const { sort, fields, columns } = this.#shown;
+    const field = columns[number];
     const order = sort === field ? "ascending" : sort === `-${field}` ? "descending" : null;
     const next = { ascending: `-${field}`, descending: null }[order ?? ""];
-    const text = [field, h("span", { class: "order", "aria-hidden": "true" }, { ascending: " ↑", descending: " ↓" }[order] ?? "")];
-    const button = h("button", { type: "button", id: `sort-${field}`, onclick: () => onsort(next === undefined ? field : next) }, text);
-    return h("th", { scope: "col", "aria-sort": order }, fields.includes(field) ? button : text);
-  };
-  const row = ({ key, value }) => h("tr", { class: fresh.has(key) ? "fresh" : null },
-    h("th", { scope: "row" }, h("a", { href: toRecord(sheet, key) }, shortKey(key))),
-    columns.map((field) => h("td", { class: kindOf(fieldOf(value, field)) }, cell(fieldOf(value, field)))));
-  const table = h("table", { class: "records" },
-    h("caption", { class: "unseen" }, `Records of ${sheet}`),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "key"), columns.map(heading))),
-    h("tbody", {}, items.map(row)));
-  return scrolling(`Records of ${sheet}`, table);
+    const text = [dotted(field), h("span", { class: "order", "aria-hidden": "true" }, { ascending: " ↑", descending: " ↓" }[order] ?? "")];
+    const sorted = () => this.onsort(next === undefined ? field : next);
+    const kind = fields.typeOf(field) === "number" && !fields.isList(field) ? "right" : null;
+    const element = h("th", { scope: "col", class: kind, "aria-sort": order, "aria-colindex": this.#isMany && number + 2 },
+      fields.has(field) ? h("button", { type: "button", id: `sort-${field}`, onclick: sorted }, text) : text);
+    return this.#isMany ? wide(element, WIDTH) : element;
+  }
+
+  /** Returns the first column in view, and the one behind the last, with some on each side. */
+  #window(beside = BESIDE) {
+    const { columns } = this.#shown;
+    const first = Math.floor(this.#box.scrollLeft / WIDTH) - beside;
+    const last = Math.ceil((this.#box.scrollLeft + this.#box.clientWidth) / WIDTH) + beside;
+    const from = Math.min(Math.max(0, first), columns.length - 1);
+    return [from, Math.min(columns.length, Math.max(last, from + 1))];
+  }
+
+  #scrolled() {
+    const { scrollLeft, scrollTop, scrollWidth, scrollHeight, clientWidth, clientHeight } = this.#box;
+    const corner = this.#box.querySelector("thead th");
+    const { left, right, top, bottom } = this.#edges;
+    left.hidden = scrollLeft <= 0;
+    top.hidden = scrollTop <= 0;
+    right.hidden = scrollLeft + clientWidth >= scrollWidth - 1;
+    bottom.hidden = scrollTop + clientHeight >= scrollHeight - 1;
+    if (corner) {
+      left.style.left = `${corner.offsetWidth}px`;
+      top.style.top = `${corner.offsetHeight}px`;
+    }
+    if (!this.#isMany) return;
+    const [from, to] = this.#window(BESIDE - 1);
+    if (from < this.#from || to > this.#to) this.#slide();
+  }
 }
+
+function wide(element, pixels) {
+  element.style.width = `${pixels}px`;
+  return element;
+}
+
+/** Returns the width of the column of keys, if it cannot depend on all that the table has. */
+function keyWidth(items) {
+  const longest = items.reduce((most, { key }) => Math.max(most, key.length), 4);
+  return Math.min(KEYS, 32 + longest * CHARACTER);
+}
+
+/** Lets a long name break at its dots. */
+const dotted = (field) => field.split(".").flatMap((part, at) => (at === 0 ? [part] : [h("wbr", {}), `.${part}`]));
 
 const kindOf = (value) => (typeof value === "number" ? "right" : typeof value === "string" && value.length > 40 ? "wide" : null);
 

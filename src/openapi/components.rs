@@ -247,7 +247,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             "properties": {
                 "items": { "type": "array", "items": {
                     "type": "object",
-                    "required": ["name", "root", "format", "records", "problems", "fields", "indexed"],
+                    "required": ["name", "root", "format", "records", "problems", "fields", "indexed", "fieldStats"],
                     "properties": {
                         "name": { "type": "string" },
                         "root": { "type": "string" },
@@ -257,6 +257,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                         "fields": { "type": "array", "items": { "type": "string" } },
                         "indexed": { "type": "array", "items": { "type": "string" } },
                         "references": referring_fields(),
+                        "fieldStats": field_stats(),
                     },
                 } },
                 "skipped": {
@@ -318,6 +319,32 @@ pub(super) fn schemas() -> Map<String, Value> {
 }
 
 /// The cluster in the state of a server.
+fn field_stats() -> Value {
+    json!({
+        "description": "What is known about each field.",
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "required": ["records", "types", "list"],
+            "properties": {
+                "records": {
+                    "description": "How many records have the field; its value may be null.",
+                    "type": "integer", "minimum": 1,
+                },
+                "types": {
+                    "description": "The types of its values. A list is its elements.",
+                    "type": "array",
+                    "items": { "enum": ["boolean", "number", "text", "date", "table"] },
+                },
+                "list": {
+                    "description": "Whether it is a list in some record.",
+                    "type": "boolean",
+                },
+            },
+        },
+    })
+}
+
 fn cluster() -> Value {
     let count = || json!({ "type": "integer", "minimum": 0 });
     json!({

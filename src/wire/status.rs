@@ -8,7 +8,8 @@ use headwater_engine::admit::publicly_refusable;
 use headwater_engine::engine::{EngineStatus, Pinned};
 use headwater_engine::layout::Reference;
 use headwater_engine::problem::{Problem, Rule};
-use headwater_engine::sheet::Sheet;
+use headwater_engine::scalar::ValueType;
+use headwater_engine::sheet::{FieldCounts, Sheet};
 use headwater_engine::skipped_files::{PassedOver, Reason};
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
@@ -272,6 +273,8 @@ struct SheetView {
     /// The fields that refer to records of other sheets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     references: Vec<ReferenceView>,
+    #[serde(rename = "fieldStats")]
+    field_stats: BTreeMap<String, FieldStatsView>,
 }
 
 /// A field that refers to records of a sheet that the reader sees.
@@ -294,6 +297,27 @@ impl ReferenceView {
     }
 }
 
+/// What is known about a field without reading records.
+#[derive(Debug, Serialize)]
+struct FieldStatsView {
+    /// The number of records that have the field; its value may be null.
+    records: u64,
+    /// The types of its values. A list is its elements.
+    types: Vec<&'static str>,
+    /// Whether it is a list in some record.
+    list: bool,
+}
+
+impl FieldStatsView {
+    fn all(fields: &FieldCounts) -> BTreeMap<String, Self> {
+        let view = |(field, records): (&str, u64)| {
+            let types = fields.types(field).iter().map(ValueType::name).collect();
+            (field.to_owned(), Self { records, types, list: fields.is_list(field) })
+        };
+        fields.iter().map(view).collect()
+    }
+}
+
 impl SheetsView {
     /// Returns the view of the public sheets.
     pub fn of(snapshot: &Snapshot) -> Self {
@@ -308,6 +332,7 @@ impl SheetsView {
                 indexed: spec.indexed().iter().map(ToString::to_string).collect(),
                 references: spec.public_references().map(ReferenceView::of).collect(),
                 fields: sheet.fields().iter().map(|(field, _)| field.to_owned()).collect(),
+                field_stats: FieldStatsView::all(sheet.fields()),
             }
         });
         let skipped = snapshot.layout().skipped().iter().map(ToString::to_string);

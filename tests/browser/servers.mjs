@@ -78,6 +78,38 @@ export async function odd(program) {
   return { address: server.address, stop };
 }
 
+const TOWNS = ["Aue", "Ems", "Ilm", "Oker", "Saale"];
+const SKILLS = ["postgres", "python", "rust", "trees", "maps", "water"];
+
+/** A person of 32,000: dates over ten years, a score, a nested place, and an interest in something. */
+function person(n) {
+  const id = String(n).padStart(5, "0");
+  const joined = new Date(Date.UTC(2015, 0, 1) + n * 9_861_000).toISOString();
+  return { id, name: `Person ${id}`, level: n % 100 ? "user" : "staff", joined, score: (n * 37) % 1000, active: n % 3 === 0, place: { town: TOWNS[n % 5] }, skills: [SKILLS[n % 6], SKILLS[(n * 7 + 1) % 6]], note: `Knows ${SKILLS[n % 6]} and the way to ${TOWNS[n % 5]}` };
+}
+
+/** Serves 32,000 people in one table, and 400 records with 300 fields in another. The budget of a query is
+ * one that a slow machine keeps to as well. */
+export async function large(program) {
+  const folder = mkdtempSync(join(tmpdir(), "headwater-browser-"));
+  const write = (path, text) => writeFileSync(join(folder, path), text);
+  const lines = (count, record) => Array.from({ length: count }, (_, n) => `${JSON.stringify(record(n))}\n`).join("");
+  write("people.ndjson", lines(32_000, person));
+  write("wide.ndjson", lines(400, (n) => ({ id: String(n).padStart(3, "0"), ...Object.fromEntries(Array.from({ length: 299 }, (_, at) => [`field${String(at).padStart(3, "0")}`, at % 3 ? (n * at) % 97 : `value ${(n + at) % 7}`])) })));
+  const sheet = (name, index) => `[sheets.${name}]\nfile = "${name}.ndjson"\nkey = "\${{ id }}"\nindex = ${JSON.stringify(index)}\n`;
+  write("headwater.toml", `${sheet("people", ["level", "joined", "score", "place.town"])}${sheet("wide", ["field000"])}`);
+  const git = (...args) => execFileSync("git", ["-c", "user.name=Test", "-c", "user.email=test@example.org", ...args], { cwd: folder });
+  git("init", "--quiet", "--initial-branch", "main");
+  git("add", ".");
+  git("commit", "--quiet", "--message", "Many records, and many fields");
+  const server = await started(program, ["serve", "--repo", folder, "--listen", "127.0.0.1:0", "--log", "warn", "--query-budget", "10000"]);
+  const stop = async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { address: server.address, stop };
+}
+
 /** The tokens of the server that shows its records to nobody else. */
 export const TOKENS = { people: "the-secret-for-people", all: "the-secret-for-everything" };
 

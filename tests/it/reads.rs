@@ -217,6 +217,33 @@ fn hidden_records_and_sheets_are_absent_everywhere() {
 }
 
 #[test]
+fn the_fields_of_a_sheet_are_told_with_their_types_and_by_how_many_records_have_them() {
+    let mut upstream = Upstream::new();
+    upstream
+        .commit("two plants, and one that is hidden")
+        .put("headwater.toml", "[sheets.plants]\nformat = \"json\"\nhidden = \"gone\"\n")
+        .put(
+            "plants/ash.json",
+            r#"{"tall":30,"found":"2024-05-01","at":{"city":"Aue"},"old":true}"#,
+        )
+        .put("plants/elm.json", r#"{"tall":"high","tags":["a","b"],"at":null}"#)
+        .put("plants/yew.json", r#"{"gone":"2024-05-01","poison":"all of it"}"#)
+        .push();
+    let server = TestServer::start(&upstream.url());
+    let sheets = server.get("/api/_sheets").json();
+    let field = |records: u64, types: &[&str], list: bool| json!({"records": records, "types": types, "list": list});
+    let expected = json!({
+        "tall": field(2, &["number", "text"], false),
+        "found": field(1, &["date"], false),
+        "at": field(2, &["table"], false),
+        "at.city": field(1, &["text"], false),
+        "old": field(1, &["boolean"], false),
+        "tags": field(1, &["text"], true),
+    });
+    assert_eq!(sheets["items"][0]["fieldStats"], expected, "nothing of the hidden record");
+}
+
+#[test]
 fn the_state_is_told_as_a_whole() {
     let upstream = fixtures::civic();
     let server = TestServer::start(&upstream.url());

@@ -39,6 +39,17 @@ impl ValueType {
         }
     }
 
+    /// Returns its name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Number => "number",
+            Self::Text => "text",
+            Self::Timestamp => "date",
+            Self::Table => "table",
+        }
+    }
+
     /// Returns what its values are called.
     const fn plural(self) -> &'static str {
         match self {
@@ -64,6 +75,11 @@ impl Types {
         self == Self::default()
     }
 
+    /// Returns the types that are in it, in the order of [`ValueType::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = ValueType> {
+        ValueType::ALL.into_iter().filter(move |one| self.meets([*one].into_iter().collect()))
+    }
+
     /// Returns whether some type is in both.
     pub fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -79,9 +95,7 @@ impl FromIterator<ValueType> for Types {
 impl fmt::Display for Types {
     /// Writes what values of these types are called: `numbers and texts`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names =
-            ValueType::ALL.into_iter().filter(|one| self.meets([*one].into_iter().collect()));
-        let names: Vec<_> = names.map(ValueType::plural).collect();
+        let names: Vec<_> = self.iter().map(ValueType::plural).collect();
         match names.split_last() {
             None => Ok(()),
             Some((last, [])) => f.write_str(last),
