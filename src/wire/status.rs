@@ -6,10 +6,13 @@ use std::time::SystemTime;
 
 use headwater_engine::admit::publicly_refusable;
 use headwater_engine::engine::{EngineStatus, Pinned};
+use headwater_engine::id::SheetName;
+use headwater_engine::layout::Reference;
 use headwater_engine::problem::{Problem, Rule};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::skipped_files::{PassedOver, Reason};
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::write::Scope;
 use serde::Serialize;
 
 use super::cluster::ClusterStatus;
@@ -30,6 +33,9 @@ pub struct StatusView {
     age_seconds: u64,
     records: usize,
     sheets: BTreeMap<String, usize>,
+    /// Those of the sheets that the caller may write; absent if writes are off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writable: Option<Vec<String>>,
     problems: usize,
     degraded: bool,
     branch_missing: bool,
@@ -114,15 +120,20 @@ struct LagView {
 }
 
 impl StatusView {
-    /// Returns the view of the served state and of its relation to the remote.
+    /// Returns the view of the served state and of its relation to the remote. `writable` are the
+    /// sheets that the caller may write, whether it sees them or not; `None` if writes are off.
     pub fn of(
         snapshot: &Snapshot,
         status: &EngineStatus,
+        writable: Option<Scope>,
         cluster: Option<ClusterStatus>,
         setup: Setup,
     ) -> Self {
         let sheets: BTreeMap<_, _> =
             public(snapshot).map(|sheet| (sheet.spec().name.to_string(), sheet.shown())).collect();
+        let is_writable = |scope: &Scope, name: &str| scope.opens(&SheetName::new(name));
+        let writable = writable
+            .map(|scope| sheets.keys().filter(|name| is_writable(&scope, name)).cloned().collect());
         let held = status.held.as_ref().map(|held| HeldView {
             id: held.id.to_string(),
             commit: held.commit.to_string(),
@@ -139,6 +150,7 @@ impl StatusView {
             age_seconds: seconds_since(Some(status.published_at)),
             records: sheets.values().sum(),
             sheets,
+            writable,
             problems: snapshot.public_problem_count(),
             degraded: status.degraded && publicly_refusable(snapshot),
             branch_missing: status.branch_missing,
@@ -268,6 +280,29 @@ struct SheetView {
     fields: Vec<String>,
     /// The fields that can be counted, sorted and filtered without reading records.
     indexed: Vec<String>,
+    /// The fields that refer to records of other sheets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    references: Vec<ReferenceView>,
+}
+
+/// A field that refers to records of a sheet that the reader sees.
+#[derive(Debug, Serialize)]
+struct ReferenceView {
+    field: String,
+    sheet: String,
+    /// The field of that sheet with the same value; absent if it is the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+}
+
+impl ReferenceView {
+    fn of(reference: &Reference) -> Self {
+        Self {
+            field: reference.field.to_string(),
+            sheet: reference.sheet.to_string(),
+            target: reference.target.as_ref().map(ToString::to_string),
+        }
+    }
 }
 
 impl SheetsView {
@@ -275,7 +310,9 @@ impl SheetsView {
     pub fn of(snapshot: &Snapshot) -> Self {
         let items = public(snapshot).map(|sheet| {
             let spec = sheet.spec();
+            let references = spec.refs.iter().filter(|reference| reference.is_public);
             SheetView {
+                references: references.map(ReferenceView::of).collect(),
                 name: spec.name.to_string(),
                 root: spec.root.to_string(),
                 format: spec.format_name().to_owned(),

@@ -25,6 +25,7 @@ mod deliveries;
 mod file_permissions;
 mod disclosures;
 mod documents;
+mod dry_runs;
 mod explorer;
 mod filters;
 mod following;
