@@ -7,6 +7,7 @@ import { announce, h, keepingFocus, put, section, since } from "./dom.js";
 import { answerLink } from "./download.js";
 import { short } from "./format.js";
 import { live } from "./live.js";
+import { recordActions } from "./record_actions.js";
 import { replace, toRecord, toSheet } from "./route.js";
 import { shownValue, titleOf } from "./value.js";
 
@@ -45,7 +46,7 @@ class Record {
     return [
       h("header", { class: "head" },
         h("p", { class: "over" }, h("a", { href: toSheet(sheet) }, sheet), " / ", h("code", {}, key), " · ", json),
-        this.#title, this.#note),
+        this.#title, recordActions(sheet, key, this.signal), this.#note),
       h("div", { class: "columns record-columns" },
         h("div", {}, section("Value", this.#value)),
         h("div", {}, section("History", this.#history), this.#difference)),

@@ -8,6 +8,7 @@ import { count, countable, countForm, facets } from "./facets.js";
 import { chips, expressionForm, filterForm } from "./filters.js";
 import { corrections, plural, short } from "./format.js";
 import { live } from "./live.js";
+import { sheetActions } from "./record_actions.js";
 import { replace, toSheet } from "./route.js";
 import { columnChoice, columnsOf, recordTable } from "./table.js";
 
@@ -52,6 +53,7 @@ class SheetPage {
   constructor({ rest, params }, signal) {
     [this.name] = rest;
     this.params = params;
+    this.signal = signal;
     signal.addEventListener("abort", () => {
       this.#asked.abort();
       clearTimeout(this.#pause);
@@ -81,7 +83,7 @@ class SheetPage {
   parts() {
     const form = filterForm(this.#fields, (filter, value) => this.#go({}, [[filter, value]]));
     return [
-      h("header", { class: "head" }, h("p", { class: "over" }, "Sheet"), h("h1", { tabindex: "-1" }, this.name), this.#lead),
+      h("header", { class: "head" }, h("p", { class: "over" }, "Sheet"), h("h1", { tabindex: "-1" }, this.name), this.#lead, sheetActions(this.name, this.signal, () => this.params)),
       h("div", { class: "tools" },
         h("form", { class: "tool grow", role: "search", "aria-label": `Search in ${this.name}`, onsubmit: (event) => event.preventDefault() },
           h("label", { for: "sheet-text" }, "Search"), this.#input),
