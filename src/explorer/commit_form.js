@@ -2,8 +2,8 @@
 
 import { h, put } from "./dom.js";
 
-/** The longest message, in bytes as the server counts them. */
-const LONGEST = 1_000;
+/** The longest message, in characters: the server takes 1,000 bytes. */
+const LONGEST = 300;
 
 export class CommitForm {
   element;
@@ -13,7 +13,7 @@ export class CommitForm {
 
   /** `action` is what the button says, `cancel` an address, and `onsave` does the work. */
   constructor({ action, cancel, message = "", danger = false, onsave, onmessage }) {
-    this.#message = h("textarea", { id: "message", rows: 2, maxlength: LONGEST / 4, placeholder: "For those who read the history", oninput: () => onmessage?.() });
+    this.#message = h("textarea", { id: "message", rows: 2, maxlength: LONGEST, placeholder: "For those who read the history", oninput: () => onmessage?.() });
     this.#message.value = message;
     this.#button = h("button", { type: "submit", class: danger ? "danger" : null }, action);
     const save = async (event) => {

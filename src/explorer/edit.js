@@ -7,7 +7,7 @@ import { CommitForm, refusal } from "./commit_form.js";
 import { choices } from "./conflict.js";
 import { announce, h, put } from "./dom.js";
 import { Draft } from "./draft.js";
-import { isEqual, isObject, parse, plain, text } from "./exact.js";
+import { isEqual, parse, plain, text } from "./exact.js";
 import { Form } from "./form.js";
 import { clock, plural } from "./format.js";
 import { live } from "./live.js";

@@ -1,13 +1,12 @@
 // The frame of a field: its name, what it is for, its control, and what is wrong with it.
 
 import { h, put } from "./dom.js";
-import { namesOf } from "./pointer.js";
 
 /** Returns the id of the control of a field. */
 export const idOf = (pointer) => `field${encodeURIComponent(pointer)}`;
 
-/** Returns the name of a field for people; `undefined` schema parts are left out. */
-export const nameOf = (pointer, schema) => schema?.title ?? namesOf(pointer).at(-1) ?? "Record";
+/** Returns what an empty control stands for: no field, but an element of a list stays where it is. */
+export const nothing = ({ isElement }) => (isElement ? "" : undefined);
 
 /** Frames one control. The attributes that connect both are set here. An element of a list is in one line
  * with its tools, and its name is for screen readers. */

@@ -2,7 +2,7 @@
 
 import { put, h } from "./dom.js";
 import { parse, text } from "./exact.js";
-import { framed } from "./field.js";
+import { framed, nothing } from "./field.js";
 
 export function json(form, place) {
   const { pointer } = place;
@@ -13,7 +13,7 @@ export function json(form, place) {
     const typed = target.value.trim();
     let read;
     try {
-      read = typed === "" ? undefined : parse(typed);
+      read = typed === "" ? nothing(place) : parse(typed);
     } catch {
       told(typed);
       return form.keep(pointer, target.value);

@@ -22,6 +22,7 @@ export function list(form, place, items, depth) {
   // Typing changes the elements without showing the list again.
   const now = () => form.get(pointer) ?? [];
   const changed = (next, focused) => {
+    form.forget(pointer);
     form.set(pointer, next.length === 0 && !place.isRequired && form.base(pointer) === undefined ? undefined : next);
     form.redraw(focused);
   };

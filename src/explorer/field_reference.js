@@ -2,7 +2,7 @@
 
 import { read } from "./api.js";
 import { h, put } from "./dom.js";
-import { framed, idOf } from "./field.js";
+import { framed, idOf, nothing } from "./field.js";
 import { titleOf } from "./value.js";
 
 /** How many records are offered, and how long typing must pause before they are searched. */
@@ -62,7 +62,7 @@ export function reference(form, place, { sheet, target }) {
   };
   input.addEventListener("input", () => {
     clearTimeout(pause);
-    if (input.value.trim() === "") form.set(pointer, undefined);
+    if (input.value.trim() === "") form.set(pointer, nothing(place));
     pause = setTimeout(offer, PAUSE);
   });
   input.addEventListener("keydown", (event) => {

@@ -49,6 +49,11 @@ export class Form {
     this.onchange();
   }
 
+  /** Forgets what is typed in the parts of `pointer` and is no value yet: they are elsewhere now. */
+  forget(pointer) {
+    for (const typed of Object.keys(this.texts)) if (typed.startsWith(`${pointer}/`)) delete this.texts[typed];
+  }
+
   kept(pointer) {
     return this.texts[pointer];
   }

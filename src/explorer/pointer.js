@@ -6,9 +6,6 @@ export const member = (pointer, name) => `${pointer}/${String(name).replaceAll("
 /** Returns the names along a pointer. */
 export const namesOf = (pointer) => pointer.split("/").slice(1).map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"));
 
-/** Returns the pointer to what contains this. */
-export const parentOf = (pointer) => pointer.slice(0, pointer.lastIndexOf("/"));
-
 /** Returns what is at `pointer`; `undefined` if nothing is. */
 export function valueAt(value, pointer) {
   const inner = (outer, name) => (outer !== null && typeof outer === "object" && Object.hasOwn(outer, name) ? outer[name] : undefined);

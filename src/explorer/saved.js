@@ -23,7 +23,7 @@ export function showSaved() {
     element.hidden = true;
     document.querySelector("h1")?.focus();
   };
-  put(element, h("p", {}, h("strong", {}, text), " Everybody sees it now."),
+  put(element, h("p", {}, h("strong", {}, text), commit && " It is live."),
     h("p", { class: "actions" }, commit && h("a", { class: "button quiet", href: link(["undo", commit]) }, "Undo"),
       h("button", { type: "button", class: "quiet close", "aria-label": "Close", onclick: close }, "×")));
   announce(text);

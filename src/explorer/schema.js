@@ -44,7 +44,7 @@ export function resolved(document, schema) {
 }
 
 /** Returns what these values have in common, as a schema. */
-export function inferred(values) {
+function inferred(values) {
   const given = values.filter((value) => value !== undefined && value !== null);
   const [first] = given;
   if (given.length > 0 && given.every(isObject)) {

@@ -4,7 +4,7 @@
 import { address, answered, request } from "./api.js";
 import { parse, text } from "./exact.js";
 import { patchOf } from "./merge.js";
-import { namesOf } from "./pointer.js";
+import { member, namesOf } from "./pointer.js";
 
 /** Reads a record to be edited: `{ value, tag }`, exactly as it is. */
 export async function readRecord(sheet, key, signal) {
@@ -66,7 +66,7 @@ function alone({ op, sheet, key, value, ifMatch, ifNoneMatch }, query) {
 function placed({ pointer = "", detail }, isAlone) {
   if (isAlone) return { operation: 0, pointer, detail };
   const [, index, , ...rest] = namesOf(pointer);
-  return { operation: Number(index), pointer: rest.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`).join(""), detail };
+  return { operation: Number(index), pointer: rest.reduce(member, ""), detail };
 }
 
 /** A header carries bytes, which the server reads as UTF-8. */

@@ -224,6 +224,28 @@ async function asOneTypes() {
     const raw = await (await fetch(`${home}/api/notes/one`)).text();
     equal(raw, '{"big":12345678901234567890,"none":null,"odd":[[1,2.0]],"ratio":1.0,"title":"A better note"}');
   });
+  await check("files are dropped beside a record or picked, listed, replaced and deleted", async () => {
+    await page.goto(`${home}/#/edit/people/ada`);
+    const files = page.getByRole("region", { name: "Files" });
+    await files.getByLabel("Choose files").setInputFiles({ name: "a note.txt", mimeType: "text/plain", buffer: Buffer.from("One") });
+    await files.getByText("1 file saved.").waitFor();
+    const dropped = await page.evaluateHandle(() => {
+      const data = new DataTransfer();
+      data.items.add(new File(["Two"], "photo.svg", { type: "image/svg+xml" }));
+      return data;
+    });
+    await page.dispatchEvent(".drop", "drop", { dataTransfer: dropped });
+    await files.getByRole("link", { name: "photo.svg" }).waitFor();
+    const read = async (name) => (await fetch(`${home}/api/_attachments/people/ada/${name}`)).text();
+    equal([await read("a%20note.txt"), await read("photo.svg")], ["One", "Two"]);
+    page.once("dialog", (dialog) => dialog.accept());
+    await files.getByLabel("Choose files").setInputFiles({ name: "a note.txt", mimeType: "text/plain", buffer: Buffer.from("Three") });
+    await page.waitForFunction(async () => (await fetch("api/_attachments/people/ada/a%20note.txt")).text().then((text) => text === "Three"));
+    page.once("dialog", (dialog) => dialog.accept());
+    await files.getByRole("button", { name: "Delete photo.svg" }).click();
+    await files.getByText("photo.svg is deleted.").waitFor();
+    equal(await files.getByRole("link").allInnerTexts(), ["a note.txt"]);
+  });
   await check("nothing went wrong meanwhile", async () => equal([errors(), (await page.locator("#banner").innerText())], [[], ""]));
   await close();
 }
@@ -290,10 +312,11 @@ async function twoAtOnce() {
   });
   await check("who does not hear of the other in time is told when saving, and nothing is overwritten", async () => {
     await page.route("**/api/_changes*", (route) => route.abort());
-    await page.route("**/api/_status", (route) => route.abort());
     await page.goto(`${home}/#/edit/people/cai`);
+    await page.reload();
     await field(page, "name").fill("Cai the third");
     await canBeSaved(page);
+    await page.route("**/api/_status", (route) => route.abort());
     await house.change("people/cai", { name: "Cai the fourth" });
     await save(page);
     await heading.waitFor();
