@@ -8,6 +8,7 @@ mod app;
 mod arrival;
 mod auth;
 mod attachment;
+mod attachment_list;
 mod blocking;
 mod body;
 mod body_stream;

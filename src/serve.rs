@@ -46,6 +46,8 @@ use reach::Reach;
 
 /// The number of lists that are streamed at once; each keeps a thread and its state.
 const STREAMS: usize = 16;
+/// The number of dry runs at once.
+const DRY_RUNS: usize = 2;
 /// The number of attachments that are read at once; each is a process of its own.
 const ATTACHMENTS: usize = 16;
 
@@ -299,6 +301,7 @@ fn app(
         unsent: UnsentBytes::default(),
         answers: Answers::new(config.http.query_budget),
         blocking: Blocking::default(),
+        dry_runs: Blocking::with_places(DRY_RUNS),
         audience: Arc::default(),
         coming: others.coming,
         feed,

@@ -18,6 +18,7 @@ mod audit;
 mod branch;
 mod config;
 mod consent;
+mod dry_run;
 mod kept_states;
 mod error;
 mod follow_steps;
@@ -57,6 +58,7 @@ mod status;
 mod reload_target;
 mod timeline;
 mod branch_watch;
+mod write_gate;
 mod write_queue;
 mod write_shares;
 mod write_turns;
@@ -78,7 +80,7 @@ use crate::mirror::{GitAnswer, GitError, GitRequest, Mirror, Remote};
 use crate::report::{ReloadId, Trigger};
 use crate::snapshot::Snapshot;
 use crate::view::View;
-use crate::write::{Batch, Committed, WriteError, WritesClosed};
+use crate::write::{Batch, Committed, DryRun, WriteError, WritesClosed};
 
 pub use crate::admit::Withheld;
 pub use config::{EngineConfig, Observer, Rewrites};
@@ -102,6 +104,7 @@ pub use status::EngineStatus;
 pub use write_queue::Acknowledge;
 
 use branch_watch::{Watch, WatchWorker};
+use dry_run::DryRuns;
 use following::Following;
 use held_pushes::Holds;
 use historical_states::HistoricalStates;
@@ -124,8 +127,9 @@ use role::CurrentRole;
 use schedule::Intervals;
 use states::States;
 use status::StatusBoard;
+use write_gate::{WriteGate, writes_in};
 use write_queue::WriteQueue;
-use write_worker::{WriteWorker, writes_in};
+use write_worker::WriteWorker;
 
 /// A git branch as a live state: readers never wait, and every change is published whole.
 ///
@@ -140,6 +144,7 @@ pub struct Engine {
     publisher: Arc<Publisher>,
     writer: Arc<Writer>,
     writes: Arc<WriteQueue>,
+    dry_runs: DryRuns,
     reloads: Arc<ReloadQueue>,
     pushes: Arc<PushQueue>,
     maintenance: Arc<Maintenance>,
@@ -205,6 +210,10 @@ impl Engine {
         let intervals = Intervals { poll: config.poll_interval, audit: config.audit_interval };
         let previews = Previews::new(config.previews, maintenance.clone());
         let lineage = Arc::new(PublishedHistory::new());
+        let writes = Arc::new(WriteQueue::new(committer.is_some()));
+        let writer = Arc::new(Writer::new(committer, config.durability, role.clone()));
+        let unpushed_limit = config.unpushed_limit;
+        let gate = Arc::new(WriteGate { status: status.clone(), unpushed_limit });
         let mut engine = Self {
             publisher: Arc::new(Publisher::new(
                 repository.clone(),
@@ -214,8 +223,16 @@ impl Engine {
                 config.consent,
                 config.publication_observer,
             )),
-            writes: Arc::new(WriteQueue::new(committer.is_some())),
-            writer: Arc::new(Writer::new(committer, config.durability, role.clone())),
+            dry_runs: DryRuns {
+                repository: repository.clone(),
+                states: states.clone(),
+                writer: writer.clone(),
+                role: role.clone(),
+                gate: gate.clone(),
+                load: config.load.clone(),
+            },
+            writes,
+            writer,
             following: Arc::new(Following::new(
                 &config.load,
                 config.stored_observer,
@@ -277,7 +294,6 @@ impl Engine {
         let writes = WriteWorker {
             repository: engine.repository.clone(),
             states: engine.states.clone(),
-            status: engine.status.clone(),
             publisher: engine.publisher.clone(),
             writer: engine.writer.clone(),
             writes: engine.writes.clone(),
@@ -285,7 +301,7 @@ impl Engine {
             pushes: engine.pushes.clone(),
             maintenance: engine.maintenance.clone(),
             load: config.load,
-            unpushed_limit: config.unpushed_limit,
+            gate,
         };
         engine.spawn("headwater-write", move || writes.run())?;
         let tidying = engine.maintenance_worker(cache);
@@ -372,6 +388,17 @@ impl Engine {
         let (sender, receiver) = std::sync::mpsc::channel();
         self.write(batch, Box::new(move |result| drop(sender.send(result))));
         receiver.recv().unwrap_or(Err(WritesClosed::ShutDown.into()))
+    }
+
+    /// Returns what `batch` would do if it were written now, and writes nothing. It is refused for the
+    /// same reasons as the batch would be. Costs what the batch costs, on this thread, and delays no
+    /// write. A repeated request is not recognized.
+    ///
+    /// # Errors
+    ///
+    /// See [`WriteError`].
+    pub fn dry_run(&self, batch: &Batch) -> Result<DryRun, WriteError> {
+        self.dry_runs.run(batch)
     }
 
     /// Returns whether this engine writes.

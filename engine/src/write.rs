@@ -164,12 +164,19 @@ pub struct Written {
     pub key: Key,
     /// The key it had before, if it moved.
     pub moved_from: Option<Key>,
-    /// Whether it existed before.
-    pub existed: bool,
+    /// The version that it, or its attachment, had before; `None` if it did not exist.
+    pub before: Option<Version>,
     /// Its value now; `None` if it was deleted, or if an attachment was changed.
     pub value: Option<Value>,
     /// The version of the attachment that was written.
     pub attachment: Option<Version>,
+}
+
+impl Written {
+    /// Returns whether it existed before.
+    pub fn existed(&self) -> bool {
+        self.before.is_some()
+    }
 }
 
 /// A finished batch: durable in the mirror, and published.
@@ -182,6 +189,17 @@ pub struct Committed {
     /// Whether an earlier request with the same key had this outcome. In that case the records are
     /// not reported.
     pub repeated: bool,
+    /// The outcome for the record of each operation.
+    pub written: Vec<Written>,
+}
+
+/// What a batch would do, if it were written now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DryRun {
+    /// The published commit, on which it would be written.
+    pub commit: CommitId,
+    /// Whether it would make a commit.
+    pub changes: bool,
     /// The outcome for the record of each operation.
     pub written: Vec<Written>,
 }

@@ -8,7 +8,7 @@ export class ApiError extends Error {
     super(problem.detail ?? problem.title ?? "The server does not respond");
     this.status = status;
     this.code = problem.code ?? "";
-    /** Where a query is wrong: `{ parameter, detail }`. */
+    /** What is wrong, and where: `{ parameter, detail }` or `{ pointer, detail }`. */
     this.errors = problem.errors ?? [];
   }
 
@@ -27,35 +27,43 @@ export function address(segments, params) {
 
 /** Reads a route: `{ body, commit }`. */
 export async function read(segments, params, signal) {
-  return answered(await sent(address(segments, params), { signal }));
+  return answered(await request(address(segments, params), { signal }));
+}
+
+/** Reads the document of the API. */
+export async function readDocument(signal) {
+  return (await answered(await request("openapi.json", { signal }))).body;
 }
 
 /** Reads the answer at an address as a file. */
 export async function readFile(url) {
-  const response = await sent(url, {});
+  const response = await request(url, {});
   return response.ok ? response.blob() : answered(response);
 }
 
 /** Makes the demonstration push its next change. */
 export async function pushChange() {
   const headers = { "X-Headwater-Demo": "push" };
-  return answered(await sent("api/_demo/push", { method: "POST", headers }));
+  return answered(await request("api/_demo/push", { method: "POST", headers }));
 }
 
-async function sent(url, options) {
+/** Sends a request with the token. If the server wants another one, it is asked for, and the request is
+ * sent again; the `purpose` (`read`, `check` or `write`) says why. */
+export async function request(url, { purpose = "read", ...options }) {
   try {
     const headers = { ...options.headers, ...authorization() };
     const response = await fetch(url, { ...options, headers });
     noteAnswer(response);
-    return response.status === 401 && await renewToken() ? sent(url, options) : response;
+    return response.status === 401 && await renewToken(purpose) ? request(url, { purpose, ...options }) : response;
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, {});
   }
 }
 
-async function answered(response) {
-  const body = await response.json().catch(() => ({}));
+/** Returns the body of an answer, and its commit. */
+export async function answered(response, parse = JSON.parse) {
+  const body = await response.text().then(parse).catch(() => ({}));
   if (!response.ok) throw new ApiError(response.status, body);
   return { body, commit: response.headers.get("X-Headwater-Commit") };
 }

@@ -8,16 +8,21 @@ import { number, plural } from "./format.js";
 import { live } from "./live.js";
 import { link, parse, replace, toSheet } from "./route.js";
 import { openPalette } from "./palette.js";
+import { showSaved } from "./saved.js";
+import * as bulk from "./bulk.js";
 import * as commits from "./commits.js";
 import * as compare from "./compare.js";
+import * as edit from "./edit.js";
 import * as overview from "./overview.js";
 import * as problems from "./problems.js";
 import * as record from "./record.js";
 import * as reloads from "./reloads.js";
+import * as remove from "./remove.js";
 import * as search from "./search.js";
 import * as sheet from "./sheet.js";
+import * as undo from "./undo.js";
 
-const PAGES = { overview, commits, reloads, problems, sheet, record, search, compare };
+const PAGES = { overview, commits, reloads, problems, sheet, record, search, compare, edit, new: edit, delete: remove, undo, bulk };
 
 /** How long typing must pause before the search starts. */
 const PAUSE = 200;
@@ -35,6 +40,7 @@ async function go() {
   const leave = new AbortController();
   shown = { place, leave, update: null };
   if (!isFirst) hidePushed();
+  showSaved();
   marked(route);
   const page = PAGES[route.name];
   const element = h("div", { class: `page ${route.name}` });
@@ -89,7 +95,7 @@ function showFrame() {
   showSheets();
   const { problems } = live.status;
   put(document.getElementById("problem-count"), problems > 0 ? number(problems) : "");
-  put(document.getElementById("side-foot"), "Branch ", h("code", {}, live.status.branch), " ", signButton());
+  put(document.getElementById("side-foot"), "Branch ", h("code", {}, live.status.branch), " ", signButton(live.takesWrites));
   showDemo();
 }
 

@@ -29,30 +29,34 @@ export function noteAnswer(response) {
   decides ||= response.status === 401 || /\bauthorization\b/i.test(response.headers.get("Vary") ?? "");
 }
 
-/** Asks for a token after a refusal. Returns whether there is another one now. */
-export async function renewToken() {
-  if (declined) return false;
-  const reason = token() === null
+/** Asks for a token after a refusal. Returns whether there is another one now. Whoever declined is asked
+ * again only for a `write`. */
+export async function renewToken(purpose) {
+  if (declined && purpose !== "write") return false;
+  const needed = purpose === "read"
     ? "This server shows its records only to those who have a token."
-    : "The server does not accept this token. It may have expired.";
-  question ??= ask(reason).finally(() => (question = null));
+    : "Saving needs a token. What you typed stays here.";
+  const wrong = "The server does not accept this token. It may have expired.";
+  question ??= ask(token() === null ? needed : purpose === "read" ? wrong : `${wrong} What you typed stays here.`).finally(() => (question = null));
   declined = !(await question);
   return !declined;
 }
 
-/** Returns the button that signs in or out, if this server knows tokens. */
-export function signButton() {
+/** Returns the button that signs in or out, if this server knows tokens: those that `write`, or others. */
+export function signButton(write) {
   if (token() !== null) return h("button", { type: "button", class: "quiet", id: "sign", onclick: signOut }, "Sign out");
-  return decides && h("button", { type: "button", class: "quiet", id: "sign", onclick: signIn }, "Sign in");
+  return (decides || write) && h("button", { type: "button", class: "quiet", id: "sign", onclick: signIn }, "Sign in");
 }
 
+/** Drafts may quote what only the token shows, so they go with it. */
 function signOut() {
-  sessionStorage.removeItem(NAME);
+  sessionStorage.clear();
   location.reload();
 }
 
-async function signIn() {
-  if (await ask("A token shows the sheets that it may read.")) location.reload();
+/** Asks for a token, and shows the page as that token does. */
+export async function signIn() {
+  if (await ask("A token says which sheets you may see, and which you may change.")) location.reload();
 }
 
 /** Shows the question; the promise is whether it was answered. */

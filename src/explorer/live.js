@@ -28,6 +28,16 @@ class Live extends EventTarget {
   /** When the stream of changes is opened again. */
   #again = Infinity;
 
+  /** Whether the server takes changes at all. */
+  get takesWrites() {
+    return this.status?.writable !== undefined;
+  }
+
+  /** Whether the reader may change the records of a sheet. */
+  mayWrite(sheet) {
+    return this.status?.writable?.includes(sheet) ?? false;
+  }
+
   /** Reads everything once, and keeps it up to date. */
   async begin() {
     this.#again = 0;

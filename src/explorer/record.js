@@ -10,6 +10,7 @@ import { History } from "./history.js";
 import { live } from "./live.js";
 import { rawJson } from "./raw_json.js";
 import { References } from "./references.js";
+import { recordActions } from "./record_actions.js";
 import { decoded, replace, toRecord, toSheet } from "./route.js";
 import { ValueTree } from "./tree.js";
 import { isNested } from "./folding.js";
@@ -59,7 +60,7 @@ class Record {
       h("header", { class: "head" },
         h("p", { class: "over" }, h("a", { href: toSheet(sheet) }, sheet), " / ", h("code", {}, key)),
         this.#title,
-        h("p", { class: "head-actions" }, elsewhereButton(() => this.#source(name))),
+        h("div", { class: "head-actions" }, recordActions(sheet, key, this.signal), elsewhereButton(() => this.#source(name))),
         this.#note),
       h("div", { class: "columns record-columns" },
         h("section", { "aria-labelledby": "value-name" }, h("h2", { id: "value-name", class: "unseen" }, "Value"),

@@ -13,6 +13,7 @@ import { Fields, countedFields } from "./fields.js";
 import { FilterForm, chips } from "./filters.js";
 import { corrections, plural, short } from "./format.js";
 import { live } from "./live.js";
+import { sheetActions } from "./record_actions.js";
 import { replace, toSheet } from "./route.js";
 import { FieldStatistics } from "./statistics.js";
 import { RecordTable } from "./table.js";
@@ -97,7 +98,7 @@ class SheetPage {
     this.#showFacets();
     return [
       h("header", { class: "head" }, h("p", { class: "over" }, "Sheet"), h("h1", { tabindex: "-1" }, this.name), this.#lead,
-        h("p", { class: "head-actions" }, elsewhereButton(() => this.#source()))),
+        h("div", { class: "head-actions" }, sheetActions(this.name, this.#signal, () => this.params), elsewhereButton(() => this.#source()))),
       this.#views, this.records, this.about,
     ];
   }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, header};
 use headwater_engine::view::View;
+use headwater_engine::write::Scope;
 
 use super::auth::{
     AmbiguousCredential, Credentials, Proof, authenticate, bearer_token, password,
@@ -96,6 +97,20 @@ impl Access {
     /// Returns whether the credential of a caller decides what it reads.
     pub(super) fn tells_readers_apart(&self) -> bool {
         self.keys.callers.tells_readers_apart()
+    }
+
+    /// Returns the sheets that the sender of a read may write; `None` if writes are off. A wrong
+    /// credential writes nothing. It is no failure here: pages ask every few seconds.
+    pub(super) async fn writable(&self, headers: &HeaderMap) -> Option<Scope> {
+        if !self.lets_write() {
+            return None;
+        }
+        let caller = match bearer_token(headers) {
+            Some(given) => self.keys.callers.writer(given).await.ok(),
+            None => None,
+        };
+        let writer = caller.and_then(|caller| caller.writer().ok());
+        Some(writer.map_or_else(Scope::nothing, |writer| writer.scope))
     }
 
     /// Admits a caller that may write, and reads the body of the write, up to `max` bytes.

@@ -53,6 +53,8 @@ pub struct AppState {
     pub answers: Answers,
     /// Runs work that may take long for other reasons.
     pub blocking: Blocking,
+    /// Runs the dry runs of writes.
+    pub dry_runs: Blocking,
     /// Finds earlier states.
     pub past: HistoricalStates,
     /// What may be served soon.

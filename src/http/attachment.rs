@@ -1,4 +1,5 @@
-//! `GET /api/_attachments/<sheet>/<key...>/<name>`: a file next to a record, streamed.
+//! `GET /api/_attachments/<sheet>/<key...>/<name>`: a file next to a record, streamed; without a name,
+//! the list of them.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -14,6 +15,7 @@ use headwater_engine::write::attachment_version;
 use percent_encoding::percent_decode_str;
 
 use super::app::App;
+use super::attachment_list;
 use super::body_stream::{CHUNK, StreamPermit};
 use super::caching::ASK_AGAIN;
 use super::etag;
@@ -66,6 +68,10 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let path = AttachmentPath::parse(uri.path()).ok_or(Code::NotFound)?;
     let present = app.live.seen_by(snapshot.layout().view()).ok_or_else(not_ready)?;
+    if path.name.is_empty() {
+        let record = (&*path.sheet, &*path.key);
+        return attachment_list::list(&app, &snapshot, &present, record, &headers).await;
+    }
     // A file that was next to a record then may belong to another sheet now, or be a record itself.
     let place = path.place(&snapshot);
     let place = place.filter(|place| Disclosure::by(&present).shows_beside(place));

@@ -27,12 +27,15 @@ pub(super) async fn status(
     Current(snapshot): Current,
     RawQuery(query): RawQuery,
     source: Source,
+    headers: HeaderMap,
 ) -> Result<Json<StatusView>, ApiError> {
     ALONE.read(query.as_deref())?;
+    let writable = app.access.writable(&headers).await;
     let status = app.live.engine().ok_or_else(not_ready)?.status();
     let setup = Setup { source_url: app.source_url.clone(), demo: app.demo.is_some() };
     let cluster = app.cluster.as_ref().map(|cluster| ClusterStatus::of(&cluster.view()));
-    let view = move |_: &Budget| Ok(Json(StatusView::of(&snapshot, &status, cluster, setup)));
+    let view =
+        move |_: &Budget| Ok(Json(StatusView::of(&snapshot, &status, writable, cluster, setup)));
     app.answers.make(source, view).await
 }
 

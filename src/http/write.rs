@@ -5,6 +5,7 @@ mod authorized_write;
 mod answer;
 mod attach;
 mod condition;
+mod effect;
 mod head;
 mod request;
 

@@ -383,6 +383,27 @@ fn cluster() -> Value {
     })
 }
 
+/// Returns the schema of the fields of a sheet that refer to records.
+fn referring_fields() -> Value {
+    json!({
+        "description": "The fields that refer to records of other sheets; \
+                        absent if there are none.",
+        "type": "array", "items": {
+            "type": "object",
+            "required": ["field", "sheet"],
+            "properties": {
+                "field": { "type": "string" },
+                "sheet": { "type": "string" },
+                "target": {
+                    "description": "The field with the same value; absent \
+                                    if it is the key.",
+                    "type": "string",
+                },
+            },
+        },
+    })
+}
+
 fn status() -> Value {
     let commit = || json!({ "type": "string", "pattern": HASH });
     let time = || json!({ "type": "string", "format": "date-time" });
@@ -408,6 +429,11 @@ fn status() -> Value {
             "sheets": {
                 "description": "How many records each sheet has.",
                 "type": "object", "additionalProperties": count(),
+            },
+            "writable": {
+                "description": "Those of the sheets that the caller may write; absent if writes \
+                                are off.",
+                "type": "array", "items": { "type": "string" },
             },
             "problems": count(),
             "degraded": { "type": "boolean" },
@@ -480,6 +506,11 @@ fn told() -> Value {
             "type": ["boolean", "null"],
             "description": "Whether the remote has it; null without a remote.",
         },
+        "dryRun": {
+            "type": "boolean",
+            "description": "True if nothing was written, because `dryRun` asked what would be; \
+                            `commit` is then the served one. Otherwise absent.",
+        },
         "repeated": {
             "type": "boolean",
             "description": "True if an earlier request with the same idempotency key did it; \
@@ -498,6 +529,11 @@ fn record(value: Value) -> Value {
         "sheet": { "type": "string" },
         "key": schema("Key"),
         "movedFrom": schema("Key"),
+        "ifMatch": {
+            "type": "string",
+            "description": "In a dry run: the version that the record has, for `If-Match`. Absent \
+                            if it does not exist.",
+        },
         "value": value,
     })
 }

@@ -115,6 +115,11 @@ pub(super) fn shared() -> Value {
             "Whether the answer waits for the push: `sync` waits for the time of `Prefer: wait`.",
             json!({ "type": "string", "enum": ["sync", "background"] }),
         ),
+        "dryRun": query(
+            "dryRun",
+            "Writes nothing, and answers what the write would do. Not together with `push`.",
+            json!({ "type": "boolean", "enum": [true] }),
+        ),
         "ifMatch": header(
             "If-Match",
             "Only if the record is still this version, or with `*` if it exists. Not together with \

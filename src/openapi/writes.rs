@@ -41,7 +41,13 @@ pub(super) fn patch(sheet: &Described) -> Operation {
 pub(super) fn delete(sheet: &Described) -> Operation {
     common(&sheet.name, "delete", format!("Deletes a record of {}", sheet.sheet_name()))
         .takes(on_condition())
-        .answers(200, written(sheet, "A request with the same idempotency key deleted it before."))
+        .answers(
+            200,
+            written(
+                sheet,
+                "A dry run, or a request with the same idempotency key deleted it before.",
+            ),
+        )
         .answers(202, deleted("Deleted and published, but not pushed in time."))
         .answers(204, deleted("The record was deleted."))
 }
@@ -150,7 +156,7 @@ fn transaction() -> Value {
 }
 
 pub(super) fn common(tag: &str, verb: &str, summary: String) -> Operation {
-    let shared = ["push", "idempotencyKey", "prefer", "author", "summary"].map(parameter);
+    let shared = ["push", "dryRun", "idempotencyKey", "prefer", "author", "summary"].map(parameter);
     Operation::new(tag, verb, summary).for_writers().takes(shared).refuses(Refusals::Write)
 }
 

@@ -6,12 +6,14 @@ use std::time::SystemTime;
 
 use headwater_engine::admit::publicly_refusable;
 use headwater_engine::engine::{EngineStatus, Pinned};
+use headwater_engine::id::SheetName;
 use headwater_engine::layout::Reference;
 use headwater_engine::problem::{Problem, Rule};
 use headwater_engine::scalar::ValueType;
 use headwater_engine::sheet::{FieldCounts, Sheet};
 use headwater_engine::skipped_files::{PassedOver, Reason};
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::write::Scope;
 use serde::Serialize;
 
 use super::cluster::ClusterStatus;
@@ -32,6 +34,9 @@ pub struct StatusView {
     age_seconds: u64,
     records: usize,
     sheets: BTreeMap<String, usize>,
+    /// Those of the sheets that the caller may write; absent if writes are off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writable: Option<Vec<String>>,
     problems: usize,
     degraded: bool,
     branch_missing: bool,
@@ -116,15 +121,20 @@ struct LagView {
 }
 
 impl StatusView {
-    /// Returns the view of the served state and of its relation to the remote.
+    /// Returns the view of the served state and of its relation to the remote. `writable` are the
+    /// sheets that the caller may write, whether it sees them or not; `None` if writes are off.
     pub fn of(
         snapshot: &Snapshot,
         status: &EngineStatus,
+        writable: Option<Scope>,
         cluster: Option<ClusterStatus>,
         setup: Setup,
     ) -> Self {
         let sheets: BTreeMap<_, _> =
             public(snapshot).map(|sheet| (sheet.spec().name.to_string(), sheet.shown())).collect();
+        let is_writable = |scope: &Scope, name: &str| scope.opens(&SheetName::new(name));
+        let writable = writable
+            .map(|scope| sheets.keys().filter(|name| is_writable(&scope, name)).cloned().collect());
         let held = status.held.as_ref().map(|held| HeldView {
             id: held.id.to_string(),
             commit: held.commit.to_string(),
@@ -141,6 +151,7 @@ impl StatusView {
             age_seconds: seconds_since(Some(status.published_at)),
             records: sheets.values().sum(),
             sheets,
+            writable,
             problems: snapshot.public_problem_count(),
             degraded: status.degraded && publicly_refusable(snapshot),
             branch_missing: status.branch_missing,
@@ -323,7 +334,9 @@ impl SheetsView {
     pub fn of(snapshot: &Snapshot) -> Self {
         let items = public(snapshot).map(|sheet| {
             let spec = sheet.spec();
+            let references = spec.refs.iter().filter(|reference| reference.is_public);
             SheetView {
+                references: references.map(ReferenceView::of).collect(),
                 name: spec.name.to_string(),
                 root: spec.root.to_string(),
                 format: spec.format_name().to_owned(),

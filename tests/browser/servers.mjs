@@ -144,3 +144,98 @@ export async function closed(program) {
   };
   return { address: server.address, change, stop };
 }
+
+/** The tokens of the server that takes changes: one for every sheet, one for teams alone. */
+export const WRITERS = { editor: "the-secret-of-the-editor", desk: "the-secret-of-the-desk", renewed: "another-secret-of-the-editor" };
+
+/** Serves people, teams and notes, and takes changes. */
+export async function writable(program) {
+  const folder = mkdtempSync(join(tmpdir(), "headwater-browser-"));
+  const data = join(folder, "data");
+  const bare = join(folder, "data.git");
+  const tokens = join(folder, "tokens.toml");
+  for (const sheet of ["people", "teams", "notes"]) mkdirSync(join(data, sheet), { recursive: true });
+  const write = (path, text) => writeFileSync(join(data, path), text);
+  write("headwater.toml", PEOPLE);
+  write("people/ada.toml", ADA);
+  for (const name of ["bea", "cai", "dua"]) write(`people/${name}.toml`, `slug = "${name}"\nname = "${name}"\nstage = "draft"\nteam = "blue"\n`);
+  for (const name of ["blue", "red"]) write(`teams/${name}.toml`, `slug = "${name}"\ntitle = "The ${name} team"\n`);
+  write("notes/one.json", '{"title":"A note","big":12345678901234567890,"ratio":1.0,"odd":[[1,2],[3]],"none":null}');
+  const git = (args, cwd = data) => execFileSync("git", ["-c", "user.name=Test", "-c", "user.email=test@example.org", ...args], { cwd, encoding: "utf8" });
+  git(["init", "--quiet", "--initial-branch", "main"]);
+  git(["add", "."]);
+  git(["commit", "--quiet", "--message", "The first people"]);
+  git(["clone", "--quiet", "--bare", ".", bare]);
+  git(["remote", "remove", "origin"], bare);
+  const token = (name, secret, sheets) => `[[token]]\nname = "${name}"\nsecret = "${secret}"\nauthor = "${name} <${name}@example.org>"\n${sheets}\n`;
+  /** Makes these the tokens that are valid. */
+  const admit = (editor) => writeFileSync(tokens, token("editor", editor, "") + token("desk", WRITERS.desk, 'sheets = ["teams"]'));
+  admit(WRITERS.editor);
+  const server = await started(program, ["serve", "--repo", bare, "--listen", "127.0.0.1:0", "--write-tokens-file", tokens, "--log", "error"]);
+  /** Changes a record as somebody else does. */
+  const change = async (path, value, method = "PATCH") => {
+    const headers = { Authorization: `Bearer ${WRITERS.editor}`, "Content-Type": "application/json" };
+    const response = await fetch(`${server.address}/api/${path}`, { method, headers, body: value && JSON.stringify(value) });
+    if (!response.ok) throw new Error(`${method} ${path}: ${await response.text()}`);
+  };
+  const stop = async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { address: server.address, admit, change, git: (...args) => git(args, bare), stop };
+}
+
+const PEOPLE = `
+[sheets.people]
+path = "\${{ slug }}"
+format = "toml"
+index = ["stage", "team"]
+refs = { team = "teams", "links.team" = "teams" }
+[sheets.people.schema]
+required = ["slug", "name"]
+additionalProperties = false
+[sheets.people.schema.properties]
+slug = { type = "string", pattern = "^[a-z-]+$", description = "The address of the record" }
+name = { type = "string", minLength = 1, maxLength = 80 }
+bio = { type = "string", maxLength = 2000 }
+born = { type = "string", format = "date" }
+age = { type = "integer", minimum = 0, maximum = 150 }
+score = { type = "number" }
+active = { type = "boolean" }
+stage = { enum = ["draft", "review", "live"] }
+team = { type = "string" }
+tags = { type = "array", items = { type = "string", minLength = 2 } }
+[sheets.people.schema.properties.address]
+type = "object"
+properties = { city = { type = "string" }, geo = { type = "object", properties = { lat = { type = "number" } } } }
+[sheets.people.schema.properties.links]
+type = "array"
+items = { type = "object", required = ["url"], properties = { url = { type = "string", pattern = "^https://" }, team = { type = "string" }, seen = { type = "array", items = { type = "string" } } } }
+[sheets.teams]
+path = "\${{ slug }}"
+format = "toml"
+[sheets.notes]
+format = "json"
+`;
+
+const ADA = `# The first programmer
+slug = "ada"
+name = "Ada Lovelace"
+stage = "draft"
+team = "blue"
+born = "1815-12-10"
+age = 35
+score = 1.0
+bio = """
+She wrote the first algorithm for a machine.
+She also saw that it could do more than calculate."""
+tags = ["math", "poetry"]
+
+[address]
+city = "London"
+geo = { lat = 51.507 }
+
+[[links]]
+url = "https://example.org/ada"
+team = "red"
+`;

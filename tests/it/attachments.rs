@@ -203,3 +203,28 @@ fn a_file_beside_a_record_is_shown_as_the_record_is_whatever_else_claims_its_key
     assert!(both.contains(&200) && both.contains(&404));
     assert!(both[1] == 200 && both[2] == 200, "{both:?}");
 }
+
+#[test]
+fn the_files_next_to_a_record_are_listed_as_they_can_be_read() {
+    let house = House::new();
+    let list = |path: &str| house.get(path).json();
+    assert_eq!(list("people/ada/"), json!({"items": [], "more": false}));
+    house.put("people/ada/b.txt", "b");
+    house.put("people/ada/a photo.jpg", "a");
+    let tag =
+        |name: &str| house.get(&format!("people/ada/{name}")).header("etag").unwrap().to_owned();
+    let expected = json!({"items": [{"name": "a photo.jpg", "etag": tag("a%20photo.jpg")},
+                                    {"name": "b.txt", "etag": tag("b.txt")}], "more": false});
+    assert_eq!(list("people/ada/"), expected);
+    let read = house.get("people/ada/");
+    let known = house.server.request(Method::GET, "/api/_attachments/people/ada/");
+    let known = known.header("if-none-match", read.header("etag").unwrap());
+    assert_eq!(house.server.send(known).status, 304);
+    // A record of another sheet is no file, and what is hidden is not there.
+    assert_eq!(list("people/grace/"), json!({"items": [], "more": false}));
+    for path in ["people/hidden/", "people/nobody/", "deep/a/", "notes/grace/private/"] {
+        house.get(path).problem(404, "not_found");
+    }
+    house.delete("/api/_attachments/people/ada/b.txt");
+    assert_eq!(list("people/ada/")["items"].as_array().unwrap().len(), 1);
+}

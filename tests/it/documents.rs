@@ -7,6 +7,7 @@ use std::path::Path;
 const FAULTS: &str = include_str!("../../docs/faults.md");
 const SECURITY: &str = include_str!("../../SECURITY.md");
 const CLIENTS: &str = include_str!("../../.ci/clients");
+const EDITS: &str = include_str!("../browser/edit.mjs");
 
 /// Adds the name of each function below `folder` that follows `#[test]`, after its module.
 fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
@@ -39,13 +40,19 @@ fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Returns the names of all tests. Those of the clients are run by a script, which says their names.
+/// Returns the names of all tests. Those of the clients are run by a script, which says their names;
+/// those of changes in the explorer are sentences.
 fn known() -> BTreeSet<String> {
     let mut known: BTreeSet<String> = CLIENTS
         .lines()
         .filter_map(|line| line.strip_prefix("run ")?.split(' ').next())
         .map(|name| format!("clients::{name}"))
         .collect();
+    let sentences = EDITS
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("await check(\"")?.split('"').next());
+    let named = |words: &str| format!("edit::{}", words.replace(',', "").replace(' ', "_"));
+    known.extend(sentences.map(named));
     for folder in ["src", "tests", "engine/src", "engine/tests", "engine/fuzz/tests"] {
         tests_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut known);
     }

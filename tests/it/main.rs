@@ -26,6 +26,7 @@ mod deliveries;
 mod file_permissions;
 mod disclosures;
 mod documents;
+mod dry_runs;
 mod explorer;
 mod filters;
 mod following;

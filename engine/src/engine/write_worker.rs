@@ -10,7 +10,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::hold_reason::HeldReason;
 use super::idempotency::{RepeatedWrite, Repeats};
 use super::maintenance::Maintenance;
 use super::publication::{BranchMove, Lineage, Origin, Publication};
@@ -20,10 +19,9 @@ use super::push::queue::PushQueue;
 use super::refs::seconds_now;
 use super::reload_queue::{ReloadAnswer, ReloadCaller, ReloadQueue, ReloadRequest};
 use super::repository::Repository;
-use super::role::Role;
 use super::schedule::RequestKind;
 use super::states::States;
-use super::status::StatusBoard;
+use super::write_gate::WriteGate;
 use super::write_queue::{Waiting, WriteQueue};
 use crate::causes::{self, chain};
 use crate::fault;
@@ -32,7 +30,6 @@ use crate::load::{finish, prepare};
 use crate::mirror::{Durability, Expected, RefError, Signature, Stage};
 use crate::options::LoadOptions;
 use crate::report::Trigger;
-use crate::snapshot::Snapshot;
 use crate::write::{
     self, Batch, BatchResult, CommitState, Committed, Repeat, StoreError, WriteError, WritesClosed,
 };
@@ -52,7 +49,6 @@ const OVERTAKEN: usize = 4;
 pub(super) struct WriteWorker {
     pub(super) repository: Arc<Repository>,
     pub(super) states: Arc<States>,
-    pub(super) status: Arc<StatusBoard>,
     pub(super) publisher: Arc<Publisher>,
     pub(super) writer: Arc<Writer>,
     pub(super) writes: Arc<WriteQueue>,
@@ -60,8 +56,7 @@ pub(super) struct WriteWorker {
     pub(super) pushes: Arc<PushQueue>,
     pub(super) maintenance: Arc<Maintenance>,
     pub(super) load: LoadOptions,
-    /// How many commits may wait to be pushed before writes are refused; `None` for any number.
-    pub(super) unpushed_limit: Option<u64>,
+    pub(super) gate: Arc<WriteGate>,
 }
 
 impl WriteWorker {
@@ -129,7 +124,7 @@ impl WriteWorker {
         let turn = self.writer.turn();
         let begun = Instant::now();
         fault::step("write.begin");
-        self.may_write(turn.role())?;
+        self.gate.check(turn.role())?;
         let mut stage = self.repository.mirror.stage().map_err(StoreError::Open)?;
         let first = self.written_upon(&stage)?;
         let committer =
@@ -185,26 +180,6 @@ impl WriteWorker {
         Ok(results)
     }
 
-    /// Returns why nothing can be written now in `role`, if so.
-    fn may_write(&self, role: Role) -> Result<(), WritesClosed> {
-        writes_in(role)?;
-        self.status.read(|status| {
-            if let Some(pinned) = &status.pinned {
-                return Err(WritesClosed::Pinned { commit: pinned.commit });
-            }
-            if self.unpushed_limit.is_some_and(|limit| status.ahead >= limit) {
-                return Err(WritesClosed::Unpushed { commits: status.ahead });
-            }
-            match &status.held {
-                Some(held) => {
-                    let diverged = held.reason == HeldReason::Diverged;
-                    Err(WritesClosed::Held { id: held.id, diverged })
-                }
-                None => Ok(()),
-            }
-        })
-    }
-
     /// Returns the parent of the next commit: the published commit, if the branch is there, too.
     fn written_upon(&self, stage: &Stage) -> Result<CommitState, Failure> {
         let published = self.states.published();
@@ -214,13 +189,7 @@ impl WriteWorker {
         if head.unwrap_or(CommitId::ZERO) != commit {
             return Err(WritesClosed::OutOfStep.into());
         }
-        let facts = match head {
-            Some(head) => Some(stage.objects().commit(head).map_err(StoreError::Repository)?),
-            None => None,
-        };
-        let seconds = facts.as_ref().map_or(0, |facts| facts.committer_time);
-        let tree = facts.map(|facts| facts.tree);
-        Ok(CommitState { commit, tree, seconds, records: Snapshot::clone(&published) })
+        Ok(CommitState::of(&published, stage.objects()).map_err(StoreError::Repository)?)
     }
 
     /// Builds the state of `target`, stores the objects, moves the branch and publishes.
@@ -274,15 +243,6 @@ impl WriteWorker {
         fault::step("write.published");
         self.pushes.wake();
         Ok(())
-    }
-}
-
-/// Checks whether writes are taken in `role`.
-pub(super) fn writes_in(role: Role) -> Result<(), WritesClosed> {
-    match role {
-        Role::Alone | Role::Leading => Ok(()),
-        Role::Following => Err(WritesClosed::Following),
-        Role::Orphaned => Err(WritesClosed::Orphaned),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Batch, Broken, Repeat, WriteError, Written};
 use crate::changes::{ChangeSet, Difference};
 use crate::id::{CommitId, SheetName, TreeId};
 use crate::load::layout_of;
-use crate::mirror::{EditError, NewCommit, Signature, Stage, Trailer};
+use crate::mirror::{EditError, NewCommit, ObjectError, Objects, Signature, Stage, Trailer};
 use crate::options::LoadOptions;
 use crate::problem::{Problem, Rule};
 use crate::snapshot::Snapshot;
@@ -36,6 +36,17 @@ pub struct CommitState {
     pub seconds: i64,
     /// Its records. Their text index is that of an earlier state.
     pub records: Snapshot,
+}
+
+impl CommitState {
+    /// Returns the commit of `snapshot` with its tree, read from `objects`.
+    pub(crate) fn of(snapshot: &Snapshot, objects: &Objects) -> Result<Self, ObjectError> {
+        let commit = snapshot.commit();
+        let facts = if commit.is_zero() { None } else { Some(objects.commit(commit)?) };
+        let seconds = facts.as_ref().map_or(0, |facts| facts.committer_time);
+        let tree = facts.map(|facts| facts.tree);
+        Ok(Self { commit, tree, seconds, records: snapshot.clone() })
+    }
 }
 
 /// The result of a batch.

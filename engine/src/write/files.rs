@@ -12,7 +12,8 @@ use super::open_list::OpenList;
 use super::record_location::Holder;
 use super::scope::Bounds;
 use super::{
-    Action, Batch, Broken, Condition, Operation, WriteError, Written, attachment_version, version,
+    Action, Batch, Broken, Condition, Operation, Version, WriteError, Written, attachment_version,
+    version,
 };
 use crate::encode::{encode, patched, path_of};
 use crate::id::{BlobId, Key, SheetName, TreeId};
@@ -53,6 +54,13 @@ pub(super) struct File {
     pub(super) value: Value,
     /// The content of the file, or `None` if the file holds many records.
     pub(super) blob: Option<BlobId>,
+}
+
+impl File {
+    /// Returns the version of the record.
+    pub(super) fn version(&self) -> Version {
+        version(self.value.as_str().as_bytes())
+    }
 }
 
 /// What is at a path.
@@ -194,7 +202,7 @@ impl<'a> Files<'a> {
                     sheet: sheet.clone(),
                     key: key.clone(),
                     moved_from: None,
-                    existed: true,
+                    before: Some(old.version()),
                     value: None,
                     attachment: None,
                 })
@@ -260,8 +268,9 @@ impl<'a> Files<'a> {
         self.edit_file(spec, &path, edit)?;
         let file = File { path, value: encoded.value.clone(), blob: Some(blob) };
         self.records.insert((sheet.clone(), key.clone()), Some(file));
-        let (sheet, existed, value) = (sheet.clone(), old.is_some(), Some(encoded.value));
-        Ok(Written { sheet, key, moved_from, existed, value, attachment: None })
+        let before = old.as_ref().map(|(_, file)| file.version());
+        let (sheet, value) = (sheet.clone(), Some(encoded.value));
+        Ok(Written { sheet, key, moved_from, before, value, attachment: None })
     }
 
     /// Returns the existing record, if the condition is met.
@@ -274,7 +283,7 @@ impl<'a> Files<'a> {
         let sheet = &spec.name;
         self.bounds.allow_key(spec, key)?;
         let found = self.find(sheet, key);
-        let now = found.as_ref().map(|file| version(file.value.as_str().as_bytes()));
+        let now = found.as_ref().map(File::version);
         if condition.is_met(now) {
             Ok(found)
         } else {
@@ -388,7 +397,7 @@ impl<'a> Files<'a> {
             sheet: sheet.clone(),
             key: key.clone(),
             moved_from: None,
-            existed: there.is_some(),
+            before: now,
             value: None,
             attachment: blob.map(attachment_version),
         })

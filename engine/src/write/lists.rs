@@ -164,7 +164,7 @@ impl Files<'_> {
         let file = File { path, value: value.clone(), blob: None };
         self.records.insert((sheet.clone(), key.clone()), Some(file));
         let (sheet, value) = (sheet.clone(), Some(value));
-        Ok(Written { sheet, key, moved_from: None, existed: false, value, attachment: None })
+        Ok(Written { sheet, key, moved_from: None, before: None, value, attachment: None })
     }
 
     /// Begins the list that a record called `key` is the first of: what the record is called in it, which
@@ -250,6 +250,7 @@ impl Files<'_> {
         if (old.is_none() || moved_from.is_some()) && self.find(sheet, &key).is_some() {
             return Err(WriteError::Exists { sheet: sheet.clone(), key });
         }
+        let before = old.as_ref().and_then(|key| self.find(sheet, key)).map(|old| old.version());
         let keys: Vec<&Key> = old.iter().chain([&key]).collect();
         let value = self.with_list(spec, path, &keys, |list, source, held| match &old {
             Some(old) => list.replace(source, held, (old, &key), record),
@@ -260,8 +261,8 @@ impl Files<'_> {
         }
         let file = File { path: path.to_owned(), value: value.clone(), blob: None };
         self.records.insert((sheet.clone(), key.clone()), Some(file));
-        let (sheet, existed, value) = (sheet.clone(), old.is_some(), Some(value));
-        Ok(Written { sheet, key, moved_from, existed, value, attachment: None })
+        let (sheet, value) = (sheet.clone(), Some(value));
+        Ok(Written { sheet, key, moved_from, before, value, attachment: None })
     }
 
     /// Removes a record from the list at `path`.

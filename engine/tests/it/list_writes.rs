@@ -63,13 +63,13 @@ fn file(house: &House, path: &str) -> String {
 fn a_row_is_put_patched_created_renamed_and_deleted_and_each_is_a_commit() {
     let house = house("", &[(PATH, ICONS)]);
     let done = write(&house, "icons", patch("all/bob", json!({"title": "Rob"}))).unwrap();
-    assert_eq!((done.changed, done.written[0].existed), (true, true));
+    assert_eq!((done.changed, done.written[0].existed()), (true, true));
     let value = done.written[0].value.as_ref().unwrap();
     assert_eq!(value.as_str(), r#"{"slug":"bob","title":"Rob"}"#);
     let diff = git(&house, &["diff", "--numstat", "HEAD~1", "HEAD"]);
     assert_eq!(diff, format!("1\t1\t{PATH}\n"));
     let done = write(&house, "icons", put("all/cid", json!({"slug": "cid"}))).unwrap();
-    assert!(!done.written[0].existed);
+    assert!(!done.written[0].existed());
     // The only file of the sheet receives records without a key.
     let done = write(&house, "icons", Action::Create(json!({"slug": "eve"}))).unwrap();
     assert_eq!(done.written[0].key.as_str(), "all/eve");
@@ -211,7 +211,7 @@ fn a_record_whose_key_names_a_new_file_begins_it() {
                       path = \"${{ lang }}\"\n";
     let house = house(definition, &[("a.txt", ""), ("icons/broken.csv", "a,a\n")]);
     let done = write(&house, "icons", put("new/one", json!({"slug": "one", "t": 1}))).unwrap();
-    assert_eq!((done.written[0].existed, done.written[0].key.as_str()), (false, "new/one"));
+    assert_eq!((done.written[0].existed(), done.written[0].key.as_str()), (false, "new/one"));
     assert_eq!(file(&house, "icons/new.csv"), "slug,t\none,1\n");
     write(&house, "icons", put("new/two", json!({"slug": "two"}))).unwrap();
     assert_eq!(file(&house, "icons/new.csv"), "slug,t\none,1\ntwo,\n");

@@ -3,6 +3,7 @@
 use headwater_engine::engine::RequestKind;
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::{Identity, Trailer};
+use headwater_engine::report::Trigger;
 use headwater_engine::write::{
     Action, Batch, Committed, Condition, MOST_WRITTEN, Operation, Repeat, Scope, WriteError,
     WritesClosed, version,
@@ -49,7 +50,7 @@ fn a_write_is_a_commit_on_the_branch_and_is_served() {
     let before = house.served();
     let record = json!({"slug": "ada", "id": 3, "name": "Ada \"L\""});
     let done = write(&house, put("ada", record)).unwrap();
-    assert!(done.changed && !done.written[0].existed);
+    assert!(done.changed && !done.written[0].existed());
     assert_eq!(house.served(), done.commit);
     assert_eq!(house.name_of("ada").unwrap(), r#"{"id":3,"name":"Ada \"L\"","slug":"ada"}"#);
     let head = git(&house, &["rev-parse", "HEAD"]);
@@ -69,11 +70,52 @@ fn a_write_is_a_commit_on_the_branch_and_is_served() {
 }
 
 #[test]
+fn a_dry_run_tells_what_a_write_would_do_and_does_nothing() {
+    let house = House::new();
+    let before = write(&house, put("jane", json!({"slug": "jane", "id": 1}))).unwrap().commit;
+    let head = git(&house, &["rev-parse", "HEAD"]);
+    let tried = |action| house.engine().dry_run(&batch([action]));
+    let jane = tried(put("jane", json!({"slug": "jane", "id": 1, "name": "Ja"}))).unwrap();
+    assert_eq!((jane.changes, jane.commit, jane.written[0].existed()), (true, before, true));
+    assert_eq!(
+        jane.written[0].value.as_ref().unwrap().as_str(),
+        r#"{"id":1,"name":"Ja","slug":"jane"}"#
+    );
+    let same = tried(Action::Patch(Key::new("jane"), json!({}))).unwrap();
+    assert!(!same.changes);
+    // The same rules hold as for the write.
+    for action in [
+        put("ada", json!({"slug": "ada", "id": 2})),
+        put("ada", json!({"id": 9})),
+        Action::Delete(Key::new("nobody")),
+    ] {
+        let (tried, written) =
+            (tried(action.clone()).unwrap_err(), write(&house, action).unwrap_err());
+        assert_eq!(tried.to_string(), written.to_string());
+    }
+    let done = (house.served(), git(&house, &["rev-parse", "HEAD"]), house.engine().status().ahead);
+    assert_eq!(done, (before, head, 1));
+    git(&house, &["fsck", "--strict"]);
+    house.is_lawful();
+}
+
+#[test]
+fn nothing_can_be_tried_where_nothing_can_be_written() {
+    let house = House::new();
+    let first = house.served();
+    write(&house, put("ada", json!({"slug": "ada", "id": 3}))).unwrap();
+    house.engine().reload(RequestKind::Pin(first), Trigger::Operator).unwrap();
+    let record = batch([put("eve", json!({"slug": "eve", "id": 4}))]);
+    let tried = house.engine().dry_run(&record).unwrap_err();
+    assert!(matches!(tried, WriteError::Closed(WritesClosed::Pinned { .. })), "{tried}");
+}
+
+#[test]
 fn a_change_that_changes_nothing_makes_no_commit() {
     let house = House::new();
     let record = json!({"slug": "jane", "id": 1, "name": "Jane"});
     let first = write(&house, put("jane", record.clone())).unwrap();
-    assert!(first.changed && first.written[0].existed);
+    assert!(first.changed && first.written[0].existed());
     let again = write(&house, put("jane", record)).unwrap();
     assert_eq!((again.changed, again.commit), (false, first.commit));
     let patched = write(&house, Action::Patch(Key::new("jane"), json!({"name": "Jane"}))).unwrap();
@@ -547,7 +589,7 @@ fn a_file_that_cannot_be_read_is_replaced_and_not_left_beside_the_record() {
     assert_eq!(house.engine().snapshot().problems().len(), 1);
     let mut batch = batch([put("a", json!({"b": 1}))]);
     batch.operations[0].sheet = SheetName::new("notes");
-    assert!(!house.engine().commit(batch).unwrap().written[0].existed);
+    assert!(!house.engine().commit(batch).unwrap().written[0].existed());
     assert_eq!(
         git(&house, &["ls-tree", "--name-only", "HEAD", "notes/a.yml", "notes/a.yaml"]),
         "notes/a.yml\n"

@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::encode::EncodeError;
 use headwater_engine::engine::PushOutcome;
-use headwater_engine::write::{Broken, Committed, WriteError, WritesClosed, Written};
+use headwater_engine::write::{Broken, Committed, DryRun, WriteError, WritesClosed, Written};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
@@ -65,10 +65,7 @@ pub(super) fn carried(
 }
 
 fn told_of(app: &App, head: &WriteHead, done: &Committed, pushed: Option<bool>) -> Response {
-    let one = match &done.written[..] {
-        [one] if !is_transaction(head) => Some(one),
-        _ => None,
-    };
+    let one = only(head, &done.written);
     let mut body = Map::new();
     body.insert("commit".into(), done.commit.to_string().into());
     body.insert("changed".into(), done.changed.into());
@@ -77,12 +74,12 @@ fn told_of(app: &App, head: &WriteHead, done: &Committed, pushed: Option<bool>) 
         Some(one) => body.extend(told(one)),
         None if done.repeated => drop(body.insert("repeated".into(), true.into())),
         None => {
-            let results = done.written.iter().map(|one| Value::Object(told(one).collect()));
-            body.insert("results".into(), results.collect::<Vec<_>>().into());
+            let all = done.written.iter().map(|one| Value::Object(told(one).collect()));
+            body.insert("results".into(), all.collect());
         }
     }
     let is_there = |one: &Written| one.value.is_some() || one.attachment.is_some();
-    let is_new = one.is_some_and(|one| !one.existed && is_there(one));
+    let is_new = one.is_some_and(|one| !one.existed() && is_there(one));
     let is_gone = one.is_some_and(|one| !is_there(one));
     let is_minimal = prefers_minimal(head) || is_gone;
     let mut response = match (is_new, is_minimal) {
@@ -120,6 +117,36 @@ fn told_of(app: &App, head: &WriteHead, done: &Committed, pushed: Option<bool>) 
     response
 }
 
+/// Answers to a dry run: with what the write would be answered, and that nothing was written.
+pub(super) fn tried(head: &WriteHead, done: &DryRun) -> Response {
+    let mut body = Map::new();
+    body.insert("commit".into(), done.commit.to_string().into());
+    body.insert("changed".into(), done.changes.into());
+    body.insert("pushed".into(), Value::Null);
+    body.insert("dryRun".into(), true.into());
+    match only(head, &done.written) {
+        Some(one) => body.extend(would(one)),
+        None => {
+            let all = done.written.iter().map(|one| Value::Object(would(one).collect()));
+            body.insert("results".into(), all.collect());
+        }
+    }
+    let mut response = match prefers_minimal(head) {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => Json(body).into_response(),
+    };
+    response.headers_mut().insert(COMMIT, commit_header(done.commit));
+    response
+}
+
+/// Returns the outcome that the answer tells by itself, and not in a list.
+fn only<'a>(head: &WriteHead, written: &'a [Written]) -> Option<&'a Written> {
+    match written {
+        [one] if !is_transaction(head) => Some(one),
+        _ => None,
+    }
+}
+
 fn is_transaction(head: &WriteHead) -> bool {
     head.method == Method::POST && head.path == "/api/_transact"
 }
@@ -136,6 +163,13 @@ fn told(one: &Written) -> impl Iterator<Item = (String, Value)> {
         .chain(moved)
         .chain(value.map(|value| ("value", value)))
         .map(|(name, value)| (name.to_owned(), value))
+}
+
+/// Lists what would happen to one record, and the condition under which exactly that happens later.
+fn would(one: &Written) -> impl Iterator<Item = (String, Value)> {
+    let tag = one.before.as_ref().map(etag::of_version);
+    let tag = tag.and_then(|tag| tag.to_str().map(|tag| json!(tag)).ok());
+    told(one).chain(tag.map(|tag| ("ifMatch".to_owned(), tag)))
 }
 
 fn prefers_minimal(head: &WriteHead) -> bool {

@@ -7,17 +7,18 @@ use axum::http::header;
 use axum::response::Response;
 use headwater_engine::engine::RequestKind;
 use headwater_engine::report::Trigger;
-use headwater_engine::write::{HEAVIEST, Operation, WriteError, WritesClosed, weight_of_text};
+use headwater_engine::write::{
+    Batch, HEAVIEST, Operation, WriteError, WritesClosed, weight_of_text,
+};
 
 use super::answer;
+use super::effect::Effect;
 use super::head::WriteHead;
 use super::request::{Caller, message_of};
 use crate::header_fields::essence;
 use crate::http::app::App;
 use crate::http::cluster_access::ClusterAccess;
 use crate::http::error;
-use crate::http::header_names::AT;
-use crate::http::parameters;
 use crate::http::request_snapshot::not_ready;
 use crate::http::wait_time::wait;
 use crate::wire::{ApiError, Code};
@@ -65,10 +66,10 @@ impl Admitted {
         }
     }
 
-    /// Writes `operations` as one commit, or none.
+    /// Writes `operations` as one commit, or none; or tells what that would do.
     ///
     /// # Errors
-    /// Fails if they are not written.
+    /// Fails if they are not written, or would not be.
     pub(super) async fn write(
         self,
         app: &App,
@@ -87,11 +88,14 @@ impl Admitted {
         let batch = message_of(&head, &caller, &body, operations, summary)?;
         // Only the batch waits.
         drop(body);
+        let effect = Effect::of(&head, app.push_first)?;
+        if effect == Effect::None {
+            return dry_run(app, &head, batch).await;
+        }
         let until = Instant::now() + Duration::from_secs(wait(&head.headers));
-        let pushes_first = pushes_first(&head, app)?;
         let written = app.live.write(batch).await.ok_or_else(not_ready)?;
         match written {
-            Ok(done) if pushes_first => {
+            Ok(done) if effect == Effect::Pushed => {
                 let carried = app.live.pushed(done.commit, until).await;
                 answer::carried(app, &head, &done, &carried)
             }
@@ -101,39 +105,30 @@ impl Admitted {
                     // A reload checks where the branch has gone.
                     drop(app.live.submit(RequestKind::Reload, Trigger::Poll));
                 }
-                let refused = answer::refused(&head, &error);
-                let leader = app.cluster.as_ref().and_then(ClusterAccess::leader_name);
-                Err(match leader.filter(|_| refused.code() == Code::NoLeader) {
-                    Some(leader) => refused.member("leader", leader),
-                    None => refused,
-                })
+                Err(refused(app, &head, &error))
             }
         }
     }
 }
 
-/// Returns whether the answer waits for the push.
-fn pushes_first(head: &WriteHead, app: &App) -> Result<bool, ApiError> {
-    let pairs = parameters::pairs(head.query.as_deref())?;
-    if head.headers.contains_key(AT) || pairs.iter().any(|(name, _)| name == "at") {
-        let why = "is not a parameter of a write: history cannot be changed";
-        return Err(parameters::wrong("at", why));
+/// Tells what `batch` would do. Dry runs have places of their own, so that they keep neither reads
+/// nor writes from theirs.
+async fn dry_run(app: &App, head: &WriteHead, batch: Batch) -> Result<Response, ApiError> {
+    let live = app.live.clone();
+    let run = move || Ok(live.engine().ok_or_else(not_ready)?.dry_run(&batch));
+    match app.dry_runs.run(run).await? {
+        Ok(done) => Ok(answer::tried(head, &done)),
+        Err(error) => Err(refused(app, head, &error)),
     }
-    let mut first = app.push_first;
-    if pairs.len() > 1 {
-        return Err(parameters::wrong("push", "must be the only parameter of a write"));
+}
+
+/// Returns the answer to a batch that is not written, or would not be. It names the leader, if only
+/// that one writes.
+fn refused(app: &App, head: &WriteHead, error: &WriteError) -> ApiError {
+    let refused = answer::refused(head, error);
+    let leader = app.cluster.as_ref().and_then(ClusterAccess::leader_name);
+    match leader.filter(|_| refused.code() == Code::NoLeader) {
+        Some(leader) => refused.member("leader", leader),
+        None => refused,
     }
-    for (name, value) in pairs {
-        first = match (name.as_str(), value.as_str()) {
-            ("push", "sync") => true,
-            ("push", "background") => false,
-            _ => {
-                let why = format!(
-                    "`{name}={value}`: the parameter of a write is `push=sync` or `push=background`"
-                );
-                return Err(ApiError::explained(Code::InvalidQuery, why));
-            }
-        };
-    }
-    Ok(first)
 }
