@@ -63,7 +63,11 @@ export async function request(url, { purpose = "read", ...options }) {
 
 /** Returns the body of an answer, and its commit. */
 export async function answered(response, parse = JSON.parse) {
-  const body = await response.text().then(parse).catch(() => ({}));
+  const body = await response.text().then(parse).catch((error) => {
+    // An answer that nobody waits for any more is no empty one.
+    if (error.name === "AbortError") throw error;
+    return {};
+  });
   if (!response.ok) throw new ApiError(response.status, body);
   return { body, commit: response.headers.get("X-Headwater-Commit") };
 }

@@ -13,16 +13,18 @@ const FEW = 40;
 const SUGGESTED = 12;
 const FREQUENT = 3;
 
-/** The smallest and the largest values of fields at one commit. */
-const known = new Map();
+/** The smallest and the largest values of fields, at one commit. */
+const known = { commit: null, extremes: new Map() };
 
 async function numbers(sheet, params, signal) {
   return (await read([sheet], [...params, ["perPage", "0"]], signal)).body;
 }
 
 /** Yields the facets of `plan` as they arrive: `[{ field, kind, … }]`. Each leaves out the filters on
- * its own field, so that others of its values can be chosen. */
-export async function* counted(sheet, params, fields, plan, signal) {
+ * its own field, so that others of its values can be chosen. `of` is what is counted: `{ sheet, fields,
+ * at, commit }`, where `commit` is that of the records that are shown. */
+export async function* counted(of, params, plan, signal) {
+  const { sheet, fields } = of;
   const listed = [...plan.indexed, ...plan.asked];
   const ofValues = async (names, limit) => {
     if (names.length === 0) return [];
@@ -33,7 +35,7 @@ export async function* counted(sheet, params, fields, plan, signal) {
   const isCheap = (field) => fields.hasIndex(field);
   const [quick, slow] = [listed.filter((field) => !measures.includes(field) && isCheap(field)), listed.filter((field) => !measures.includes(field) && !isCheap(field))];
   yield await ofValues(quick, VALUES);
-  for (const field of measures) yield await unlessCostly(field, () => ofRange(sheet, params, fields, field, signal));
+  for (const field of measures) yield await unlessCostly(field, () => ofRange(of, params, field, signal));
   for (const field of slow) yield await unlessCostly(field, () => ofValues([field], VALUES));
   // What nobody asked for is left out if it is too much work.
   const few = await unlessCostly(null, () => ofValues(plan.few, FEW));
@@ -41,12 +43,12 @@ export async function* counted(sheet, params, fields, plan, signal) {
 }
 
 /** Returns the facet of a field whose values are grouped into ranges. */
-async function ofRange(sheet, params, fields, field, signal) {
-  const type = fields.typeOf(field);
-  const { min, max } = await extremes(sheet, fields, field, new URLSearchParams(params).get("at"), signal);
+async function ofRange(of, params, field, signal) {
+  const type = of.fields.typeOf(field);
+  const { min, max } = await extremes(of, field, signal);
   const grouping = grouped(field, type, min, max);
   if (!grouping) return [];
-  const { facets } = await numbers(sheet, [...params, ["facets", grouping.facet], ["facetMode", "or"], ["facetLimit", "1000"]], signal);
+  const { facets } = await numbers(of.sheet, [...params, ["facets", grouping.facet], ["facetMode", "or"], ["facetLimit", "1000"]], signal);
   return [{ field, kind: "range", type, bins: grouping.bins, counts: filled(grouping.bins, type, facets[grouping.facet] ?? []) }];
 }
 
@@ -61,32 +63,31 @@ async function unlessCostly(field, work) {
 }
 
 /** Returns the smallest and the largest value of a field in the whole sheet: `{ min, max }`, undefined
- * without values. They are kept as long as the sheet is at the same commit. */
-async function extremes(sheet, fields, field, at, signal) {
-  const id = JSON.stringify([sheet, at, field]);
-  if (known.has(id)) return known.get(id);
+ * without values. They are kept until another commit is shown. */
+async function extremes({ sheet, fields, at, commit }, field, signal) {
+  if (known.commit !== commit) Object.assign(known, { commit, extremes: new Map() });
+  const id = JSON.stringify([sheet, field]);
+  if (known.extremes.has(id)) return known.extremes.get(id);
   const given = at ? [["at", at]] : [];
+  const ask = (params) => read([sheet], [...given, ...params], signal);
   // A list is sorted by one of its elements, so its elements are read.
-  const answers = fields.hasIndex(field) && !fields.isList(field)
-    ? await Promise.all([field, `-${field}`].map((sort) => read([sheet], [...given, ["sort", sort], ["fields", field], ["limit", "1"]], signal)))
-    : [await read([sheet], [...given, ["stats", field], ["perPage", "0"]], signal)];
-  const [first, last] = answers;
+  const isSorted = fields.hasIndex(field) && !fields.isList(field);
+  const answers = await Promise.all(isSorted
+    ? [field, `-${field}`].map((sort) => ask([["sort", sort], ["fields", field], ["limit", "1"]]))
+    : [ask([["stats", field], ["perPage", "0"]])]);
   const value = ({ body }) => fieldOf(body.items[0]?.value, field);
-  const found = last ? { min: value(first), max: value(last) } : first.body.stats[field];
-  if (!at && first.commit !== known.commit) {
-    known.clear();
-    known.commit = first.commit;
-  }
-  known.set(id, found);
+  const found = isSorted ? { min: value(answers[0]), max: value(answers[1]) } : answers[0].body.stats[field];
+  const isOne = answers.every((answer) => answer.commit === commit);
+  if (isOne && known.commit === commit) known.extremes.set(id, found);
   return found;
 }
 
 /** Returns what is told of a field of the whole sheet: `{ min, max, distinct, values }`, where `values`
  * are the most frequent ones. */
-export async function statistics(sheet, fields, field, at, signal) {
-  const { min, max } = await extremes(sheet, fields, field, at, signal);
-  const given = at ? [["at", at]] : [];
-  const { facets, more } = await numbers(sheet, [...given, ["facets", field], ["facetLimit", FREQUENT]], signal);
+export async function statistics(of, field, signal) {
+  const { min, max } = await extremes(of, field, signal);
+  const given = of.at ? [["at", of.at]] : [];
+  const { facets, more } = await numbers(of.sheet, [...given, ["facets", field], ["facetLimit", FREQUENT]], signal);
   const values = facets[field];
   return { min, max, values, distinct: values.length + (more?.[field] ?? 0) };
 }

@@ -9,6 +9,11 @@ const NOTHING = { records: 0, types: [], list: false };
 export class Fields {
   /** `sheet` is an item of `_sheets`, or undefined if the sheet is not known. */
   constructor(sheet) {
+    this.take(sheet);
+  }
+
+  /** Takes over what is known now. */
+  take(sheet) {
     this.names = sheet?.fields ?? [];
     this.indexed = sheet?.indexed ?? [];
     this.records = sheet?.records ?? 0;

@@ -83,7 +83,7 @@ export class FilterForm {
 
   /** Lists the fields, which costs nothing before. */
   #opened() {
-    if (this.#field.length > 0) return this.#chosen();
+    const before = this.#field.value;
     const option = (name) => h("option", { value: name }, name);
     const { fields } = this;
     const [indexed, others] = [fields.indexed.filter((name) => fields.has(name)), fields.names.filter((name) => !fields.hasIndex(name))];
@@ -91,6 +91,7 @@ export class FilterForm {
       indexed.length > 0 && h("optgroup", { label: "With an index" }, indexed.map(option)),
       h("optgroup", { label: indexed.length > 0 ? "Without an index" : "Fields" }, others.map(option)),
       h("optgroup", { label: "The record" }, h("option", { value: "_key" }, "_key")));
+    if (before && (before === "_key" || fields.has(before))) this.#field.value = before;
     this.#chosen();
   }
 

@@ -2,7 +2,7 @@
 // with two sliders.
 
 import { draw, h, put } from "./dom.js";
-import { number, plural } from "./format.js";
+import { number } from "./format.js";
 
 /** About how many ranges of numbers there are, and how many periods of time at most. */
 const RANGES = 24;
@@ -61,7 +61,9 @@ function periods(least, most) {
 
 /** Returns year, month (from 0) and day of a date in UTC, for years of four digits. */
 function dated(value) {
-  const time = new Date(String(value).replace(/^(\d{4})[/.](\d\d)[/.](\d\d)$/, "$1-$2-$3"));
+  const text = String(value).replace(/^(\d{4})[/.](\d\d)[/.](\d\d)/, "$1-$2-$3").replace(" ", "T");
+  // Without an offset it is in UTC.
+  const time = new Date(/T[\d:.]+$/.test(text) ? `${text}Z` : text);
   return Number.isNaN(time.valueOf()) || time.getUTCFullYear() < 0 || time.getUTCFullYear() > 9990 ? null : [time.getUTCFullYear(), time.getUTCMonth(), time.getUTCDate()];
 }
 
@@ -72,7 +74,7 @@ export function filled(bins, type, values) {
     const low = type === "date" ? value : value?.gte;
     if (low === null || low === undefined) continue;
     const at = bins.findLastIndex((bin) => !isBelow(type, low, bin.low));
-    if (at >= 0) counts[at] += count;
+    if (at >= 0 && isBelow(type, low, bins[at].high)) counts[at] += count;
   }
   return counts;
 }
@@ -86,12 +88,15 @@ export const rangeNames = (field) => ["gte", "gt", "lt", "lte"].map((operator) =
 
 /** Returns the first and the last bin that the filters of a field touch. */
 function chosen(field, type, bins, filters) {
-  const bound = (...operators) => filters.find(([name]) => operators.some((operator) => name === `${field}[${operator}]`))?.[1];
-  const [low, high] = [bound("gte", "gt"), bound("lt", "lte")];
+  const bound = (operator) => filters.find(([name]) => name === `${field}[${operator}]`)?.[1];
+  const low = bound("gte") ?? bound("gt");
+  const [below, upTo] = [bound("lt"), bound("lte")];
   const from = low === undefined ? 0 : bins.findLastIndex((bin) => !isBelow(type, low, bin.low));
-  const to = high === undefined ? bins.length - 1 : bins.findIndex((bin) => !isBelow(type, bin.high, high));
+  let to = bins.length - 1;
+  if (below !== undefined) to = bins.findIndex((bin) => !isBelow(type, bin.high, below));
+  else if (upTo !== undefined) to = bins.findIndex((bin) => isBelow(type, upTo, bin.high));
   const first = Math.max(0, from);
-  return { from: first, to: Math.max(first, to < 0 ? bins.length - 1 : to), isSet: low !== undefined || high !== undefined };
+  return { from: first, to: Math.max(first, to < 0 ? bins.length - 1 : to) };
 }
 
 /** Draws a field; `onchoose` gets the filters of the chosen range, none for the whole. */

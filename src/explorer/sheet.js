@@ -67,7 +67,7 @@ class SheetPage {
   constructor({ rest, params }, signal) {
     [this.name] = rest;
     this.params = params;
-    this.fields = new Fields(live.sheets.find(({ name }) => name === this.name));
+    this.fields = new Fields(this.#known());
     this.#signal = signal;
     signal.addEventListener("abort", () => {
       this.#asked.abort();
@@ -83,6 +83,16 @@ class SheetPage {
     this.expression = new ExpressionForm(this.fields, { tried: (text, signal) => tried(["filter", text], signal), suggested, onset: (filter) => this.#go({ filter }) });
     this.columns = new ColumnPicker(this.fields, (chosen) => this.#go({ fields: chosen?.join(",") || null }));
     this.table = new RecordTable(this.name, (sort) => this.#go({ sort }));
+  }
+
+  /** Returns what is known of the sheet. */
+  #known() {
+    return live.sheets.find(({ name }) => name === this.name);
+  }
+
+  /** Returns what is counted, at the commit that is shown. */
+  #of(commit) {
+    return { sheet: this.name, fields: this.fields, at: this.params.get("at"), commit };
   }
 
   parts() {
@@ -207,7 +217,7 @@ class SheetPage {
   async #count(signal) {
     const { items, total } = this.#result.body;
     const plan = countedFields(this.fields, this.#askedFor, items, total);
-    const parts = counted(this.name, this.#given(["cursor", "sort", "fields", ...OWN]), this.fields, plan, signal);
+    const parts = counted(this.#of(this.#result.commit), this.#given(["cursor", "sort", "fields", ...OWN]), plan, signal);
     const order = [...plan.indexed, ...plan.asked, ...plan.few];
     const shown = [];
     // A range has its place before its counts arrive, so that nothing moves.
@@ -299,13 +309,15 @@ class SheetPage {
     put(this.#lead, `${plural(this.fields.records, "record")} with ${plural(this.fields.names.length, "field")}.`);
     if (this.#statistics === commit) return;
     this.#statistics = commit;
-    put(this.about, new FieldStatistics(this.name, this.fields, this.params.get("at"), this.#signal).element);
+    put(this.about, new FieldStatistics(this.#of(commit), this.#signal).element);
   }
 
   /** Reads the first page again when the sheet changes; later pages keep their commit. */
   changed({ items }) {
     const ours = items?.filter(({ sheet }) => sheet === this.name);
-    if (ours?.length === 0 || this.params.has("at") || this.params.get("_view") === "fields") return;
+    if (ours?.length === 0 || this.params.has("at")) return;
+    this.fields.take(this.#known());
+    if (this.params.get("_view") === "fields") return this.#showAbout();
     if (this.params.has("cursor")) {
       put(this.#lead, "The sheet has changed; these pages show the commit at which you started. ", h("a", { href: toSheet(this.name, this.#given(["cursor"])) }, "Start again"));
       return;

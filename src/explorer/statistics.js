@@ -19,16 +19,16 @@ const TYPES = { boolean: "yes or no", number: "number", text: "text", date: "dat
 
 export class FieldStatistics {
   element = h("div", {});
+  #of;
   #signal;
-  #at;
   #rows = new Map();
   #waiting = [];
   #running = 0;
 
-  constructor(sheet, fields, at, signal) {
-    this.sheet = sheet;
-    this.fields = fields;
-    this.#at = at;
+  /** `of` is what is told of: `{ sheet, fields, at, commit }`. */
+  constructor(of, signal) {
+    const { sheet, fields } = of;
+    this.#of = of;
     this.#signal = signal;
     const seen = new IntersectionObserver((entries) => this.#seen(entries, seen), { rootMargin: "200px" });
     signal.addEventListener("abort", () => seen.disconnect());
@@ -69,12 +69,12 @@ export class FieldStatistics {
   }
 
   #row(field) {
-    const { records, types, list } = this.fields.of(field);
+    const { records, types, list } = this.#of.fields.of(field);
     const type = types.map((name) => TYPES[name]).join(" or ") || "empty";
-    const share = this.fields.records > 0 ? records / this.fields.records : 0;
+    const share = this.#of.fields.records > 0 ? records / this.#of.fields.records : 0;
     const percent = share > 0.99 && share < 1 ? "99" : share < 0.01 && share > 0 ? "< 1" : Math.round(share * 100);
     const row = h("tr", {},
-      h("th", { scope: "row" }, h("span", { class: "field-name" }, field), this.fields.hasIndex(field) && [" ", h("span", { class: "chip" }, "index")]),
+      h("th", { scope: "row" }, h("span", { class: "field-name" }, field), this.#of.fields.hasIndex(field) && [" ", h("span", { class: "chip" }, "index")]),
       h("td", {}, list ? `list of ${type}` : type),
       h("td", { class: "share" }, h("span", {}, `${number(records)} (${percent} %)`), h("meter", { "aria-hidden": "true", min: 0, max: 1, value: share })),
       types.length === 1 && types[0] === "table" ? h("td", { colspan: 4, class: "soft" }, "See its parts, which have its name and a dot.")
@@ -98,7 +98,7 @@ export class FieldStatistics {
     while (this.#waiting.length > 0 && !this.#signal.aborted) {
       const field = this.#waiting.shift();
       try {
-        const { min, max, distinct, values } = await statistics(this.sheet, this.fields, field, this.#at, this.#signal);
+        const { min, max, distinct, values } = await statistics(this.#of, field, this.#signal);
         this.#tell(field, [number(distinct), cell(min ?? undefined), cell(max ?? undefined), this.#values(field, values)]);
       } catch (error) {
         if (error.name === "AbortError") return;
@@ -112,7 +112,7 @@ export class FieldStatistics {
   #values(field, values) {
     if (values.every(({ count }) => count === 1)) return values.length === 0 ? "–" : h("span", { class: "soft" }, "each value once");
     return h("ul", { class: "flat" }, values.filter(({ value }) => typeof value !== "object").map((entry) =>
-      h("li", {}, h("a", { href: toSheet(this.sheet, [filterOf(field, [String(entry.value)])]) }, cell(entry.value)), ` ${number(entry.count)}`)));
+      h("li", {}, h("a", { href: toSheet(this.#of.sheet, [filterOf(field, [String(entry.value)])]) }, cell(entry.value)), ` ${number(entry.count)}`)));
   }
 
   #tell(field, values, why) {

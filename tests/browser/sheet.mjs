@@ -522,8 +522,8 @@ async function pictured() {
           const page = await context.newPage();
           await page.goto(`${origin}/${target}`);
           await page.locator(`.body ${selector}`).first().waitFor();
-          await page.waitForFunction(() => ![...document.querySelectorAll("main .bone")].some((bone) => bone.checkVisibility()));
           if (width < 500 && name === "facets") await page.locator(".facet-box > summary").click();
+          await page.waitForFunction(() => ![...document.querySelectorAll("main .bone")].some((bone) => bone.checkVisibility()));
           await work?.(page);
           await page.screenshot({ path: join(pictures, `${name}-${width}-${colorScheme}.png`) });
           await page.evaluate(axe.source);
