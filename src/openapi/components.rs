@@ -550,27 +550,6 @@ pub(super) fn written(value: Value) -> Value {
     written
 }
 
-/// Returns the schema of the fields of a sheet that refer to records.
-fn referring_fields() -> Value {
-    json!({
-        "description": "The fields that refer to records of other sheets; \
-                        absent if there are none.",
-        "type": "array", "items": {
-            "type": "object",
-            "required": ["field", "sheet"],
-            "properties": {
-                "field": { "type": "string" },
-                "sheet": { "type": "string" },
-                "target": {
-                    "description": "The field with the same value; absent \
-                                    if it is the key.",
-                    "type": "string",
-                },
-            },
-        },
-    })
-}
-
 fn transacted() -> Value {
     let mut transacted = json!({
         "type": "object",

@@ -334,9 +334,7 @@ impl SheetsView {
     pub fn of(snapshot: &Snapshot) -> Self {
         let items = public(snapshot).map(|sheet| {
             let spec = sheet.spec();
-            let references = spec.refs.iter().filter(|reference| reference.is_public);
             SheetView {
-                references: references.map(ReferenceView::of).collect(),
                 name: spec.name.to_string(),
                 root: spec.root.to_string(),
                 format: spec.format_name().to_owned(),
