@@ -21,7 +21,8 @@ export async function show({ element, route, signal }) {
   const key = segments.join("/");
   const page = new Record({ sheet, key, route, signal });
   put(element, page.parts());
-  await page.begin();
+  // What one does while the record is read is not undone by showing the page again.
+  page.begin();
   live.on("changes", signal, (changes) => page.changed(changes));
   return (next) => page.update(next);
 }
