@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { plain } from "./exact.js";
 import { nameOfPlace } from "./merge.js";
-import { shownValue } from "./value.js";
+import { shownValue } from "./tree.js";
 
 /** Returns a form with a choice for each of `conflicts` (`{ pointer, ours, theirs }`). `names` are what the
  * two versions are called, and `onchosen` gets the chosen value of each pointer. */

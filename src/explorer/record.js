@@ -93,7 +93,7 @@ class Record {
       this.#tree = null;
       this.#current = null;
       await this.readValue();
-    } else if (before.get("view") !== params.get("view")) await this.#showValue();
+    } else if (this.#references && before.get("view") !== params.get("view")) await this.#showValue();
     await this.#history.show(params);
     this.#showNote();
   }
@@ -119,7 +119,7 @@ class Record {
       this.#showReferring(references, value);
     } catch (error) {
       if (error.name === "AbortError") return;
-      [this.#current, this.#tree, this.#commit] = [null, null, null];
+      [this.#current, this.#tree, this.#commit, this.#references] = [null, null, null, null];
       this.#showNote();
       put(this.#tabs);
       put(this.#folding);

@@ -7,7 +7,8 @@ import { live } from "./live.js";
 import { mayNotWrite } from "./record_actions.js";
 import { toRecord, toSheet } from "./route.js";
 import { goSaved } from "./saved.js";
-import { shownValue, titleOf } from "./value.js";
+import { shownValue } from "./tree.js";
+import { titleOf } from "./value.js";
 import { attempt, readRecord, written } from "./write.js";
 
 /** `#/delete/<sheet>/<key…>` */
