@@ -2,7 +2,7 @@
 // would change.
 
 import { CommitForm, refusal } from "./commit_form.js";
-import { fieldChanges } from "./compare.js";
+import { fieldChanges } from "./difference.js";
 import { announce, h, put } from "./dom.js";
 import { isEqual, plain } from "./exact.js";
 import { Form } from "./form.js";

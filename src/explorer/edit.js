@@ -2,7 +2,7 @@
 // kept until it is saved.
 
 import { attachments } from "./attachments.js";
-import { fieldChanges } from "./compare.js";
+import { fieldChanges } from "./difference.js";
 import { CommitForm, refusal } from "./commit_form.js";
 import { choices } from "./conflict.js";
 import { announce, h, put } from "./dom.js";

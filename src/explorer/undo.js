@@ -3,7 +3,7 @@
 
 import { read } from "./api.js";
 import { CommitForm, refusal } from "./commit_form.js";
-import { fieldChanges } from "./compare.js";
+import { fieldChanges } from "./difference.js";
 import { h, put } from "./dom.js";
 import { plain } from "./exact.js";
 import { plural, short } from "./format.js";

@@ -179,12 +179,31 @@ mod tests {
     }
 
     #[test]
-    fn every_module_is_there_that_another_one_imports() {
+    fn every_module_is_there_that_another_one_imports_and_exports_the_names() {
+        let text = |file: &File| std::str::from_utf8(file.bytes).unwrap();
         for File { name, bytes, .. } in FILES {
-            let text = std::str::from_utf8(bytes).unwrap();
-            for line in text.lines().filter(|line| line.starts_with("import ")) {
+            let lines = std::str::from_utf8(bytes).unwrap().lines();
+            for line in lines.filter(|line| line.starts_with("import ")) {
                 let import = line.split('"').nth(1).unwrap().trim_start_matches("./");
-                assert!(FILES.iter().any(|file| file.name == import), "{name} imports {import}");
+                let module = FILES.iter().find(|file| file.name == import);
+                let module = module.unwrap_or_else(|| panic!("{name} imports {import}"));
+                let names =
+                    line.split(['{', '}']).nth(1).into_iter().flat_map(|all| all.split(','));
+                for wanted in names.filter_map(|name| name.split_whitespace().next()) {
+                    let exported = ["function ", "async function ", "const ", "let ", "class "];
+                    let is_exported = exported.iter().any(|kind| {
+                        text(module).lines().any(|line| {
+                            let declared = line.strip_prefix("export ");
+                            let declared = declared.and_then(|rest| rest.strip_prefix(kind));
+                            declared.is_some_and(|rest| {
+                                rest.strip_prefix(wanted).is_some_and(|rest| {
+                                    !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+                                })
+                            })
+                        })
+                    });
+                    assert!(is_exported, "{name} imports {wanted} of {import}");
+                }
             }
         }
     }
