@@ -25,7 +25,7 @@ const SHOWN = 50;
 const PAGE = 100;
 
 /** The parameters of a sheet that do not select records. */
-const OTHERS = ["sort", "fields", "cursor", "count"];
+const OTHERS = ["sort", "fields", "cursor"];
 
 /** What can be done with a field. */
 const ACTIONS = {

@@ -108,14 +108,14 @@ class SheetPage {
     this.#showFacets();
     return [
       h("header", { class: "head" }, h("p", { class: "over" }, "Sheet"), h("h1", { tabindex: "-1" }, this.name), this.#lead,
-        h("div", { class: "head-actions" }, sheetActions(this.name, this.#signal, () => this.params), elsewhereButton(() => this.#source()))),
+        h("div", { class: "head-actions" }, sheetActions(this.name, this.#signal, () => this.#given(OWN)), elsewhereButton(() => this.#source()))),
       this.#views, this.records, this.about,
     ];
   }
 
   /** What the page shows, for use elsewhere. */
   #source() {
-    const shown = [...this.params].filter(([name]) => !["cursor", "count", "_count", "_view"].includes(name));
+    const shown = [...this.params].filter(([name]) => !["cursor", ...OWN].includes(name));
     return {
       segments: [this.name], params: shown, name: this.name, commit: this.#result?.commit ?? null,
       page: (commit) => toSheet(this.name, [...shown.filter(([name]) => name !== "at"), ["at", commit]]),
