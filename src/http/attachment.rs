@@ -21,6 +21,7 @@ use super::caching::ASK_AGAIN;
 use super::etag;
 use super::parameters::NoParameters;
 use super::range::{self, RangeRequest};
+use super::record::RecordPath;
 use super::request_snapshot::{Current, not_ready};
 use super::source::Source;
 use crate::wire::{ApiError, Code};
@@ -69,7 +70,7 @@ pub(super) async fn show(
     let path = AttachmentPath::parse(uri.path()).ok_or(Code::NotFound)?;
     let present = app.live.seen_by(snapshot.layout().view()).ok_or_else(not_ready)?;
     if path.name.is_empty() {
-        let record = (&*path.sheet, &*path.key);
+        let record = RecordPath { sheet: path.sheet.into(), key: path.key.into() };
         return attachment_list::list(&app, &snapshot, &present, record, &headers).await;
     }
     // A file that was next to a record then may belong to another sheet now, or be a record itself.

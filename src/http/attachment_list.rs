@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::app::App;
 use super::etag;
 use super::json;
+use super::record::RecordPath;
 use super::request_snapshot::not_ready;
 use crate::wire::{ApiError, Code};
 
@@ -41,11 +42,11 @@ pub(super) async fn list(
     app: &App,
     snapshot: &Snapshot,
     present: &Snapshot,
-    (sheet, key): (&str, &str),
+    RecordPath { sheet, key }: RecordPath<'_>,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let record = snapshot.visible(sheet, key).ok_or(Code::NotFound)?;
-    let spec = snapshot.sheet(sheet).ok_or(Code::NotFound)?.spec();
+    let record = snapshot.visible(&sheet, &key).ok_or(Code::NotFound)?;
+    let spec = snapshot.sheet(&sheet).ok_or(Code::NotFound)?.spec();
     let path = record.path();
     let folder = spec.attachments_of(&path).ok_or(Code::NotFound)?.to_owned();
     let mirror = app.live.engine().ok_or_else(not_ready)?.mirror().clone();
