@@ -250,7 +250,8 @@ impl Objects {
     }
 
     /// Paints the histories of two commits, newest first, until everything left to visit is in
-    /// both. A commit with one colour then belongs to one history only, whatever the clocks say.
+    /// both, and is older than every commit with one colour. Such a commit then belongs to one history
+    /// only, as far as commit times are right: a commit may have the time of its parent.
     fn paint(
         &self,
         left: CommitId,
@@ -261,17 +262,20 @@ impl Objects {
         let mut pending = BinaryHeap::new();
         // The number of entries of `pending` whose commit had one colour when they were added.
         let mut single = 0_usize;
+        let mut oldest = i64::MAX;
         for (commit, colours) in [
             (left, Colours { left: true, right: false }),
             (right, Colours { left: false, right: true }),
         ] {
             painted.insert(commit, colours);
-            pending.push((graph.facts(commit)?.committer_time, commit, true));
-            single += 1;
+            let time = graph.facts(commit)?.committer_time;
+            pending.push((time, commit, true));
+            (single, oldest) = (single + 1, oldest.min(time));
         }
-        while single > 0
-            && let Some((_, commit, was_single)) = pending.pop()
-        {
+        while let Some((time, commit, was_single)) = pending.pop() {
+            if single == 0 && time < oldest {
+                break;
+            }
             single -= usize::from(was_single);
             let colours = painted.get(&commit).copied().unwrap_or_default();
             for parent in graph.facts(commit)?.parents {
@@ -281,8 +285,11 @@ impl Objects {
                 if new != old {
                     painted.insert(parent, new);
                     let is_single = !(new.left && new.right);
-                    single += usize::from(is_single);
-                    pending.push((graph.facts(parent)?.committer_time, parent, is_single));
+                    let time = graph.facts(parent)?.committer_time;
+                    if is_single {
+                        (single, oldest) = (single + 1, oldest.min(time));
+                    }
+                    pending.push((time, parent, is_single));
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{GitCommand, GitVersion};
+use super::{GitCommand, GitError, GitVersion};
 use crate::id::{BlobId, CommitId};
 use crate::mirror::testing::{TestRepository, hermetic_git};
 use crate::mirror::{
@@ -185,8 +185,9 @@ fn run(command: GitCommand, hostile: &Hostile) {
             assert_eq!(mirror.find_file(tip, "a.toml").unwrap().unwrap().size(), 1);
             let a = mirror.find_file(tip, "a.toml").unwrap().unwrap().id();
             let reading = ReadLimits { largest: 100, most: 100, least: 2 };
-            let read = mirror.files(&[hostile.missing, a], reading).unwrap();
-            assert_eq!(read, [None, Some(b"3".to_vec())]);
+            assert_eq!(mirror.files(&[a], reading).unwrap(), [Some(b"3".to_vec())]);
+            let missing = mirror.files(&[hostile.missing, a], reading);
+            assert!(matches!(missing, Err(GitError::Lacking { .. })), "{missing:?}");
         }
         GitCommand::Log => {
             let touched = mirror.touched(tip, &["a.toml".to_owned()], 0, 10).unwrap();
