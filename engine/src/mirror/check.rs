@@ -3,10 +3,11 @@
 //! The tip must be a commit, its history must be complete down to what the mirror has, its tree
 //! must be well formed, and every file in it must exist. Every other commit that was received must
 //! have its parents and its tree, whether or not the tip needs it: what is in the mirror counts as
-//! complete from then on. The files of the commits between the mirror and the tip must exist too, if
-//! these are few: of a whole history, that would cost more than receiving it. Indexing the pack has already decoded and
-//! hashed every object, so only existence and kind remain to be checked. Names that are merely
-//! hostile (`..`, `.git`) are left to the engine, which reports them as problems.
+//! complete from then on. The files of the commits between the mirror and the tip must exist too,
+//! if these are few: of a whole history, that would cost more than receiving it. Indexing the pack
+//! has already decoded and hashed every object, so only existence and kind remain to be checked.
+//! Names that are merely hostile (`..`, `.git`) are left to the engine, which reports them as
+//! problems.
 
 use std::collections::HashSet;
 
