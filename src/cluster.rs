@@ -8,6 +8,7 @@
 //! `--cluster`.
 
 pub mod clock;
+pub mod counts;
 pub mod engine_link;
 pub mod lead;
 pub mod member;

@@ -2,6 +2,7 @@
 
 pub mod accept_loop;
 mod access;
+mod addressee;
 mod answer_scheduler;
 mod app;
 mod arrival;

@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod descriptors;
 pub mod exit;
 pub mod header_fields;
+pub mod histogram;
 pub mod hmac;
 pub mod memory;
 pub mod random;

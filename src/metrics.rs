@@ -5,7 +5,6 @@ mod callers;
 mod cluster;
 mod credentials;
 mod exposition;
-mod histogram;
 mod process;
 mod pushes;
 mod reloads;

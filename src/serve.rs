@@ -6,6 +6,7 @@
 mod access;
 mod cluster;
 mod opening;
+mod reach;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use crate::subscribers;
 
 use cluster::Joined;
 use opening::{Opening, Startup};
+use reach::Reach;
 
 /// The number of lists that are streamed at once; each keeps a thread and its state.
 const STREAMS: usize = 16;
@@ -134,6 +136,7 @@ impl Server {
         }
         if let Some(member) = &cluster {
             tokio::spawn(cluster::expect(member.watch(), coming.clone()));
+            tokio::spawn(Reach::new(member.clone())?.run(stop.clone()));
         }
         let others = OtherServers { coming: coming.clone(), cluster: access };
         let app = app(config, demo, authenticator, live.clone(), feed.clone(), metrics, others);

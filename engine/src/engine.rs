@@ -211,7 +211,11 @@ impl Engine {
             )),
             writes: Arc::new(WriteQueue::new(committer.is_some())),
             writer: Arc::new(Writer::new(committer, config.durability, role.clone())),
-            following: Arc::new(Following::new(&config.load, config.stored_observer)),
+            following: Arc::new(Following::new(
+                &config.load,
+                config.stored_observer,
+                config.source_observer,
+            )),
             reloads: Arc::new(ReloadQueue::new(ledger.clone(), intervals)),
             pushes: Arc::new(PushQueue::new(pushes, config.push_interval)),
             past: HistoricalStates::new(

@@ -9,14 +9,16 @@ use std::time::Duration;
 use headwater_engine::causes::chain;
 use headwater_engine::engine::{
     Announcement, Consent, Engine, FailureKind, FollowTarget, Moved, ReloadAnswer, ReloadCaller,
-    RemoteStanding, RequestKind, Role, Withheld,
+    RemoteStanding, Report, RequestKind, Role, Withheld,
 };
 use headwater_engine::id::CommitId;
 use headwater_engine::mirror::Remote;
+use headwater_engine::plan::RebuildReason;
 use headwater_engine::report::Trigger;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
+use super::counts::{Comparison, FetchedFrom};
 use super::lead::{Denied, Standing};
 use super::member::{ClusterView, MemberHandle, Order};
 use super::register::{Facts, Held, Move, RemoteFacts, Value, seconds};
@@ -64,6 +66,8 @@ pub enum News {
     Published,
     /// This commit of the leader is on the disk.
     Stored(CommitId),
+    /// This source had commits of the leader.
+    Fetched(Arc<Remote>),
 }
 
 /// Takes the news of the observers of the engine. Cheap to clone; never blocks.
@@ -135,6 +139,19 @@ impl Sources {
             FetchesFrom::Remote => sources.splice(0..0, self.remote.clone()).for_each(drop),
         }
         sources
+    }
+
+    /// Returns what a source is.
+    fn kind(&self, view: &ClusterView, source: &Arc<Remote>) -> FetchedFrom {
+        let leader = view.value.as_ref().and_then(|value| value.leader.as_ref());
+        let of_leader = leader.and_then(|leader| self.known.get(&format!("{}{GIT}", leader.url)));
+        let is =
+            |known: Option<&Arc<Remote>>| known.is_some_and(|known| Arc::ptr_eq(known, source));
+        match (is(self.remote.as_ref()), is(of_leader)) {
+            (true, _) => FetchedFrom::Remote,
+            (false, true) => FetchedFrom::Leader,
+            (false, false) => FetchedFrom::Replica,
+        }
     }
 
     fn peer(&mut self, url: String) -> Option<Arc<Remote>> {
@@ -301,6 +318,10 @@ impl EngineLink {
     fn ended(&mut self, Ended { value, answer }: &Ended) {
         let Some(engine) = self.live.engine() else { return };
         let is_current = self.target.as_ref() == Some(value);
+        let comparison = compared(&answer.report, engine.made_by() == value.facts.made_by);
+        if let Some(comparison) = comparison.filter(|_| is_current) {
+            self.member.view().counts.compared(comparison);
+        }
         if is_current && is_at(engine, value) {
             self.target = None;
             self.is_diverged.store(false, Ordering::Relaxed);
@@ -321,6 +342,10 @@ impl EngineLink {
     async fn heard(&mut self, news: News) {
         match news {
             News::Stored(commit) => self.member.stored(commit),
+            News::Fetched(source) => {
+                let view = self.member.view();
+                view.counts.fetched(self.sources.kind(&view, &source));
+            }
             News::Reported => {
                 if let Some(engine) = self.live.engine() {
                     self.member.note(remote_facts(&engine.remote_standing()));
@@ -354,6 +379,18 @@ fn is_at(engine: &Engine, value: &Value) -> bool {
     let (snapshot, facts) = (engine.snapshot(), &value.facts);
     let is_like = engine.made_by() != facts.made_by || snapshot.digest() == facts.digest;
     snapshot.commit() == facts.served() && is_like
+}
+
+/// Returns what a step of a follower tells of the digests; nothing if it did not get that far.
+fn compared(report: &Report, is_made_alike: bool) -> Option<Comparison> {
+    match &report.result {
+        Ok(_) if !is_made_alike => Some(Comparison::Skipped),
+        Ok(outcome) if outcome.reason == Some(RebuildReason::DigestMismatch) => {
+            Some(Comparison::Differs)
+        }
+        Ok(_) => Some(Comparison::Equal),
+        Err(error) => (error.kind() == FailureKind::ReplicaDiverged).then_some(Comparison::Differs),
+    }
 }
 
 /// Returns an announcement as the register has it.

@@ -50,6 +50,8 @@ pub struct Lead {
     is_orphan: bool,
     /// When a leader was last seen at work.
     led: Duration,
+    /// Until when this replica lets others lead, because none of them reached it.
+    rests: Duration,
     reading: Reading,
     /// The number of the last change.
     changes: u64,
@@ -112,6 +114,7 @@ impl Lead {
             role: Role::Idle,
             is_orphan: false,
             led: now,
+            rests: now,
             reading: Reading { is_running: false, is_late: false, due: now },
             changes: 0,
             is_ending: false,
@@ -138,6 +141,7 @@ impl Lead {
             Event::Heard(here) => {
                 self.present.hear(now, here);
                 self.yield_to_the_newest(now);
+                self.yield_if_missed(now);
             }
             Event::Proposed(number, facts) => self.proposed(number, facts, &mut actions),
             Event::Noted(remote) => {
@@ -470,6 +474,20 @@ impl Lead {
         let pending = office.change.as_ref().map_or(0, |change| change.next.seq);
         let ours = office.value.seq.max(pending);
         office.is_resigning |= self.present.highest_seq(now).is_some_and(|seq| seq > ours);
+    }
+
+    /// Gives the lead back if the others have been here for long, and none of them reaches this replica.
+    fn yield_if_missed(&mut self, now: Duration) {
+        let Role::Leading(office) = &mut self.role else { return };
+        if !self.present.miss(now, &self.me.id) {
+            office.missed = None;
+            return;
+        }
+        let since = *office.missed.get_or_insert(now);
+        if now - since >= self.terms.isolation() {
+            office.is_resigning = true;
+            self.rests = now + self.terms.rest();
+        }
     }
 
     fn step_down(&mut self, now: Duration, why: Denied, actions: &mut Vec<Action>) {

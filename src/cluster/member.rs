@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::clock;
+use super::counts::Counts;
 use super::lead::{Action, Denied, Event, Found, Lead, Standing};
 use super::present::{Here, SAY_EVERY};
 use super::register::{
@@ -59,6 +60,7 @@ enum Command {
     Published(Facts),
     Followed(Box<Value>, Facts),
     Stored(CommitId),
+    Unreached(Option<String>),
     Resign(oneshot::Sender<()>),
 }
 
@@ -85,6 +87,8 @@ pub struct ClusterView {
     pub register: RegisterState,
     /// How often this replica became the leader.
     pub takeovers: u64,
+    /// What it counts.
+    pub counts: Arc<Counts>,
 }
 
 /// Whether the register can be read.
@@ -132,6 +136,11 @@ impl MemberHandle {
     /// Tells that a commit of the leader is on the disk.
     pub fn stored(&self, commit: CommitId) {
         self.tell(Command::Stored(commit));
+    }
+
+    /// Tells the id of the leader if that does not answer this replica.
+    pub fn unreached(&self, leader: Option<String>) {
+        self.tell(Command::Unreached(leader));
     }
 
     /// Gives the lead back, and returns once that is done or cannot be.
@@ -206,6 +215,7 @@ struct Question {
 struct Told {
     served: Option<Facts>,
     stored: Option<CommitId>,
+    unreached: Option<String>,
     count: u64,
     next: Option<Instant>,
     register: Option<RegisterState>,
@@ -234,6 +244,7 @@ impl<B: Register + Bus + 'static> Member<B> {
             others: Vec::new(),
             register: RegisterState::Unread,
             takeovers: 0,
+            counts: Arc::default(),
         };
         let (view, seen) = watch::channel(Arc::new(first));
         let handle = MemberHandle { commands: sender, view: seen, deadline: terms.deadline() };
@@ -317,6 +328,13 @@ impl<B: Register + Bus + 'static> Member<B> {
                     self.state.next = Some(Instant::now());
                 }
                 Some(Event::Stored(commit))
+            }
+            Command::Unreached(leader) => {
+                if self.state.unreached != leader {
+                    self.state.unreached = leader;
+                    self.state.next = Some(Instant::now());
+                }
+                None
             }
             Command::Resign(done) => {
                 self.resigning.push(done);
@@ -443,6 +461,7 @@ impl<B: Register + Bus + 'static> Member<B> {
             stored: stored.map(|commit| commit.to_string()),
             leads: self.leads,
             orphan: self.lead.standing(clock::now()) == Standing::Orphaned,
+            unreached: self.state.unreached.clone(),
         };
         let body = serde_json::to_vec(&here).unwrap_or_default();
         if let Ok(text) = self.seal.close(Kind::Here, &body) {
@@ -475,6 +494,14 @@ impl<B: Register + Bus + 'static> Member<B> {
             *since = is.then(|| since.unwrap_or_else(Instant::now));
             *since
         };
+        let (counts, served_before) = {
+            let before = self.view.borrow();
+            (before.counts.clone(), before.serving_seq > 0)
+        };
+        // The first state is no publication that it followed.
+        if let Some(since) = self.state.behind_since.filter(|_| served_before && !is_behind) {
+            counts.followed(since.elapsed());
+        }
         let view = ClusterView {
             me: self.me.clone(),
             standing,
@@ -486,6 +513,7 @@ impl<B: Register + Bus + 'static> Member<B> {
             others: self.lead.present().here(now).cloned().collect(),
             register: self.state.register.unwrap_or(RegisterState::Unread),
             takeovers: self.state.takeovers,
+            counts,
         };
         self.view.send_replace(Arc::new(view));
     }

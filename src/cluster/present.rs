@@ -44,6 +44,9 @@ pub struct Here {
     pub leads: bool,
     /// Whether it goes its own way, without a leader.
     pub orphan: bool,
+    /// The id of the leader, if that does not answer this replica.
+    #[serde(default)]
+    pub unreached: Option<String>,
 }
 
 /// The replicas that were heard lately, without this one.
@@ -78,6 +81,12 @@ impl Present {
         self.here(now).map(|here| here.seq).max()
     }
 
+    /// Returns whether others are here, and none of them reaches the leader `id`.
+    pub fn miss(&self, now: Duration, id: &str) -> bool {
+        let mut followers = self.here(now).filter(|here| !here.orphan).peekable();
+        followers.peek().is_some() && followers.all(|here| here.unreached.as_deref() == Some(id))
+    }
+
     fn forget(&mut self, now: Duration) {
         self.0.retain(|_, heard| now.saturating_sub(heard.at) < SILENCE);
     }
@@ -103,6 +112,7 @@ pub(crate) mod tests {
             stored: None,
             leads: true,
             orphan: false,
+            unreached: None,
         }
     }
 
@@ -118,6 +128,33 @@ pub(crate) mod tests {
         assert_eq!(present.here(at(15)).map(|here| &*here.id).collect::<Vec<_>>(), ["b"]);
         present.hear(at(30), here("c", 1, 1));
         assert_eq!(present.0.len(), 1, "it is forgotten");
+    }
+
+    #[test]
+    fn a_leader_is_missed_if_nobody_who_is_here_reaches_it() {
+        let mut present = Present::default();
+        let (now, late) = (Duration::ZERO, Duration::from_secs(15));
+        assert!(!present.miss(now, "me"), "nobody is here");
+        let unreached = |id: &str, leader: Option<&str>| {
+            let unreached = leader.map(str::to_owned);
+            Here { unreached, ..here(id, 1, 1) }
+        };
+        present.hear(now, unreached("a", Some("me")));
+        present.hear(now, Here { orphan: true, ..here("alone", 1, 1) });
+        assert!(present.miss(now, "me") && !present.miss(late, "me"));
+        present.hear(now, unreached("b", Some("another")));
+        assert!(!present.miss(now, "me"));
+        present.hear(now, Here { count: 2, ..unreached("b", Some("me")) });
+        assert!(present.miss(now, "me"));
+        present.hear(now, unreached("c", None));
+        assert!(!present.miss(now, "me"));
+    }
+
+    #[test]
+    fn what_an_earlier_version_says_is_understood() {
+        let mut text = serde_json::to_value(here("a", 1, 1)).unwrap();
+        text.as_object_mut().unwrap().remove("unreached");
+        assert_eq!(serde_json::from_value::<Here>(text).unwrap(), here("a", 1, 1));
     }
 
     #[test]

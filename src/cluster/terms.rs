@@ -41,6 +41,16 @@ impl Terms {
         self.lease * 2
     }
 
+    /// Returns how long a leader goes on that none of its followers reaches.
+    pub fn isolation(&self) -> Duration {
+        self.lease * 4
+    }
+
+    /// Returns how long such a leader lets others lead before it claims again.
+    pub fn rest(&self) -> Duration {
+        self.lease * 2
+    }
+
     /// Returns the wait between two reads.
     pub fn reading(&self) -> Duration {
         READ_EVERY.min(self.lease / 3)

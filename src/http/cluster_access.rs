@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, Method, header};
@@ -11,24 +11,27 @@ use axum::response::Response;
 use reqwest::{Client, redirect};
 
 use super::access::Access;
-use crate::cluster::lead::Standing;
+use super::addressee::{Addressee, Way};
+use super::header_names::{COMMIT, HOP};
+use crate::cluster::counts::Forwarding;
 use crate::cluster::member::{ClusterView, MemberHandle};
+use crate::cluster::register::Leader;
 use crate::config::{Role, Secret};
 use crate::exit::{Exit, Failure};
 use crate::wire::{ApiError, Code};
 
-/// Names the replica that passes a call on. A call that has it is not passed on again.
-pub(super) const HOP: HeaderName = HeaderName::from_static("x-headwater-hop");
-
 /// How long a connection to the leader may take.
 const CONNECTING: Duration = Duration::from_secs(2);
+
+/// How long a call of an operator waits for a leader. One that was stopped is replaced sooner.
+const TAKEOVER: Duration = Duration::from_secs(5);
 
 /// How long an operator waits for a pin or a release.
 const OPERATOR: Duration = Duration::from_secs(600);
 
 /// The headers of an answer that are passed on.
 const PASSED: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::LOCATION, header::RETRY_AFTER, super::header_names::COMMIT];
+    [header::CONTENT_TYPE, header::LOCATION, header::RETRY_AFTER, COMMIT];
 
 /// The cluster as the routes see it.
 pub struct ClusterAccess {
@@ -45,9 +48,25 @@ pub(super) struct Call<'a> {
     pub(super) path: &'a str,
     /// A secret of the role that the caller has shown here. All replicas have the same.
     pub(super) key: Option<Secret>,
-    pub(super) body: Vec<u8>,
-    /// How long the caller waits.
+    pub(super) body: Bytes,
+    /// How long the caller waits for the answer of the leader.
     pub(super) patience: Duration,
+}
+
+/// What became of a call that only a leader can answer.
+pub(super) enum Handled {
+    /// Nothing yet: this replica answers it.
+    NotYet,
+    /// The leader has answered.
+    ByLeader(Response),
+    /// There is no leader. The next one asks the remote first of all.
+    ByNobody,
+}
+
+/// A leader that did not answer.
+struct Failed {
+    leader: String,
+    error: ApiError,
 }
 
 impl ClusterAccess {
@@ -78,31 +97,76 @@ impl ClusterAccess {
         self.is_diverged.load(Ordering::Relaxed)
     }
 
-    /// Returns whether a call is for the leader, which is another replica, and was not passed on
-    /// before.
-    pub(super) fn passes_on(&self, headers: &HeaderMap) -> bool {
-        self.view().standing == Standing::Following && !headers.contains_key(HOP)
-    }
-
-    /// Passes a call on to the leader, and its answer back. The caller has shown its right here.
+    /// Has the leader answer a call, which came with `headers` and may come twice: it is sent again if
+    /// the leader is another one meanwhile. The caller has shown its right here. Without a leader, the
+    /// call waits for one until `until`.
     ///
     /// # Errors
-    /// [`Code::NoLeader`] without a leader; [`Code::LeaderUnreachable`] if it does not answer: then
-    /// nobody knows what it did.
-    pub(super) async fn pass_on(&self, call: Call<'_>) -> Result<Response, ApiError> {
-        let Some(leader) = self.view().leader.clone() else {
-            return Err(no_leader());
+    /// [`Code::LeaderUnreachable`] if the leader does not answer, so that nobody knows what it did;
+    /// [`Code::Misdirected`] if another replica took this one for the leader.
+    pub(super) async fn pass_on(
+        &self,
+        headers: &HeaderMap,
+        call: &Call<'_>,
+        until: Instant,
+    ) -> Result<Handled, ApiError> {
+        let way = Way::of(headers);
+        let mut failed: Option<Failed> = None;
+        let counts = self.view().counts.clone();
+        loop {
+            match self.addressee(way, failed.as_ref(), until).await {
+                Addressee::Here => return Ok(Handled::NotYet),
+                Addressee::Elsewhere => return Err(Code::Misdirected.into()),
+                Addressee::Nobody => {
+                    counts.forwarded(Forwarding::NoLeader);
+                    return Ok(Handled::ByNobody);
+                }
+                Addressee::Leader(leader) => match failed {
+                    Some(failed) if failed.leader == leader.id => return Err(failed.error),
+                    _ => match self.ask(&leader, call).await {
+                        Ok(response) => {
+                            counts.forwarded(Forwarding::Answered);
+                            return Ok(Handled::ByLeader(response));
+                        }
+                        Err(error) => {
+                            counts.forwarded(match error.code() {
+                                Code::NoLeader => Forwarding::Misdirected,
+                                _ => Forwarding::Unreachable,
+                            });
+                            failed = Some(Failed { leader: leader.id, error });
+                        }
+                    },
+                },
+            }
+        }
+    }
+
+    /// Returns who answers a call. Waits until `until` while nobody does, or only a leader that has
+    /// failed to.
+    async fn addressee(&self, way: Way, failed: Option<&Failed>, until: Instant) -> Addressee {
+        let mut view = self.member.watch();
+        let is_somebody = |view: &Arc<ClusterView>| match Addressee::of(view, way) {
+            Addressee::Leader(leader) => failed.is_none_or(|failed| failed.leader != leader.id),
+            Addressee::Here | Addressee::Elsewhere => true,
+            Addressee::Nobody => false,
         };
-        let key = call.key.ok_or(Code::ReloadNotConfigured)?;
+        // Whoever is there at the end is told.
+        let _ = tokio::time::timeout_at(until.into(), view.wait_for(is_somebody)).await;
+        Addressee::of(&self.view(), way)
+    }
+
+    /// Sends a call to the leader, and returns its answer.
+    async fn ask(&self, leader: &Leader, call: &Call<'_>) -> Result<Response, ApiError> {
+        let key = call.key.as_ref().ok_or(Code::ReloadNotConfigured)?;
         let request = self
             .client
-            .request(call.method, format!("{}{}", leader.url, call.path))
+            .request(call.method.clone(), format!("{}{}", leader.url, call.path))
             .timeout(call.patience + CONNECTING)
             .header(HOP, &self.view().me.name)
             .header(header::CONTENT_TYPE, "application/json")
             .header("prefer", format!("wait={}", call.patience.as_secs()))
             .header("x-headwater-key", key.expose())
-            .body(call.body);
+            .body(call.body.clone());
         let unreachable = |error: reqwest::Error| {
             let error = error.without_url();
             tracing::warn!(leader = leader.name, %error, "a call is not passed on");
@@ -110,6 +174,9 @@ impl ClusterAccess {
             ApiError::explained(Code::LeaderUnreachable, detail).member("ok", false)
         };
         let answer = request.send().await.map_err(unreachable)?;
+        if answer.status() == Code::Misdirected.status() {
+            return Err(no_leader());
+        }
         let mut response = Response::new(Body::empty());
         *response.status_mut() = answer.status();
         for name in PASSED {
@@ -122,23 +189,29 @@ impl ClusterAccess {
         Ok(response)
     }
 
-    /// Passes a call of the operator on to the leader.
+    /// Has the leader answer a call of the operator; `None` if this replica is to answer it.
     ///
     /// # Errors
-    /// As [`Self::pass_on`].
+    /// As [`Self::pass_on`], and [`Code::NoLeader`] if there is none for some seconds.
     pub(super) async fn pass_on_to_operator(
         &self,
+        headers: &HeaderMap,
         access: &Access,
         path: &str,
         body: Vec<u8>,
-    ) -> Result<Response, ApiError> {
+    ) -> Result<Option<Response>, ApiError> {
         let (method, key) = (Method::POST, access.own_key(Role::Operator).await);
-        self.pass_on(Call { method, path, key, body, patience: OPERATOR }).await
+        let call = Call { method, path, key, body: body.into(), patience: OPERATOR };
+        match self.pass_on(headers, &call, Instant::now() + TAKEOVER).await? {
+            Handled::NotYet => Ok(None),
+            Handled::ByLeader(response) => Ok(Some(response)),
+            Handled::ByNobody => Err(no_leader()),
+        }
     }
 }
 
 /// Returns the refusal of what only a leader can do, while there is none.
-pub(super) fn no_leader() -> ApiError {
+fn no_leader() -> ApiError {
     let detail = "the cluster has no leader now; it has one again within seconds";
     ApiError::explained(Code::NoLeader, detail).header(header::RETRY_AFTER, 1).member("ok", false)
 }

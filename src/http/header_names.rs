@@ -17,3 +17,6 @@ pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 
 /// The header that names a commit that the state must contain.
 pub(super) const MIN_COMMIT: HeaderName = HeaderName::from_static("x-headwater-min-commit");
+
+/// The header that names the replica that passes a call on. A call that has it is not passed on again.
+pub(super) const HOP: HeaderName = HeaderName::from_static("x-headwater-hop");

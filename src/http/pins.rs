@@ -42,11 +42,13 @@ pub(super) async fn pin(
         serde_json::from_slice(&body).map_err(|error| invalid(format!("the body: {error}")))?;
     let commit: CommitId =
         commit.parse().map_err(|_| invalid("`commit` must be a full commit hash".to_owned()))?;
-    if let Some(cluster) = app.cluster.as_ref().filter(|cluster| cluster.passes_on(&headers)) {
-        let body = serde_json::json!({ "commit": commit.to_string() }).to_string();
-        return cluster
-            .pass_on_to_operator(&app.access, Route::Pin.path(), body.into_bytes())
-            .await;
+    if let Some(cluster) = &app.cluster {
+        let body = serde_json::json!({ "commit": commit.to_string() }).to_string().into_bytes();
+        let path = Route::Pin.path();
+        let handled = cluster.pass_on_to_operator(&headers, &app.access, path, body).await?;
+        if let Some(answer) = handled {
+            return Ok(answer);
+        }
     }
     turn(&app, RequestKind::Pin(commit)).await
 }
@@ -59,8 +61,12 @@ pub(super) async fn unpin(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     app.access.pass_operator(source, &headers).await?;
-    if let Some(cluster) = app.cluster.as_ref().filter(|cluster| cluster.passes_on(&headers)) {
-        return cluster.pass_on_to_operator(&app.access, Route::Unpin.path(), Vec::new()).await;
+    if let Some(cluster) = &app.cluster {
+        let (path, body) = (Route::Unpin.path(), Vec::new());
+        let handled = cluster.pass_on_to_operator(&headers, &app.access, path, body).await?;
+        if let Some(answer) = handled {
+            return Ok(answer);
+        }
     }
     let answer = turn(&app, RequestKind::Unpin).await?;
     drop(app.live.submit(RequestKind::Reload, Trigger::Operator));

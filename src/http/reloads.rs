@@ -1,8 +1,9 @@
 //! The reloads of this process: the public view, the list, a single one, and the release of a held
 //! one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +11,7 @@ use headwater_engine::engine::{LedgerEntry, ReloadAnswer, ReloadError, RequestKi
 use headwater_engine::report::{ReloadId, Trigger};
 
 use super::app::App;
-use super::cluster_access::{Call, ClusterAccess};
+use super::cluster_access::{Call, Handled};
 use super::json::{self, Json};
 use super::parameters::{KnownParameters, number};
 use super::request_snapshot::{Current, not_ready};
@@ -64,21 +65,20 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     app.access.pass(source, &headers).await?;
     let found = find(&app, &id);
-    if let (Err(_), Some(cluster)) = (&found, leader(&app, &headers)) {
+    if let (Err(_), Some(cluster)) = (&found, &app.cluster) {
         // A call that was passed on has its report there.
         let id: ReloadId = id.parse().map_err(|_| ApiError::from(Code::NotFound))?;
         let path = format!("/api/_internal/reloads/{id}");
         let key = app.access.own_key(Role::Reload).await;
-        let (method, body, patience) = (Method::GET, Vec::new(), Duration::ZERO);
-        return cluster.pass_on(Call { method, path: &path, key, body, patience }).await;
+        let (method, body, patience) = (Method::GET, Bytes::new(), Duration::ZERO);
+        let call = Call { method, path: &path, key, body, patience };
+        let handled = cluster.pass_on(&headers, &call, Instant::now()).await?;
+        if let Handled::ByLeader(answer) = handled {
+            return Ok(answer);
+        }
     }
     let (id, entry) = found?;
     Ok(Json(stored(&app, id, entry)).into_response())
-}
-
-/// Returns the cluster if a call is for its leader, which is another replica.
-fn leader<'a>(app: &'a App, headers: &HeaderMap) -> Option<&'a ClusterAccess> {
-    app.cluster.as_ref().filter(|cluster| cluster.passes_on(headers))
 }
 
 /// `POST /api/_internal/reloads/<id>/apply`: applies a held push, if it is still the head of the
@@ -90,10 +90,13 @@ pub(super) async fn apply(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     app.access.pass_operator(source, &headers).await?;
-    if let Some(cluster) = leader(&app, &headers) {
+    if let Some(cluster) = &app.cluster {
         let id: ReloadId = id.parse().map_err(|_| ApiError::from(Code::NotFound))?;
         let path = format!("/api/_internal/reloads/{id}/apply");
-        return cluster.pass_on_to_operator(&app.access, &path, Vec::new()).await;
+        let handled = cluster.pass_on_to_operator(&headers, &app.access, &path, Vec::new()).await?;
+        if let Some(answer) = handled {
+            return Ok(answer);
+        }
     }
     let held = held_id(&app, &id)?;
     let ticket = app.live.submit(RequestKind::Apply(held), Trigger::Operator);

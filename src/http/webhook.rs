@@ -14,7 +14,7 @@ use headwater_engine::snapshot::Snapshot;
 use serde_json::json;
 
 use super::app::App;
-use super::cluster_access::{Call as LeaderCall, ClusterAccess};
+use super::cluster_access::{Call as LeaderCall, ClusterAccess, Handled};
 use super::error;
 use super::header_names::COMMIT;
 use super::json::Json;
@@ -95,10 +95,14 @@ async fn receive(
             }
             None => {
                 let call = Call { kind, commit, named, delivery };
-                let cluster = app.cluster.as_ref();
-                match cluster.filter(|cluster| cluster.passes_on(&headers)) {
-                    Some(cluster) => pass_on(&app, cluster, call, deadline).await,
-                    None => run(app, call, deadline).await,
+                let handled = match &app.cluster {
+                    Some(cluster) => pass_on(&app, cluster, &headers, &call, deadline).await?,
+                    None => Handled::NotYet,
+                };
+                match handled {
+                    Handled::NotYet => run(app, call, deadline).await,
+                    Handled::ByLeader(response) => Ok(passed_on(&app, call, response)),
+                    Handled::ByNobody => Ok(waits_for_a_leader()),
                 }
             }
         },
@@ -110,37 +114,46 @@ async fn receive(
 async fn pass_on(
     app: &App,
     cluster: &ClusterAccess,
-    call: Call,
+    headers: &HeaderMap,
+    call: &Call,
     deadline: Instant,
-) -> Result<Response, ApiError> {
-    let Call { kind, commit, named, delivery } = call;
-    let path = match kind {
+) -> Result<Handled, ApiError> {
+    let path = match call.kind {
         RequestKind::Rebuild => Route::Rebuild.path(),
         _ => Route::Reload.path(),
     };
-    let body = match commit {
+    let body = match call.commit {
         Some(commit) => json!({ "commitHash": commit.to_string() }),
         None => json!({}),
     };
-    let response = cluster
-        .pass_on(LeaderCall {
-            method: Method::POST,
-            path,
-            key: app.access.own_key(Role::Reload).await,
-            body: body.to_string().into_bytes(),
-            patience: deadline.saturating_duration_since(Instant::now()),
-        })
-        .await?;
+    let call = LeaderCall {
+        method: Method::POST,
+        path,
+        key: app.access.own_key(Role::Reload).await,
+        body: body.to_string().into(),
+        patience: deadline.saturating_duration_since(Instant::now()),
+    };
+    cluster.pass_on(headers, &call, deadline).await
+}
+
+/// Passes the answer of the leader on.
+fn passed_on(app: &App, call: Call, response: Response) -> Response {
+    let Call { named, delivery, .. } = call;
     match response.status() {
-        StatusCode::OK => {
-            delivery.into_iter().for_each(|delivery| app.deliveries.remember(delivery));
-            Ok((Extension(OutcomeLabel("passed_on")), response).into_response())
-        }
         StatusCode::CONFLICT if named == SenderName::Otherwise => {
-            Ok(ignored(app, Ignored::OtherRepository))
+            return ignored(app, Ignored::OtherRepository);
         }
-        _ => Ok((Extension(OutcomeLabel("passed_on")), response).into_response()),
+        StatusCode::OK => delivery.into_iter().for_each(|it| app.deliveries.remember(it)),
+        _ => {}
     }
+    (Extension(OutcomeLabel("passed_on")), response).into_response()
+}
+
+/// Answers that there is no leader: the next one reloads as soon as it leads. A replica that is on its
+/// own does, too.
+fn waits_for_a_leader() -> Response {
+    let told = Extension(OutcomeLabel("accepted"));
+    (StatusCode::ACCEPTED, told, Json(Accepted::by_the_next_leader())).into_response()
 }
 
 /// The name by which the sender knows the repository.

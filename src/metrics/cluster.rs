@@ -34,7 +34,29 @@ pub(super) fn render(out: &mut String, view: &ClusterView) {
     gauge(out, "headwater_cluster_leaderless_seconds", help, seconds);
     let help = "Replicas that were heard lately, and this one.";
     gauge(out, "headwater_cluster_replicas", help, view.others.len() + 1);
+    let counts = &view.counts;
+    let name = "headwater_cluster_follow_seconds";
+    let help = "From the sight of a publication in the register until this replica serves it.";
+    head(out, name, "histogram", help);
+    counts.follows().render(out, name, "");
+    let name = "headwater_cluster_digests_total";
+    let help = "Digests that were compared with the leader's, by result.";
+    counters(out, name, help, "result", &counts.comparisons());
+    let name = "headwater_cluster_fetches_total";
+    let help = "Fetches of what the leader published, by the source that had it.";
+    counters(out, name, help, "from", &counts.fetches());
+    let name = "headwater_cluster_forwarded_total";
+    let help = "Calls for the leader, by what became of them.";
+    counters(out, name, help, "result", &counts.forwardings());
     let name = "headwater_cluster_takeovers_total";
     head(out, name, "counter", "How often this replica became the leader.");
     let _ = writeln!(out, "{name} {}", view.takeovers);
+}
+
+/// Writes counters of one kind, with the label that tells them apart.
+fn counters(out: &mut String, name: &str, help: &str, label: &str, counts: &[(&str, u64)]) {
+    head(out, name, "counter", help);
+    for (value, count) in counts {
+        let _ = writeln!(out, "{name}{{{label}=\"{value}\"}} {count}");
+    }
 }

@@ -8,7 +8,7 @@ use headwater_engine::engine::Report;
 use headwater_engine::report::{OutcomeKind, Timings, Trigger};
 
 use super::exposition::{head, timestamp};
-use super::histogram::Histogram;
+use crate::histogram::Histogram;
 use crate::hook::Ignored;
 use crate::wire::failure_code;
 

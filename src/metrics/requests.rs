@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::exposition::head;
-use super::histogram::Histogram;
+use crate::histogram::Histogram;
 
 /// The kinds of routes that are counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

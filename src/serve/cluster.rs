@@ -86,12 +86,15 @@ pub(super) async fn join(
 impl Joined {
     /// Returns the settings of the engine of a replica.
     pub(super) fn configured(&self, engine: EngineConfig) -> EngineConfig {
-        let news = self.news.clone();
+        let (news, sources) = (self.news.clone(), self.news.clone());
         EngineConfig {
             role: Role::Following,
             consent: Some(self.consent.clone()),
             stored_observer: Observer::new(move |stored: &Arc<Stored>| {
                 news.tell(News::Stored(stored.commit));
+            }),
+            source_observer: Observer::new(move |source: &Arc<Remote>| {
+                sources.tell(News::Fetched(source.clone()));
             }),
             ..engine
         }

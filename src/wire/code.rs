@@ -135,6 +135,8 @@ codes! {
     ReplicaDiverged = INTERNAL_SERVER_ERROR "replica_diverged" "The state differs from the leader's; the old state is still served";
     /// There is no snapshot yet.
     NotReady = SERVICE_UNAVAILABLE "not_ready" "The records are still being loaded";
+    /// One replica took another for the leader.
+    Misdirected = MISDIRECTED_REQUEST "misdirected" "Another replica leads";
     /// The leader does not answer, so nobody knows what it did.
     LeaderUnreachable = BAD_GATEWAY "leader_unreachable" "The leader of the cluster does not answer";
     /// The state is older than the caller accepts.

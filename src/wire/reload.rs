@@ -364,12 +364,19 @@ pub struct ReloadsView {
 pub struct Accepted {
     ok: bool,
     state: &'static str,
-    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
 }
 
 impl Accepted {
     /// Returns the answer that names the reload `id`.
     pub fn of(id: ReloadId) -> Self {
-        Self { ok: true, state: "running", id: id.to_string() }
+        Self { ok: true, state: "running", id: Some(id.to_string()) }
+    }
+
+    /// Returns the answer of a replica that knows no leader: nothing runs yet, and the next leader
+    /// reloads.
+    pub fn by_the_next_leader() -> Self {
+        Self { ok: true, state: "waiting", id: None }
     }
 }

@@ -1,8 +1,8 @@
 //! Three servers as one: processes, a NATS server, and a forge that counts its requests.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -18,54 +18,63 @@ use crate::kills::send;
 const LEASE: &str = "6";
 
 /// A replica as a process of its own.
-struct Replica {
+pub(crate) struct Replica {
     process: Child,
-    address: String,
-    internal: String,
+    pub(crate) address: String,
+    pub(crate) internal: String,
 }
 
 /// What all replicas of a test have in common.
-struct Common {
+pub(crate) struct Common {
     bus: String,
     remote: String,
     /// How often the forge is polled, in seconds.
     poll: &'static str,
-    /// The file of write tokens.
-    tokens: Option<PathBuf>,
-    folder: TempDir,
+    /// Further settings of all of them, by their environment names.
+    pub(crate) settings: Vec<(&'static str, String)>,
+    pub(crate) folder: TempDir,
 }
 
 impl Common {
-    fn new(nats: &NatsServer, remote: String, poll: &'static str) -> Self {
+    pub(crate) fn new(nats: &NatsServer, remote: String, poll: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { bus: nats.url("data"), remote, poll, tokens: None, folder }
+        Self { bus: nats.url("data"), remote, poll, settings: Vec::new(), folder }
+    }
+
+    /// Lets a token write, and returns it.
+    pub(crate) fn let_write(&mut self) -> &'static str {
+        let (file, token) = (self.folder.path().join("tokens.toml"), "the-token-of-the-tests");
+        let token_of_all = format!("secret = \"{token}\"\nauthor = \"T <t@t.org>\"\n");
+        std::fs::write(&file, format!("[[token]]\nname = \"t\"\n{token_of_all}")).unwrap();
+        self.settings.push(("HEADWATER_WRITE_TOKENS_FILE", file.to_str().unwrap().to_owned()));
+        token
     }
 
     /// Starts the replica `name`, and waits until it serves.
-    fn start(&self, name: &str) -> Replica {
-        self.start_with(name, LEASE)
+    pub(crate) fn start(&self, name: &str) -> Replica {
+        self.start_with(name, &[])
     }
 
-    /// The same, with another lease.
-    fn start_with(&self, name: &str, lease: &str) -> Replica {
-        Replica::start(&self.folder.path().join(name), self, lease)
+    /// The same, with settings of its own.
+    pub(crate) fn start_with(&self, name: &str, own: &[(&str, &str)]) -> Replica {
+        Replica::start(&self.folder.path().join(name), self, own)
     }
 }
 
 impl Replica {
-    fn start(mirror: &Path, common: &Common, lease: &str) -> Self {
-        let Common { bus, remote, poll, .. } = common;
+    fn start(mirror: &Path, common: &Common, own: &[(&str, &str)]) -> Self {
+        let Common { bus, remote, poll, settings, .. } = common;
         let internal = free_address().to_string();
         let mut command = headwater(&["serve", "--listen", "127.0.0.1:0", "--poll-interval", poll]);
         command.arg("--repo").arg(mirror).args(["--remote", remote]);
         command.args(["--internal-listen", &internal, "--cluster", bus]);
-        command.args(["--cluster-url", &format!("http://{internal}"), "--cluster-lease", lease]);
+        command.env("HEADWATER_CLUSTER_URL", format!("http://{internal}"));
+        command.env("HEADWATER_CLUSTER_LEASE", LEASE);
         command.env("HEADWATER_CLUSTER_SECRET", "the-secret-of-the-cluster");
         command.env("HEADWATER_RELOAD_SECRET", RELOAD_SECRET);
         command.env("HEADWATER_OPERATOR_SECRET", OPERATOR_SECRET);
-        if let Some(tokens) = &common.tokens {
-            command.arg("--write-tokens-file").arg(tokens);
-        }
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
+        command.envs(own.iter().copied());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -74,12 +83,21 @@ impl Replica {
         Self { process, address, internal }
     }
 
-    fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         send(&self.address, "GET", "/api/_status", "", "").unwrap().1
     }
 
+    /// Returns what Prometheus reads.
+    pub(crate) fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect(&self.internal).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\nhost: replica\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     /// Waits until `_status.cluster` is like this.
-    fn cluster(&self, is: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn cluster(&self, is: impl Fn(&Value) -> bool) -> Value {
         loop {
             let cluster = &self.status()["cluster"];
             if is(cluster) {
@@ -89,25 +107,32 @@ impl Replica {
     }
 
     /// Waits until this replica has this role.
-    fn has_role(&self, role: &str) {
+    pub(crate) fn has_role(&self, role: &str) {
         self.cluster(|cluster| cluster["role"] == role);
     }
 
     /// Waits until the commit is live.
-    fn serves(&self, commit: &str) {
+    pub(crate) fn serves(&self, commit: &str) {
         let head = format!("x-headwater-min-commit: {commit}\r\nprefer: wait=5\r\n");
         while send(&self.address, "GET", "/api/people/ada", &head, "").unwrap().0 != 200 {}
     }
 
     /// Calls the webhook. Returns the status and the body.
-    fn told(&self, commit: &str) -> (u16, Value) {
+    pub(crate) fn told(&self, commit: &str) -> (u16, Value) {
         let head =
             format!("authorization: Bearer {RELOAD_SECRET}\r\ncontent-type: application/json\r\n");
         let body = format!("{{\"commitHash\":\"{commit}\"}}");
         send(&self.internal, "POST", RELOAD, &head, &body).unwrap()
     }
 
-    fn kill(mut self) {
+    /// Stops it as a signal does, and waits until it has ended.
+    pub(crate) fn stop(&mut self) {
+        let process = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        assert!(self.process.wait().unwrap().success());
+    }
+
+    pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -189,7 +214,9 @@ fn three_replicas_serve_one_push_for_one_fetch_and_outlive_their_leader_and_the_
     let next = push(41);
     while_reading(&[&two, &three], || {
         one.kill();
-        while two.told(&next).0 != 200 {}
+        // The call waits for the next leader.
+        let (status, answer) = two.told(&next);
+        assert_eq!(status, 200, "{answer}");
         [&two, &three].iter().for_each(|replica| replica.serves(&next));
     });
 
@@ -276,11 +303,7 @@ fn a_write_is_for_the_leader_and_a_follower_names_it() {
     let Some(nats) = NatsServer::start() else { return };
     let upstream = people();
     let mut common = Common::new(&nats, upstream.url(), "0");
-    let tokens = common.folder.path().join("tokens.toml");
-    let token = "the-token-of-the-tests";
-    let text = format!("[[token]]\nname = \"t\"\nsecret = \"{token}\"\nauthor = \"T <t@t.org>\"\n");
-    std::fs::write(&tokens, text).unwrap();
-    common.tokens = Some(tokens);
+    let token = common.let_write();
     let one = common.start("one");
     one.has_role("leading");
     let two = common.start("two");
@@ -307,13 +330,11 @@ fn a_leader_that_is_stopped_gives_the_lead_back_at_once() {
     let mut one = common.start("one");
     one.has_role("leading");
     // By itself it would wait for an hour.
-    let two = common.start_with("two", "3600");
+    let two = common.start_with("two", &[("HEADWATER_CLUSTER_LEASE", "3600")]);
     two.has_role("following");
     while_reading(&[&two], || {
-        let process = rustix::process::Pid::from_child(&one.process);
-        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
-        assert!(one.process.wait().unwrap().success());
-        two.has_role("leading");
+        one.stop();
+        // Whoever calls meanwhile waits for the next leader.
         upstream.commit("older").put("people/ada.toml", person("ada", "Ada", 40)).push();
         let commit = upstream.head().unwrap();
         assert_eq!(two.told(&commit).0, 200);

@@ -13,6 +13,7 @@ mod leaked_secrets;
 mod changes;
 mod cluster;
 mod cluster_bus;
+mod cluster_calls;
 mod codings;
 mod commands;
 mod commits;

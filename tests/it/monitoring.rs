@@ -1,7 +1,12 @@
 //! The tools of an operator: the metrics, and the alerts and the dashboard made from them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use headwater::cluster::lead::Standing;
+use headwater::cluster::member::{ClusterView, RegisterState};
+use headwater::cluster::register::Leader;
+use headwater::metrics::{Audience, Metrics};
 use reqwest::Method;
 use serde_json::json;
 
@@ -16,12 +21,33 @@ fn names(text: &str) -> BTreeSet<&str> {
     words.filter(|word| word.starts_with("headwater_") || word.starts_with("process_")).collect()
 }
 
+/// Returns the metrics of a replica that knows nobody yet.
+fn replica() -> String {
+    let view = ClusterView {
+        me: Leader { id: "1".into(), name: "one".into(), url: "http://one".into() },
+        standing: Standing::Following,
+        value: None,
+        leader: None,
+        serving_seq: 0,
+        behind_since: None,
+        leaderless_since: None,
+        others: Vec::new(),
+        register: RegisterState::Unread,
+        takeovers: 0,
+        counts: Arc::default(),
+    };
+    Metrics::default().render(None, Some(&view), Audience::Operator)
+}
+
 #[test]
 fn the_alerts_and_the_dashboard_name_only_metrics_that_there_are() {
     let server = TestServer::start(&people().url());
-    let shown = server.metrics();
+    // A server that is no replica has no metrics of a cluster.
+    let (shown, of_cluster) = (server.metrics(), replica());
+    assert!(!shown.contains("headwater_cluster_"), "{shown}");
+    let lines = shown.lines().chain(of_cluster.lines());
     let typed: BTreeSet<&str> =
-        shown.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        lines.filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     serde_json::from_str::<serde_json::Value>(DASHBOARD).unwrap();
     let named: BTreeSet<&str> = names(ALERTS).into_iter().chain(names(DASHBOARD)).collect();
     assert!(named.len() > 15, "{named:?}");

@@ -88,6 +88,8 @@ pub struct EngineConfig {
     pub first: Option<FollowTarget>,
     /// Sees each new commit of the leader that is on this disk.
     pub stored_observer: Observer<Stored>,
+    /// Sees each source that a replica got commits of its leader from.
+    pub source_observer: Observer<Remote>,
 }
 
 impl EngineConfig {
@@ -121,6 +123,7 @@ impl EngineConfig {
             consent: None,
             first: None,
             stored_observer: Observer::default(),
+            source_observer: Observer::default(),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{Prepared, finish, prepare};
-use crate::mirror::{Expected, Objects};
+use crate::mirror::{Expected, Objects, Remote};
 use crate::plan::RebuildReason;
 use crate::report::{KeptCommits, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::Snapshot;
@@ -85,16 +85,19 @@ impl Reloader {
         let _lane = self.repository.lane();
         for commit in target.commits() {
             let mut last = None;
-            let fetches = |source| match self.repository.fetch_commit(source, commit) {
-                Ok(_) => true,
+            let fetches = |source: &Arc<Remote>| match self.repository.fetch_commit(source, commit)
+            {
+                Ok(_) => {
+                    self.following.got_from(source);
+                    true
+                }
                 Err(error) => {
                     tracing::warn!(%source, %commit, error = chain(&error), "cannot fetch");
                     last = Some(error);
                     false
                 }
             };
-            let mut sources = target.sources.iter().map(AsRef::as_ref);
-            if !self.has(commit)? && !sources.any(fetches) {
+            if !self.has(commit)? && !target.sources.iter().any(fetches) {
                 return Err(ReloadError::CannotFollow { commit, source: last });
             }
         }
@@ -219,7 +222,7 @@ mod tests {
     use crate::engine::publication::Lineage;
     use crate::engine::{Engine, EngineConfig, ReloadCaller, Report, RequestKind, Role};
     use crate::load::load;
-    use crate::mirror::{Remote, RemoteOptions};
+    use crate::mirror::RemoteOptions;
     use crate::report::{OutcomeKind, Trigger};
 
     const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";

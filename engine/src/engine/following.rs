@@ -8,6 +8,7 @@ use super::locks::{Lock, Rank};
 use crate::digest::Digest;
 use crate::id::CommitId;
 use crate::layout::DefinitionFile;
+use crate::mirror::Remote;
 use crate::options::LoadOptions;
 
 /// Where a follower goes.
@@ -15,7 +16,8 @@ pub(super) struct Following {
     /// How states are made here.
     made_by: String,
     state: Lock<State>,
-    observer: Observer<Stored>,
+    stored: Observer<Stored>,
+    sources: Observer<Remote>,
 }
 
 #[derive(Default)]
@@ -37,9 +39,13 @@ pub(super) struct Refuted {
 }
 
 impl Following {
-    pub(super) fn new(options: &LoadOptions, observer: Observer<Stored>) -> Self {
+    pub(super) fn new(
+        options: &LoadOptions,
+        stored: Observer<Stored>,
+        sources: Observer<Remote>,
+    ) -> Self {
         let made_by = made_by(options);
-        Self { made_by, state: Lock::new(Rank::Following, State::default()), observer }
+        Self { made_by, state: Lock::new(Rank::Following, State::default()), stored, sources }
     }
 
     /// Returns what decides how a commit becomes a state, besides the commit.
@@ -66,8 +72,13 @@ impl Following {
     pub(super) fn has_stored(&self, head: CommitId) {
         let stored = Stored { commit: head };
         if self.state.lock().stored.replace(stored) != Some(stored) {
-            self.observer.see(&Arc::new(stored));
+            self.stored.see(&Arc::new(stored));
         }
+    }
+
+    /// Tells the observer that `source` had what was asked for.
+    pub(super) fn got_from(&self, source: &Arc<Remote>) {
+        self.sources.see(source);
     }
 
     /// Records that a rebuild does not lead to the leader's state.

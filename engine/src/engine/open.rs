@@ -148,7 +148,9 @@ fn obtain_first(
     tracing::info!(branch, head = %first.head, "nothing to serve yet; asking the other replicas");
     for commit in first.commits() {
         first_source(&first.sources, branch, |source| {
-            mirror.fetch_commit(source, branch, commit, &config.fetch)
+            mirror.fetch_commit(source, branch, commit, &config.fetch)?;
+            config.source_observer.see(source);
+            Ok(())
         })?;
     }
     let path = || config.repo.clone();
@@ -174,7 +176,7 @@ fn obtain_first(
 fn first_source<T>(
     sources: &[Arc<Remote>],
     branch: &str,
-    mut ask: impl FnMut(&Remote) -> Result<T, FetchError>,
+    mut ask: impl FnMut(&Arc<Remote>) -> Result<T, FetchError>,
 ) -> Result<T, OpenError> {
     let mut last = None;
     for source in sources {

@@ -223,11 +223,18 @@ fn a_follower_goes_by_the_difference_and_tells_what_it_has_stored() {
     let told: Arc<Mutex<Vec<CommitId>>> = Arc::default();
     let seen = told.clone();
     let observe = move |stored: &Arc<Stored>| seen.lock().unwrap().push(stored.commit);
+    let sources: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = sources.clone();
+    let see = move |source: &Arc<Remote>| seen.lock().unwrap().push(source.to_string());
     let config = EngineConfig {
         stored_observer: Observer::new(observe),
+        source_observer: Observer::new(see),
         ..fleet.follower_config("follower")
     };
     let follower = Engine::open(config, Arc::new(Ledger::new())).unwrap();
+    let leader = fleet.target().sources[0].to_string();
+    // The first state came from there, too.
+    assert_eq!(sources.lock().unwrap().drain(..).collect::<Vec<_>>(), [&*leader]);
     let mut heads = Vec::new();
     for n in 0..3 {
         heads.push(fleet.push(&format!("people/n{n}.toml"), &format!("id = 1{n}\n")));
@@ -240,6 +247,7 @@ fn a_follower_goes_by_the_difference_and_tells_what_it_has_stored() {
         assert_eq!(outcome.kind, OutcomeKind::Unchanged);
     }
     assert_eq!(*told.lock().unwrap(), heads);
+    assert_eq!(*sources.lock().unwrap(), vec![leader; heads.len()], "one fetch a step");
     assert!(follower.status().ahead == 0 && follower.status().behind_since.is_none());
 }
 

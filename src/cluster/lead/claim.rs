@@ -18,7 +18,7 @@ impl Lead {
         let Some(value) = &seen.value else {
             // Nobody has written it, or it is gone.
             self.known.as_ref().map(|known| &known.facts).or(self.serving.own.as_ref())?;
-            return Some(seen.since + self.terms.first() + others);
+            return Some((seen.since + self.terms.first() + others).max(self.rests));
         };
         if value.v > FORMAT {
             return None;
@@ -32,7 +32,7 @@ impl Lead {
         let head = self.known.as_ref().map_or(value.facts.head, |known| known.facts.head);
         let objects =
             if self.stored == Some(head) { Duration::ZERO } else { self.terms.hesitation() };
-        Some(seen.since + wait + objects + others)
+        Some((seen.since + wait + objects + others).max(self.rests))
     }
 
     /// Returns whether a replica that may lead knows a later seq.

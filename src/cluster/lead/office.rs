@@ -23,6 +23,8 @@ pub(super) struct Office {
     pub(super) proposals: VecDeque<Proposal>,
     /// What is to be noted with the next change.
     pub(super) noted: Option<RemoteFacts>,
+    /// Since when no follower reaches this replica.
+    pub(super) missed: Option<Duration>,
     /// Whether the lead is given back.
     pub(super) is_resigning: bool,
 }
@@ -81,6 +83,7 @@ impl Office {
             opening: None,
             proposals: VecDeque::new(),
             noted: None,
+            missed: None,
             is_resigning: false,
         }
     }

@@ -1,9 +1,10 @@
 //! A seeded world around the machine: replicas as small models around one register, one bus and one
 //! forge, in which everything goes wrong.
 //!
-//! A commit is a number, and the history of the forge is 1, 2, 3. A replica that has a commit has all
-//! before it.
+//! A commit is a number. Replicas have one of two versions, which make other digests. Operators pin and
+//! release commits.
 
+mod forge;
 mod replica;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::cluster::present::SAY_EVERY;
-use replica::{Job, Replica, number};
+use forge::Forge;
+use replica::{Job, Operation, Replica, number};
 
 const TERMS: Terms = Terms { lease: Duration::from_secs(15), leads: true };
 
@@ -21,8 +23,15 @@ const POLL: Duration = Duration::from_secs(60);
 /// How long a call of the bus may take before its outcome is unknown.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// After this time without chaos, all is well again.
-const HEALING: Duration = Duration::from_secs(90);
+/// After this time without chaos, one leads and all serve the same.
+const HEALING: Duration = Duration::from_secs(60);
+
+/// The same if the register went back in time: a lease passes before that is believed.
+const HEALING_FROM_THE_PAST: Duration = Duration::from_secs(90);
+
+/// After this time, what was published is served everywhere: a replica whose hints are lost reads the
+/// register every five seconds.
+const SPREADING: Duration = Duration::from_secs(10);
 
 /// The number of events in one world.
 const CHAOS: usize = 40;
@@ -54,6 +63,8 @@ enum Happening {
     Does(Life, Job),
     /// A webhook arrives.
     Calls(usize),
+    /// An operator asks a replica for something.
+    Operates(usize, Operation),
     /// A replica says that it is here.
     SaysHere(Life),
     /// A replica starts.
@@ -65,6 +76,8 @@ enum Happening {
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
     Push { hooks: u64 },
+    Rewrite { by: u32 },
+    Operate { replica: usize, operation: Operation },
     Crash { replica: usize, disk: bool },
     Stop { replica: usize },
     Pause { replica: usize, long: Duration },
@@ -104,11 +117,11 @@ struct World {
     /// The links between replicas that are cut.
     cut: BTreeSet<(usize, usize)>,
     is_bus_up: bool,
-    is_forge_up: bool,
-    /// The head of the forge.
-    forge: u64,
+    forge: Forge,
     /// The commits that the register ever named.
     named: BTreeSet<u64>,
+    /// When it last named another one.
+    published: Duration,
     /// Whether messages get lost and servers answer late.
     is_rough: bool,
     /// Whether the register went back in time, so that two may lead for a while.
@@ -127,9 +140,9 @@ impl World {
             store: Store { past: Vec::new(), next: 1 },
             cut: BTreeSet::new(),
             is_bus_up: true,
-            is_forge_up: true,
-            forge: 1,
+            forge: Forge::new(),
             named: BTreeSet::new(),
+            published: Duration::ZERO,
             is_rough: true,
             went_back: false,
             fetches: 0,
@@ -188,7 +201,7 @@ impl World {
             let count = self.replicas.len() as u64;
             let (replica, other) = (self.below(count) as usize, self.below(count) as usize);
             let up = self.below(2) == 0;
-            let trouble = match self.below(24) {
+            let trouble = match self.below(28) {
                 0..=6 => Trouble::Push { hooks: self.below(3) },
                 7 | 8 => Trouble::Crash { replica, disk: self.below(3) == 0 },
                 9 => Trouble::Stop { replica },
@@ -203,6 +216,12 @@ impl World {
                 21 => Trouble::WholeBus { up },
                 22 if goes_back => Trouble::Back { by: 1 + self.below(10) as usize },
                 23 if goes_back => Trouble::Gone,
+                24 => Trouble::Rewrite { by: self.below(3) as u32 },
+                25..=27 => {
+                    let operations = [Operation::Pin, Operation::Unpin, Operation::Apply];
+                    let operation = operations[self.below(3) as usize];
+                    Trouble::Operate { replica, operation }
+                }
                 _ => Trouble::Push { hooks: 1 },
             };
             self.at(time, Happening::Goes(trouble));
@@ -241,6 +260,7 @@ impl World {
                 }
             }
             Happening::Calls(replica) => self.called(replica),
+            Happening::Operates(replica, operation) => self.operated(replica, operation),
             Happening::SaysHere(life) => {
                 if self.awake(life, || Happening::SaysHere(life)).is_some() {
                     self.says_here(life);
@@ -379,6 +399,9 @@ impl World {
         } else if found.revision == expected {
             self.check_change(found.value.as_ref(), &next);
             self.named.insert(served(&next));
+            if found.value.is_none_or(|value| served(&value) != served(&next)) {
+                self.published = self.now;
+            }
             let revision = self.store.next;
             self.store.next += 1;
             self.store.past.push((revision, next));
@@ -407,28 +430,41 @@ impl World {
     }
 
     fn says_here(&mut self, life: Life) {
-        if let Some(here) = self.replicas[life.replica].here(life) {
+        // It asks the leader whether it lives.
+        let leader = self.replicas[life.replica].leader(self.now);
+        let unreached = leader.filter(|id| {
+            let mut others = 0..self.replicas.len();
+            let at = others.find(|other| self.replicas[*other].id() == Some(id));
+            !at.is_some_and(|at| self.reaches(life.replica, at))
+        });
+        if let Some(here) = self.replicas[life.replica].here(life, unreached) {
             self.tell(life.replica, &Event::Heard(here));
         }
         self.after(SAY_EVERY, Happening::SaysHere(life));
     }
 
-    /// A webhook arrives at a replica, which passes it on to the leader.
+    /// A webhook arrives at a replica.
     fn called(&mut self, replica: usize) {
+        if let Some(at) = self.addressee(replica) {
+            self.replicas[at].is_reload_wanted = true;
+            self.begin(at);
+        }
+    }
+
+    /// Returns the replica that answers a call which arrives at `replica`, which passes it on to the
+    /// leader.
+    fn addressee(&self, replica: usize) -> Option<usize> {
         let this = &self.replicas[replica];
         if !this.is_alive || this.paused_until > self.now {
-            return;
+            return None;
         }
         let leader = this.leader(self.now).and_then(|id| {
             self.replicas.iter().position(|other| other.is_alive && other.id() == Some(&id))
         });
-        let at = match (this.standing, leader) {
-            (Standing::Following, Some(leader)) if self.reaches(replica, leader) => leader,
-            (Standing::Following, _) => return,
-            _ => replica,
-        };
-        self.replicas[at].is_reload_wanted = true;
-        self.begin(at);
+        match (this.standing, leader) {
+            (Standing::Following, leader) => leader.filter(|at| self.reaches(replica, *at)),
+            _ => Some(replica),
+        }
     }
 
     fn reaches(&self, one: usize, other: usize) -> bool {
@@ -440,13 +476,15 @@ impl World {
     fn goes(&mut self, trouble: Trouble) {
         match trouble {
             Trouble::Push { hooks } => {
-                self.forge += 1;
+                self.forge.push();
                 for _ in 0..hooks {
                     let replica = self.below(self.replicas.len() as u64) as usize;
                     let wait = Duration::from_millis(self.below(3_000));
                     self.after(wait, Happening::Calls(replica));
                 }
             }
+            Trouble::Rewrite { by } => self.forge.rewrite(by),
+            Trouble::Operate { replica, operation } => self.operated(replica, operation),
             Trouble::Crash { replica, disk } => self.ends(replica, disk),
             Trouble::Stop { replica } => {
                 let life = self.life(replica);
@@ -470,7 +508,7 @@ impl World {
                 self.cut.insert((one.min(other), one.max(other)));
             }
             Trouble::ForgeLink { replica, up } => self.replicas[replica].is_forge_up = up,
-            Trouble::Forge { up } => self.is_forge_up = up,
+            Trouble::Forge { up } => self.forge.is_up = up,
             Trouble::Back { by } => {
                 self.went_back = true;
                 let length = self.store.past.len();
@@ -495,12 +533,15 @@ impl World {
 
     /// Checks a change of the register.
     fn check_change(&self, before: Option<&Value>, next: &Value) {
-        // I4: one state has one digest.
-        assert_eq!(next.facts.digest, replica::facts(served(next)).digest, "another digest");
+        // I4: one state has one digest, by whatever makes it.
+        let digest = replica::digest(served(next), &next.facts.made_by);
+        assert_eq!(next.facts.digest, digest, "another digest");
         let Some(before) = before.filter(|_| !self.went_back) else { return };
         assert!(next.beat > before.beat && next.seq >= before.seq, "{before:?} to {next:?}");
+        let (head, last) = (number(next.facts.head), number(before.facts.head));
+        let is_applied = self.forge.applied & forge::bit(head) != 0;
         assert!(
-            number(next.facts.head) >= number(before.facts.head),
+            self.forge.contains(head, last) || is_applied,
             "a head was lost: {before:?} to {next:?}"
         );
         if next.leader.is_some() && next.leader != before.leader {
@@ -521,7 +562,7 @@ impl World {
     /// Ends the chaos.
     fn calm(&mut self) {
         self.is_rough = false;
-        (self.is_bus_up, self.is_forge_up) = (true, true);
+        (self.is_bus_up, self.forge.is_up) = (true, true);
         self.cut.clear();
         for replica in &mut self.replicas {
             (replica.is_bus_up, replica.is_forge_up) = (true, true);
@@ -530,19 +571,19 @@ impl World {
         self.reconnected(true);
     }
 
-    /// L1: everybody serves the head of the forge, and one leads.
-    fn check_all_is_well(&self, when: &str) {
+    /// L1: one leads, and everybody serves `commit`.
+    fn check_all_serve(&self, commit: u64, when: &str) {
         let states: Vec<_> = self
             .replicas
             .iter()
-            .map(|replica| (replica.standing, replica.published, replica.is_alive))
+            .map(|replica| (replica.standing, replica.state.served(), replica.is_alive))
             .collect();
-        let told = format!("{when} at {:?}, forge at {}: {states:?}", self.now, self.forge);
+        let told = format!("{when} at {:?}, {commit} is to be served: {states:?}", self.now);
         let leading = states.iter().filter(|state| state.0 == Standing::Leading).count();
         assert_eq!(leading, 1, "{told}");
         let others = states.iter().filter(|state| state.0 == Standing::Following).count();
         assert_eq!(leading + others, states.len(), "{told}");
-        assert!(states.iter().all(|state| state.1 == self.forge && state.2), "{told}");
+        assert!(states.iter().all(|state| state.1 == commit && state.2), "{told}");
     }
 
     fn run(&mut self) {
@@ -550,18 +591,26 @@ impl World {
         let end = last.map_or(Duration::ZERO, |((time, _), _)| *time);
         self.run_until(end);
         self.calm();
-        self.run_until(self.now + HEALING);
-        // The polls of those that waited for it.
-        self.run_until(self.now + POLL);
-        self.check_all_is_well("after the chaos");
+        let healing = if self.went_back { HEALING_FROM_THE_PAST } else { HEALING };
+        self.run_until(self.now + healing);
+        // A poll may have brought something at the last moment.
+        self.run_until(self.now.max(self.published + SPREADING));
+        let named = self.store.found().value.as_ref().map_or(0, served);
+        self.check_all_serve(named, "after the chaos");
+        // An operator decides whatever is held, and the leader polls.
+        for operation in [Operation::Unpin, Operation::Apply] {
+            self.operated(0, operation);
+            self.run_until(self.now + POLL);
+        }
+        self.check_all_serve(self.forge.head, "after the operator");
         // L2: a push costs the forge one fetch, whoever is told of it.
         let (begun, fetched) = (self.now, self.fetches);
         for _ in 0..4 {
-            self.forge += 1;
+            self.forge.push();
             let replica = self.below(self.replicas.len() as u64) as usize;
             self.called(replica);
             self.run_until(self.now + Duration::from_secs(2));
-            self.check_all_is_well("after a push");
+            self.check_all_serve(self.forge.head, "after a push");
         }
         let polls = (self.now - begun).as_secs() / POLL.as_secs() + 1;
         let fetches = self.fetches - fetched;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::cluster::present::Here;
 use crate::cluster::present::tests::here;
 use crate::cluster::register::tests::facts;
 use crate::cluster::register::{FORMAT, RemoteFacts};
@@ -335,6 +336,38 @@ fn a_leader_gives_way_to_one_that_knows_a_later_seq() {
     assert!(!desk.at(14.9, Event::Tick).iter().any(is_swap), "the other one comes first");
     assert!(desk.at(15.1, Event::Tick).iter().any(is_swap), "it did not come");
     assert_eq!(desk.sent().2.seq, 8, "everybody finds the way there");
+}
+
+#[test]
+fn a_leader_that_no_follower_reaches_gives_the_lead_back_and_lets_others_lead() {
+    let mut desk = Desk::leading();
+    let mut revision = 1;
+    // Lets time pass in which it renews its lease and hears whom its two followers do not reach.
+    let mut passes = |desk: &mut Desk, until: u32, unreached: [Option<&str>; 2]| {
+        while desk.now < f64::from(until) {
+            desk.now += 1.0;
+            for (id, unreached) in ["a", "b"].into_iter().zip(unreached) {
+                let unreached = unreached.map(str::to_owned);
+                let said = Here { unreached, ..here(id, desk.now as u64, 1) };
+                if desk.hears(Event::Heard(said)).iter().any(is_swap) {
+                    revision += 1;
+                    desk.answered(Swapped::Done(revision));
+                }
+            }
+        }
+        (desk.standing(), revision)
+    };
+    let leading = |(standing, _)| standing == Standing::Leading;
+    assert!(leading(passes(&mut desk, 100, [Some("me"), None])), "one of them reaches it");
+    assert!(leading(passes(&mut desk, 159, [Some("me"); 2])));
+    assert!(leading(passes(&mut desk, 162, [Some("me"), Some("another")])));
+    assert!(leading(passes(&mut desk, 222, [Some("me"); 2])), "it is too early");
+    let (standing, revision) = passes(&mut desk, 223, [Some("me"); 2]);
+    assert_eq!(standing, Standing::Following);
+    let resigned = desk.sent().2.clone();
+    assert!(resigned.leader.is_none());
+    assert!(!desk.waits(252.9, revision, &resigned).iter().any(is_swap), "others may lead");
+    assert!(desk.waits(253.1, revision, &resigned).iter().any(is_swap), "nobody did");
 }
 
 #[test]

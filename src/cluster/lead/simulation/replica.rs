@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use headwater_engine::digest::Digest;
 use headwater_engine::id::CommitId;
 
-use super::{Happening, Life, POLL, TERMS, World, served};
+use super::forge::{Commits, bit, newest};
+use super::{Happening, Life, POLL, TERMS, World};
 use crate::cluster::lead::{Denied, Event, Lead, Standing};
 use crate::cluster::present::Here;
 use crate::cluster::register::{Facts, Leader, Value, tests};
 
 /// How long a replica without a state waits for a leader before it clones from the forge.
 const CLONING: Duration = Duration::from_secs(12);
+
+/// What makes the digests of a replica: one of two versions.
+const VERSIONS: [&str; 2] = ["old", "newer"];
 
 /// What the engine of a replica has done.
 #[derive(Debug, Clone)]
@@ -25,6 +30,40 @@ pub(super) enum Job {
     Clones,
 }
 
+/// What an operator asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// To serve an earlier commit.
+    Pin,
+    Unpin,
+    /// To let the head of the forge through, whatever it is.
+    Apply,
+}
+
+/// What a replica has published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// The head of its branch; 0 if it has none.
+    head: u64,
+    /// The commit that is served instead.
+    pinned: Option<u64>,
+}
+
+impl State {
+    pub(super) fn served(&self) -> u64 {
+        self.pinned.unwrap_or(self.head)
+    }
+
+    fn of(value: &Facts) -> Self {
+        Self { head: number(value.head), pinned: value.pinned.map(number) }
+    }
+}
+
+/// Returns the digest of a commit, as a version makes it.
+pub(super) fn digest(commit: u64, made_by: &str) -> Digest {
+    tests::facts(commit + 1_000 * made_by.len() as u64).digest
+}
+
 pub(super) struct Replica {
     pub(super) life: u64,
     pub(super) is_alive: bool,
@@ -37,16 +76,20 @@ pub(super) struct Replica {
     /// When the last change was sent, by its own clock.
     pub(super) sent: Duration,
     pub(super) standing: Standing,
-    /// The newest commit on its disk.
-    disk: u64,
-    pub(super) published: u64,
+    /// The commits on its disk.
+    disk: Commits,
+    pub(super) state: State,
+    /// Its version.
+    made_by: &'static str,
+    /// The head that an operator lets through.
+    applies: u64,
     /// The seq that it serves, and serves again after an orphan's time.
     seq: u64,
     pub(super) target: Option<Value>,
     is_busy: bool,
     pub(super) is_reload_wanted: bool,
-    /// The question that waits for its answer, and the commit that it is about.
-    proposal: Option<(u64, u64)>,
+    /// The question that waits for its answer.
+    proposal: Option<Proposed>,
     questions: u64,
     pub(super) poll_at: Option<Duration>,
     pub(super) is_bus_up: bool,
@@ -55,9 +98,11 @@ pub(super) struct Replica {
     id: String,
 }
 
-/// Returns what is published of a commit.
-pub(super) fn facts(commit: u64) -> Facts {
-    tests::facts(commit)
+/// A question, and the state that it is about.
+#[derive(Debug, Clone, Copy)]
+struct Proposed {
+    question: u64,
+    state: State,
 }
 
 /// Returns the number of a commit.
@@ -79,7 +124,9 @@ impl Replica {
             sent: Duration::ZERO,
             standing: Standing::Following,
             disk: 0,
-            published: 0,
+            state: State::default(),
+            made_by: VERSIONS[0],
+            applies: 0,
             seq: 0,
             target: None,
             is_busy: false,
@@ -91,6 +138,17 @@ impl Replica {
             is_forge_up: true,
             said: 0,
             id: String::new(),
+        }
+    }
+
+    /// Returns what it publishes of a state.
+    fn facts(&self, state: State) -> Facts {
+        let commit = |number: u64| tests::facts(number).head;
+        Facts {
+            pinned: state.pinned.map(commit),
+            digest: digest(state.served(), self.made_by),
+            made_by: self.made_by.into(),
+            ..tests::facts(state.head)
         }
     }
 
@@ -128,7 +186,7 @@ impl Replica {
         self.poll_at = (standing != Standing::Following).then(|| now + POLL);
     }
 
-    pub(super) fn here(&mut self, life: Life) -> Option<Here> {
+    pub(super) fn here(&mut self, life: Life, unreached: Option<String>) -> Option<Here> {
         let lead = self.lead.as_ref()?;
         self.said += 1;
         let name = format!("{}", life.replica);
@@ -138,7 +196,7 @@ impl Replica {
             name,
             url: String::new(),
             version: String::new(),
-            made_by: "test".into(),
+            made_by: self.made_by.into(),
             seq: lead.known_seq(),
             served_seq: lead.serving_seq(),
             served: String::new(),
@@ -146,29 +204,33 @@ impl Replica {
             stored: None,
             leads: true,
             orphan: self.standing == Standing::Orphaned,
+            unreached,
         })
     }
 }
 
 impl World {
     pub(super) fn starts(&mut self, replica: usize) {
+        // Some start as another version.
+        let made_by = VERSIONS[self.below(2) as usize];
         let this = &mut self.replicas[replica];
         if this.is_alive {
             return;
         }
         this.life += 1;
+        this.made_by = made_by;
         let now = this.clock(self.now);
         this.id = format!("{replica}-{}", this.life);
         let me = Leader { id: this.id.clone(), name: replica.to_string(), url: String::new() };
         (this.is_alive, this.lead) = (true, Some(Lead::new(now, TERMS, me)));
         (this.standing, this.seq, this.tick) = (Standing::Following, 0, Duration::ZERO);
         (this.target, this.proposal, this.poll_at) = (None, None, None);
-        (this.is_busy, this.is_reload_wanted) = (false, false);
-        let (life, published) = (self.life(replica), self.replicas[replica].published);
-        let event = match published {
+        (this.is_busy, this.is_reload_wanted, this.applies) = (false, false, 0);
+        let event = match this.state.head {
             0 => Event::Tick,
-            commit => Event::Published(facts(commit)),
+            _ => Event::Published(this.facts(this.state)),
         };
+        let life = self.life(replica);
         self.step(replica, now, event);
         self.after(Duration::from_millis(10), Happening::SaysHere(life));
         self.after(CLONING, Happening::Does(life, Job::Clones));
@@ -184,7 +246,7 @@ impl World {
         (this.is_alive, this.lead) = (false, None);
         this.life += 1;
         if disk {
-            (this.disk, this.published) = (0, 0);
+            (this.disk, this.state) = (0, State::default());
         }
         self.after(back, Happening::Starts(replica));
     }
@@ -200,7 +262,7 @@ impl World {
         let job = match (&this.target, this.standing) {
             (Some(value), Standing::Following) => {
                 let value = Box::new(value.clone());
-                let is_there = self.gets(replica, number(value.facts.head));
+                let is_there = self.gets(replica, State::of(&value.facts));
                 Job::Got(value, is_there)
             }
             (_, Standing::Leading | Standing::Orphaned)
@@ -217,21 +279,25 @@ impl World {
 
     /// Asks the forge.
     fn fetches_from_forge(&mut self, replica: usize) -> Option<u64> {
-        let is_up = self.is_forge_up && self.replicas[replica].is_forge_up;
+        let is_up = self.forge.is_up && self.replicas[replica].is_forge_up;
         if is_up {
             self.fetches += 1;
+            self.replicas[replica].disk |= self.forge.history(self.forge.head);
         }
-        is_up.then_some(self.forge)
+        is_up.then_some(self.forge.head)
     }
 
-    /// Returns whether a replica gets this commit: from its own disk, the leader, another replica, or
-    /// the forge at last.
-    fn gets(&mut self, replica: usize, commit: u64) -> bool {
+    /// Returns whether a replica gets the commits of a state: from its own disk, the leader, another
+    /// replica, or the forge at last.
+    fn gets(&mut self, replica: usize, state: State) -> bool {
+        let wanted = bit(state.head) | bit(state.pinned.unwrap_or(0));
         let mut others = (0..self.replicas.len()).filter(|other| *other != replica);
-        let has = |other: usize| self.replicas[other].disk >= commit;
+        let has = |other: usize| self.replicas[other].disk & wanted == wanted;
         let is_near =
             has(replica) || others.any(|other| has(other) && self.reaches(replica, other));
-        is_near || self.fetches_from_forge(replica).is_some_and(|head| head >= commit)
+        is_near
+            || self.fetches_from_forge(replica).is_some()
+                && self.replicas[replica].disk & wanted == wanted
     }
 
     pub(super) fn did(&mut self, replica: usize, job: Job) {
@@ -248,11 +314,12 @@ impl World {
             }
             Job::Clones => {
                 let this = &self.replicas[replica];
-                if this.published == 0 && this.target.is_none() {
+                if this.state.head == 0 && this.target.is_none() {
                     if let Some(head) = self.fetches_from_forge(replica) {
                         let this = &mut self.replicas[replica];
-                        (this.disk, this.published) = (head, head);
-                        self.step(replica, now, Event::Published(facts(head)));
+                        this.state = State { head, pinned: None };
+                        let facts = this.facts(this.state);
+                        self.step(replica, now, Event::Published(facts));
                     } else {
                         let life = self.life(replica);
                         self.after(CLONING, Happening::Does(life, Job::Clones));
@@ -273,24 +340,69 @@ impl World {
         self.begin(replica);
     }
 
-    /// The forge has shown its head.
+    /// The forge has shown its head. A branch that was rewritten is held, until an operator decides.
     fn fetched(&mut self, replica: usize, now: Duration, head: u64) {
         let this = &mut self.replicas[replica];
-        this.disk = this.disk.max(head);
-        if head <= this.published {
+        let is_forward = self.forge.contains(head, this.state.head);
+        if head == this.state.head || this.state.pinned.is_some() {
             return;
         }
+        let state = State { head, pinned: None };
         match this.standing {
-            Standing::Following => {}
-            Standing::Orphaned => {
-                this.published = head;
-                self.step(replica, now, Event::Published(facts(head)));
+            Standing::Orphaned if is_forward => {
+                this.state = state;
+                let facts = this.facts(state);
+                self.step(replica, now, Event::Published(facts));
             }
-            Standing::Leading => {
-                this.questions += 1;
-                this.proposal = Some((this.questions, head));
-                let question = this.questions;
-                self.step(replica, now, Event::Proposed(question, facts(head)));
+            Standing::Leading if is_forward => self.proposes(replica, state),
+            Standing::Leading if this.applies == head => {
+                self.forge.applied |= bit(head);
+                self.proposes(replica, state);
+            }
+            _ => {}
+        }
+    }
+
+    /// The engine of a leader asks whether it may publish.
+    fn proposes(&mut self, replica: usize, state: State) {
+        let this = &mut self.replicas[replica];
+        this.questions += 1;
+        let question = this.questions;
+        this.proposal = Some(Proposed { question, state });
+        let (now, facts) = (this.clock(self.now), this.facts(state));
+        self.step(replica, now, Event::Proposed(question, facts));
+    }
+
+    /// An operator asks a replica for something, which has the leader do it. Without a leader, it is
+    /// refused.
+    pub(super) fn operated(&mut self, replica: usize, operation: Operation) {
+        let Some(at) = self.addressee(replica) else { return };
+        let this = &self.replicas[at];
+        let (state, is_busy) = (this.state, this.is_busy || this.proposal.is_some());
+        if this.standing != Standing::Leading {
+            return;
+        }
+        if is_busy {
+            // It is done in its turn.
+            let again = Happening::Operates(replica, operation);
+            return self.after(Duration::from_millis(50), again);
+        }
+        match operation {
+            Operation::Pin => {
+                let before = self.forge.history(state.head) & !bit(state.head) & this.disk;
+                if before != 0 {
+                    self.proposes(at, State { pinned: Some(newest(before)), ..state });
+                }
+            }
+            Operation::Unpin if state.pinned.is_some() => {
+                self.replicas[at].is_reload_wanted = true;
+                self.proposes(at, State { pinned: None, ..state });
+            }
+            Operation::Unpin => {}
+            Operation::Apply => {
+                let this = &mut self.replicas[at];
+                (this.applies, this.is_reload_wanted) = (self.forge.head, true);
+                self.begin(at);
             }
         }
     }
@@ -305,39 +417,43 @@ impl World {
         if !is_there {
             // It is asked for again.
             this.is_busy = true;
-            let is_there = self.gets(replica, number(value.facts.head));
+            let is_there = self.gets(replica, State::of(&value.facts));
             let job = Job::Got(Box::new(value), is_there);
             self.after(Duration::from_secs(1), Happening::Does(life, job));
             return;
         }
         this.target = None;
-        this.disk = this.disk.max(number(value.facts.head));
+        let state = State::of(&value.facts);
+        this.disk |= self.forge.history(state.head) | self.forge.history(state.served());
         // I3: a seq never falls.
         assert!(value.seq >= this.seq, "seq {} after {}", value.seq, this.seq);
         this.seq = value.seq;
-        self.publishes(replica, served(&value));
-        let own = value.facts.clone();
+        self.publishes(replica, state);
+        let this = &self.replicas[replica];
+        let (made_by, digest) = (this.made_by.to_owned(), digest(state.served(), this.made_by));
+        let own = Facts { made_by, digest, ..value.facts.clone() };
         self.step(replica, now, Event::Followed(Box::new(value), own));
     }
 
     /// I1: a replica that is no orphan serves only what the register named.
-    fn publishes(&mut self, replica: usize, commit: u64) {
-        assert!(self.named.contains(&commit), "{commit} was never named");
-        self.replicas[replica].published = commit;
+    fn publishes(&mut self, replica: usize, state: State) {
+        assert!(self.named.contains(&state.served()), "{state:?} was never named");
+        self.replicas[replica].state = state;
     }
 
     /// The machine has answered a question of the engine.
     pub(super) fn decided(&mut self, replica: usize, question: u64, decided: Result<(), Denied>) {
         let now = self.replicas[replica].clock(self.now);
         let this = &mut self.replicas[replica];
-        let Some((_, commit)) = this.proposal.take_if(|(asked, _)| *asked == question) else {
+        let Some(Proposed { state, .. }) = this.proposal.take_if(|it| it.question == question)
+        else {
             panic!("an answer to nothing");
         };
         if decided.is_ok() {
             // I5: nothing is published behind the deadline.
             assert!(now < this.sent + TERMS.deadline(), "published behind the deadline");
             this.seq = this.lead.as_ref().map_or(0, Lead::serving_seq);
-            self.publishes(replica, commit);
+            self.publishes(replica, state);
         }
         self.begin(replica);
     }

@@ -1,11 +1,12 @@
-//! Histograms of durations.
+//! Histograms of durations, and how Prometheus reads them.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The counts of durations below each bound, and their sum. Counting takes no lock.
-pub(super) struct Histogram {
+#[derive(Debug)]
+pub struct Histogram {
     bounds: &'static [f64],
     /// One more than there are bounds: the last is for durations above all of them.
     counts: Vec<AtomicU64>,
@@ -14,13 +15,13 @@ pub(super) struct Histogram {
 
 impl Histogram {
     /// Returns an empty histogram; `bounds` are seconds, in order.
-    pub(super) fn new(bounds: &'static [f64]) -> Self {
+    pub fn new(bounds: &'static [f64]) -> Self {
         let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
         Self { bounds, counts, nanoseconds: AtomicU64::new(0) }
     }
 
     /// Counts `duration`.
-    pub(super) fn observe(&self, duration: Duration) {
+    pub fn observe(&self, duration: Duration) {
         let seconds = duration.as_secs_f64();
         let place = self.bounds.partition_point(|bound| *bound < seconds);
         self.counts[place].fetch_add(1, Ordering::Relaxed);
@@ -29,7 +30,7 @@ impl Histogram {
     }
 
     /// Writes the lines of one series; `labels` are like `stage="fetch"`, or empty.
-    pub(super) fn render(&self, out: &mut String, name: &str, labels: &str) {
+    pub fn render(&self, out: &mut String, name: &str, labels: &str) {
         let comma = if labels.is_empty() { "" } else { "," };
         let mut below = 0;
         let bounds = self.bounds.iter().map(ToString::to_string);
