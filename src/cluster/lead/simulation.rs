@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// After this time without chaos, one leads and all serve the same.
 const HEALING: Duration = Duration::from_secs(60);
 
+/// The same if the register went back in time: a lease passes before that is believed.
+const HEALING_FROM_THE_PAST: Duration = Duration::from_secs(90);
+
 /// After this time, what was published is served everywhere: a replica whose hints are lost reads the
 /// register every five seconds.
 const SPREADING: Duration = Duration::from_secs(10);
@@ -588,7 +591,8 @@ impl World {
         let end = last.map_or(Duration::ZERO, |((time, _), _)| *time);
         self.run_until(end);
         self.calm();
-        self.run_until(self.now + HEALING);
+        let healing = if self.went_back { HEALING_FROM_THE_PAST } else { HEALING };
+        self.run_until(self.now + healing);
         // A poll may have brought something at the last moment.
         self.run_until(self.now.max(self.published + SPREADING));
         let named = self.store.found().value.as_ref().map_or(0, served);
