@@ -31,9 +31,9 @@ export function numberOf(typed) {
 /** Returns the text of a number. */
 export const numeral = (value) => text(value);
 
-/** Returns the value as the rest of the page shows it. */
+/** Returns the value as the rest of the page shows it; a number that is kept is its text. */
 export function plain(value) {
-  if (isKept(value)) return JSON.parse(value.rawJSON);
+  if (isKept(value)) return value.rawJSON;
   if (Array.isArray(value)) return value.map(plain);
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]));

@@ -12,21 +12,11 @@ export function changes(before, after, pointer = "") {
   return isEqual(before, after) ? [] : [{ pointer, before, after }];
 }
 
-/** Returns the same for people: each field by its name, and of a list only the elements that differ. */
-export const shownChanges = (before, after) => changes(before, after).flatMap(byElement).map(({ pointer, before: old, after: now }) => ({ pointer: nameOfPlace(pointer), before: plain(old), after: plain(now) }));
-
-function byElement({ pointer, before, after }) {
-  if (!Array.isArray(before) || !Array.isArray(after)) return [{ pointer, before, after }];
-  const least = Math.min(before.length, after.length);
-  let [start, end] = [0, 0];
-  while (start < least && isEqual(before[start], after[start])) start += 1;
-  while (end < least - start && isEqual(before.at(-1 - end), after.at(-1 - end))) end += 1;
-  const [old, now] = [before.slice(start, before.length - end), after.slice(start, after.length - end)];
-  return Array.from({ length: Math.max(old.length, now.length) }, (_, at) => changes(old[at], now[at], member(pointer, start + at)).flatMap(byElement)).flat();
-}
+/** Returns the same with values that the rest of the page shows. */
+export const shownChanges = (before, after) => changes(before, after).map(({ pointer, before: old, after: now }) => ({ pointer, before: plain(old), after: plain(now) }));
 
 /** Returns a pointer in words. */
-export const nameOfPlace = (pointer) => namesOf(pointer).map((name) => (/^\d+$/.test(name) ? `no. ${Number(name) + 1}` : name)).join(" → ");
+export const nameOfPlace = (pointer) => namesOf(pointer).map((name) => (/^\d+$/.test(name) ? `#${Number(name) + 1}` : name)).join(" › ");
 
 const own = (object, name) => (Object.hasOwn(object, name) ? object[name] : undefined);
 

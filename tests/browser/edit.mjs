@@ -193,7 +193,7 @@ async function asOneTypes() {
   });
   await check("the difference is shown before it is saved, and the message reaches git", async () => {
     const told = await page.locator(".edit-difference").innerText();
-    for (const name of ["age", "team", "tags → no. 1", "links → no. 1 → seen", "links → no. 2"]) holds(told.includes(name), told);
+    for (const name of ["age", "team", "tags", "links › #1 › seen", "links › #2"]) holds(told.includes(name), told);
     await page.getByLabel("What did you change").fill("Größere Änderung – an “age”");
     await save(page);
     await isSaved(page);
