@@ -10,6 +10,7 @@ mod list_membership;
 mod reference_changes;
 mod problems;
 mod references;
+mod shown_lookup;
 mod shown_records;
 mod slot;
 mod confusable_keys;

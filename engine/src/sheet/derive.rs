@@ -3,14 +3,17 @@
 
 use std::sync::Arc;
 
+use im::OrdSet;
+
 use super::fields::Tally;
 use super::reference_changes::Moved;
-use super::shown_records::{self, ShownRecords};
+use super::shown_records::ShownRecords;
 use super::{MANY, Served, Sheet, hides};
 use crate::digest::LtHash;
 use crate::id::Key;
 use crate::index::{FieldIndex, scalars};
 use crate::layout::SheetSpec;
+use crate::persistent_map::packed;
 use crate::record::Record;
 use crate::scalar::Scalar;
 use crate::value::{FieldPath, Value};
@@ -29,7 +32,7 @@ impl Sheet {
             None => (None, &mut [][..]),
         };
         let seen = match keys {
-            Some(_) => shown_records::without_hidden(spec, changed),
+            Some(_) => without_hidden(spec, changed),
             None => Vec::new(),
         };
         let mut sums = vec![Sums::default(); changed.len().div_ceil(CHUNK)];
@@ -61,7 +64,7 @@ impl Sheet {
             hidden_fields.settle(hidden_tally);
         }));
         if let Some(keys) = keys {
-            tasks.push(Box::new(|| shown_records::follow(keys, &seen)));
+            tasks.push(Box::new(|| follow(keys, &seen)));
         }
         let mut of_shown = of_shown.iter_mut();
         for ((field, index), moved) in indexes.iter_mut().zip(&mut moved.values) {
@@ -144,5 +147,30 @@ impl Sums {
 
     fn of(&mut self, spec: &SheetSpec, value: &Value) -> &mut LtHash {
         if hides(spec, value) { &mut self.hidden } else { &mut self.shown }
+    }
+}
+
+/// Returns the changes as whoever does not see hidden records sees them.
+fn without_hidden(spec: &SheetSpec, changed: &[(Key, Served)]) -> Vec<(Key, Served)> {
+    let shown =
+        |record: &Option<Arc<Record>>| record.clone().filter(|record| !hides(spec, &record.value));
+    let changes = changed.iter().map(|(key, Served { before, after })| {
+        (key.clone(), Served { before: shown(before), after: shown(after) })
+    });
+    changes.filter(|(_, served)| served.before.is_some() || served.after.is_some()).collect()
+}
+
+/// Updates `keys` for changes in key order.
+fn follow(keys: &mut OrdSet<Key>, changed: &[(Key, Served)]) {
+    if keys.is_empty() && changed.len() >= MANY {
+        let served = changed.iter().filter(|(_, served)| served.after.is_some());
+        *keys = packed(served.map(|(key, _)| key.clone())).collect();
+        return;
+    }
+    for (key, served) in changed {
+        match served.after {
+            Some(_) => drop(keys.insert(key.clone())),
+            None => drop(keys.remove(key)),
+        }
     }
 }

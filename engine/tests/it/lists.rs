@@ -141,7 +141,7 @@ fn a_part_of_a_history_ends_when_it_has_cost_enough_and_goes_on_from_there() {
 
 #[test]
 fn the_history_of_a_hidden_record_of_a_list_is_that_of_one_that_never_was_and_costs_as_much() {
-    let rules = "[sheets.icons]\nkey = \"${{ slug }}\"\nhidden = \"gone\"\n";
+    let rules = "[sheets.icons]\nformat = \"csv\"\nkey = \"${{ slug }}\"\nhidden = \"gone\"\n";
     let rows = "slug,title,gone\nada,Ada,\neve,Eve,true\n";
     let mut house = house(rules, &[("icons/all.csv", rows)]);
     for round in 0..4 {
@@ -162,12 +162,13 @@ fn the_history_of_a_hidden_record_of_a_list_is_that_of_one_that_never_was_and_co
         little.spend(usize::MAX);
         little
     };
+    // Whoever asks first reads the history of the branch, for everybody.
+    assert!(answer("all/ada", &Budget::unlimited()).contains("Modified"));
     let budgets: [fn() -> Budget; 2] = [Budget::unlimited, little];
     for budget in budgets {
         assert_eq!(answer("all/eve", &budget()), answer("all/eva", &budget()));
     }
     assert!(answer("all/eva", &little()).contains("ended: false"));
-    assert!(answer("all/ada", &Budget::unlimited()).contains("Modified"));
 }
 
 #[test]
