@@ -239,6 +239,7 @@ impl World {
     /// A replica ends, perhaps with its disk, and starts again later.
     pub(super) fn ends(&mut self, replica: usize, disk: bool) {
         let back = Duration::from_millis(500 + self.below(if self.is_rough { 30_000 } else { 1 }));
+        let disk = disk && self.is_elsewhere(replica);
         let this = &mut self.replicas[replica];
         if !this.is_alive {
             return;
@@ -249,6 +250,18 @@ impl World {
             (this.disk, this.state) = (0, State::default());
         }
         self.after(back, Happening::Starts(replica));
+    }
+
+    /// Returns whether what is published is on another disk or at the forge, too. If the last copy of
+    /// it is lost, an operator has to decide how to go on.
+    fn is_elsewhere(&self, replica: usize) -> bool {
+        let Some(value) = self.store.found().value else { return true };
+        let state = State::of(&value.facts);
+        let wanted = bit(state.head) | bit(state.pinned.unwrap_or(0));
+        let others = self.replicas.iter().enumerate().filter(|(other, _)| *other != replica);
+        let disks = others.map(|(_, other)| other.disk);
+        let mut places = disks.chain([self.forge.history(self.forge.head)]);
+        places.any(|commits| commits & wanted == wanted)
     }
 
     /// Begins what the engine has to do next, one at a time.
