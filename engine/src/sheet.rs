@@ -10,6 +10,7 @@ mod list_membership;
 mod reference_changes;
 mod problems;
 mod references;
+mod shown_index;
 mod shown_records;
 mod slot;
 mod confusable_keys;
@@ -44,7 +45,7 @@ pub use fields::FieldCounts;
 use problem_cache::ProblemCache;
 pub(crate) use reference_changes::Moved;
 pub(crate) use references::Link;
-use shown_records::ShownRecords;
+use shown_index::ShownIndex;
 pub use slot::{Claimant, Content, Slot, SlotUpdate};
 pub(crate) use visited_holders::VisitedHolders;
 
@@ -65,7 +66,7 @@ pub struct Sheet {
     /// The indexes over all served records.
     indexes: Vec<(FieldPath, FieldIndex)>,
     /// What the public reads, if the sheet hides records; otherwise that is everything.
-    shown: Option<ShownRecords>,
+    shown: Option<ShownIndex>,
     /// The slots that have problems, with the problems.
     problems: OrdMap<Key, Arc<[Problem]>>,
     /// The references that match no record.
@@ -122,7 +123,7 @@ impl Sheet {
         let fields = spec.indexed().into_iter();
         Self {
             dangling: Dangling::new(spec.refs.len()),
-            shown: ShownRecords::none_of(&spec),
+            shown: ShownIndex::none_of(&spec),
             spec,
             slots: OrdMap::new(),
             served: 0,

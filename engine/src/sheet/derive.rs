@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::fields::Tally;
 use super::reference_changes::Moved;
-use super::shown_records::{self, ShownRecords};
+use super::shown_index::ShownIndex;
+use super::shown_records;
 use super::{MANY, Served, Sheet, hides};
 use crate::digest::LtHash;
 use crate::id::Key;
@@ -25,7 +26,7 @@ impl Sheet {
     pub(super) fn derive(&mut self, changed: &[(Key, Served)], moved: &mut Moved) {
         let Self { spec, served, hidden, indexes, shown, fields, hidden_fields, .. } = self;
         let (keys, of_shown) = match shown {
-            Some(ShownRecords { keys, indexes }) => (Some(keys), &mut indexes[..]),
+            Some(ShownIndex { keys, indexes }) => (Some(keys), &mut indexes[..]),
             None => (None, &mut [][..]),
         };
         let seen = match keys {
