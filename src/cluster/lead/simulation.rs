@@ -483,7 +483,7 @@ impl World {
                     self.after(wait, Happening::Calls(replica));
                 }
             }
-            Trouble::Rewrite { by } => self.forge.rewrite(by),
+            Trouble::Rewrite { by } => self.forge.rewrite(by, self.disks(|_| true)),
             Trouble::Operate { replica, operation } => self.operated(replica, operation),
             Trouble::Crash { replica, disk } => self.ends(replica, disk),
             Trouble::Stop { replica } => {

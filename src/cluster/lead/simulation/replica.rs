@@ -252,16 +252,18 @@ impl World {
         self.after(back, Happening::Starts(replica));
     }
 
-    /// Returns whether what is published is on another disk or at the forge, too. If the last copy of
-    /// it is lost, an operator has to decide how to go on.
+    /// Returns whether all on a disk is on another one or at the forge, too. How to go on without the
+    /// last copy of what is published is for an operator to decide.
     fn is_elsewhere(&self, replica: usize) -> bool {
-        let Some(value) = self.store.found().value else { return true };
-        let state = State::of(&value.facts);
-        let wanted = bit(state.head) | bit(state.pinned.unwrap_or(0));
-        let others = self.replicas.iter().enumerate().filter(|(other, _)| *other != replica);
-        let disks = others.map(|(_, other)| other.disk);
-        let mut places = disks.chain([self.forge.history(self.forge.head)]);
-        places.any(|commits| commits & wanted == wanted)
+        let others = self.disks(|other| other != replica);
+        let elsewhere = others | self.forge.history(self.forge.head);
+        self.replicas[replica].disk & !elsewhere == 0
+    }
+
+    /// Returns what is on the disks of some replicas.
+    pub(super) fn disks(&self, of: impl Fn(usize) -> bool) -> Commits {
+        let disks = self.replicas.iter().enumerate().filter(|(replica, _)| of(*replica));
+        disks.fold(0, |all, (_, replica)| all | replica.disk)
     }
 
     /// Begins what the engine has to do next, one at a time.
@@ -295,7 +297,7 @@ impl World {
         let is_up = self.forge.is_up && self.replicas[replica].is_forge_up;
         if is_up {
             self.fetches += 1;
-            self.replicas[replica].disk |= self.forge.history(self.forge.head);
+            self.replicas[replica].disk |= self.forge.fetched();
         }
         is_up.then_some(self.forge.head)
     }
