@@ -105,7 +105,7 @@ mod tests {
         upstream.reset_to(line.last().unwrap());
         let folder = TempDir::new().unwrap();
         let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
-        let config = EngineConfig::of(&folder.path().join("mirror.git"), Some(Arc::new(remote)));
+        let config = EngineConfig::of(folder.path().join("mirror.git"), Some(Arc::new(remote)));
         let engine = Engine::open(config, Arc::default()).unwrap();
         let id = |at: usize| -> CommitId { line[at].parse().unwrap() };
         let any = Budget::unlimited();

@@ -401,13 +401,13 @@ mod tests {
             crate::mirror::testing::commits_read() - before
         };
         // The head is looked at once more, to know that it is there.
-        assert_eq!([30, 30, 35, 3, 39].map(|at| reads(at)), [32, 0, 6, 0, 5]);
+        assert_eq!([30, 30, 35, 3, 39].map(reads), [32, 0, 6, 0, 5]);
     }
 
     #[test]
     fn what_a_missing_commit_may_decide_is_refused_until_it_is_there() {
         let repository = TestRepository::bare();
-        let commits = graph(&repository, &vec![(Some(0), None); 6]);
+        let commits = graph(&repository, &[(Some(0), None); 6]);
         let hex = commits[2].to_string();
         let file = repository.path().join("objects").join(&hex[..2]).join(&hex[2..]);
         let bytes = std::fs::read(&file).unwrap();
@@ -419,10 +419,10 @@ mod tests {
             ancestry.descends(&objects, commits[5], commits[at]).map_err(|error| error.is_missing())
         };
         assert_eq!(
-            [4, 3, 2, 1].map(|at| asked(at)),
+            [4, 3, 2, 1].map(&mut asked),
             [Ok(Some(true)), Ok(Some(true)), Err(true), Err(true)]
         );
         std::fs::write(&file, bytes).unwrap();
-        assert_eq!([4, 2, 1, 0].map(|at| asked(at)), [Ok(Some(true)); 4]);
+        assert_eq!([4, 2, 1, 0].map(asked), [Ok(Some(true)); 4]);
     }
 }
