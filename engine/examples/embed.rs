@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: embed REMOTE SHEET KEY".into());
     };
     let mut out = io::stdout().lock();
-    let (engine, published) = open(remote, Path::new("embed-mirror.git"))?;
+    let Embedded { engine, published } = open(remote, Path::new("embed-mirror.git"))?;
     read(&engine, sheet, key, &mut out)?;
     greet(&engine, sheet, key)?;
     while let Ok(publication) = published.recv() {
@@ -37,11 +37,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The engine, and what it publishes.
+pub(crate) struct Embedded {
+    pub(crate) engine: Engine,
+    pub(crate) published: Receiver<Arc<Published>>,
+}
+
 /// Clones the remote, or opens the clone, and asks the remote every few seconds from then on.
-pub(crate) fn open(
-    remote: &str,
-    mirror: &Path,
-) -> Result<(Engine, Receiver<Arc<Published>>), Box<dyn Error>> {
+pub(crate) fn open(remote: &str, mirror: &Path) -> Result<Embedded, Box<dyn Error>> {
     let (sender, published) = channel();
     let remote = Remote::new(remote, RemoteOptions::default())?;
     let config = EngineConfig {
@@ -54,7 +57,7 @@ pub(crate) fn open(
         push: true,
         ..EngineConfig::of(mirror, Some(Arc::new(remote)))
     };
-    Ok((Engine::open(config, Arc::new(Ledger::new()))?, published))
+    Ok(Embedded { engine: Engine::open(config, Arc::new(Ledger::new()))?, published })
 }
 
 /// Prints a record, and how many records of its sheet have a name.

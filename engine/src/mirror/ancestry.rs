@@ -395,7 +395,7 @@ mod tests {
         let commits = graph(&repository, &line);
         let objects = repository.objects();
         let mut ancestry = Ancestry::default();
-        let mut reads = |at: usize| {
+        let reads = |at: usize| {
             let before = crate::mirror::testing::commits_read();
             ancestry.follow(&objects, commits[at], || true).unwrap();
             crate::mirror::testing::commits_read() - before

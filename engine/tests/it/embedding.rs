@@ -26,7 +26,8 @@ fn a_program_that_embeds_the_engine_reads_writes_and_follows() {
         .push();
     let folder = tempfile::tempdir().unwrap();
     let mirror: &Path = &folder.path().join("mirror.git");
-    let (engine, published) = embed::open(&upstream.url(), mirror).unwrap();
+    let opened = embed::open(&upstream.url(), mirror).unwrap();
+    let embed::Embedded { engine, published } = opened;
     let text = printed(|out| embed::read(&engine, "people", "ada", out).unwrap());
     let expected = format!("people/ada at {first}: {{\"name\":\"Ada\"}}\n1 of 2 have a name\n");
     assert_eq!(text, expected);
