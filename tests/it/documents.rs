@@ -24,8 +24,9 @@ fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
                 module.to_owned()
             };
             let text = fs::read_to_string(&path).unwrap();
-            let is_inline =
-                text.lines().any(|line| matches!(line, "mod tests {" | "pub(super) mod tests {"));
+            let is_inline = text.lines().any(|line| {
+                matches!(line, "mod tests {" | "pub(super) mod tests {" | "pub(crate) mod tests {")
+            });
             let inline = if is_inline { "::tests" } else { "" };
             let mut lines = text.lines().map(str::trim);
             while let Some(line) = lines.next() {
