@@ -99,7 +99,8 @@ impl World {
     /// Writes until the end; repeats each request until it is answered.
     fn write(&self, writer: usize) {
         let mut number = 0;
-        while !self.over.load(Ordering::Relaxed) {
+        // Once at least, however slow the machine is.
+        while number == 0 || !self.over.load(Ordering::Relaxed) {
             number += 1;
             let (record, key) = (format!("w{writer}-{}", number % 3), format!("{writer}-{number}"));
             let body = json!({ "slug": record, "name": "W", "age": number });
@@ -123,7 +124,7 @@ impl World {
     /// Pushes to the same branch as somebody else would; repeats a push if another one was first.
     fn push_from_elsewhere(&self) -> usize {
         let mut pushed = 0;
-        while !self.over.load(Ordering::Relaxed) {
+        while pushed == 0 || !self.over.load(Ordering::Relaxed) {
             let mut upstream = self.upstream.lock().unwrap();
             let head = upstream.head().unwrap();
             let branch = upstream.branch().to_owned();
