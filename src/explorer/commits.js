@@ -41,7 +41,7 @@ export async function show({ element, route, signal }) {
     return found;
   };
   const render = () => {
-    put(list, commits.length > 0 ? days(commits, next === null) : h("p", { class: "soft" }, sheet ? `No commit changed ${sheet}.` : "This branch has no commits yet."));
+    put(list, commits.length > 0 ? days(commits, sheet, next === null) : h("p", { class: "soft" }, sheet ? `No commit changed ${sheet}.` : "This branch has no commits yet."));
     foot.hidden = next === null;
   };
   const guarded = async (work) => {
@@ -87,16 +87,17 @@ export async function show({ element, route, signal }) {
 /** The commits that were shown before; others are new. */
 const shown = new Set();
 
-/** Returns the commits by day. `isWhole` tells whether the last one is the first of the branch. */
-function days(commits, isWhole) {
+/** Returns the commits by day, of one sheet or of all. `isWhole` tells whether the last one is the first of the branch. */
+function days(commits, sheet, isWhole) {
   const isFirst = shown.size === 0;
-  const byDay = Map.groupBy?.(commits.entries(), ([, { time }]) => DAY.format(new Date(time))) ?? grouped(commits);
-  const parts = [...byDay].map(([day, entries]) => h("section", {},
+  const parts = [...grouped(commits)].map(([day, entries]) => h("section", {},
     h("h2", {}, day),
-    h("ol", { class: "commits" }, [...entries].map(([index, commit]) => {
-      const before = commits[index + 1]?.commit ?? null;
+    h("ol", { class: "commits" }, entries.map(([index, commit]) => {
+      // No commit between two that changed a sheet has changed it, so of this sheet the two tell all.
+      const before = commits[index + 1]?.commit;
       const isNew = !isFirst && !shown.has(commit.commit);
-      return item(commit, before, isWhole && index === commits.length - 1, isNew);
+      const isLast = !sheet && isWhole && index === commits.length - 1;
+      return item(commit, before && toCompare(before, commit.commit, sheet), isLast, isNew);
     }))));
   for (const { commit } of commits) shown.add(commit);
   return parts;
@@ -111,11 +112,11 @@ function grouped(commits) {
   return byDay;
 }
 
-function item({ commit, time, author, summary, changed }, before, isFirst, isNew) {
+function item({ commit, time, author, summary, changed }, differences, isFirst, isNew) {
   const counts = Object.entries(changed);
   const hash = h("code", { title: commit }, short(commit));
   return h("li", { class: isNew ? "commit arrived" : "commit" },
-    h("p", { class: "subject" }, before ? h("a", { href: toCompare(before, commit) }, summary || "Without a message") : summary || "Without a message"),
+    h("p", { class: "subject" }, differences ? h("a", { href: differences }, summary || "Without a message") : summary || "Without a message"),
     h("p", { class: "soft" }, author, " · ", since(time), " · ", hash, isFirst && " · the first commit"),
     h("p", { class: "what" }, counts.length > 0 ? counts.map(([sheet, numbers]) => [
       h("span", { class: "chip" }, h("a", { href: toSheet(sheet) }, sheet), " ", counted(numbers)), " ",

@@ -16,10 +16,10 @@ export async function show({ element, route, signal }) {
   const list = h("div", {});
   put(element, h("header", { class: "head" }, h("h1", { tabindex: "-1" }, "What changed"), lead), list);
   const update = async ({ params }) => {
-    const [from, to] = [params.get("from") ?? "", params.get("to") ?? ""];
-    put(lead, "From ", h("code", { title: from }, short(from)), " to ", h("code", { title: to }, short(to)), ".");
+    const [from, to, sheet] = ["from", "to", "sheet"].map((name) => params.get(name) ?? "");
+    put(lead, "From ", h("code", { title: from }, short(from)), " to ", h("code", { title: to }, short(to)), sheet && ` in ${sheet}`, ".");
     try {
-      const diff = (await read(["_diff"], { from, to, limit: LISTED }, signal)).body;
+      const diff = (await read(["_diff"], { from, to, limit: LISTED, ...(sheet && { sheet }) }, signal)).body;
       put(list, records(diff));
     } catch (error) {
       if (error.name !== "AbortError") put(list, h("p", { class: "soft" }, sentence(error, "_diff")));

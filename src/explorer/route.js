@@ -19,7 +19,7 @@ export const toSheet = (sheet, params) => link(["sheet", sheet], params);
 
 export const toRecord = (sheet, key, params) => link(["record", sheet, ...key.split("/")], params);
 
-export const toCompare = (from, to) => link(["compare"], { from, to });
+export const toCompare = (from, to, sheet) => link(["compare"], { from, to, ...(sheet && { sheet }) });
 
 /** Navigates to `address` without an entry in the history, as for typing. */
 export function replace(address) {

@@ -76,6 +76,16 @@ async function theTimeline() {
     equal(await commits.nth(29).getByRole("link").first().getAttribute("href").then((href) => href.startsWith("#/compare?")), true);
   });
 
+  await check("of one sheet, a change leads to its differences in that sheet alone", async () => {
+    await page.getByLabel("Sheet", { exact: true }).selectOption("projects");
+    await page.waitForURL(/commits\?sheet=projects/);
+    await page.waitForFunction(() => document.querySelector(".timeline .subject a")?.href.endsWith("sheet=projects"));
+    await commits.first().getByRole("link").first().click();
+    await page.locator(".counts li").first().waitFor();
+    const names = await page.locator(".counts li a").allInnerTexts();
+    equal(names, ["projects"]);
+  });
+
   await check("nothing failed on the way", async () => equal([seen.errors, seen.strangers], [[], []]));
   await close();
 }
