@@ -10,6 +10,7 @@
 set -euo pipefail
 
 readonly attempts=${NOTIFY_ATTEMPTS:-6} # how often the webhook is called
+readonly wait=${NOTIFY_WAIT:-60}        # seconds that one call may wait for the result
 readonly first_delay=${NOTIFY_DELAY:-2} # seconds before the second call, doubled for each next
 readonly poll=${NOTIFY_POLL:-2}         # seconds between two looks at an accepted reload
 readonly patience=${NOTIFY_PATIENCE:-900} # seconds after which an accepted reload is given up
@@ -67,6 +68,8 @@ request() { # METHOD URL [CURL OPTION]...
 passes() { # says whether the status is one of those that pass by themselves
   case $status in
     000 | 429 | 502 | 503 | 504) ;;
+    # A cluster without a leader: there is nothing to follow, but the next leader fetches the push.
+    202) [[ $(field .state) == waiting ]] ;;
     *) return 1 ;;
   esac
 }
@@ -74,6 +77,8 @@ passes() { # says whether the status is one of those that pass by themselves
 describe() { # prints what went wrong, for a status that passes
   if [[ $status == 000 ]]; then
     printf 'no answer (%s)' "$(tr -c '[:print:]' ' ' <"$work/error")"
+  elif [[ $status == 202 ]]; then
+    printf 'no replica leads the cluster'
   else
     printf '%s %s %s' "$status" "$(field .code)" "$(field .detail)"
   fi
@@ -150,8 +155,8 @@ payload=$(jq -cn --arg branch "${BRANCH:?}" --arg commit "${COMMIT:?}" \
 delay=$first_delay
 for ((attempt = 1; ; attempt++)); do
   request POST "$endpoint" --header 'Content-Type: application/json' \
-    --header 'Prefer: wait=60' --data-binary "$payload"
-  if [[ $status == 202 ]]; then follow; fi
+    --header "Prefer: wait=$wait" --data-binary "$payload"
+  if [[ $status == 202 ]] && ! passes; then follow; fi
   if ! passes || ((attempt >= attempts)); then break; fi
   pause=$(header retry-after)
   if [[ ! $pause =~ ^[0-9]{1,4}$ ]]; then pause=$delay; fi
@@ -181,6 +186,7 @@ case $status in
       *) fail "it answered 200 with something that is not a report of Headwater" ;;
     esac
     ;;
+  202) fail "the push is not live yet: no replica leads the cluster, and the next leader fetches it" ;;
   000) fail "it cannot be reached: $(describe)" ;;
   401) fail "it does not accept the secret HEADWATER_RELOAD_SECRET of the environment $name" ;;
   *)

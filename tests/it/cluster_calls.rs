@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use headwater_testkit::NatsServer;
+use headwater_testkit::notify::{can_run_notify_script, run_notify_script};
 use serde_json::Value;
 
 use crate::cluster::{Common, Replica};
@@ -38,6 +39,12 @@ fn without_a_leader_a_webhook_is_accepted_and_the_next_leader_reloads() {
         let (status, answer) = call(&two, path, RELOAD_SECRET, "prefer: wait=0\r\n", &body);
         assert_eq!((status, answer["state"].as_str()), (202, Some("waiting")), "{answer}");
     }
+    if can_run_notify_script() {
+        let url = format!("http://{}", two.internal);
+        let notified = run_notify_script(&url, RELOAD_SECRET, "published", &commit);
+        assert_eq!(notified.status, 1, "{}", notified.stdout);
+        assert!(notified.stdout.contains("no replica leads the cluster"), "{}", notified.stdout);
+    }
     // Whoever cannot sign is told so, leader or not.
     assert_eq!(call(&two, RELOAD, "a-secret-of-nobody-at-all", "", &body).0, 401);
     // An operator decides nothing without a leader.
@@ -52,6 +59,11 @@ fn without_a_leader_a_webhook_is_accepted_and_the_next_leader_reloads() {
     let three = common.start("three");
     three.serves(&commit);
     two.serves(&commit);
+    if can_run_notify_script() {
+        let url = format!("http://{}", two.internal);
+        let notified = run_notify_script(&url, RELOAD_SECRET, "published", &commit);
+        assert_eq!(notified.status, 0, "{}", notified.stdout);
+    }
 }
 
 #[test]

@@ -17,8 +17,8 @@ pub struct Notified {
     pub summary: String,
 }
 
-/// Runs the script against the deployment at `url`, with three attempts and no pauses, and waits
-/// for it to end.
+/// Runs the script against the deployment at `url`, with three attempts of a second and no
+/// pauses, and waits for it to end.
 ///
 /// # Panics
 ///
@@ -38,6 +38,7 @@ pub fn run_notify_script(url: &str, secret: &str, branch: &str, commit: &str) ->
         .env("HEADWATER_RELOAD_SECRET", secret)
         .env("NOTIFY_ATTEMPTS", "3")
         .env("NOTIFY_DELAY", "0")
+        .env("NOTIFY_WAIT", "1")
         .env("NOTIFY_POLL", "0")
         .env("GITHUB_STEP_SUMMARY", &summary)
         .stdin(Stdio::null())
