@@ -96,7 +96,7 @@ impl<'a> Disclosure<'a> {
         if files.is_empty() && sheets.is_empty() && !counts {
             return Ok(then.clone());
         }
-        then.without(files, &sheets).index().map(Arc::new)
+        then.without(files, &sheets, self.now.layout()).index().map(Arc::new)
     }
 
     /// Removes from `delta` what may not be shown now, and records what was public before. `before`
@@ -391,6 +391,40 @@ mod tests {
         assert!(masked.changes.is_empty());
         let left: Vec<_> = masked.withheld.iter().map(|left| left.key.as_str()).collect();
         assert_eq!(left, ["a"]);
+    }
+
+    #[test]
+    fn a_reference_of_the_past_tells_nothing_that_the_present_keeps_to_itself() {
+        let mut upstream = Upstream::new();
+        let files = [
+            ("a/a.toml", "b = \"gone\"\nc = \"c\"\n"),
+            ("a/dangling.toml", "b = \"nobody\"\n"),
+            ("b/gone.toml", "x = true\n"),
+            ("c/c.toml", ""),
+        ];
+        let mut with = |b: &str, c: &str| {
+            let rules = format!(
+                "[sheets.a]\npolicy = \"quarantine\"\nrefs = {{ b = \"b\", c = \"c\" }}\n\
+                 [sheets.b]\n{b}\n[sheets.c]\n{c}\n"
+            );
+            let rules = ("headwater.toml", &*rules);
+            state(&mut upstream, &[&[rules], &files[..]].concat())
+        };
+        // Each column: the definitions of the targets now, and what is told of then.
+        let then = with("", "");
+        for (b, c, targets, problems) in [
+            ("index = [\"x\"]", "", &["b", "c"][..], 1),
+            ("hidden = \"x\"", "", &["b", "c"], 0),
+            ("public = false", "", &["c"], 0),
+            ("hidden = \"x\"", "public = false", &["b"], 0),
+        ] {
+            let now = with(b, c);
+            let shown = Disclosure::by(&now).of(&then).unwrap();
+            let spec = shown.sheet("a").unwrap().spec();
+            let told: Vec<_> = spec.public_references().map(|it| it.sheet.as_str()).collect();
+            assert_eq!(told, targets, "{b} {c}");
+            assert_eq!(shown.public_problems().len(), problems, "{b} {c}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod bundle;
 mod contract;
 mod declared;
+mod disclosed;
 mod files;
 mod gitsheets;
 mod inferred;
@@ -168,27 +169,6 @@ impl Layout {
                 true => self.0.folders.taken == next.0.folders.taken,
                 false => self.ids().eq(next.ids()),
             }
-    }
-
-    /// Returns this layout without some sheets and without the problems of their definitions.
-    pub(crate) fn without(&self, dropped: &BTreeSet<SheetName>) -> Self {
-        let Rules { inferred, sheets, problems, folders, unsettled, view, by_view: _ } = &*self.0;
-        let kept = |problem: &&Problem| {
-            problem.sheet.as_ref().is_none_or(|sheet| !dropped.contains(sheet))
-        };
-        Self(Arc::new(Rules {
-            inferred: *inferred,
-            sheets: sheets
-                .iter()
-                .filter(|(name, _)| !dropped.contains(*name))
-                .map(|(name, spec)| (name.clone(), spec.clone()))
-                .collect(),
-            problems: problems.iter().filter(kept).cloned().collect(),
-            folders: folders.clone(),
-            unsettled: unsettled.clone(),
-            view: view.clone(),
-            by_view: ByView::default(),
-        }))
     }
 
     /// Returns what the file at `path` claims: mostly nothing or one key, and several where

@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use crate::harness::{Answer, TestServer};
 
+const TOKEN: &str = "the-token-of-the-few";
+
 const TOKENS: &str = "[[token]]\nname = \"few\"\nsecret = \"the-token-of-the-few\"\n\
                       author = \"Few <few@example.org>\"\nsheets = [\"index\", \"content\", \"all\"]\n";
 
@@ -43,7 +45,7 @@ impl House {
     }
 
     fn write(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let request = self.server.request(method, path).bearer_auth("the-token-of-the-few");
+        let request = self.server.request(method, path).bearer_auth(TOKEN);
         self.server.send(match body {
             Some(body) => request.json(body),
             None => request,
@@ -156,6 +158,44 @@ fn an_attachment_that_several_sheets_hold_is_shown_where_all_of_them_show_it() {
         let file = house.server.get("/api/_attachments/people/ada/cv.pdf");
         assert_eq!(file.status, status, "{staff} {ada}");
     }
+}
+
+#[test]
+fn a_file_in_a_folder_that_is_shared_with_a_private_sheet_is_told_like_one_that_is_not_there() {
+    let house = served(
+        "people",
+        &[
+            (
+                "headwater.toml",
+                "[sheets.people]\npath = '${{ slug }}'\nformat = 'yaml'\n\
+                 [sheets.staff]\nroot = 'people'\npath = '${{ slug }}'\npublic = false\n",
+            ),
+            ("people/ada.yaml", "slug: ada\n"),
+            ("people/ada.toml", "slug = \"ada\"\n"),
+            ("people/ada/pay.txt", "42000"),
+        ],
+    );
+    let before = house.head();
+    for (method, header, query) in [
+        (Method::DELETE, None, ""),
+        (Method::DELETE, Some(("if-match", "*")), ""),
+        (Method::PUT, None, ""),
+        (Method::PUT, Some(("if-none-match", "*")), ""),
+        (Method::PUT, Some(("if-none-match", "*")), "?dryRun=true"),
+        (Method::PUT, Some(("if-match", "\"00000000000000000000000000000000\"")), ""),
+    ] {
+        let told = |name: &str| {
+            let path = format!("/api/_attachments/people/ada/{name}{query}");
+            let request = house.server.request(method.clone(), &path).bearer_auth(TOKEN).body("x");
+            let request =
+                header.into_iter().fold(request, |it, (name, value)| it.header(name, value));
+            let answer = house.server.send(request);
+            assert_eq!(answer.header("etag"), None);
+            answer.problem(403, "token_scope")["detail"].to_string().replace(name, "NAME")
+        };
+        assert_eq!(told("pay.txt"), told("nothing.txt"), "{method} {header:?}");
+    }
+    assert_eq!(house.head(), before);
 }
 
 #[test]

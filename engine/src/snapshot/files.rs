@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Draft, Snapshot, digest, version};
 use crate::changes::{Change, ChangeSet, PathState};
 use crate::id::{Key, SheetName};
+use crate::layout::Layout;
 use crate::record::Record;
 use crate::sheet::{Claimant, Content, Sheet, Slot, SlotUpdate};
 use crate::skipped_files::PassedOver;
@@ -92,15 +93,26 @@ fn in_slot<'a>(key: &'a Key, slot: &'a Slot) -> impl Iterator<Item = Name<'a>> {
 
 impl Snapshot {
     /// Returns this state as if its commit lacked the files named in `removals`, and without the
-    /// sheets in `dropped`, whose files must all be in `removals`. The result is for reading only
-    /// and must not be carried to other commits.
-    pub(crate) fn without(&self, removals: Vec<Change>, dropped: &BTreeSet<SheetName>) -> Draft {
+    /// sheets in `dropped`, whose files must all be in `removals`. Its references tell nothing that
+    /// `now` does not. The result is for reading only and must not be carried to other commits.
+    pub(crate) fn without(
+        &self,
+        removals: Vec<Change>,
+        dropped: &BTreeSet<SheetName>,
+        now: &Layout,
+    ) -> Draft {
         let removals = ChangeSet::of(removals);
         let mut draft = self.apply(self.commit, self.layout.clone(), removals);
         let state = &mut draft.snapshot;
-        state.layout = state.layout.without(dropped);
+        state.layout = state.layout.without(dropped, now);
         for name in dropped {
             state.sheets.remove(name);
+        }
+        for told in state.layout.sheets() {
+            let sheet = state.sheets.get(&told.name);
+            if let Some(sheet) = sheet.filter(|sheet| sheet.spec().refs != told.refs) {
+                state.sheets.insert(told.name.clone(), Arc::new(sheet.seen_as(told.clone())));
+            }
         }
         state.digest = digest(&state.layout, &state.sheets);
         state.version = version(&state.sheets);

@@ -381,6 +381,8 @@ impl<'a> Files<'a> {
             sheet: sheet.clone(),
             name: name.to_owned(),
         })?;
+        // Before anything is said of the file: whether it exists, and by its version what it contains.
+        self.bounds.allow(sheet, path.as_bytes())?;
         let there = self.entry_at(&path)?.filter(|entry| entry.mode != EntryMode::Folder);
         let there = there.map(|file| BlobId::from_bytes(file.id));
         let now = there.map(attachment_version);

@@ -1,0 +1,58 @@
+//! The layout of an earlier state, as far as the present one discloses it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::reference::Reference;
+use super::spec::SheetSpec;
+use super::{Layout, Rules};
+use crate::id::SheetName;
+use crate::problem::Problem;
+use crate::view::ByView;
+
+impl Layout {
+    /// Returns this layout without some sheets and without the problems of their definitions. No
+    /// reference tells more of its target than `now`, the present layout, lets be told.
+    pub(crate) fn without(&self, dropped: &BTreeSet<SheetName>, now: &Self) -> Self {
+        let Rules { inferred, sheets, problems, folders, unsettled, view, by_view: _ } = &*self.0;
+        let kept = |problem: &&Problem| {
+            problem.sheet.as_ref().is_none_or(|sheet| !dropped.contains(sheet))
+        };
+        let told = |reference: &Reference| {
+            let then = sheets.get(&reference.sheet);
+            let is_public = reference.is_public && !dropped.contains(&reference.sheet);
+            let is_open = reference.is_open && then.is_some_and(|then| hides_nothing(then, now));
+            Reference { is_public, is_open: is_public && is_open, ..reference.clone() }
+        };
+        let disclosed = |spec: &Arc<SheetSpec>| {
+            let refs: Vec<Reference> = spec.refs.iter().map(told).collect();
+            match refs == spec.refs {
+                true => spec.clone(),
+                false => {
+                    let mut disclosed = (**spec).clone();
+                    disclosed.refs = refs;
+                    Arc::new(disclosed)
+                }
+            }
+        };
+        Self(Arc::new(Rules {
+            inferred: *inferred,
+            sheets: sheets
+                .iter()
+                .filter(|(name, _)| !dropped.contains(*name))
+                .map(|(name, spec)| (name.clone(), disclosed(spec)))
+                .collect(),
+            problems: problems.iter().filter(kept).cloned().collect(),
+            folders: folders.clone(),
+            unsettled: unsettled.clone(),
+            view: view.clone(),
+            by_view: ByView::default(),
+        }))
+    }
+}
+
+/// Returns whether `now` has the sheet `then`, and keeps none of its records to itself.
+fn hides_nothing(then: &SheetSpec, now: &Layout) -> bool {
+    let now = now.sheet(then.name.as_str());
+    now.is_some_and(|now| now.public && now.hidden.is_none() && now.root == then.root)
+}
