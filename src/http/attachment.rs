@@ -71,7 +71,7 @@ pub(super) async fn show(
     let present = app.live.seen_by(snapshot.layout().view()).ok_or_else(not_ready)?;
     if path.name.is_empty() {
         let record = RecordPath { sheet: path.sheet.into(), key: path.key.into() };
-        return attachment_list::list(&app, &snapshot, &present, record, &headers).await;
+        return attachment_list::list(&app, snapshot, present, record, source, headers).await;
     }
     // A file that was next to a record then may belong to another sheet now, or be a record itself.
     let place = path.place(&snapshot);

@@ -1,7 +1,10 @@
 //! `GET /api/_attachments/<sheet>/<key...>/`: the names of the files next to a record.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use axum::response::Response;
+use headwater_engine::budget::{Budget, STEP};
 use headwater_engine::disclosure::Disclosure;
 use headwater_engine::id::{BlobId, CommitId};
 use headwater_engine::mirror::{EntryMode, Mirror, TreeEntry};
@@ -12,12 +15,17 @@ use serde::Serialize;
 use super::app::App;
 use super::etag;
 use super::json;
+use super::query_refusals::too_costly;
 use super::record::RecordPath;
 use super::request_snapshot::not_ready;
+use super::source::Source;
 use crate::wire::{ApiError, Code};
 
 /// The most files that are listed.
 const MOST: usize = 1_000;
+
+/// What a look at a file costs: whose it is, by each sheet, now and then.
+const LOOK: usize = 16 * STEP;
 
 /// The answer.
 #[derive(Serialize)]
@@ -34,40 +42,49 @@ struct AttachmentView {
     etag: String,
 }
 
-/// Answers with the files that a read would show, by name. Costs a read of their folder.
+/// Answers with the files that a read would show, by name. Costs a read of their folder, within the
+/// budget of an answer.
 ///
 /// # Errors
-/// 404 if the record is not there, or cannot have files.
+/// 404 if the record is not there, or cannot have files; 422 `too_costly` if too much else is in the
+/// folder.
 pub(super) async fn list(
     app: &App,
-    snapshot: &Snapshot,
-    present: &Snapshot,
+    snapshot: Arc<Snapshot>,
+    present: Arc<Snapshot>,
     RecordPath { sheet, key }: RecordPath<'_>,
-    headers: &HeaderMap,
+    source: Source,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let record = snapshot.visible(&sheet, &key).ok_or(Code::NotFound)?;
-    let spec = snapshot.sheet(&sheet).ok_or(Code::NotFound)?.spec();
+    let spec = snapshot.sheet(&sheet).ok_or(Code::NotFound)?.spec().clone();
     let path = record.path();
     let folder = spec.attachments_of(&path).ok_or(Code::NotFound)?.to_owned();
     let mirror = app.live.engine().ok_or_else(not_ready)?.mirror().clone();
-    let commit = snapshot.commit();
-    let read = app.blocking.run(move || entries(&mirror, commit, &folder));
-    let is_shown = |name: &str| {
-        let place = snapshot.layout().attachment_of(spec, &path, name);
-        let shown = |by: &Snapshot, place: &str| Disclosure::by(by).shows_beside(place);
-        place.is_some_and(|place| shown(snapshot, &place) && shown(present, &place))
-    };
-    let mut items = Vec::new();
-    for TreeEntry { name, mode, id } in read.await? {
-        let Ok(name) = String::from_utf8(name) else { continue };
-        if mode == EntryMode::Regular && is_shown(&name) {
-            let tag = etag::of_version(&attachment_version(BlobId::from_bytes(id)));
-            items.push(AttachmentView { name, etag: tag.to_str().unwrap_or_default().to_owned() });
+    let view = move |budget: &Budget| {
+        let is_shown = |name: &str| {
+            let place = snapshot.layout().attachment_of(&spec, &path, name);
+            let shown = |by: &Snapshot, place: &str| Disclosure::by(by).shows_beside(place);
+            place.is_some_and(|place| shown(&snapshot, &place) && shown(&present, &place))
+        };
+        let mut items = Vec::new();
+        for TreeEntry { name, mode, id } in entries(&mirror, snapshot.commit(), &folder)? {
+            if items.len() > MOST || !budget.spend(LOOK) {
+                break;
+            }
+            let Ok(name) = String::from_utf8(name) else { continue };
+            if mode == EntryMode::Regular && is_shown(&name) {
+                let tag = etag::of_version(&attachment_version(BlobId::from_bytes(id)));
+                let etag = tag.to_str().unwrap_or_default().to_owned();
+                items.push(AttachmentView { name, etag });
+            }
         }
-    }
-    let more = items.len() > MOST;
-    items.truncate(MOST);
-    json::tagged_view(headers, &AttachmentsView { items, more })
+        budget.check().map_err(too_costly)?;
+        let more = items.len() > MOST;
+        items.truncate(MOST);
+        json::tagged_view(&headers, &AttachmentsView { items, more })
+    };
+    app.answers.make(source, view).await
 }
 
 /// Returns what is in a folder of a commit.

@@ -228,3 +228,15 @@ fn the_files_next_to_a_record_are_listed_as_they_can_be_read() {
     house.delete("/api/_attachments/people/ada/b.txt");
     assert_eq!(list("people/ada/")["items"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn of_more_files_than_a_list_has_the_first_are_listed() {
+    let mut upstream = people();
+    let files = (0..1_002).map(|n| (format!("people/ada/{n:04}.txt"), b"x".to_vec()));
+    upstream.commit_stream("many files", files);
+    let server = TestServer::start(&upstream.url());
+    let list = server.get("/api/_attachments/people/ada/").json();
+    let items = list["items"].as_array().unwrap();
+    assert_eq!((items.len(), &list["more"]), (1_000, &json!(true)));
+    assert_eq!(items.last().unwrap()["name"], "0999.txt");
+}

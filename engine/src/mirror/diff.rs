@@ -6,7 +6,7 @@
 
 use super::tree::{EntryMode, PATH_LIMIT, RawEntry, TreeEntry, bad_tree};
 use super::tree_flaw::TreeFlaw;
-use super::{ObjectError, Objects};
+use super::{MirrorOptions, ObjectError, Objects};
 use crate::id::{BlobId, TreeId};
 
 /// A file, link or submodule on one side of a difference.
@@ -39,16 +39,8 @@ impl Objects {
         old: Option<TreeId>,
         new: Option<TreeId>,
     ) -> Result<Vec<PathChange>, ObjectError> {
-        let mut walk = Walk {
-            objects: self,
-            limit: self.mirror.options().path_limit,
-            changes: Vec::new(),
-            pending: Vec::new(),
-        };
-        if old != new {
-            walk.pending.push(Pair { folder: Vec::new(), old, new });
-        }
-        walk.finish()
+        let root = (old != new).then(|| Pair { folder: Vec::new(), old, new });
+        Walk::of(self, root.into_iter().collect()).finish()
     }
 
     /// Returns the entries of the tree at `path` (segments joined by `/`) and below it as
@@ -67,8 +59,7 @@ impl Objects {
         }
         let folder = [&*path, b"/"].concat();
         let pair = Pair { folder, old: None, new: Some(TreeId::from_bytes(id)) };
-        let limit = self.mirror.options().path_limit;
-        Walk { objects: self, limit, changes: Vec::new(), pending: vec![pair] }.finish()
+        Walk::of(self, vec![pair]).finish()
     }
 }
 
@@ -82,14 +73,21 @@ struct Pair {
 
 struct Walk<'a> {
     objects: &'a Objects,
-    limit: usize,
+    limits: &'a MirrorOptions,
+    /// The bytes of all paths so far.
+    path_bytes: usize,
     changes: Vec<PathChange>,
     /// The folders still to compare. A list rather than recursion, because the remote chooses the
     /// depth.
     pending: Vec<Pair>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn of(objects: &'a Objects, pending: Vec<Pair>) -> Self {
+        let limits = objects.mirror.options();
+        Self { objects, limits, path_bytes: 0, changes: Vec::new(), pending }
+    }
+
     /// Compares all pending folders and those found below them.
     fn finish(mut self) -> Result<Vec<PathChange>, ObjectError> {
         while let Some(pair) = self.pending.pop() {
@@ -154,8 +152,13 @@ impl Walk<'_> {
             let tree = new.and(pair.new).or(pair.old).unwrap_or(TreeId::ZERO);
             return Err(bad_tree(tree, TreeFlaw::PathTooLong));
         }
-        if self.changes.len() + self.pending.len() >= self.limit {
-            return Err(ObjectError::TooManyPaths { limit: self.limit });
+        let MirrorOptions { path_limit, path_bytes_limit, .. } = *self.limits;
+        if self.changes.len() + self.pending.len() >= path_limit {
+            return Err(ObjectError::TooManyPaths { limit: path_limit });
+        }
+        self.path_bytes += path.len();
+        if self.path_bytes > path_bytes_limit {
+            return Err(ObjectError::PathsTooLong { limit: path_bytes_limit });
         }
         if entry.is_folder() {
             path.push(b'/');
@@ -410,6 +413,28 @@ mod tests {
         let objects = Mirror::open(repository.path(), options).unwrap().objects().unwrap();
         let result = objects.diff(None, Some(TreeId::from_bytes(id)));
         assert!(matches!(result, Err(ObjectError::TooManyPaths { limit: 10_000 })));
+    }
+
+    #[test]
+    fn a_folder_with_a_long_name_that_is_used_many_times_is_refused_for_the_length_of_its_paths() {
+        let repository = TestRepository::bare();
+        let file = *repository.write_blob(b"1").as_bytes();
+        let names: Vec<String> = (0..100).map(|n| format!("{n:03}")).collect();
+        let all =
+            |mode, id| -> Vec<_> { names.iter().map(|name| (mode, name.as_bytes(), id)).collect() };
+        let leaf = *repository.write_raw_tree(&all("100644", file)).as_bytes();
+        let long = "x".repeat(200);
+        let folder = *repository.write_raw_tree(&[("40000", long.as_bytes(), leaf)]).as_bytes();
+        let root = TreeId::from_bytes(*repository.write_raw_tree(&all("40000", folder)).as_bytes());
+        let diff = |limit| {
+            let options = MirrorOptions { path_bytes_limit: limit, ..MirrorOptions::default() };
+            let mirror = Mirror::open(repository.path(), options).unwrap();
+            mirror.objects().unwrap().diff(None, Some(root))
+        };
+        // Each of the 10,000 paths takes 208 bytes.
+        let refused = diff(1_000_000);
+        assert!(matches!(refused, Err(ObjectError::PathsTooLong { limit: 1_000_000 })));
+        assert_eq!(diff(3_000_000).unwrap().len(), 10_000);
     }
 
     #[test]

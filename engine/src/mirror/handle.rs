@@ -21,6 +21,9 @@ pub struct MirrorOptions {
     /// The largest number of paths that a diff reports. A few small trees that refer to each other
     /// many times can expand to more paths than fit in memory.
     pub path_limit: usize,
+    /// The largest number of bytes of all paths that a diff reports: a tree that is used many times
+    /// has a long path each time.
+    pub path_bytes_limit: usize,
     /// The repositories that are opened although another user owns them.
     pub safe_directories: SafeDirectories,
 }
@@ -30,6 +33,7 @@ impl Default for MirrorOptions {
         Self {
             object_limit: 64 << 20,
             path_limit: 5_000_000,
+            path_bytes_limit: 256 << 20,
             safe_directories: SafeDirectories::default(),
         }
     }

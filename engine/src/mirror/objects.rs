@@ -56,6 +56,13 @@ pub enum ObjectError {
         /// The limit.
         limit: usize,
     },
+    /// The paths that differ are together longer than
+    /// [`path_bytes_limit`](super::MirrorOptions::path_bytes_limit).
+    #[error("the paths that differ are longer than {limit} bytes together")]
+    PathsTooLong {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// The commit has more parents than any merge needs. Each walk through the history, also by the
     /// git program, would spend seconds on it.
     #[error("commit {id} has {count} parents, more than {limit}")]

@@ -176,7 +176,9 @@ impl FetchError {
             ObjectError::WrongKind { id, .. } => (Some(id), "wrong_kind"),
             ObjectError::BadTree { id, .. } => (Some(id), "malformed_tree"),
             ObjectError::Unreadable { id, .. } => (Some(id), "unreadable_object"),
-            ObjectError::TooManyPaths { .. } => (None, "too_many_paths"),
+            ObjectError::TooManyPaths { .. } | ObjectError::PathsTooLong { .. } => {
+                (None, "too_many_paths")
+            }
             ObjectError::TooManyParents { id, .. } => (Some(id), "too_many_parents"),
         };
         let (remote, object) = (remote.to_string(), object.cloned());
