@@ -42,6 +42,7 @@ mod named_commits;
 mod header_names;
 mod openapi;
 mod parameters;
+mod parsing;
 mod peer_access;
 mod peers;
 mod historical_states;

@@ -173,10 +173,11 @@ impl Log {
     ) -> Result<Self, CommitsError> {
         let unreadable = |commit| move |source| CommitsError::Read { commit, source };
         let most = if sheets.is_empty() { limit.min(LOOKED_AT) } else { LOOKED_AT };
-        let commits = walk.objects.first_parents(line.from, most.saturating_add(1));
-        let commits = commits.map_err(unreadable(line.from))?;
+        let commits = walk.objects.first_parent_line(line.from).map_err(unreadable(line.from))?;
+        let mut commits = commits.take(most.saturating_add(1)).enumerate().peekable();
         let mut log = Self::default();
-        for (at, commit) in commits.iter().copied().enumerate() {
+        while let Some((at, commit)) = commits.next() {
+            let commit = commit.map_err(unreadable(line.from))?;
             if line.above == Some(commit) {
                 break;
             }
@@ -188,7 +189,7 @@ impl Log {
             effort.awaited.spend(A_COMMIT);
             effort.awaited.check()?;
             let refused = |source| CommitsError::Load { commit, source: Box::new(source) };
-            let parent = commits.get(at + 1).copied();
+            let parent = commits.peek().and_then(|(_, parent)| parent.as_ref().ok()).copied();
             let mut changed = (*walk.counts_of(commit, parent).map_err(refused)?).clone();
             if !sheets.is_empty() {
                 changed.retain(|sheet, _| sheets.contains(sheet));

@@ -31,6 +31,8 @@ use super::app::App;
 use super::header_names::COMMIT;
 use super::historical_states::Asker;
 use super::json;
+use super::parameters::pairs;
+use super::parsing::{Pairs, parsed};
 use super::request_snapshot::{Current, commit_header};
 use super::source::Source;
 use crate::access::{Admission, Ended};
@@ -66,8 +68,10 @@ pub(super) async fn changes(
 ) -> Result<Response, ApiError> {
     let is_stream = streams(&headers);
     let last = Last::of(&headers).filter(|_| is_stream);
-    let ChangesQuery { since, wait, watched } =
-        ChangesQuery::parse(query.as_deref(), last, &snapshot)?;
+    let (pairs, state) = (pairs(query.as_deref())?, snapshot.clone());
+    let parse = move |pairs: &Pairs| ChangesQuery::parse(pairs, last, &state);
+    let asked = parsed(&app.answers, source, &pairs, parse).await?;
+    let ChangesQuery { since, wait, watched } = asked;
     let to = snapshot.commit();
     let admission = app.access.admission(&headers, snapshot.layout().view());
     let own = admission.as_ref().map_or(0, Admission::bytes);

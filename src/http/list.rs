@@ -15,6 +15,7 @@ use super::app::App;
 use super::list_format::Form;
 use super::lookup::public_sheet;
 use super::parameters::pairs;
+use super::parsing::{Pairs, parsed};
 use super::precomputed_etag::Tag;
 use super::query_refusals::{list_failed, refused, too_costly};
 use super::request_snapshot::Current;
@@ -37,7 +38,10 @@ pub(super) async fn list(
     let Path(name) = name.map_err(|_| ApiError::from(Code::NotFound))?;
     let sheet = public_sheet(&snapshot, &name)?;
     let pairs = pairs(query.as_deref())?;
-    let query = ListQuery::parse(&pairs, Within::of(&snapshot, &sheet)).map_err(refused)?;
+    let (state, of) = (snapshot.clone(), sheet.clone());
+    let parse =
+        move |pairs: &Pairs| ListQuery::parse(pairs, Within::of(&state, &of)).map_err(refused);
+    let query = parsed(&app.answers, source, &pairs, parse).await?;
     let form = Form::of(&headers, &pairs)?;
     if form == Form::Lines {
         ndjson::answer(&app, source, &headers, snapshot, sheet, &pairs, query).await

@@ -23,6 +23,9 @@ use crate::id::{CommitId, TreeId};
 /// The most parents of a commit. The largest merges that people make have some dozens.
 const MAX_PARENTS: usize = 1_000;
 
+/// The most bytes of a commit, with its message. Reading the history reads each whole.
+const MAX_COMMIT: u64 = 1 << 20;
+
 /// The most commits between the mirror and the tip whose files are checked.
 const BETWEEN: usize = 256;
 
@@ -99,8 +102,12 @@ pub(super) fn check_commits(received: &Objects, ids: &[CommitId]) -> Result<(), 
     Ok(())
 }
 
-/// Reads a commit that has no more parents than it may have.
+/// Reads a commit that is no larger, and has no more parents, than it may have and be.
 fn commit(received: &Objects, id: CommitId) -> Result<CommitFacts, ObjectError> {
+    let size = header_of(received, object_id(id))?.size();
+    if size > MAX_COMMIT {
+        return Err(ObjectError::CommitTooLarge { id: id.to_string(), size, limit: MAX_COMMIT });
+    }
     match received.commit(id)? {
         CommitFacts { parents, .. } if parents.len() > MAX_PARENTS => {
             Err(ObjectError::TooManyParents {
@@ -161,7 +168,11 @@ fn check_kind(received: &Objects, id: gix::ObjectId, wanted: Kind) -> Result<(),
 }
 
 fn kind_of(received: &Objects, id: gix::ObjectId) -> Result<Kind, ObjectError> {
+    header_of(received, id).map(|header| header.kind())
+}
+
+fn header_of(received: &Objects, id: gix::ObjectId) -> Result<gix::odb::find::Header, ObjectError> {
     let header = received.repo.objects.try_header(&id);
     let header = header.map_err(|error| ObjectError::unreadable(&id, error))?;
-    Ok(header.ok_or_else(|| ObjectError::missing(&received.repo, &id))?.kind())
+    header.ok_or_else(|| ObjectError::missing(&received.repo, &id))
 }

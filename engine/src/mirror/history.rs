@@ -174,16 +174,7 @@ impl Objects {
         from: CommitId,
         limit: usize,
     ) -> Result<Vec<CommitId>, ObjectError> {
-        let mut graph = Graph::new(self)?;
-        let mut line = Vec::new();
-        let mut next = Some(from);
-        while let Some(commit) = next
-            && line.len() < limit
-        {
-            next = graph.facts(commit)?.parents.first().copied();
-            line.push(commit);
-        }
-        Ok(line)
+        self.first_parent_line(from)?.take(limit).collect()
     }
 
     /// Returns `from` and its first parents, newest first, down to but excluding `known`, or else
@@ -296,7 +287,7 @@ impl Objects {
         Ok(painted)
     }
 
-    fn read_commit(
+    pub(super) fn read_commit(
         &self,
         commit: CommitId,
         buffer: &mut Vec<u8>,

@@ -63,6 +63,16 @@ pub enum ObjectError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The commit is larger than any message needs. Each walk through the history reads it whole.
+    #[error("commit {id} has {size} bytes, more than {limit}")]
+    CommitTooLarge {
+        /// The id of the commit.
+        id: String,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// The commit has more parents than any merge needs. Each walk through the history, also by the
     /// git program, would spend seconds on it.
     #[error("commit {id} has {count} parents, more than {limit}")]

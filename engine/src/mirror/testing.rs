@@ -111,12 +111,22 @@ impl TestRepository {
 
     /// Commits a tree on top of parents, without moving a ref.
     pub(crate) fn commit_tree(&self, tree: TreeId, parents: &[CommitId]) -> CommitId {
+        self.commit_tree_with(tree, parents, "subject\n")
+    }
+
+    /// Writes a commit of a tree with this message.
+    pub(crate) fn commit_tree_with(
+        &self,
+        tree: TreeId,
+        parents: &[CommitId],
+        message: &str,
+    ) -> CommitId {
         let mut text = format!("tree {tree}\n");
         for parent in parents {
             text.push_str(&format!("parent {parent}\n"));
         }
         let who = "A <a@example.org> 1700000000 +0000";
-        text.push_str(&format!("author {who}\ncommitter {who}\n\nsubject\n"));
+        text.push_str(&format!("author {who}\ncommitter {who}\n\n{message}"));
         CommitId::from_bytes(self.write_raw("commit", text.as_bytes()))
     }
 

@@ -6,7 +6,8 @@ use headwater_engine::query::{ListParameter, ListQuery, elements};
 use headwater_engine::snapshot::Snapshot;
 
 use crate::http::lookup::{no_sheet, public_sheet};
-use crate::http::parameters::{pairs, wrong};
+use crate::http::parameters::wrong;
+use crate::http::parsing::Pairs;
 use crate::http::query_refusals::refused;
 use crate::wire::{ApiError, Watched};
 
@@ -49,12 +50,12 @@ impl ChangesQuery {
     /// `snapshot`: it may have followed the sheet there. Whether the sheet exists, or ever did,
     /// makes no difference.
     pub(super) fn parse(
-        query: Option<&str>,
+        pairs: &Pairs,
         last: Option<Last>,
         snapshot: &Snapshot,
     ) -> Result<Self, ApiError> {
         let (mut since, mut wait, mut sheets, mut rest) = (None, 0, Vec::new(), Vec::new());
-        for (name, value) in pairs(query)? {
+        for (name, value) in pairs.iter().cloned() {
             match &*name {
                 "since" if since.is_some() => {
                     return Err(wrong("since", "is given more than once"));

@@ -179,6 +179,7 @@ impl FetchError {
             ObjectError::TooManyPaths { .. } | ObjectError::PathsTooLong { .. } => {
                 (None, "too_many_paths")
             }
+            ObjectError::CommitTooLarge { id, .. } => (Some(id), "commit_too_large"),
             ObjectError::TooManyParents { id, .. } => (Some(id), "too_many_parents"),
         };
         let (remote, object) = (remote.to_string(), object.cloned());

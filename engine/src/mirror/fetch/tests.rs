@@ -618,6 +618,25 @@ fn a_commit_with_more_parents_than_any_merge_needs_is_refused_wherever_it_comes(
 }
 
 #[test]
+fn a_commit_that_is_larger_than_any_message_needs_is_refused_wherever_it_comes() {
+    let remote = TestRepository::bare();
+    let first = remote.commit_files("main", &[("a", "1")]);
+    let mirror = TestMirror::new();
+    mirror.fetch(&remote_to(&remote)).unwrap();
+    let tree = remote.write_raw_tree(&[]);
+    let large = remote.commit_tree_with(tree, &[first], &"x".repeat(1 << 20));
+    for tip in [large, remote.commit_tree(tree, &[large])] {
+        remote.set_head("main", tip);
+        let error = mirror.fetch(&remote_to(&remote)).unwrap_err();
+        let FetchError::ContentRejected { rule, .. } = error else { panic!("{error:?}") };
+        assert_eq!(rule, "commit_too_large");
+    }
+    let tip = remote.commit_tree_with(tree, &[first], &"x".repeat(1_000_000));
+    remote.set_head("main", tip);
+    assert_eq!(mirror.fetch(&remote_to(&remote)).unwrap().head, RemoteHead::At(tip));
+}
+
+#[test]
 fn an_object_above_the_limit_is_refused() {
     let remote = TestRepository::bare();
     remote.commit_files("main", &[("a", &"0".repeat(1 << 20))]);
