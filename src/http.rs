@@ -11,6 +11,7 @@ mod attachment;
 mod attachment_list;
 mod blocking;
 mod body;
+mod body_parts;
 mod body_stream;
 mod caching;
 mod changes;

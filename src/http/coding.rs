@@ -1,20 +1,29 @@
 //! Content codings: compresses the answers that are worth it, as their reader asks.
 
 use std::convert::Infallible;
+use std::future::ready;
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
+use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use tower::Service;
+use tower::{Service, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::{Compression, Predicate};
 
+use super::answer_scheduler::Answers;
+use super::body_parts::{self, BodyParts};
 use super::etag;
+use super::source::Source;
 use crate::header_fields::Preferences;
 
 /// Smaller answers, in bytes, are sent uncompressed: they fill a packet or two in any case.
 const WORTH: u64 = 1_024;
+
+/// Larger answers, in bytes, are compressed apart: to compress this much takes a third of a
+/// millisecond.
+const LARGE: usize = 32 << 10;
 
 /// What is compressed: texts. Events are not, because they must not wait for each other. Pictures
 /// and archives are not, because they are compressed already.
@@ -67,22 +76,24 @@ impl Coding {
         best.filter(|best| quality(*best) > 0.0 && quality(*best) >= plain)
     }
 
-    /// Lets `routes` answer, and compresses the answer if it is worth it.
+    /// Lets `routes` answer a caller at `source`, and compresses the answer if it is worth it: a large
+    /// one in a place of `answers`, because that takes milliseconds for each megabyte.
     ///
     /// The tag of a compressed answer ends in the name of its coding, because its bytes are
     /// different.
     pub(super) async fn call(
         self,
-        routes: impl Service<Request, Response = Response, Error = Infallible>,
-        mut request: Request,
+        (answers, source): (&Answers, Source),
+        mut routes: impl Service<Request, Response = Response, Error = Infallible>,
+        request: Request,
     ) -> Result<Response, Infallible> {
         let known = request.headers().get_all(header::IF_NONE_MATCH).iter().cloned();
         let known: Vec<HeaderValue> = known.collect();
-        let name = HeaderValue::from_static(self.name());
-        request.headers_mut().insert(header::ACCEPT_ENCODING, name);
-        let compressing = Compression::new(routes).quality(CompressionLevel::Fastest);
-        let response = compressing.compress_when(Worth).call(request).await?;
-        let mut response = response.map(Body::new);
+        let (parts, body) = routes.call(request).await?.into_parts();
+        let mut response = match BodyParts::of(body, LARGE).await {
+            BodyParts::Whole(bytes) => self.compressed_apart(answers, source, parts, bytes).await,
+            BodyParts::Stream(body) => self.compressed(Response::from_parts(parts, body)).await,
+        };
         let is_coded = response.headers().contains_key(header::CONTENT_ENCODING);
         let is_known = response.status() == StatusCode::NOT_MODIFIED;
         if (is_coded || is_known)
@@ -94,6 +105,43 @@ impl Coding {
             response.headers_mut().insert(header::ETAG, coded);
         }
         Ok(response)
+    }
+}
+
+impl Coding {
+    /// Returns the answer with a body that is compressed as it is sent, if that is worth it.
+    async fn compressed(self, response: Response) -> Response {
+        let mut request = Request::new(Body::empty());
+        let name = HeaderValue::from_static(self.name());
+        request.headers_mut().insert(header::ACCEPT_ENCODING, name);
+        let mut response = Some(response);
+        let routes =
+            service_fn(move |_| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
+        let compressing = Compression::new(routes).quality(CompressionLevel::Fastest);
+        let Ok(response) = compressing.compress_when(Worth).call(request).await;
+        response.map(Body::new)
+    }
+
+    /// Returns an answer whose whole body is `bytes`, compressed if that is worth it and there are
+    /// the time and a place for it.
+    async fn compressed_apart(
+        self,
+        answers: &Answers,
+        source: Source,
+        parts: Parts,
+        bytes: Bytes,
+    ) -> Response {
+        let plain = Response::from_parts(parts.clone(), Body::from(bytes.clone()));
+        let coded =
+            self.compressed(Response::from_parts(parts, body_parts::in_pieces(bytes))).await;
+        if !coded.headers().contains_key(header::CONTENT_ENCODING) {
+            return plain;
+        }
+        let (parts, body) = coded.into_parts();
+        match answers.make(source, move |budget| body_parts::collected(body, budget)).await {
+            Ok(bytes) => Response::from_parts(parts, Body::from(bytes)),
+            Err(_) => plain,
+        }
     }
 }
 

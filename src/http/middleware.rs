@@ -175,7 +175,7 @@ impl Middleware {
                 let routes = ServiceExt::<Request>::map_response(self.routes, move |answer| {
                     unsent.offered(source, &connection, answer)
                 });
-                Box::pin(coding.call(routes, request)).await?
+                Box::pin(coding.call((&app.answers, source), routes, request)).await?
             }
             None => self.routes.call(request).await?,
         };

@@ -66,6 +66,26 @@ fn long_answers_are_compressed_as_their_reader_asks() {
 }
 
 #[test]
+fn a_large_answer_is_compressed_within_the_budget_of_its_caller() {
+    let mut upstream = people();
+    let bio: String =
+        (0..100_000_u32).map(|n| format!("{:x} ", n.wrapping_mul(2_654_435_761))).collect();
+    let long = format!("bio = \"{bio}\"\nslug = \"long\"\n");
+    upstream.commit("long").put("people/long.toml", long).push();
+    for (budget, coding) in [("0", Some("br")), ("1", None)] {
+        let server = TestServer::with(&upstream.url(), &[("HEADWATER_QUERY_BUDGET", budget)]);
+        let plain = server.get("/api/people/long");
+        assert!(plain.body.len() > 800_000);
+        let coded = ask(&server, Method::GET, "/api/people/long", "br");
+        assert_eq!(coded.header("content-encoding"), coding);
+        assert_eq!(decoded(&server, &coded), plain.body);
+        assert_eq!(coded.header("content-length").unwrap(), coded.body.len().to_string());
+        // Only what has another coding has another tag.
+        assert_eq!(coded.header("etag") == plain.header("etag"), coding.is_none());
+    }
+}
+
+#[test]
 fn short_answers_errors_pictures_and_internal_routes_are_sent_as_they_are() {
     let server = TestServer::start(&upstream().url());
     for path in [
