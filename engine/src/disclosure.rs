@@ -216,29 +216,55 @@ impl<'a> Disclosure<'a> {
 
     /// Returns the removal of all files of `then` that may not be shown, and the names of the
     /// sheets that may not even be named.
+    ///
+    /// What `then` hides by itself stays where it is, hidden: without it, another file would be
+    /// served under its key, or shown beside it.
     fn withheld(self, then: &Snapshot, rules: &Rules) -> (Vec<Change>, BTreeSet<SheetName>) {
-        let (mut removed, mut dropped) = (Vec::new(), BTreeSet::new());
+        let (mut removed, mut private) = (Vec::new(), BTreeSet::new());
         for sheet in then.sheets().filter(|sheet| sheet.spec().public) {
             let name = &sheet.spec().name;
             let now = self.now.sheet(name.as_str()).map(|sheet| sheet.spec());
             let shows = |file: &SheetFile<'_>| {
                 self.shows(rules, name, &file.path(), file.record().map(Arc::as_ref))
             };
-            let seen = |file: &SheetFile<'_>| file.record().is_some_and(|r| sheet.shows(r));
-            let (shown, gone): (Vec<_>, Vec<_>) = sheet.files().partition(shows);
+            let (mut gone, mut kept, mut is_seen) = (Vec::new(), Vec::new(), false);
+            for (key, slot) in sheet.slots() {
+                if sheet.may_hide(key) {
+                    kept.extend(sheet.files_of(key.as_str()));
+                    continue;
+                }
+                let served = slot.served();
+                let is_served = |file: &SheetFile<'_>| {
+                    served.zip(file.record()).is_some_and(|(one, other)| Arc::ptr_eq(one, other))
+                };
+                let (shown, withheld): (Vec<_>, Vec<_>) =
+                    sheet.files_of(key.as_str()).partition(shows);
+                // Where the served record goes, no other file takes its place.
+                match withheld.iter().any(is_served) {
+                    true => gone.extend(shown),
+                    false => {
+                        is_seen |= shown.iter().any(is_served);
+                        kept.extend(shown);
+                    }
+                }
+                gone.extend(withheld);
+            }
+            for file in sheet.files_without_key() {
+                if shows(&file) { kept.push(file) } else { gone.push(file) }
+            }
             // The name and the fields of a sheet reveal something about its contents.
             let is_told = match now {
                 Some(now) if !now.public => false,
                 Some(now) if now.root == sheet.spec().root => true,
-                Some(_) | None => shown.iter().any(seen),
+                Some(_) | None => is_seen,
             };
             removed.extend(gone.into_iter().map(SheetFile::removal));
             if !is_told {
-                removed.extend(shown.into_iter().map(SheetFile::removal));
-                dropped.insert(name.clone());
+                removed.extend(kept.into_iter().map(SheetFile::removal));
+                private.insert(name.clone());
             }
         }
-        (removed, dropped)
+        (removed, private)
     }
 }
 
@@ -424,6 +450,91 @@ mod tests {
             let told: Vec<_> = spec.public_references().map(|it| it.sheet.as_str()).collect();
             assert_eq!(told, targets, "{b} {c}");
             assert_eq!(shown.public_problems().len(), problems, "{b} {c}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_an_earlier_state_hides_is_no_attachment_of_another_there() {
+        let people = "[sheets.people]\npath = \"${{ slug }}\"\n";
+        let notes = |more: &str| {
+            format!("{people}[sheets.notes]\npath = \"${{{{ slug }}}}/${{{{ name }}}}\"\n{more}")
+        };
+        let here = notes("root = \"people\"\nhidden = \"h\"\n");
+        let (ada, pay) =
+            (("people/ada.toml", "slug = \"ada\"\n"), ("people/ada/pay.toml", "h = true\n"));
+        let then = state(&mut Upstream::new(), &[("headwater.toml", &here), ada, pay]);
+        for (case, now) in [
+            ("moved", notes("hidden = \"h\"\n")),
+            ("removed", people.to_owned()),
+            ("made private", notes("root = \"people\"\npublic = false\n")),
+            ("an index more", format!("{here}index = [\"a\"]\n")),
+        ] {
+            let now = state(&mut Upstream::new(), &[("headwater.toml", &now), ada]);
+            let shown = Disclosure::by(&now).of(&then).unwrap();
+            assert!(shown.visible("people", "ada").is_some(), "{case}");
+            assert!(shown.visible("notes", "ada/pay").is_none(), "{case}");
+            assert!(!Disclosure::by(&shown).shows_beside("people/ada/pay.toml"), "{case}");
+        }
+    }
+
+    #[test]
+    fn what_lies_beside_a_record_goes_with_it_even_if_another_sheet_has_the_folder_too() {
+        let of = |format: &str| {
+            format!("root = \"d\"\nformat = \"{format}\"\npath = \"${{{{ slug }}}}\"\n")
+        };
+        let rules = |more: &str| {
+            format!("[sheets.a]\n{}[sheets.b]\n{}hidden = \"h\"\n{more}", of("toml"), of("yaml"))
+        };
+        let file = ("d/ada/pay.txt", "42000");
+        let both = |hidden: &'static str| [("d/ada.toml", ""), ("d/ada.yaml", hidden), file];
+        // Each row: the record of the second sheet then, and the rules now.
+        for (hidden, now, is_shown) in [
+            ("h: true", rules("language = \"en\"\n"), false),
+            ("x: true", rules("").replace("hidden = \"h\"", "hidden = \"x\""), false),
+            ("n: 1", rules("language = \"en\"\n"), true),
+        ] {
+            let before = rules("");
+            let files = [&[("headwater.toml", &*before)][..], &both(hidden)].concat();
+            let then = state(&mut Upstream::new(), &files);
+            let now =
+                state(&mut Upstream::new(), &[("headwater.toml", &now), ("d/ada.toml", ""), file]);
+            let shown = Disclosure::by(&now).of(&then).unwrap();
+            assert!(shown.visible("a", "ada").is_some());
+            let beside = Disclosure::by(&shown).shows_beside("d/ada/pay.txt");
+            assert_eq!(beside, is_shown, "{hidden}");
+        }
+    }
+
+    #[test]
+    fn no_other_file_takes_the_key_of_a_record_that_is_kept_back() {
+        let rules = |more: &str| {
+            format!(
+                "[sheets.posts]\npath = \"${{{{ slug }}}}/index\"\nformat = \"markdown\"\n{more}"
+            )
+        };
+        let (index, readme) = ("posts/x/index.md", "posts/x/README.md");
+        let plan = ("posts/x/plan.txt", "plan");
+        let draft = "---\ndraft: true\n---\n";
+        for (case, then, now) in [
+            (
+                "hidden then",
+                rules("hidden = \"draft\"\n"),
+                rules("hidden = \"draft\"\nlanguage = \"en\"\n"),
+            ),
+            ("hidden by a new rule", rules(""), rules("hidden = \"draft\"\n")),
+        ] {
+            let files = [("headwater.toml", &*then), (index, draft), (readme, "second\n"), plan];
+            let then = state(&mut Upstream::new(), &files);
+            let now = state(
+                &mut Upstream::new(),
+                &[("headwater.toml", &now), ("posts/y/index.md", "y\n")],
+            );
+            let shown = Disclosure::by(&now).of(&then).unwrap();
+            assert!(shown.visible("posts", "x").is_none(), "{case}");
+            assert!(!Disclosure::by(&shown).shows_beside(plan.0), "{case}");
+            let left = shown.sheet("posts").into_iter().flat_map(|sheet| sheet.shown_records(None));
+            let left: Vec<String> = left.map(|record| record.path()).collect();
+            assert!(left.is_empty(), "{case}: {left:?}");
         }
     }
 

@@ -63,6 +63,8 @@ pub struct Sheet {
     served: usize,
     /// The keys of the served records that are hidden.
     hidden: OrdSet<Key>,
+    /// The keys whose records an earlier state had and the present one keeps back.
+    withdrawn: OrdSet<Key>,
     /// The indexes over all served records.
     indexes: Vec<(FieldPath, FieldIndex)>,
     /// What the public reads, if the sheet hides records; otherwise that is everything.
@@ -128,6 +130,7 @@ impl Sheet {
             slots: OrdMap::new(),
             served: 0,
             hidden: OrdSet::new(),
+            withdrawn: OrdSet::new(),
             indexes: fields.map(|field| (field, FieldIndex::default())).collect(),
             problems: OrdMap::new(),
             misnamed: OrdMap::new(),
@@ -162,6 +165,13 @@ impl Sheet {
         }
         sheet.follow(spec);
         sheet
+    }
+
+    /// Keeps back what was next to the record `key`, which is gone from this state.
+    pub(crate) fn withdraw(&mut self, key: Key) {
+        if !self.slots.contains_key(&key) {
+            self.withdrawn.insert(key);
+        }
     }
 
     /// Adds to `moved` everything by which references match records of this sheet, since the sheet
@@ -402,11 +412,11 @@ impl Sheet {
         self.duplicates(|key| !self.hidden.contains(key))
     }
 
-    /// Returns whether the record served under `key` is hidden, or could be if it were readable.
-    /// What else claims the key does not matter, as for a read of the record.
+    /// Returns whether the record served under `key` is hidden or withdrawn, or could be hidden if
+    /// it were readable. What else claims the key does not matter, as for a read of the record.
     pub(crate) fn may_hide(&self, key: &Key) -> bool {
         match self.slots.get(key).map(Slot::served) {
-            None => false,
+            None => self.withdrawn.contains(key),
             Some(Some(_)) => self.hidden.contains(key),
             Some(None) => self.spec.hidden.is_some(),
         }
@@ -555,6 +565,7 @@ impl Sheet {
             slots,
             served,
             hidden,
+            withdrawn,
             indexes,
             shown,
             problems,
@@ -571,7 +582,7 @@ impl Sheet {
         } = self;
         let name = &spec.name;
         out.push(format!(
-            "sheet {name} served {served} hidden {hidden:?} {shown_sum:?} {hidden_sum:?} \
+            "sheet {name} served {served} hidden {hidden:?} withdrawn {withdrawn:?} {shown_sum:?} {hidden_sum:?} \
              {problems_sum:?} unread {unread}"
         ));
         out.extend(slots.iter().map(|(key, slot)| format!("{name} slot {key} {slot:?}")));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::id::{Key, SheetName};
 use crate::layout::SheetSpec;
 use crate::problem::Problem;
 use crate::sheet::SlotUpdate;
@@ -14,6 +15,16 @@ pub struct Change {
     pub sheet: Arc<SheetSpec>,
     /// What the path claims there, and what it holds now.
     pub now: PathState,
+}
+
+impl Change {
+    /// Returns the sheet and the key whose record changes, if the path claims one.
+    pub(crate) fn keyed(&self) -> Option<(SheetName, Key)> {
+        match &self.now {
+            PathState::Claims(update) => Some((self.sheet.name.clone(), update.key.clone())),
+            PathState::Misnamed { .. } | PathState::Lists { .. } => None,
+        }
+    }
 }
 
 /// What a path claims in its sheet, and what it holds now.

@@ -11,37 +11,33 @@ use crate::problem::Problem;
 use crate::view::ByView;
 
 impl Layout {
-    /// Returns this layout without some sheets and without the problems of their definitions. No
-    /// reference tells more of its target than `now`, the present layout, lets be told.
-    pub(crate) fn without(&self, dropped: &BTreeSet<SheetName>, now: &Self) -> Self {
+    /// Returns this layout with some sheets private, and without the problems of their definitions.
+    /// They keep their files: none of them becomes an attachment of another sheet. No reference
+    /// tells more of its target than `now`, the present layout, lets be told.
+    pub(crate) fn disclosed(&self, private: &BTreeSet<SheetName>, now: &Self) -> Self {
         let Rules { inferred, sheets, problems, folders, unsettled, view, by_view: _ } = &*self.0;
         let kept = |problem: &&Problem| {
-            problem.sheet.as_ref().is_none_or(|sheet| !dropped.contains(sheet))
+            problem.sheet.as_ref().is_none_or(|sheet| !private.contains(sheet))
         };
         let told = |reference: &Reference| {
             let then = sheets.get(&reference.sheet);
-            let is_public = reference.is_public && !dropped.contains(&reference.sheet);
+            let is_public = reference.is_public && !private.contains(&reference.sheet);
             let is_open = reference.is_open && then.is_some_and(|then| hides_nothing(then, now));
             Reference { is_public, is_open: is_public && is_open, ..reference.clone() }
         };
         let disclosed = |spec: &Arc<SheetSpec>| {
             let refs: Vec<Reference> = spec.refs.iter().map(told).collect();
-            match refs == spec.refs {
-                true => spec.clone(),
-                false => {
-                    let mut disclosed = (**spec).clone();
-                    disclosed.refs = refs;
-                    Arc::new(disclosed)
-                }
+            let public = spec.public && !private.contains(&spec.name);
+            if (&refs, public) == (&spec.refs, spec.public) {
+                return spec.clone();
             }
+            let mut disclosed = (**spec).clone();
+            (disclosed.refs, disclosed.public) = (refs, public);
+            Arc::new(disclosed)
         };
         Self(Arc::new(Rules {
             inferred: *inferred,
-            sheets: sheets
-                .iter()
-                .filter(|(name, _)| !dropped.contains(*name))
-                .map(|(name, spec)| (name.clone(), disclosed(spec)))
-                .collect(),
+            sheets: sheets.iter().map(|(name, spec)| (name.clone(), disclosed(spec))).collect(),
             problems: problems.iter().filter(kept).cloned().collect(),
             folders: folders.clone(),
             unsettled: unsettled.clone(),

@@ -62,11 +62,10 @@ impl SheetFile<'_> {
 }
 
 impl Sheet {
-    /// Returns all files that the sheet claims, whether records or not. A file of many records is
-    /// also returned once for each record.
-    pub(crate) fn files(&self) -> impl Iterator<Item = SheetFile<'_>> {
-        let slots = self.slots().flat_map(|(key, slot)| in_slot(key, slot));
-        let names = slots.chain(self.misnamed().map(Name::Misnamed));
+    /// Returns the files that claim no key themselves: those whose names prevent it, and those of many
+    /// records.
+    pub(crate) fn files_without_key(&self) -> impl Iterator<Item = SheetFile<'_>> {
+        let names = self.misnamed().map(Name::Misnamed);
         let names = names.chain(self.tables().map(|(path, _)| Name::List(path)));
         names.map(|name| SheetFile { sheet: self, name })
     }
@@ -92,26 +91,30 @@ fn in_slot<'a>(key: &'a Key, slot: &'a Slot) -> impl Iterator<Item = Name<'a>> {
 }
 
 impl Snapshot {
-    /// Returns this state as if its commit lacked the files named in `removals`, and without the
-    /// sheets in `dropped`, whose files must all be in `removals`. Its references tell nothing that
-    /// `now` does not. The result is for reading only and must not be carried to other commits.
+    /// Returns this state as if its commit lacked the files named in `removals`, and as if the sheets
+    /// in `private` were, whose files must all be in `removals`. What is next to a record that is
+    /// removed is kept back with it, and references tell nothing that `now` does not. The result is
+    /// for reading only and must not be carried to other commits.
     pub(crate) fn without(
         &self,
         removals: Vec<Change>,
-        dropped: &BTreeSet<SheetName>,
+        private: &BTreeSet<SheetName>,
         now: &Layout,
     ) -> Draft {
+        let removed: Vec<(SheetName, Key)> = removals.iter().filter_map(Change::keyed).collect();
         let removals = ChangeSet::of(removals);
         let mut draft = self.apply(self.commit, self.layout.clone(), removals);
         let state = &mut draft.snapshot;
-        state.layout = state.layout.without(dropped, now);
-        for name in dropped {
-            state.sheets.remove(name);
-        }
+        state.layout = state.layout.disclosed(private, now);
         for told in state.layout.sheets() {
             let sheet = state.sheets.get(&told.name);
-            if let Some(sheet) = sheet.filter(|sheet| sheet.spec().refs != told.refs) {
+            if let Some(sheet) = sheet.filter(|sheet| !Arc::ptr_eq(sheet.spec(), told)) {
                 state.sheets.insert(told.name.clone(), Arc::new(sheet.seen_as(told.clone())));
+            }
+        }
+        for (name, key) in removed {
+            if let Some(sheet) = state.sheets.get_mut(&name) {
+                Arc::make_mut(sheet).withdraw(key);
             }
         }
         state.digest = digest(&state.layout, &state.sheets);
