@@ -143,8 +143,9 @@ fn malformed(flaw: &Flaw) -> String {
     }
 }
 
-/// Builds the message of the commit: `<actor>: <METHOD> <path>`, the summary, and trailers. It has
-/// nothing about the caller's connection.
+/// Builds the message of the commit: the summary, `<actor>: <METHOD> <path>`, and trailers. The first
+/// line of the summary is the subject, which every history shows; without a summary, that is the
+/// request. It has nothing about the caller's connection.
 pub(super) fn message_of(
     head: &WriteHead,
     caller: &Caller,
@@ -153,18 +154,15 @@ pub(super) fn message_of(
     summary: Option<String>,
 ) -> Result<Batch, ApiError> {
     let actor = &caller.writer.name;
-    let mut message = format!("{actor}: {} {}", head.method, head.path);
+    let request = format!("{actor}: {} {}", head.method, head.path);
     let summary = match summary {
         None => text(&head.headers, &SUMMARY)?,
         summary => summary,
     };
-    if let Some(summary) = summary.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-        if summary.len() > LONGEST || summary.contains(|c: char| c.is_control() && c != '\n') {
-            let why = format!("it must be at most {LONGEST} bytes of text");
-            return Err(invalid(&SUMMARY, why));
-        }
-        message.extend(["\n\n", summary]);
-    }
+    let message = match summary.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        None => request,
+        Some(summary) => format!("{}\n\n{request}", paragraphs(summary)?),
+    };
     let mut trailers =
         vec![trailer("Action", &action(&operations))?, trailer("Actor-Slug", actor)?];
     if let [Operation { sheet, .. }] = &operations[..] {
@@ -188,6 +186,17 @@ pub(super) fn message_of(
     let (scope, view) = (caller.writer.scope.clone(), caller.writer.view.clone());
     let limit = MOST_WRITTEN;
     Ok(Batch { operations, actor, author, scope, view, message, trailers, repeat, limit })
+}
+
+/// Returns a summary with an empty line after its first one, which is the subject.
+fn paragraphs(summary: &str) -> Result<String, ApiError> {
+    if summary.len() > LONGEST || summary.contains(|c: char| c.is_control() && c != '\n') {
+        return Err(invalid(&SUMMARY, format!("it must be at most {LONGEST} bytes of text")));
+    }
+    Ok(match summary.split_once('\n') {
+        None => summary.to_owned(),
+        Some((subject, rest)) => format!("{}\n\n{}", subject.trim_end(), rest.trim_start()),
+    })
 }
 
 /// Returns the action, such as `people.put`.
