@@ -82,7 +82,7 @@ async function offer({ commit, record, lead, body, signal }) {
   body.append(h("aside", { class: "edit-panel", "aria-label": "Undo" }, form.element));
   const id = attempt();
   async function save() {
-    const message = `${form.message || "Undo"} (reverts ${undone.commit})`;
+    const message = `${form.subject || "Undo"}\n\nReverts ${undone.commit}`;
     try {
       let made = operations.length > 0 ? (await written(operations, message, id)).commit : null;
       // A file can be put back only next to its record.

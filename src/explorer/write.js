@@ -40,7 +40,8 @@ export function attempt() {
 /** Returns `{ commit, changed, results }`. An error has its pointers below its operation, as `{ operation,
  * pointer, detail }`. */
 async function sent(operations, { signal, query, message, id, purpose }) {
-  const isAlone = operations.length === 1;
+  // Only the body of a transaction has room for several lines.
+  const isAlone = operations.length === 1 && !message?.includes("\n");
   const [url, options] = isAlone ? alone(operations[0], query) : [address(["_transact"], query), { method: "POST", body: text({ operations, summary: message || undefined }) }];
   const headers = { "Content-Type": "application/json", ...options.headers };
   if (isAlone) Object.assign(headers, messageHeader(message));

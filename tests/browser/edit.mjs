@@ -130,7 +130,7 @@ async function newcomer() {
     equal(steps, stepsOfTheBook());
     holds(took < PATIENCE, `it takes ${took} s`);
     equal(house.git("diff", "main~2", "main"), "");
-    holds(/reverts [0-9a-f]{40}/.test(lastMessage()), lastMessage());
+    holds(/\n\nReverts [0-9a-f]{40}\n/.test(lastMessage()), lastMessage());
     equal([...errors(), ...other.errors()], []);
     await close();
     await other.close();
@@ -474,6 +474,21 @@ async function undoing() {
     await page.goto(`${home}/#/undo/${commit}`);
     await page.getByText("Nothing is left to undo").waitFor();
   });
+  await check("a change of several records at once is undone at once, and says what it reverts", async () => {
+    const gone = ["gone-a", "gone-b"];
+    const transact = (operations) => house.change("_transact", { operations }, "POST");
+    await transact(gone.map((slug) => ({ op: "create", sheet: "people", value: { slug, name: slug } })));
+    await transact(gone.map((key) => ({ op: "delete", sheet: "people", key })));
+    const commit = house.git("rev-parse", "main").trim();
+    await page.goto(`${home}/#/undo/${commit}`);
+    await page.getByText("2 records will be as before").waitFor();
+    await page.getByText("It can be undone.").waitFor();
+    await page.getByRole("button", { name: "Undo this change" }).click();
+    await isDone(page, "Undone.");
+    equal((await record("people/gone-b")).name, "gone-b");
+    holds(lastSubject().startsWith("Undo ") && lastMessage().includes(`\n\nReverts ${commit}\n`), lastMessage());
+    await transact(gone.map((key) => ({ op: "delete", sheet: "people", key })));
+  });
   await check("the last change of a record is undone from its page", async () => {
     await house.change("people/bea", { age: 22 });
     await page.goto(`${home}/#/record/people/bea`);
@@ -528,7 +543,7 @@ async function many() {
     await page.getByLabel("Value").waitFor();
     equal([await page.getByLabel("Field", { exact: true }).inputValue(), await page.getByLabel("Value").inputValue()], ["bio", "The same for all"]);
     await page.goto(`${home}/#/commits`);
-    await page.locator(".timeline .subject").getByText("They are ready").waitFor();
+    await page.locator(".timeline .subject").getByText("They are ready", { exact: true }).waitFor();
   });
   await check("a word is added to the lists of many records, and taken from them", async () => {
     for (const [action, expected] of [["Add to the list", true], ["Take from the list", false]]) {

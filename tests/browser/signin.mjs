@@ -121,13 +121,16 @@ async function notSignedIn() {
     equal(await page.getByRole("link", { name: "Edit", exact: true }).count(), 0);
   });
   await check("a link with the answer to somebody else's question signs nobody in", async () => {
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Sign in to edit" }).click();
+    await dialog.getByRole("button", { name: "Sign in at 127.0.0.1" }).click();
+    await page.getByRole("heading", { name: "Who are you?" }).waitFor();
     await page.goto(`${house.address}/?code=stolen&state=guessed#/record/people/cai`);
     await dialog.getByText("This sign-in did not begin in this tab.").waitFor();
     equal(page.url(), `${house.address}/#/record/people/cai`);
     await dialog.getByRole("button", { name: "Cancel" }).click();
   });
   await check("an issuer that does not answer is named", async () => {
-    await page.getByRole("button", { name: "Sign out" }).click();
     await page.route(`${login.url}/**`, (route) => route.abort());
     await page.getByRole("button", { name: "Sign in to edit" }).click();
     await dialog.getByRole("button", { name: "Sign in at" }).click();

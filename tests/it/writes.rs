@@ -215,6 +215,18 @@ fn several_changes_are_one_commit_or_none() {
     assert!(refused["detail"].as_str().unwrap().starts_with("operation 1: "), "{refused}");
     assert_eq!(house.server.get("/api/people/joan").status, 200);
     transact(json!([])).problem(422, "invalid_body");
+    let new = |key: &str, more: Value| {
+        let mut put = json!({"op": "put", "sheet": "people", "key": key, "value": {"slug": key}});
+        put.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        transact(json!([put, {"op": "delete", "sheet": "people", "key": "joan"}]))
+    };
+    let absent = || json!({"ifNoneMatch": "*"});
+    new("ada", absent()).problem(412, "precondition_failed");
+    for wrong in [json!({"ifNoneMatch": "\"x\""}), json!({"ifNoneMatch": "*", "ifMatch": "*"})] {
+        new("mary", wrong).problem(422, "invalid_body");
+    }
+    assert_eq!(house.server.get("/api/people/joan").status, 200);
+    assert_eq!(new("mary", absent()).status, 200);
 }
 
 #[test]

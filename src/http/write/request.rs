@@ -70,6 +70,9 @@ enum OperationBody {
         value: Value,
         #[serde(rename = "ifMatch")]
         if_match: Option<String>,
+        /// `*`, so that it makes a new record.
+        #[serde(rename = "ifNoneMatch")]
+        if_none_match: Option<Star>,
     },
     Create {
         sheet: String,
@@ -90,6 +93,13 @@ enum OperationBody {
     },
 }
 
+/// A condition that can only be `*`.
+#[derive(Deserialize)]
+enum Star {
+    #[serde(rename = "*")]
+    Star,
+}
+
 impl Transaction {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let Body { operations, summary } = json(body)?;
@@ -104,7 +114,15 @@ impl Transaction {
         };
         let operation = |body| {
             let (sheet, action, if_match) = match body {
-                OperationBody::Put { sheet, key, value, if_match } => {
+                OperationBody::Put { if_match: Some(_), if_none_match: Some(Star::Star), .. } => {
+                    let why = "`ifMatch` and `ifNoneMatch` exclude each other";
+                    return Err(ApiError::explained(Code::InvalidBody, why));
+                }
+                OperationBody::Put { sheet, key, value, if_none_match: Some(Star::Star), .. } => {
+                    let (sheet, action) = (SheetName::new(sheet), Action::Put(Key::new(key), value));
+                    return Ok(Operation { sheet, action, condition: Condition::Absent });
+                }
+                OperationBody::Put { sheet, key, value, if_match, if_none_match: None } => {
                     (sheet, Action::Put(Key::new(key), value), if_match)
                 }
                 OperationBody::Create { sheet, value } => (sheet, Action::Create(value), None),
@@ -115,9 +133,11 @@ impl Transaction {
                     (sheet, Action::Delete(Key::new(key)), if_match)
                 }
             };
-            Operation { sheet: SheetName::new(sheet), action, condition: condition(if_match) }
+            let (sheet, condition) = (SheetName::new(sheet), condition(if_match));
+            Ok(Operation { sheet, action, condition })
         };
-        Ok(Self { operations: operations.into_iter().map(operation).collect(), summary })
+        let operations = operations.into_iter().map(operation).collect::<Result<_, _>>()?;
+        Ok(Self { operations, summary })
     }
 }
 
