@@ -114,12 +114,17 @@ impl Transaction {
         };
         let operation = |body| {
             let (sheet, action, if_match) = match body {
-                OperationBody::Put { if_match: Some(_), if_none_match: Some(Star::Star), .. } => {
+                OperationBody::Put {
+                    if_match: Some(_), if_none_match: Some(Star::Star), ..
+                } => {
                     let why = "`ifMatch` and `ifNoneMatch` exclude each other";
                     return Err(ApiError::explained(Code::InvalidBody, why));
                 }
-                OperationBody::Put { sheet, key, value, if_none_match: Some(Star::Star), .. } => {
-                    let (sheet, action) = (SheetName::new(sheet), Action::Put(Key::new(key), value));
+                OperationBody::Put {
+                    sheet, key, value, if_none_match: Some(Star::Star), ..
+                } => {
+                    let (sheet, action) =
+                        (SheetName::new(sheet), Action::Put(Key::new(key), value));
                     return Ok(Operation { sheet, action, condition: Condition::Absent });
                 }
                 OperationBody::Put { sheet, key, value, if_match, if_none_match: None } => {
