@@ -25,6 +25,7 @@ mod key_schedule;
 mod key_set;
 mod rate_limits;
 mod roster;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 
@@ -37,3 +38,4 @@ pub use file::{AccessFile, AccessToken};
 pub use fingerprint::Fingerprint;
 pub use grants::Grants;
 pub use rate_limits::RateLimits;
+pub use sign_in::SignIn;

@@ -61,12 +61,10 @@ pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<V
     if !sheets.is_empty() {
         add(history::PATH, history::history(&sheets));
     }
-    if let Some(item) = attachments::path(offer, &sheets) {
-        add(attachments::PATH, item);
-    }
     if offer.writes {
         add("/api/_transact", json!({ "post": writes::transact().into_value() }));
     }
+    attachments::add_paths(offer, &sheets, &mut paths);
     status::add_paths(&mut paths);
     let paths = Value::Object(paths);
     let mut all = json!({

@@ -83,8 +83,9 @@ def asked(base, path, method):
         case ["_history", *_], _:
             return [{"path_parameters": {"sheet": "people", "key": PERSON}}]
         case ["_attachments", *_], _:
-            name = "old.txt" if method == "delete" else "photo.txt"
-            place = {"sheet": "people", "key": PERSON, "name": name}
+            place = {"sheet": "people", "key": PERSON}
+            if path.endswith("{name}"):
+                place["name"] = "old.txt" if method == "delete" else "photo.txt"
             body = {"body": b"a photo", "media_type": "*/*"} if method == "put" else {}
             return [{"path_parameters": place, **body}]
         case ["_transact"], _:

@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::credential::{Changes, Refused, Valid};
 use super::file::AccessFile;
 use super::roster::Roster;
+use super::sign_in::SignIn;
 use crate::config::{AccessFilePath, Config, ConfigError, Tokens, Watched};
 use crate::exit::chain;
 
@@ -87,6 +88,11 @@ impl Authenticator {
     /// Returns what a caller without a credential reads, as the files are now.
     pub fn view_of_everybody(&self) -> View {
         self.roster().anonymous().grants.view.clone()
+    }
+
+    /// Returns how people sign in on a page, at each issuer where they can, as the files are now.
+    pub fn sign_ins(&self) -> Vec<SignIn> {
+        self.roster().sign_ins()
     }
 
     /// Returns whether a caller may write something, as the files are now.

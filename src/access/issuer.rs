@@ -14,6 +14,7 @@ use super::issuer_settings::IssuerSettings;
 use super::jwt::{Claimed, Proven};
 use super::key_cache::KeyCache;
 use super::key_set::KeySet;
+use super::sign_in::SignIn;
 
 /// How many proven tokens are remembered.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).expect("it is not 0");
@@ -45,6 +46,11 @@ impl Issuer {
     /// Returns its name.
     pub(super) fn name(&self) -> &str {
         &self.settings.issuer
+    }
+
+    /// Returns how its people sign in on a page, if they can.
+    pub(super) fn sign_in(&self) -> Option<&SignIn> {
+        self.settings.sign_in.as_ref()
     }
 
     /// Returns its keys.

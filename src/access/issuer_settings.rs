@@ -15,6 +15,7 @@ use super::entries::{hidden, rate, sheets};
 use super::fields::{Field, Flaw};
 use super::grants::{Grants, view_of};
 use super::key_cache::KeyPlace;
+use super::sign_in::SignIn;
 
 /// An issuer of OpenID Connect, and what its people may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(super) struct IssuerSettings {
     pub(super) author: Option<AuthorTemplate>,
     /// How many requests in a second each person may send.
     pub(super) rate: Option<Rate>,
+    /// How people sign in on a page of this server, if they can.
+    pub(super) sign_in: Option<SignIn>,
 }
 
 /// What the people may do in whose tokens a claim is a value, or contains it.
@@ -44,12 +47,13 @@ impl IssuerSettings {
     /// # Errors
     /// Fails at the first rule that it breaks.
     pub(super) fn read(item: &Field<'_>, folder: &Path) -> Result<Self, Flaw> {
-        let fields = item.table(&["issuer", "audience", "jwks", "claims", "author", "rate"])?;
+        let known =
+            ["issuer", "audience", "jwks", "claims", "author", "rate", "client_id", "scope"];
+        let fields = item.table(&known)?;
         let issuer = fields.require("issuer")?;
         let text = issuer.text()?;
-        if !Url::parse(text).is_ok_and(|url| is_private_channel(&url)) {
-            return Err(issuer.must_be(HTTPS));
-        }
+        let url = Url::parse(text).ok().filter(is_private_channel);
+        let url = url.ok_or_else(|| issuer.must_be(HTTPS))?;
         let audience = fields.require("audience")?;
         if audience.text()?.is_empty() {
             return Err(audience.must_be("the audience that the tokens name"));
@@ -70,6 +74,7 @@ impl IssuerSettings {
             claims,
             author,
             rate: fields.get("rate").map(|field| rate(&field)).transpose()?,
+            sign_in: SignIn::read(&fields, &url, text, audience.text()?)?,
         };
         if settings.grants_writes() && settings.author.is_none() {
             return Err(fields.flaw("an issuer whose people write needs `author`"));

@@ -14,6 +14,7 @@ use super::grants::{Grants, view_of};
 use super::issuer::Issuer;
 use super::jwt::Claimed;
 use super::key_cache::KeyCache;
+use super::sign_in::SignIn;
 use crate::config::{ConfigError, Token, Tokens};
 
 /// The callers of the access file and of the file of write tokens, together.
@@ -78,6 +79,11 @@ impl Roster {
     /// Returns whether the access file lets somebody write.
     pub(super) fn grants_writes(&self) -> bool {
         self.grants_writes
+    }
+
+    /// Returns how people sign in on a page, at each issuer where they can.
+    pub(super) fn sign_ins(&self) -> Vec<SignIn> {
+        self.issuers.iter().filter_map(Issuer::sign_in).cloned().collect()
     }
 
     /// Returns the caller without a credential.

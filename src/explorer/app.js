@@ -1,14 +1,15 @@
 // The frame: navigation, search, the banner, and the page that the hash of the address names.
 
 import { showBanner, showState } from "./banner.js";
-import { signButton } from "./credential.js";
+import { arrive, signButton } from "./credential.js";
 import { hidePushed, showDemo } from "./demo.js";
 import { announce, count, h, put, whenChanged } from "./dom.js";
 import { number, plural } from "./format.js";
 import { live } from "./live.js";
-import { link, parse, replace, toSheet } from "./route.js";
+import { link, parse, replace, toApi, toSheet } from "./route.js";
 import { openPalette } from "./palette.js";
 import { showSaved } from "./saved.js";
+import * as api from "./api_page.js";
 import * as bulk from "./bulk.js";
 import * as commits from "./commits.js";
 import * as compare from "./compare.js";
@@ -22,13 +23,18 @@ import * as search from "./search.js";
 import * as sheet from "./sheet.js";
 import * as undo from "./undo.js";
 
-const PAGES = { overview, commits, reloads, problems, sheet, record, search, compare, edit, new: edit, delete: remove, undo, bulk };
+const PAGES = { overview, commits, reloads, problems, sheet, record, search, compare, edit, new: edit, delete: remove, undo, bulk, api };
 
 /** How long typing must pause before the search starts. */
 const PAUSE = 200;
 
 const main = document.getElementById("main");
 let shown = { place: "", leave: new AbortController(), update: null };
+
+/** The page of the API has an address of its own, and its parts are anchors there. */
+function fromDocs() {
+  if (location.pathname.endsWith("/docs")) history.replaceState(null, "", `./${toApi(location.hash.slice(1))}`);
+}
 
 /** Shows the page of the address. If only the parameters differ, the page updates itself. */
 async function go() {
@@ -160,5 +166,8 @@ setInterval(count, 5_000);
 searchAsTyped();
 closeMenus();
 shortcuts();
+fromDocs();
+const told = await arrive();
 await live.begin();
 await go();
+told?.();

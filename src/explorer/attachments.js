@@ -1,15 +1,16 @@
-// The files next to a record: dropped on the page or picked, replaced, and deleted. Each is a change of its
-// own, which can be undone with git.
+// The files next to a record: dropped on the page or picked, replaced, deleted, and undone. Each is a change
+// of its own.
 
-import { address, answered, request } from "./api.js";
 import { refusal } from "./commit_form.js";
 import { announce, h, put, section } from "./dom.js";
 import { answerLink } from "./download.js";
+import { changeFile, fileAddress, filesOf } from "./files.js";
 import { plural } from "./format.js";
+import { link } from "./route.js";
 
 /** Returns the part of the page with the files of a record, or nothing if it cannot have any. */
 export async function attachments(sheet, key, signal) {
-  const files = new Attachments(["_attachments", sheet, ...key.split("/")], signal);
+  const files = new Attachments({ sheet, key }, signal);
   return await files.read() ? files.element : null;
 }
 
@@ -19,8 +20,8 @@ class Attachments {
   #note = h("p", { class: "commit-note", role: "status" });
   #items = [];
 
-  constructor(place, signal) {
-    Object.assign(this, { place, signal });
+  constructor(record, signal) {
+    Object.assign(this, { record, signal });
     const pick = h("input", { type: "file", id: "pick-files", multiple: true, class: "unseen", onchange: () => this.#add([...pick.files]).then(() => (pick.value = "")) });
     const over = (isOver) => (event) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
@@ -37,55 +38,53 @@ class Attachments {
 
   /** Reads the names of the files. Returns whether there can be any. */
   async read() {
-    try {
-      const { body } = await answered(await request(address([...this.place, ""]), { signal: this.signal, cache: "no-store" }));
-      this.#items = body.items;
-    } catch (error) {
-      if (error.status === 404) return false;
-      throw error;
-    }
+    const items = await filesOf(this.record, this.signal);
+    this.#items = items ?? [];
     put(this.#list, this.#items.map(({ name, etag }) => h("li", {},
-      answerLink(address([...this.place, name]), name, name, { download: name }),
+      answerLink(fileAddress(this.record, name), name, name, { download: name }),
       h("button", { type: "button", class: "quiet small", "aria-label": `Delete ${name}`, onclick: () => this.#remove(name, etag) }, "Delete"))));
-    return true;
+    return items !== null;
   }
 
   async #add(files) {
+    const done = [];
     for (const file of files) {
-      this.#say(null, `Saving ${file.name}…`);
       // A file of this name is replaced only as it is known here.
       const known = this.#items.find(({ name }) => name === file.name);
       const condition = known ? { "If-Match": known.etag } : { "If-None-Match": "*" };
       if (known && !confirm(`Replace ${file.name}?`)) continue;
-      if (!await this.#sent("PUT", file.name, condition, file)) return;
+      this.#say(null, `Saving ${file.name}…`);
+      const commit = await this.#change({ method: "PUT", name: file.name, condition, body: file, message: `${known ? "Replace" : "Add"} ${file.name}` });
+      if (commit === null) return;
+      done.push({ name: file.name, commit });
     }
-    if (files.length > 0) this.#say("good", `${plural(files.length, "file")} saved.`);
+    if (done.length > 0) this.#say("good", `${plural(done.length, "file")} saved.`, done);
   }
 
   async #remove(name, etag) {
     if (!confirm(`Delete ${name}?`)) return;
-    if (await this.#sent("DELETE", name, { "If-Match": etag })) this.#say("good", `${name} is deleted.`);
+    const commit = await this.#change({ method: "DELETE", name, condition: { "If-Match": etag }, message: `Delete ${name}` });
+    if (commit !== null) this.#say("good", `${name} is deleted.`, [{ name, commit }]);
     document.getElementById("pick-files").focus();
   }
 
-  /** Sends a change of a file. Returns whether it is done. */
-  async #sent(method, name, condition, body) {
+  /** Makes a change of a file. Returns its commit, or null if it is not done. */
+  async #change(change) {
     try {
-      const headers = { ...condition, ...(body ? { "Content-Type": body.type || "application/octet-stream" } : {}) };
-      const response = await request(address([...this.place, name]), { method, headers, body, purpose: "write" });
-      if (!response.ok) await answered(response);
-      await this.read();
-      return true;
+      return await changeFile({ ...this.record, ...change });
     } catch (error) {
-      this.#say("bad", `${name}: ${error.status === 412 ? "Somebody else changed this file. Look at it first." : error.status === 413 ? "The file is too large." : refusal(error)}`);
+      this.#say("bad", `${change.name}: ${error.status === 412 ? "Somebody else changed this file. Look at it first." : error.status === 413 ? "The file is too large." : refusal(error)}`);
+      return null;
+    } finally {
       await this.read();
-      return false;
     }
   }
 
-  #say(kind, words) {
+  /** Says what was done, and offers to undo it. */
+  #say(kind, words, done = []) {
+    const undo = ({ name, commit }) => [" ", h("a", { class: "button quiet small", href: link(["undo", commit], this.record), "aria-label": `Undo: ${name}` }, done.length > 1 ? `Undo ${name}` : "Undo")];
     this.#note.className = `commit-note ${kind ?? ""}`;
-    put(this.#note, words);
+    put(this.#note, words, done.map(undo));
     announce(words);
   }
 }

@@ -4,7 +4,8 @@
 import { CommitForm, refusal } from "./commit_form.js";
 import { fieldChanges } from "./difference.js";
 import { announce, h, put } from "./dom.js";
-import { isEqual, plain } from "./exact.js";
+import { Draft } from "./draft.js";
+import { isEqual, parse, plain, text } from "./exact.js";
 import { Form } from "./form.js";
 import { plural } from "./format.js";
 import { live } from "./live.js";
@@ -61,14 +62,25 @@ class Bulk {
   #field;
   #action;
   #form = null;
+  #texts = {};
+  #draft;
+  #message;
 
   constructor(given) {
     Object.assign(this, given);
+    this.#draft = new Draft(["bulk", this.sheet, ...this.filters.flat()], this.signal);
+    this.#message = new Draft(["bulk message", this.sheet, ...this.filters.flat()], this.signal);
     const declared = Object.keys(this.schema.properties ?? {});
     const known = (live.sheets.find(({ name }) => name === this.sheet)?.fields ?? []).filter((name) => !name.includes("."));
     const fields = [...new Set([...declared, ...known])];
-    this.#field = h("select", { id: "bulk-field", onchange: () => this.#showActions() }, fields.map((name) => h("option", { value: name }, name)));
-    this.#action = h("select", { id: "bulk-action", onchange: () => this.#showValue() });
+    this.#field = h("select", { id: "bulk-field", onchange: () => {
+      this.#showActions();
+      this.#keep();
+    } }, fields.map((name) => h("option", { value: name }, name)));
+    this.#action = h("select", { id: "bulk-action", onchange: () => {
+      this.#showValue();
+      this.#keep();
+    } });
   }
 
   show() {
@@ -81,6 +93,24 @@ class Bulk {
     this.#place,
     h("p", { class: "actions" }, h("button", { type: "submit" }, "Show what would change"))), this.#result);
     this.#showActions();
+    this.#restore();
+  }
+
+  /** Shows again what was chosen before a reload. */
+  #restore() {
+    const draft = this.#draft.read();
+    if (draft === null) return;
+    const { field, action, value, texts } = parse(draft);
+    this.#field.value = field;
+    this.#showActions();
+    this.#action.value = action;
+    Object.assign(this.#texts, texts);
+    this.#showValue(value);
+  }
+
+  #keep() {
+    put(this.#result);
+    this.#draft.keep(() => text({ field: this.#field.value, action: this.#action.value, value: this.#form?.value ?? {}, texts: this.#texts }));
   }
 
   get #schema() {
@@ -94,7 +124,7 @@ class Bulk {
     this.#showValue();
   }
 
-  #showValue() {
+  #showValue(value = {}) {
     put(this.#result);
     const schema = ACTIONS[this.#action.value].takes(this.#schema);
     this.#form = null;
@@ -102,7 +132,7 @@ class Bulk {
     const whole = { properties: { value: { ...schema, title: "Value" } }, required: [], additionalProperties: false };
     const { references = [] } = live.sheets.find(({ name }) => name === this.sheet) ?? {};
     const own = references.filter(({ field }) => field === this.#field.value).map((reference) => ({ ...reference, field: "value" }));
-    this.#form = new Form({ document: this.document, schema: whole, value: {}, base: {}, texts: {}, references: own, onchange: () => put(this.#result) });
+    this.#form = new Form({ document: this.document, schema: whole, value, base: {}, texts: this.#texts, references: own, onchange: () => this.#keep() });
     return put(this.#place, this.#form.element);
   }
 
@@ -139,9 +169,13 @@ class Bulk {
   #offer(different, operations) {
     const id = attempt();
     const told = `${plural(operations.length, "record")} would change`;
-    const commit = new CommitForm({ action: `Change ${plural(operations.length, "record")}`, cancel: toSheet(this.sheet, this.filters), onsave: async () => {
+    const { label } = ACTIONS[this.#action.value];
+    const suggested = `Change ${this.#field.value} of ${plural(operations.length, "record")}: ${label.toLowerCase()} ${this.#form ? JSON.stringify(plain(this.#form.value.value)) : ""}`.trim();
+    const commit = new CommitForm({ action: `Change ${plural(operations.length, "record")}`, cancel: toSheet(this.sheet, this.filters), suggested, draft: this.#message, onsave: async () => {
       try {
-        const { commit: made } = await written(operations, commit.message, id);
+        const { commit: made } = await written(operations, commit.subject, id);
+        this.#draft.forget();
+        this.#message.forget();
         goSaved(toSheet(this.sheet, this.filters), { text: `${plural(operations.length, "record")} changed.`, commit: made });
       } catch (error) {
         if (error.status === 412) put(this.#result, h("p", { class: "commit-note bad" }, "Somebody else changed one of these records. Nothing is saved. Look again at what would change."));

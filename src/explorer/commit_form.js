@@ -2,8 +2,10 @@
 
 import { h, put } from "./dom.js";
 
-/** The longest message, in characters: the server takes 1,000 bytes. */
+/** The longest message, and the longest part of it that is suggested, in characters: the server takes
+ * 1,000 bytes. */
 const LONGEST = 300;
+const SUGGESTED = 120;
 
 export class CommitForm {
   element;
@@ -11,10 +13,15 @@ export class CommitForm {
   #button;
   #state = h("div", { class: "commit-state", role: "status" });
 
-  /** `action` is what the button says, `cancel` an address, and `onsave` does the work. */
-  constructor({ action, cancel, message = "", danger = false, onsave, onmessage }) {
-    this.#message = h("textarea", { id: "message", rows: 2, maxlength: LONGEST, placeholder: "For those who read the history", oninput: () => onmessage?.() });
-    this.#message.value = message;
+  /** `action` is what the button says, `cancel` an address, and `onsave` does the work. `suggested` is the
+   * message unless one writes another, and `draft` keeps that. */
+  constructor({ action, cancel, message = "", suggested = "", danger = false, draft = null, onsave, onmessage }) {
+    this.#message = h("textarea", { id: "message", rows: 2, maxlength: LONGEST, oninput: () => {
+      draft?.keep(() => this.#message.value);
+      onmessage?.();
+    } });
+    this.#message.value = draft?.read() ?? message;
+    this.suggest(suggested);
     this.#button = h("button", { type: "submit", class: danger ? "danger" : null }, action);
     const save = async (event) => {
       event.preventDefault();
@@ -34,6 +41,16 @@ export class CommitForm {
 
   get message() {
     return this.#message.value.trim();
+  }
+
+  /** Returns what the history will show. */
+  get subject() {
+    return this.message || this.#message.placeholder;
+  }
+
+  /** Shows what the message is if one writes none. */
+  suggest(text) {
+    this.#message.placeholder = text.length > SUGGESTED ? `${text.slice(0, SUGGESTED)}…` : text;
   }
 
   set message(text) {

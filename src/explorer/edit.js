@@ -23,6 +23,9 @@ import { attempt, change, readRecord, tried, written } from "./write.js";
 /** How long typing must pause before it is checked. */
 const PAUSE = 350;
 
+/** The most fields that the suggested message names. */
+const NAMED = 3;
+
 /** `#/edit/<sheet>/<key…>`, and `#/new/<sheet>` with the record to begin `from`. */
 export async function show({ element, route, signal }) {
   const [sheet, ...segments] = route.rest;
@@ -199,6 +202,8 @@ class EditPage {
 
   #showDifference() {
     const fields = this.#isNew ? [] : shownChanges(this.#base, this.#form.value);
+    const title = titleOf(plain(this.#form.value), this.#isNew ? "a record" : this.key);
+    this.#commit.suggest(this.#isNew || this.#base === undefined ? `Add ${title}` : named(fields, title));
     const nothing = this.#isNew ? "This makes a new record." : "Nothing yet. Change a field, and it appears here.";
     put(this.#difference, fields.length === 0 ? h("p", { class: "soft" }, nothing) : fieldChanges(fields));
   }
@@ -245,7 +250,7 @@ class EditPage {
     this.#isSaving = true;
     this.#commit.say(null, "Saving…");
     try {
-      const { commit, changed, results } = await written([this.#operation()], this.#commit.message, this.#attempt);
+      const { commit, changed, results } = await written([this.#operation()], this.#commit.subject, this.#attempt);
       const key = results[0]?.key ?? this.#wouldBe ?? this.key;
       this.#draft.forget();
       const done = this.#isNew ? "The record is made." : "Saved.";
@@ -263,7 +268,7 @@ class EditPage {
     if (error.status === 404 && !this.#isNew) return this.#gone();
     if (this.#isNew && asksForKey(error)) return this.#askForKey();
     if (error.errors.length > 0) {
-      const errors = error.errors.map(({ pointer, detail }) => named(pointer, detail));
+      const errors = error.errors.map(({ pointer, detail }) => placed(pointer, detail));
       this.#told(errors);
       return this.#commit.say("bad", `${plural(errors.length, "thing")} to correct before it can be saved.`);
     }
@@ -360,8 +365,15 @@ function keyField(oninput) {
   return { element, input };
 }
 
+/** Says in words what changes in a record. */
+function named(fields, title) {
+  const names = [...new Set(fields.map(({ pointer }) => nameOfPlace(pointer).split(" › ")[0]).filter(Boolean))];
+  const listed = names.slice(0, NAMED).join(", ");
+  return `Change ${listed ? `${listed}${names.length > NAMED ? " and more" : ""} of ` : ""}${title}`;
+}
+
 /** Moves an error about a missing field to that field. */
-function named(pointer, detail) {
+function placed(pointer, detail) {
   const missing = detail.match(/"((?:[^"\\]|\\.)*)" is a required property/) ?? detail.match(/the path needs the field "([^"]*)"/);
   return missing ? { pointer: member(pointer, missing[1]), detail: "This is needed." } : { pointer, detail };
 }

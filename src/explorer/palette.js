@@ -1,6 +1,8 @@
-// The box behind Ctrl+K: it goes to pages, sheets, records, fields and commits by a few letters.
+// The box behind Ctrl+K: it goes to pages, sheets, records, fields and commits, and does commands, by a
+// few letters.
 
 import { read } from "./api.js";
+import { commands } from "./commands.js";
 import { h, put } from "./dom.js";
 import { plural, short, when } from "./format.js";
 import { live } from "./live.js";
@@ -14,12 +16,15 @@ const PAUSE = 150;
 const MOST = 6;
 const ALL = 100;
 
+/** The most commands before anything is typed. */
+const COMMANDS = 8;
+
 const PAGES = [
   ["Overview", "#/"],
   ["Changes", "#/commits"],
   ["Reloads", "#/reloads"],
   ["Problems", "#/problems"],
-  ["API", "docs"],
+  ["API", "#/api"],
 ];
 
 /** Opens the box, unless a dialog is open already. */
@@ -27,7 +32,7 @@ export function openPalette() {
   if (document.querySelector("dialog[open]")) return;
   const input = h("input", {
     type: "text", id: "palette-text", role: "combobox", autocomplete: "off", spellcheck: "false", placeholder: "Go to…",
-    "aria-label": "Go to a page, sheet, record, field or change", "aria-expanded": "true", "aria-controls": "palette-list", "aria-autocomplete": "list",
+    "aria-label": "Go to a page, sheet, record, field or change, or do something", "aria-expanded": "true", "aria-controls": "palette-list", "aria-autocomplete": "list",
   });
   const list = h("div", { id: "palette-list", role: "listbox", "aria-label": "Places" });
   const told = h("p", { class: "unseen", role: "status" });
@@ -64,7 +69,8 @@ export function openPalette() {
     const place = found[index];
     if (!place) return;
     dialog.close();
-    location.href = place.address;
+    if (place.run) place.run();
+    else location.href = place.address;
   };
   const ask = async () => {
     asked.abort();
@@ -103,13 +109,14 @@ export function openPalette() {
   dialog.showModal();
 }
 
-/** Returns what needs no answer of the server: pages, sheets, and the fields of the shown sheet. */
+/** Returns what needs no answer of the server: pages, sheets, the fields of the shown sheet, and commands. */
 function knownPlaces(text) {
   const has = (name) => name.toLowerCase().includes(text.toLowerCase());
   const pages = PAGES.filter(([title]) => has(title)).map(([title, address]) => ({ title, address }));
   const sheets = live.sheets.filter(({ name }) => has(name)).slice(0, text ? MOST : ALL)
     .map(({ name, records }) => ({ title: name, note: plural(records, "record"), address: toSheet(name) }));
-  return [{ name: "Pages", entries: pages }, { name: "Sheets", entries: sheets }, { name: "Fields", entries: fields(has, text) }];
+  const named = commands().filter(({ title, note }) => has(`${title} ${note ?? ""}`)).slice(0, text ? MOST : COMMANDS);
+  return [{ name: "Pages", entries: pages }, { name: "Sheets", entries: sheets }, { name: "Fields", entries: fields(has, text) }, { name: "Commands", entries: named }];
 }
 
 /** Returns the fields with this name, first those of the sheet that is shown. */

@@ -4,7 +4,7 @@ import { read, sentence } from "./api.js";
 import { h, put, scrolling } from "./dom.js";
 import { plural } from "./format.js";
 import { live } from "./live.js";
-import { toSheet } from "./route.js";
+import { toRecord, toSheet } from "./route.js";
 
 export async function show({ element, route, signal }) {
   let sheet = route.params.get("sheet");
@@ -48,14 +48,14 @@ function table(problems) {
   return scrolling("Problems", h("table", { class: "problem-table" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, problems.map(row))));
 }
 
-function row({ sheet, path, line, column, pointer, rule, message }) {
+function row({ sheet, key, path, line, column, pointer, rule, message }) {
   const place = [line, column].filter((part) => part !== undefined).join(":");
   const file = h("code", {}, path, place && h("span", { class: "place" }, `:${place}`));
   const source = sourceOf(path, line);
   return h("tr", {},
     h("th", { scope: "row" },
       source ? h("a", { href: source, rel: "noreferrer", title: "Show the file at the forge" }, file) : file,
-      sheet && h("div", {}, h("a", { href: toSheet(sheet), class: "soft" }, sheet))),
+      sheet && h("div", { class: "soft" }, h("a", { href: toSheet(sheet), class: "soft" }, sheet), key !== undefined && [" / ", h("a", { href: toRecord(sheet, key), class: "soft" }, key)])),
     h("td", {}, h("span", { class: "chip" }, rule)),
     h("td", {}, message, pointer && h("div", { class: "soft" }, "at ", h("code", {}, pointer))));
 }

@@ -2,6 +2,7 @@
 
 import { CommitForm, refusal } from "./commit_form.js";
 import { h, put } from "./dom.js";
+import { Draft } from "./draft.js";
 import { plain } from "./exact.js";
 import { live } from "./live.js";
 import { mayNotWrite } from "./record_actions.js";
@@ -24,9 +25,11 @@ export async function show({ element, route, signal }) {
     const { value, tag } = await readRecord(sheet, key, signal);
     const id = attempt();
     title.textContent = `Delete ${titleOf(plain(value), key)}`;
-    const form = new CommitForm({ action: "Delete this record", danger: true, cancel: toRecord(sheet, key), onsave: async () => {
+    const draft = new Draft(["delete", sheet, key], signal);
+    const form = new CommitForm({ action: "Delete this record", danger: true, cancel: toRecord(sheet, key), suggested: `Delete ${titleOf(plain(value), key)}`, draft, onsave: async () => {
       try {
-        const { commit } = await written([{ op: "delete", sheet, key, ifMatch: tag }], form.message, id);
+        const { commit } = await written([{ op: "delete", sheet, key, ifMatch: tag }], form.subject, id);
+        draft.forget();
         goSaved(toSheet(sheet), { text: `${titleOf(plain(value), key)} is deleted.`, commit });
       } catch (error) {
         if (error.status === 412) {

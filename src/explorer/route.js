@@ -21,6 +21,9 @@ export const toRecord = (sheet, key, params) => link(["record", sheet, ...key.sp
 
 export const toCompare = (from, to, sheet) => link(["compare"], { from, to, ...(sheet && { sheet }) });
 
+/** Returns a link to a part of the page of the API. */
+export const toApi = (part) => link(["api"], part ? { part } : undefined);
+
 /** Navigates to `address` without an entry in the history, as for typing. */
 export function replace(address) {
   history.replaceState(null, "", address);

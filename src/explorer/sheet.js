@@ -47,6 +47,7 @@ export async function show({ element, route, signal }) {
 
 class SheetPage {
   #lead = h("p", { class: "lead" });
+  #note = h("div", {});
   #views = h("nav", { class: "views", "aria-label": "Views of the sheet" });
   #chips = h("div", {});
   #facets = h("div", { class: "facets" });
@@ -108,7 +109,7 @@ class SheetPage {
     this.#showFacets();
     return [
       h("header", { class: "head" }, h("p", { class: "over" }, "Sheet"), h("h1", { tabindex: "-1" }, this.name), this.#lead,
-        h("div", { class: "head-actions" }, sheetActions(this.name, this.#signal, () => this.#given(OWN)), elsewhereButton(() => this.#source()))),
+        h("div", { class: "head-actions" }, sheetActions(this.name, this.#signal, () => this.#given(OWN)), elsewhereButton(() => this.#source())), this.#note),
       this.#views, this.records, this.about,
     ];
   }
@@ -126,9 +127,18 @@ class SheetPage {
     this.params = params;
     if (document.activeElement !== this.#input) this.#input.value = params.get("q") ?? "";
     const isAbout = params.get("_view") === "fields";
+    this.#showNote();
     this.#showViews(isAbout);
     if (isAbout) return this.#showAbout();
     await this.#read();
+  }
+
+  /** Says that the sheet is shown as it was, and leads back. */
+  #showNote() {
+    const at = this.params.get("at");
+    put(this.#note, at && h("div", { class: "banner warn note" },
+      h("p", {}, h("strong", {}, "As it was"), " at ", h("code", { title: at }, /^[0-9a-f]{40}$/.test(at) ? short(at) : at), ". It does not follow what is pushed."),
+      h("p", { class: "actions" }, h("a", { href: toSheet(this.name, this.#given(["at", "cursor"])) }, "Show the current version"))));
   }
 
   #soon(work) {

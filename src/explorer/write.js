@@ -3,6 +3,7 @@
 
 import { address, answered, request } from "./api.js";
 import { parse, text } from "./exact.js";
+import { messageHeader } from "./files.js";
 import { patchOf } from "./merge.js";
 import { member, namesOf } from "./pointer.js";
 
@@ -39,10 +40,11 @@ export function attempt() {
 /** Returns `{ commit, changed, results }`. An error has its pointers below its operation, as `{ operation,
  * pointer, detail }`. */
 async function sent(operations, { signal, query, message, id, purpose }) {
-  const isAlone = operations.length === 1;
+  // Only the body of a transaction has room for several lines.
+  const isAlone = operations.length === 1 && !message?.includes("\n");
   const [url, options] = isAlone ? alone(operations[0], query) : [address(["_transact"], query), { method: "POST", body: text({ operations, summary: message || undefined }) }];
   const headers = { "Content-Type": "application/json", ...options.headers };
-  if (isAlone && message) headers["X-Headwater-Summary"] = bytes(message);
+  if (isAlone) Object.assign(headers, messageHeader(message));
   if (id) headers["Idempotency-Key"] = id;
   const response = await request(url, { ...options, headers, signal, purpose });
   if (response.status === 204) return { commit: response.headers.get("X-Headwater-Commit"), changed: true, results: [operations[0]] };
@@ -68,6 +70,3 @@ function placed({ pointer = "", detail }, isAlone) {
   const [, index, , ...rest] = namesOf(pointer);
   return { operation: Number(index), pointer: rest.reduce(member, ""), detail };
 }
-
-/** A header carries bytes, which the server reads as UTF-8. */
-const bytes = (words) => String.fromCharCode(...new TextEncoder().encode(words.replace(/\s*\n\s*/g, " ").trim()));

@@ -24,7 +24,8 @@ use super::source::Source;
 use super::throttle::Throttle;
 use super::verified_senders::Senders;
 use crate::access::{
-    Admission, Authenticator, Caller as Reader, CallerId, Ended, RateLimits, Refused, Writer,
+    Admission, Authenticator, Caller as Reader, CallerId, Ended, RateLimits, Refused, SignIn,
+    Writer,
 };
 use crate::config::{Keyring, Keys, Match, Role, Secret};
 use crate::metrics::{CallerOutcome, Metrics};
@@ -92,6 +93,11 @@ impl Access {
     /// Returns what a caller without a credential reads.
     pub(super) fn view_of_everybody(&self) -> View {
         self.keys.callers.view_of_everybody()
+    }
+
+    /// Returns how people sign in on a page, at each issuer where they can.
+    pub(super) fn sign_ins(&self) -> Vec<SignIn> {
+        self.keys.callers.sign_ins()
     }
 
     /// Returns whether the credential of a caller decides what it reads.

@@ -38,7 +38,7 @@ use super::source::Source;
 use crate::access::{Admission, Ended};
 use crate::feed::Heard;
 use crate::header_fields::Preferences;
-use crate::wire::{ApiError, Code, Watched, resync};
+use crate::wire::{ApiError, Code, EventId, Watched, resync};
 use background_task::Driven;
 use delta_text::{DeltaText, Returning, WORTH};
 use followed_parts::Part;
@@ -67,7 +67,7 @@ pub(super) async fn changes(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let is_stream = streams(&headers);
-    let last = Last::of(&headers).filter(|_| is_stream);
+    let last = Last::of(&headers, snapshot.layout().view()).filter(|_| is_stream);
     let (pairs, state) = (pairs(query.as_deref())?, snapshot.clone());
     let parse = move |pairs: &Pairs| ChangesQuery::parse(pairs, last, &state);
     let asked = parsed(&app.answers, source, &pairs, parse).await?;
@@ -75,6 +75,7 @@ pub(super) async fn changes(
     let to = snapshot.commit();
     let admission = app.access.admission(&headers, snapshot.layout().view());
     let own = admission.as_ref().map_or(0, Admission::bytes);
+    let id = EventId::of(to, snapshot.layout().view());
     drop(snapshot);
     match (watched, is_stream) {
         (Some(watched), true) => {
@@ -89,7 +90,7 @@ pub(super) async fn changes(
         }
         // The stream ends there: a client that reopens it unchanged learns that there is no such
         // sheet.
-        (None, true) => Ok(events(Body::from(queue::resync(to)))),
+        (None, true) => Ok(events(Body::from(queue::resync(id)))),
         (None, false) => Ok(answered(resync(since.unwrap_or(to), to).into(), to)),
     }
 }
@@ -122,7 +123,7 @@ async fn stream(
     let is_new = last.is_none() && since.is_none();
     let had = if is_new { Some(follower.at) } else { named };
     // A client that is cut off before the first event comes back with this.
-    let id = had.map(|had| format!("id: {had}\n")).unwrap_or_default();
+    let id = had.map(|had| format!("id: {}\n", follower.watched.id_at(had))).unwrap_or_default();
     let hello = format!("retry: {RETRY}\n{id}\n");
     let missed = missed(app, Asker::Stream(source), had, follower.at, follower.watched.clone());
     // A client that reads nothing would keep its turn.
@@ -167,8 +168,10 @@ async fn missed(
         None => None,
     };
     Ok(match told {
-        Some(told) if told.is_empty() && !watched.is_all() => Some(queue::position(to)),
-        told => Some(told.map_or_else(|| queue::resync(to), |told| told.event())),
+        Some(told) if told.is_empty() && !watched.is_all() => {
+            Some(queue::position(watched.id_at(to)))
+        }
+        told => Some(told.map_or_else(|| queue::resync(watched.id_at(to)), |told| told.event())),
     })
 }
 

@@ -1,22 +1,38 @@
 //! The explorer: one page at `/` that reads the public API, with its files below `/_explorer/`.
-//! They are plain files in `src/explorer`, embedded unchanged.
+//! They are plain files in `src/explorer`, embedded unchanged. At `/docs` the same page shows the
+//! document of the API.
 
-use axum::extract::Path;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
+use super::app::App;
 use super::caching::ASK_AGAIN;
 use super::etag;
-use super::parameters::NoParameters;
+use super::parameters::{KnownParameters, NoParameters, pairs};
 use crate::config::BasePath;
 use crate::wire::{ApiError, Code};
 
-/// The page may use only its own files and read only its own server. No text can become a script or
-/// markup: the page never inserts any, and the browser forbids it.
+/// The page may use only its own files and read only its own server, and the issuers where people sign
+/// in on it. No text can become a script or markup: the page never inserts any, and the browser forbids
+/// it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'; require-trusted-types-for 'script'; \
-                      trusted-types 'none'";
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'; trusted-types 'none'; \
+                      connect-src 'self'";
+
+/// The file that says where people sign in. It is made from the access file.
+const SIGN_IN: &str = "sign-in.json";
+
+/// The parameter that every answer of an issuer has.
+const STATE: &str = "state";
+
+/// The page has no parameters of its own.
+const ALONE: KnownParameters = KnownParameters { of: "this address", once: &[], often: &[] };
+
+const JSON: &str = "application/json";
 
 /// A file of the page.
 struct File {
@@ -48,13 +64,18 @@ const FILES: &[File] = &[
     embedded!("sheet.css", CSS),
     embedded!("icon.svg", SVG),
     embedded!("record.css", CSS),
+    embedded!("api.css", CSS),
     embedded!("api.js", JS),
+    embedded!("api_page.js", JS),
+    embedded!("api_schema.js", JS),
+    embedded!("api_trial.js", JS),
     embedded!("app.js", JS),
     embedded!("around.css", CSS),
     embedded!("attachments.js", JS),
     embedded!("banner.js", JS),
     embedded!("bulk.js", JS),
     embedded!("chart.js", JS),
+    embedded!("commands.js", JS),
     embedded!("commits.js", JS),
     embedded!("columns.js", JS),
     embedded!("commit_form.js", JS),
@@ -82,6 +103,7 @@ const FILES: &[File] = &[
     embedded!("field_reference.js", JS),
     embedded!("field_scalar.js", JS),
     embedded!("fields.js", JS),
+    embedded!("files.js", JS),
     embedded!("filters.js", JS),
     embedded!("folding.js", JS),
     embedded!("form.js", JS),
@@ -92,6 +114,7 @@ const FILES: &[File] = &[
     embedded!("markdown.js", JS),
     embedded!("markdown_inline.js", JS),
     embedded!("merge.js", JS),
+    embedded!("oidc.js", JS),
     embedded!("overview.js", JS),
     embedded!("palette.js", JS),
     embedded!("pointer.js", JS),
@@ -107,6 +130,7 @@ const FILES: &[File] = &[
     embedded!("schema.js", JS),
     embedded!("search.js", JS),
     embedded!("sheet.js", JS),
+    embedded!("sign_in.js", JS),
     embedded!("snippets.js", JS),
     embedded!("statistics.js", JS),
     embedded!("stream.js", JS),
@@ -118,9 +142,21 @@ const FILES: &[File] = &[
     embedded!("write.js", JS),
 ];
 
-/// `GET /`
-pub(super) async fn page(_: NoParameters, headers: HeaderMap) -> Response {
-    answer(&PAGE, &headers)
+/// `GET /` and `GET /docs`
+///
+/// # Errors
+/// 422 for parameters, unless an issuer has sent a person back with them: they are for the page, and
+/// issuers add their own.
+pub(super) async fn page(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let is_back = pairs(query.as_deref())?.iter().any(|(name, _)| name == STATE);
+    if !is_back || app.access.sign_ins().is_empty() {
+        ALONE.read(query.as_deref())?;
+    }
+    Ok(answer(&app, Bytes::from_static(PAGE.bytes), PAGE.media_type, &headers))
 }
 
 /// Redirects from the base path to the same with a slash; the links of the page are relative to
@@ -132,31 +168,59 @@ pub(super) fn slash(base: &BasePath) -> Response {
 
 /// `GET /_explorer/<name>`
 pub(super) async fn file(
+    State(app): State<App>,
     Path(name): Path<String>,
     _: NoParameters,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let file = FILES.iter().find(|file| file.name == name);
-    Ok(answer(file.ok_or(Code::NotFound)?, &headers))
+    if name == SIGN_IN {
+        return Ok(answer(&app, sign_ins(&app).into(), JSON, &headers));
+    }
+    let file = FILES.iter().find(|file| file.name == name).ok_or(Code::NotFound)?;
+    Ok(answer(&app, Bytes::from_static(file.bytes), file.media_type, &headers))
 }
 
-/// Answers with a file, or with 304 if the caller has it. Caches must revalidate, because another
-/// version of the server has other files under the same names.
-fn answer(file: &File, headers: &HeaderMap) -> Response {
-    let tag = etag::of(file.bytes);
+/// Returns where people sign in, as JSON.
+fn sign_ins(app: &App) -> String {
+    let issuers = app.access.sign_ins().into_iter().map(|page| {
+        json!({
+            "issuer": &*page.issuer,
+            "clientId": page.client_id,
+            "scope": page.scope,
+            "audience": page.audience,
+            "token": if page.takes_id_token() { "id_token" } else { "access_token" },
+        })
+    });
+    json!({ "issuers": issuers.collect::<Vec<_>>() }).to_string()
+}
+
+/// Returns what the page may do.
+fn policy(app: &App) -> String {
+    let origins = app.access.sign_ins().into_iter().map(|page| format!(" {}", page.origin));
+    POLICY.to_owned() + &origins.collect::<String>()
+}
+
+/// Answers with a file, or with 304 if the caller has it with the same policy. Caches must revalidate,
+/// because another version of the server has other files under the same names.
+fn answer(app: &App, bytes: Bytes, media_type: &'static str, headers: &HeaderMap) -> Response {
+    let policy = policy(app);
+    let tag = etag::of(&[&*bytes, policy.as_bytes()].concat());
     let mut response = match etag::is_known(headers, &tag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
-        false => file.bytes.into_response(),
+        false => bytes.into_response(),
     };
     let fixed = [
-        (header::CONTENT_TYPE, file.media_type),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_TYPE, media_type),
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
     for (name, value) in fixed {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    // Origins are visible ASCII. Without them the page can do less.
+    let policy = HeaderValue::from_str(&policy);
+    let policy = policy.unwrap_or(HeaderValue::from_static(POLICY));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response.headers_mut().insert(header::ETAG, tag);
     response.headers_mut().insert(header::CACHE_CONTROL, ASK_AGAIN);
     response

@@ -6,7 +6,7 @@ use headwater_engine::id::CommitId;
 
 use super::header_names::{AT, LAST_EVENT_ID};
 use super::route::{Route, Snapshots};
-use crate::wire::{CommitsCursor, DiffCursor};
+use crate::wire::{CommitsCursor, DiffCursor, EventId};
 
 /// The most commits that a valid request names: two in its query, and one in a header.
 const MOST: usize = 3;
@@ -58,7 +58,7 @@ pub(super) fn named_commits(route: Option<Route>, uri: &Uri, headers: &HeaderMap
         return named;
     };
     let header = header.and_then(|name| headers.get(name)?.to_str().ok());
-    named.extend(header.and_then(|hash| hash.parse::<CommitId>().ok()));
+    named.extend(header.and_then(EventId::parse).map(|id| id.commit()));
     for pair in uri.query().unwrap_or_default().split('&') {
         // Only what a client copies from an answer matters, and that is written without escapes.
         match pair.split_once('=') {

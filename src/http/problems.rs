@@ -57,7 +57,7 @@ pub(super) async fn problems(
             }
             PageStart { skip: end, total }.cursor(commit).to_string()
         });
-        json::tagged_view(&headers, &ProblemsView::of(&page, total, next))
+        json::tagged_view(&headers, &ProblemsView::of(&snapshot, &page, total, next))
     };
     app.answers.make(source, view).await
 }

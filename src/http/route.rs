@@ -93,8 +93,6 @@ routes! {
     Transact        = "/api/_transact"                         Write    Other    None      Some("/api/_transact");
     Document        = "/openapi.json"                          Page     Other    Any       None;
     Docs            = "/docs"                                  Page     Other    None      None;
-    DocsStyle       = "/docs/page.css"                         Page     Other    None      None;
-    DocsScript      = "/docs/page.js"                          Page     Other    None      None;
     Explorer        = "/"                                      Page     Other    None      None;
     ExplorerFile    = "/_explorer/{name}"                      Page     Other    None      None;
     DemoPush        = "/api/_demo/push"                        Demo     Other    None      None;

@@ -292,6 +292,10 @@ pub(super) fn schemas() -> Map<String, Value> {
                     "required": ["sheet", "path", "rule", "message"],
                     "properties": {
                         "sheet": { "type": ["string", "null"] },
+                        "key": {
+                            "type": "string",
+                            "description": "The key of the record, unless the file holds many.",
+                        },
                         "path": { "type": "string" },
                         "line": { "type": "integer", "minimum": 1 },
                         "column": { "type": "integer", "minimum": 1 },
@@ -314,7 +318,8 @@ pub(super) fn schemas() -> Map<String, Value> {
         "Written": written(current()),
         "Transacted": transacted(),
     });
-    let all = [all, super::history::schemas(), super::changes::schemas()];
+    let all =
+        [all, super::attachments::schemas(), super::history::schemas(), super::changes::schemas()];
     all.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 

@@ -148,7 +148,7 @@ pub(super) fn shared() -> Value {
         ),
         "summary": header(
             "X-Headwater-Summary",
-            "Text for the message of the commit.",
+            "The message of the commit. Its first line is the `summary` of the histories.",
             json!({ "type": "string", "maxLength": 1000 }),
         ),
     })

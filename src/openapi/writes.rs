@@ -118,6 +118,13 @@ impl TransactedOperation {
             let tag = json!({ "type": ["string", "null"], "description": as_header });
             properties.insert("ifMatch".into(), tag);
         }
+        if self.op == "put" {
+            let absent = "Only if the record does not exist. Not together with `ifMatch`.";
+            let star = json!({
+                "type": ["string", "null"], "enum": ["*", null], "description": absent,
+            });
+            properties.insert("ifNoneMatch".into(), star);
+        }
         if self.has_value {
             required.push("value");
             let value = json!({ "type": "object", "additionalProperties": true });

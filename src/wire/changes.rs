@@ -11,6 +11,7 @@ use headwater_engine::record::Record;
 use headwater_engine::view::View;
 
 use super::diff_cursor::DiffCursor;
+use super::event_id::EventId;
 use super::json_string::quoted;
 
 /// The most records that are reported at once; a client that lags further reads everything
@@ -56,6 +57,11 @@ impl Watched {
     /// Returns a name that is the same for all who follow the same part, however they spell it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the id of an event at `commit` for who follows.
+    pub fn id_at(&self, commit: CommitId) -> EventId {
+        EventId::of(commit, &self.view)
     }
 
     /// Returns the view of who follows.

@@ -279,7 +279,7 @@ struct SheetView {
     records: usize,
     problems: usize,
     fields: Vec<String>,
-    /// The fields that can be counted, sorted and filtered without reading records.
+    /// The fields that can be counted, sorted and filtered without reading records, as declared.
     indexed: Vec<String>,
     /// The fields that refer to records of other sheets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -340,7 +340,7 @@ impl SheetsView {
                 format: spec.format_name().to_owned(),
                 records: sheet.shown(),
                 problems: sheet.public_problem_count(),
-                indexed: spec.indexed().iter().map(ToString::to_string).collect(),
+                indexed: spec.indexed_as_declared().iter().map(ToString::to_string).collect(),
                 references: spec.public_references().map(ReferenceView::of).collect(),
                 fields: sheet.fields().iter().map(|(field, _)| field.to_owned()).collect(),
                 field_stats: FieldStatsView::all(sheet.fields()),

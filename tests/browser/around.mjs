@@ -144,6 +144,16 @@ async function theBox() {
     }
   });
 
+  await check("what one can do here is in the box, by name", async () => {
+    await page.goto(`${home}/#/record/projects/tree-census`);
+    await page.getByRole("button", { name: "Use it elsewhere" }).waitFor();
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("elsewhere");
+    await box.getByRole("group", { name: "Commands" }).getByRole("option", { name: /Use it elsewhere/ }).click();
+    await page.getByRole("dialog", { name: "Use it elsewhere" }).waitFor();
+    await page.keyboard.press("Escape");
+  });
+
   await check("what has no such name is said", async () => {
     await page.keyboard.press("Control+k");
     await page.keyboard.type("zzzz-nothing");
@@ -178,6 +188,13 @@ async function theProblems() {
     equal(await link.getAttribute("href"), `https://forge.example/blob/${commit}/notes/broken.toml#L2`);
   });
 
+  await check("a problem leads to the record that the file is, with its history", async () => {
+    await page.locator("tr", { hasText: "notes/broken.toml" }).getByRole("link", { name: "broken", exact: true }).click();
+    await page.getByText("No such public record.").waitFor();
+    equal(page.url(), `${below}/#/record/notes/broken`);
+    await page.locator(".versions .kind.broken").waitFor();
+  });
+
   await close();
 }
 
@@ -185,7 +202,7 @@ async function onAPhone() {
   const { page, close } = await opened(`${home}/#/sheet/people`, { viewport: { width: 390, height: 844 }, hasTouch: true });
 
   await check("on a phone every page is within two taps", async () => {
-    for (const name of ["Overview", "Changes", "Reloads", "Problems"]) {
+    for (const name of ["Overview", "Changes", "Reloads", "Problems", "API"]) {
       await page.getByRole("button", { name: "Go to…" }).tap();
       await page.getByRole("option", { name, exact: true }).tap();
       await page.locator(`[data-place][aria-current]`, { hasText: name }).waitFor({ state: "attached" });

@@ -1,4 +1,4 @@
-// Looks at the page of the API's document as a reader does. Arguments: the program, and where the
+// Looks at the page of the API as a reader does, by its own address. Arguments: the program, and where the
 // pictures go.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ process.exit(closing());
 
 async function opened(address, options = {}) {
   const view = await visited(browser, address, options);
-  await view.page.locator("section").first().waitFor();
+  await view.page.locator(".api-part").first().waitFor();
   return view;
 }
 
@@ -35,7 +35,7 @@ async function asAReader() {
   const list = page.locator("[id='projects_list']");
 
   await check("each sheet has its operations, and so has all that is shared", async () => {
-    const groups = await page.locator("nav a").allInnerTexts();
+    const groups = await page.locator(".api-groups a").allInnerTexts();
     for (const name of ["people", "projects", "search", "history", "state", "Schemas"]) {
       holds(groups.includes(name), groups.join());
     }
@@ -44,7 +44,20 @@ async function asAReader() {
 
   await check("the keyboard comes to the skip link first", async () => {
     await page.keyboard.press("Tab");
-    equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the operations");
+    equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
+  });
+
+  await check("the page is in the shell of the explorer: the header, the sheets, the box behind Ctrl+K", async () => {
+    equal(page.url(), `${home}/#/api`);
+    await page.getByLabel("Search in all sheets").waitFor();
+    equal(await page.locator('[data-place="api"]').getAttribute("aria-current"), "page");
+    await page.locator("#sheets").getByRole("link", { name: "tags" }).waitFor();
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("tags");
+    await page.getByRole("option", { name: /^tags/ }).first().click();
+    await page.getByRole("heading", { level: 1, name: "tags" }).waitFor();
+    await page.goBack();
+    await list.locator("summary").waitFor();
   });
 
   await check("an operation shows its parameters, answers and schemas", async () => {
@@ -57,6 +70,8 @@ async function asAReader() {
     }
     await list.getByRole("link", { name: "projects.list" }).first().click();
     await page.locator("[id='schema-projects.list']").getByText("items").first().waitFor();
+    equal(page.url(), `${home}/#/api?part=schema-projects.list`);
+    await page.goBack();
   });
 
   await check("what is filled in is in the line for curl, and is asked for", async () => {

@@ -313,8 +313,8 @@ async function throughOddRecords() {
 
   await check("the API is explained one click away", async () => {
     await page.getByRole("navigation", { name: "Explorer" }).getByRole("link", { name: "API" }).click();
-    await page.waitForURL(`${below}/docs`);
-    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.getByRole("heading", { level: 1, name: "API" }).waitFor();
+    equal(page.url(), `${below}/#/api`);
     await page.goBack();
     await page.getByRole("heading", { level: 1, name: "Problems" }).waitFor();
   });
@@ -377,7 +377,7 @@ async function withATokenAlone() {
   };
   await check("a server that is closed asks for a token, and asks again if it is wrong", async () => {
     await page.goto(`${locked.address}/`);
-    await page.getByText("only to those who have a token").waitFor();
+    await page.getByText("only to those who sign in").waitFor();
     await signIn("a-token-that-nobody-has");
     await page.getByText("does not accept this token").waitFor();
     await signIn(TOKENS.people);

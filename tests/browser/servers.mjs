@@ -148,12 +148,10 @@ export async function closed(program) {
 /** The tokens of the server that takes changes: one for every sheet, one for teams alone. */
 export const WRITERS = { editor: "the-secret-of-the-editor", desk: "the-secret-of-the-desk", renewed: "another-secret-of-the-editor" };
 
-/** Serves people, teams and notes, and takes changes. */
-export async function writable(program) {
-  const folder = mkdtempSync(join(tmpdir(), "headwater-browser-"));
+/** Makes a bare repository of people, teams and notes in `folder`. Returns its git. */
+function house(folder) {
   const data = join(folder, "data");
   const bare = join(folder, "data.git");
-  const tokens = join(folder, "tokens.toml");
   for (const sheet of ["people", "teams", "notes"]) mkdirSync(join(data, sheet), { recursive: true });
   const write = (path, text) => writeFileSync(join(data, path), text);
   write("headwater.toml", PEOPLE);
@@ -167,6 +165,14 @@ export async function writable(program) {
   git(["commit", "--quiet", "--message", "The first people"]);
   git(["clone", "--quiet", "--bare", ".", bare]);
   git(["remote", "remove", "origin"], bare);
+  return { bare, git: (...args) => git(args, bare) };
+}
+
+/** Serves people, teams and notes, and takes changes. */
+export async function writable(program) {
+  const folder = mkdtempSync(join(tmpdir(), "headwater-browser-"));
+  const { bare, git } = house(folder);
+  const tokens = join(folder, "tokens.toml");
   const token = (name, secret, sheets) => `[[token]]\nname = "${name}"\nsecret = "${secret}"\nauthor = "${name} <${name}@example.org>"\n${sheets}\n`;
   /** Makes these the tokens that are valid. */
   const admit = (editor) => writeFileSync(tokens, token("editor", editor, "") + token("desk", WRITERS.desk, 'sheets = ["teams"]'));
@@ -182,7 +188,29 @@ export async function writable(program) {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
   };
-  return { address: server.address, admit, change, git: (...args) => git(args, bare), stop };
+  return { address: server.address, admit, change, git, stop };
+}
+
+/** Serves the same to people of an issuer, who sign in on the page. It knows the page as `client`, and its
+ * tokens are for `audience`. */
+export async function peopled(program, issuer, client, audience) {
+  const folder = mkdtempSync(join(tmpdir(), "headwater-browser-"));
+  const { bare, git } = house(folder);
+  const access = join(folder, "access.toml");
+  writeFileSync(access, `[[issuer]]
+issuer = "${issuer}"
+audience = "${audience}"
+jwks = "${issuer}/keys"
+claims = { groups = { editors = { read = ["*"], write = ["*"] } } }
+author = "\${{ name }} <\${{ email }}>"
+client_id = "${client}"
+`, { mode: 0o600 });
+  const server = await started(program, ["serve", "--repo", bare, "--listen", "127.0.0.1:0", "--access-file", access, "--log", "error"]);
+  const stop = async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { address: server.address, git, stop };
 }
 
 const PEOPLE = `

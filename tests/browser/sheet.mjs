@@ -123,7 +123,7 @@ async function facetsAndRanges() {
     equal((await main.locator(".facet legend span").allInnerTexts()).slice(0, 2), ["field000", "field003"]);
     await page.goto(`${big}/#/sheet/people`);
     await facet("score").locator(".bars").waitFor();
-    equal((await main.locator(".facet legend span").allInnerTexts()).slice(0, 4), ["joined", "level", "place.town", "score"]);
+    equal((await main.locator(".facet legend span").allInnerTexts()).slice(0, 4), ["level", "joined", "score", "place.town"]);
   });
 
   await check("several values of a field are chosen at once, and going back takes back the last choice", async () => {
@@ -191,6 +191,16 @@ async function facetsAndRanges() {
     await other.main.locator("rect.out").first().waitFor();
     equal(await other.main.locator(".lead").innerText(), await main.locator(".lead").innerText());
     await other.close();
+  });
+
+  await check("a sheet that is pinned to a commit says so, and leads back to what is now", async () => {
+    const { commit } = await (await fetch(`${big}/api/_status`)).json();
+    await page.goto(`${big}/#/sheet/people?level=staff&at=${commit}`);
+    await told("320 records match");
+    await main.getByText(`As it was at ${commit.slice(0, 7)}. It does not follow what is pushed.`).waitFor();
+    await main.getByRole("link", { name: "Show the current version" }).click();
+    await page.waitForFunction(() => document.querySelector(".head .banner") === null);
+    equal(await hash(page), "#/sheet/people?level=staff");
   });
 
   await check("what costs too much to count is said, and the rows are there all the same", async () => {

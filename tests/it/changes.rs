@@ -97,7 +97,7 @@ pub(crate) struct Follower<'a> {
     response: Response,
     text: String,
     /// The commit in the greeting, before any event.
-    at: Option<String>,
+    pub(crate) at: Option<String>,
 }
 
 /// An event: its name, the id, the data.

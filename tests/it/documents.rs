@@ -7,7 +7,6 @@ use std::path::Path;
 const FAULTS: &str = include_str!("../../docs/faults.md");
 const SECURITY: &str = include_str!("../../SECURITY.md");
 const CLIENTS: &str = include_str!("../../.ci/clients");
-const EDITS: &str = include_str!("../browser/edit.mjs");
 
 /// Adds the name of each function below `folder` that follows `#[test]`, after its module.
 fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
@@ -41,19 +40,31 @@ fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Returns the names of all tests. Those of the clients are run by a script, which says their names;
-/// those of changes in the explorer are sentences.
+/// Adds the names of the tests in a browser, which are sentences, after the part that they go through.
+fn browser_tests(found: &mut BTreeSet<String>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.extension().is_none_or(|extension| extension != "mjs") {
+            continue;
+        }
+        let part = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let sentences = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("await check(\"")?.split('"').next());
+        let named = |words: &str| format!("{part}::{}", words.replace(',', "").replace(' ', "_"));
+        found.extend(sentences.map(named));
+    }
+}
+
+/// Returns the names of all tests. Those of the clients are run by a script, which says their names.
 fn known() -> BTreeSet<String> {
     let mut known: BTreeSet<String> = CLIENTS
         .lines()
         .filter_map(|line| line.strip_prefix("run ")?.split(' ').next())
         .map(|name| format!("clients::{name}"))
         .collect();
-    let sentences = EDITS
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("await check(\"")?.split('"').next());
-    let named = |words: &str| format!("edit::{}", words.replace(',', "").replace(' ', "_"));
-    known.extend(sentences.map(named));
+    browser_tests(&mut known);
     for folder in ["src", "tests", "engine/src", "engine/tests", "engine/fuzz/tests"] {
         tests_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut known);
     }

@@ -1,7 +1,10 @@
 //! The explorer: the page and its files, their addresses, and their headers for the browser.
 
+use std::time::{Duration, Instant};
+
 use headwater_testkit::Upstream;
 use reqwest::Method;
+use serde_json::json;
 
 use crate::harness::{Answer, TestServer, people};
 
@@ -110,4 +113,46 @@ fn a_usual_server_is_no_demonstration() {
     let push = server.request(Method::POST, "/api/_demo/push").header("x-headwater-demo", "push");
     server.send(push).problem(405, "method_not_allowed");
     assert!(server.get("/api/_status").json().get("demo").is_none());
+}
+
+#[test]
+fn a_page_on_which_people_sign_in_may_ask_their_issuer_and_nobody_else() {
+    let upstream = people();
+    let folder = tempfile::tempdir().unwrap();
+    let access = folder.path().join("access.toml");
+    let file = access.to_str().unwrap();
+    let issuer = |more: &str| {
+        let text = format!(
+            "anonymous = {{ read = [] }}\n[[issuer]]\nissuer = \"https://login.example.org/a\"\n\
+             audience = \"data\"\njwks = \"keys.json\"\nclaims = {{}}\n{more}"
+        );
+        std::fs::write(&access, text).unwrap();
+    };
+    issuer("client_id = \"data\"\n");
+    let server = server(&upstream, &[("HEADWATER_ACCESS_FILE", file)]);
+    let (page, back) = (server.get("/"), server.get("/?code=a&state=b&session_state=c"));
+    is_page(&page);
+    is_page(&back);
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.ends_with("; connect-src 'self' https://login.example.org"), "{policy}");
+    let told = server.get("/_explorer/sign-in.json");
+    let expected = json!({ "issuers": [{
+        "issuer": "https://login.example.org/a", "clientId": "data", "audience": "data",
+        "scope": "openid profile email", "token": "id_token",
+    }] });
+    assert_eq!((told.status, told.json()), (200, expected));
+    server.get("/?code=a").problem(422, "invalid_query");
+    server.get("/docs?from=here").problem(422, "invalid_query");
+    // A browser that has the page learns of another policy.
+    let tag = page.header("etag").unwrap().to_owned();
+    issuer("");
+    let end = Instant::now() + Duration::from_secs(30);
+    let known = || server.send(server.request(Method::GET, "/").header("if-none-match", &*tag));
+    while known().status == 304 && Instant::now() < end {
+        std::thread::yield_now();
+    }
+    let policy = known().header("content-security-policy").unwrap().to_owned();
+    assert!(policy.ends_with("; connect-src 'self'"), "{policy}");
+    assert_eq!(server.get("/_explorer/sign-in.json").json(), json!({ "issuers": [] }));
+    server.get("/?code=a&state=b").problem(422, "invalid_query");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use headwater::http::{Group, Route};
 use headwater_testkit::{Upstream, git};
@@ -332,6 +333,45 @@ fn each_of_the_followers_of_a_push_hears_what_its_token_may_see() {
 }
 
 #[test]
+fn who_comes_back_and_reads_something_else_now_starts_over() {
+    let mut house = House::open(ACCESS);
+    let follow = |house: &House, last: Option<&str>| {
+        let request = house.server.request(Method::GET, "/api/_changes").bearer_auth(PEOPLE);
+        let request = last.into_iter().fold(request, |it, last| it.header("last-event-id", last));
+        let mut follower = Follower::open(&house.server, request);
+        let at = follower.at.take();
+        (at, last.map(|_| follower.event()))
+    };
+    let push = |house: &mut House, age: u32| {
+        let commit = house.upstream.commit("next");
+        commit.put("people/ada.toml", format!("age = {age}\n")).push();
+        house.server.reload().outcome("applied");
+    };
+    let (at, _) = follow(&house, None);
+    let first = at.unwrap();
+    assert!(first.starts_with(&format!("{}-", house.upstream.head().unwrap())), "{first}");
+    push(&mut house, 1);
+    let (name, second, _) = follow(&house, Some(&first)).1.unwrap();
+    assert_eq!(name, "changes");
+    // While it is away, its token gets another sheet. Nothing has changed in the records that it had.
+    let more = ACCESS.replacen("read = [\"people\"]", "read = [\"people\", \"teams\"]", 1);
+    std::fs::write(&house.file, more).unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    while house.sheets(PEOPLE).len() < 2 && Instant::now() < end {
+        std::thread::yield_now();
+    }
+    for last in [&first, &second, &house.upstream.head().unwrap()] {
+        let (name, third, data) = follow(&house, Some(last)).1.unwrap();
+        assert_eq!((&*name, &data["commit"]), ("resync", &json!(house.upstream.head().unwrap())));
+        assert!(![&first, &second].contains(&&third), "{third}");
+    }
+    let (_, third, _) = follow(&house, Some(&second)).1.unwrap();
+    push(&mut house, 2);
+    let (name, _, data) = follow(&house, Some(&third)).1.unwrap();
+    assert_eq!((&*name, &data["items"][0]["sheet"]), ("changes", &json!("people")));
+}
+
+#[test]
 fn tokens_see_their_sheets_in_a_repository_without_a_remote_and_in_a_plain_clone() {
     for is_plain in [false, true] {
         let (upstream, folder) = (repository(), tempfile::tempdir().unwrap());
@@ -537,7 +577,7 @@ fn whoever_stays_hears_nothing_that_is_published_after_its_grants_are_gone() {
     assert_eq!(told, json!({ "from": served, "to": served, "resync": true, "items": [] }));
     assert_eq!(dismissed.end(), "");
     let (event, id, _) = restricted.event();
-    assert_eq!((&*event, id), ("resync", served));
+    assert!(event == "resync" && id.starts_with(&format!("{served}-")), "{event} {id}");
     assert_eq!(restricted.end(), "");
     server.reload().outcome("applied");
     let read = server.runtime().block_on(read).unwrap();

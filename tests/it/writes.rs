@@ -204,7 +204,7 @@ fn several_changes_are_one_commit_or_none() {
     ]));
     assert_eq!((done.status, done.json()["results"].as_array().unwrap().len()), (200, 3));
     let message = house.git(&["log", "-1", "--format=%B", "HEAD"]);
-    let expected = "site: POST /api/_transact\n\na tidy-up\n\nAction: transact\nActor-Slug: site\n";
+    let expected = "a tidy-up\n\nsite: POST /api/_transact\n\nAction: transact\nActor-Slug: site\n";
     assert_eq!(message.trim_end(), expected.trim_end());
     let failed = transact(json!([
         {"op": "delete", "sheet": "people", "key": "joan"},
@@ -215,6 +215,46 @@ fn several_changes_are_one_commit_or_none() {
     assert!(refused["detail"].as_str().unwrap().starts_with("operation 1: "), "{refused}");
     assert_eq!(house.server.get("/api/people/joan").status, 200);
     transact(json!([])).problem(422, "invalid_body");
+    let new = |key: &str, more: Value| {
+        let mut put = json!({"op": "put", "sheet": "people", "key": key, "value": {"slug": key}});
+        put.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        transact(json!([put, {"op": "delete", "sheet": "people", "key": "joan"}]))
+    };
+    let absent = || json!({"ifNoneMatch": "*"});
+    new("ada", absent()).problem(412, "precondition_failed");
+    for wrong in [json!({"ifNoneMatch": "\"x\""}), json!({"ifNoneMatch": "*", "ifMatch": "*"})] {
+        new("mary", wrong).problem(422, "invalid_body");
+    }
+    assert_eq!(house.server.get("/api/people/joan").status, 200);
+    assert_eq!(new("mary", absent()).status, 200);
+}
+
+#[test]
+fn what_a_change_is_for_is_its_subject_in_every_history() {
+    let house = House::new(&[]);
+    let subjects = || {
+        let of = |path| house.server.get(path).json()["items"][0]["summary"].clone();
+        let subject = house.git(&["log", "-1", "--format=%s", "HEAD"]);
+        [of("/api/_history/people/ada"), of("/api/_commits"), json!(subject.trim())]
+    };
+    house.put("/api/people/ada", &ada(1));
+    assert_eq!(subjects(), ["site: PUT /api/people/ada"; 3].map(|it| json!(it)));
+    let named = house.call(Method::PUT, "/api/people/ada");
+    let named = named.header("x-headwater-summary", "Größer – as the letter says".as_bytes());
+    assert_eq!(house.server.send(named.json(&ada(2))).status, 200);
+    assert_eq!(subjects(), ["Größer – as the letter says"; 3].map(|it| json!(it)));
+    let patch = json!({"op": "patch", "sheet": "people", "key": "ada", "value": {"age": 3}});
+    let body =
+        json!({ "operations": [patch], "summary": " One line \nand more:\n\nAction: forged\n" });
+    let done = house.server.send(house.call(Method::POST, "/api/_transact").json(&body));
+    assert_eq!(done.status, 200);
+    assert_eq!(subjects(), ["One line"; 3].map(|it| json!(it)));
+    let message = house.git(&["log", "-1", "--format=%b", "HEAD"]);
+    let expected =
+        "and more:\n\nAction: forged\n\nsite: POST /api/_transact\n\nAction: people.patch\n";
+    assert!(message.starts_with(expected), "{message}");
+    let trailers = house.git(&["log", "-1", "--format=%(trailers)", "HEAD"]);
+    assert!(!trailers.contains("forged"), "{trailers}");
 }
 
 #[test]

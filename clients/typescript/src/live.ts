@@ -55,6 +55,8 @@ interface Followed {
 export class Live<T> {
   #state: State<T> = { commit: "", records: new Map() };
   #connected = false;
+  /** The id of the last event, if it tells more than its commit. */
+  #lastId: string | null = null;
   #heardAt = Date.now();
   #error: HeadwaterError | null = null;
   readonly #closing = new AbortController();
@@ -213,6 +215,7 @@ export class Live<T> {
     // A list that breaks off behind a line looks whole where a proxy hides the end of its connection.
     const total = await this.#total(commit, query);
     if (total !== records.size) throw new TransportError(`${records.size} of ${total} records arrived`);
+    this.#lastId = null;
     this.#swap(loaded(this.#state, commit, records));
   }
 
@@ -228,7 +231,10 @@ export class Live<T> {
     const query = selecting(this.part.options);
     query.set("sheet", this.part.sheet);
     query.set("since", this.#state.commit);
-    const request = { path: ["_changes"], query, headers: { Accept: "text/event-stream" } };
+    const headers: Record<string, string> = { Accept: "text/event-stream" };
+    // It tells what the token gave, too: the server makes the copy start over if that is something else now.
+    if (this.#lastId !== null) headers["Last-Event-ID"] = this.#lastId;
+    const request = { path: ["_changes"], query, headers };
     return this.#read(request, async (response, heard) => {
       const type = response.headers.get("content-type") ?? "";
       if (!type.startsWith("text/event-stream")) throw new TransportError("the answer is no stream", response.status);
@@ -252,8 +258,9 @@ export class Live<T> {
   /** Takes an event. Returns whether the copy can go on from there. */
   #take(event: ServerEvent): boolean {
     if (event.name === "resync") return false;
+    this.#lastId = event.id?.includes("-") ? event.id : null;
     if (event.name !== "changes" || event.data === null) {
-      if (event.data === null && event.id !== null) this.#moveTo(event.id);
+      if (event.data === null && event.id !== null) this.#moveTo(commitIn(event.id));
       return true;
     }
     const told = JSON.parse(event.data) as Told<T>;
@@ -306,4 +313,9 @@ export class Live<T> {
     };
     return reading(() => patience.for(work));
   }
+}
+
+/** Returns the commit in the id of an event. */
+function commitIn(id: string): string {
+  return id.split("-", 1)[0] ?? id;
 }

@@ -155,13 +155,23 @@ impl SheetSpec {
     /// Returns the fields that have an index, in order: those that are indexed, unique, or on
     /// either side of a reference.
     pub fn indexed(&self) -> Vec<FieldPath> {
-        let referring = self.refs.iter().map(|reference| &reference.field);
-        let declared = self.index.iter().chain(&self.unique);
-        let mut fields: Vec<_> =
-            declared.chain(referring).chain(self.referenced.iter().flatten()).cloned().collect();
+        let mut fields: Vec<_> = self.with_index().cloned().collect();
         fields.sort_unstable();
         fields.dedup();
         fields
+    }
+
+    /// Returns the same fields as the definition lists them: those that are indexed, then those that
+    /// are unique, and then both sides of references.
+    pub fn indexed_as_declared(&self) -> Vec<FieldPath> {
+        let mut known = BTreeSet::new();
+        self.with_index().filter(|field| known.insert(*field)).cloned().collect()
+    }
+
+    fn with_index(&self) -> impl Iterator<Item = &FieldPath> {
+        let referring = self.refs.iter().map(|reference| &reference.field);
+        let declared = self.index.iter().chain(&self.unique);
+        declared.chain(referring).chain(self.referenced.iter().flatten())
     }
 
     /// Returns the declared reference whose field is `name`.

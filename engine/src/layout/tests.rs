@@ -147,6 +147,21 @@ fn a_reference_tells_both_sheets_what_to_index() {
 }
 
 #[test]
+fn fields_with_an_index_are_told_in_the_order_of_the_definition() {
+    let text = "[sheets.s]\nindex = ['size', 'age', 'size', 'mail']\nunique = ['mail', 'id']\n\
+                refs = { by = 's.name' }\n";
+    let headwater = Some(file("headwater.toml", text));
+    let layout = Layout::read(&DefinitionFiles { headwater, ..Default::default() });
+    let sheet = layout.sheet("s").unwrap();
+    let told = |fields: Vec<FieldPath>| fields.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let declared = ["size", "age", "mail", "id", "by", "name"];
+    assert_eq!(told(sheet.indexed_as_declared()), declared);
+    let mut sorted = declared;
+    sorted.sort_unstable();
+    assert_eq!(told(sheet.indexed()), sorted);
+}
+
+#[test]
 fn a_reference_that_cannot_hold_is_a_problem_of_its_definition() {
     let number = "[gitsheet.schema]\nadditionalProperties = false\n\
                   [gitsheet.schema.properties]\nslug = { type = \"string\" }\n\

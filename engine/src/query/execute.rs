@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use crate::budget::{Budget, STEP};
 use crate::document::field_texts;
 use crate::id::{CommitId, Key};
-use crate::index::FieldIndex;
+use crate::index::{FieldIndex, Postings};
 use crate::query::columns::{Columns, ItemRef};
 use crate::query::counts::{Counts, FacetMode};
 use crate::query::facets;
@@ -24,7 +24,7 @@ use crate::query::{After, Item, ListError, ListQuery, Mark, Page, Paging, first,
 use crate::record::Record;
 use crate::scalar::{Number, Scalar, Stored};
 use crate::search::{DocName, Hit, Scope, SearchError, Slot, TextIndex};
-use crate::sheet::Sheet;
+use crate::sheet::{FieldCounts, Sheet};
 use crate::value::FieldPath;
 
 impl ListQuery {
@@ -133,6 +133,13 @@ impl ListQuery {
     }
 }
 
+/// Returns whether a field is a list in some record, or in one, or may be.
+fn is_in_list(fields: &FieldCounts, field: &FieldPath) -> bool {
+    let name = field.as_str();
+    let above = name.match_indices('.').map(|(dot, _)| &name[..dot]);
+    above.chain(["", name]).any(|list| fields.is_list(list))
+}
+
 /// The number of matches that are ranked without collecting them.
 const RANKED: usize = 1_000;
 
@@ -234,17 +241,62 @@ impl<'a> List<'_, 'a> {
         groups::By { groupings: group_by, stats, unnest, order: told.order }
     }
 
-    /// Returns the statistics of all items together.
+    /// Returns the statistics of all items together: of a field with an index from that, where it tells
+    /// as much, and of all others by reading the items once.
     fn stats(&self) -> Result<Vec<Stats>, LongValue> {
-        if self.query.counts.stats.is_empty() {
-            return Ok(Vec::new());
+        let fields = &self.query.counts.stats;
+        let indexed = fields.iter().map(|field| self.indexed_stats(field).transpose());
+        let mut stats: Vec<Option<Stats>> = indexed.collect::<Result<_, _>>()?;
+        let rest = fields.iter().zip(&stats).filter(|(_, stats)| stats.is_none());
+        let rest: Vec<FieldPath> = rest.map(|(field, _)| field.clone()).collect();
+        if !rest.is_empty() {
+            let by = groups::By { groupings: &[], stats: &rest, ..self.grouping() };
+            let part = by.of_items(self.items(), (0, 1), self.budget)?;
+            let nothing = |field: &FieldPath| Figures::default().told(field.as_str());
+            let read = match part.groups.into_iter().next() {
+                Some(group) => group.stats,
+                None => rest.iter().map(nothing).collect::<Result<_, _>>()?,
+            };
+            let places = stats.iter_mut().filter(|stats| stats.is_none());
+            places.zip(read).for_each(|(place, stats)| *place = Some(stats));
         }
-        let part = self.grouping().of_items(self.items(), (0, 1), self.budget)?;
-        let nothing = |field: &FieldPath| Figures::default().told(field.as_str());
-        match part.groups.into_iter().next() {
-            Some(group) => Ok(group.stats),
-            None => self.query.counts.stats.iter().map(nothing).collect(),
+        Ok(stats.into_iter().flatten().collect())
+    }
+
+    /// Returns the statistics of a field from its index. Returns `None` if there is none, if reading
+    /// the records is cheaper, or if a record may hold a value twice: an index has it once.
+    fn indexed_stats(&self, field: &FieldPath) -> Option<Result<Stats, LongValue>> {
+        let index = self.sheet.shown_index(field.as_str())?;
+        if self.rows.is_some() || is_in_list(self.sheet.fields(), field) {
+            return None;
         }
+        let mut figures = Figures::default();
+        let mut count = |scalar: &'a Scalar, count: usize| {
+            let value = Stored::from(scalar);
+            if self.budget.spend(STEP + value.weight()) && count > 0 {
+                self.budget.take(groups::SPACE * value.size());
+                figures.add_often(value, count);
+            }
+        };
+        match self.found {
+            MatchSet::All => index.values().for_each(|(scalar, keys)| count(scalar, keys.len())),
+            MatchSet::ByCondition(condition, _) if condition.is_over(field) => {
+                condition
+                    .ranges
+                    .entries(index)
+                    .for_each(|(scalar, keys)| count(scalar, keys.len()));
+            }
+            found if found.len(self.sheet) * READING >= index.present() => {
+                let keys = self.keys.get_or_init(|| found.keys(self.sheet, self.budget).collect());
+                let common = |holders: &Postings| {
+                    let holders = holders.iter().take_while(|_| self.budget.spend(STEP));
+                    holders.filter(|key| keys.contains(key)).count()
+                };
+                index.values().for_each(|(scalar, holders)| count(scalar, common(holders)));
+            }
+            _ => return None,
+        }
+        Some(figures.told(field.as_str()))
     }
 
     /// Counts all requested fields; `matched` is what the words match, for those that are counted

@@ -18,7 +18,7 @@ use crate::value::FieldPath;
 pub(crate) const MAX_GROUPED: usize = 4;
 
 /// The factor by which a growing table takes more memory than its content.
-const SPACE: usize = 2;
+pub(crate) const SPACE: usize = 2;
 
 /// How many copies of a reported group exist at once: its values, its row and its text.
 const COPIES: usize = 4;

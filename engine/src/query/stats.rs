@@ -50,13 +50,18 @@ pub(crate) struct Figures<'a> {
 impl<'a> Figures<'a> {
     /// Adds a value, and says whether it is a new one, which is kept.
     pub(crate) fn add(&mut self, value: Stored<'a>) -> bool {
-        self.count += 1;
+        self.add_often(value, 1)
+    }
+
+    /// Adds a value that is held `count` times, and says whether it is a new one, which is kept.
+    pub(crate) fn add_often(&mut self, value: Stored<'a>, count: usize) -> bool {
+        self.count += count;
         if let Stored::Number(number) = value {
-            self.numbers += 1;
+            self.numbers += count;
             match number {
-                Number::Natural(natural) => self.whole += i128::from(natural),
-                Number::Negative(negative) => self.whole += i128::from(negative),
-                Number::Float(float) => self.real.add(float),
+                Number::Natural(natural) => self.whole += i128::from(natural) * count as i128,
+                Number::Negative(negative) => self.whole += i128::from(negative) * count as i128,
+                Number::Float(float) => self.real.add_often(float, count),
             }
         }
         self.distinct.insert(value)
@@ -116,6 +121,21 @@ impl ExactSum {
         }
         self.0.truncate(kept);
         self.0.push(x);
+    }
+
+    /// Adds a number `count` times: as the sum of its products with the powers of two that make up
+    /// `count`, which are exact.
+    fn add_often(&mut self, x: f64, count: usize) {
+        let mut product = x;
+        for bit in 0..usize::BITS {
+            if count >> bit == 0 {
+                break;
+            }
+            if count >> bit & 1 == 1 {
+                self.add(product);
+            }
+            product *= 2.0;
+        }
     }
 
     fn add_whole(&mut self, whole: i128) {
@@ -185,6 +205,19 @@ mod tests {
         assert_eq!((none.count, none.sum, none.mean, none.min), (0, None, None, None));
         let huge = figures(&["1.7e308", "1.7e308"]);
         assert_eq!((huge.sum, huge.distinct), (None, 1));
+    }
+
+    #[test]
+    fn a_number_that_is_held_often_counts_as_often() {
+        let often = |text: &str, count: usize| {
+            let mut figures = Figures::default();
+            figures.add_often(Stored::Number(Number::parse(text).unwrap()), count);
+            figures.told("x").unwrap()
+        };
+        for (text, count) in [("0.1", 10), ("-3", 7), ("5e-324", 9), ("1.5", 0), ("0.3", 1_001)] {
+            assert_eq!(often(text, count).sum, figures(&vec![text; count]).sum, "{text}");
+        }
+        assert_eq!((often("0.1", 10).count, often("0.1", 10).distinct), (10, 1));
     }
 
     #[test]

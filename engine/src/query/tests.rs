@@ -1342,6 +1342,29 @@ fn groups_with_their_figures_take_a_bounded_memory() {
 }
 
 #[test]
+fn statistics_of_a_field_with_an_index_read_no_records() {
+    let record = |n: usize| json!({"a": n % 5, "b": n % 5, "t": [n % 3, n % 3], "v": n % 2});
+    let (sheet, text) = sheet(DEFINITION, &(0..4_000).map(record).collect::<Vec<_>>());
+    let run = |query: &str| {
+        let query = ListQuery::parse(&pairs(query), &sheet).unwrap();
+        let page = query.run(&sheet, &text, &Budget::unlimited()).unwrap();
+        (page.stats, asked(&|budget: &Budget| query.run(&sheet, &text, budget).map(drop)))
+    };
+    for filter in ["", "&a[gte]=1", "&a[in]=0,4"] {
+        let of =
+            |field: &str| run(&format!("stats={field}&perPage=0{}", filter.replace('a', field)));
+        let ((by_index, quick), (by_reading, slow)) = (of("a"), of("b"));
+        assert!(quick < slow, "{filter}: {quick} and {slow}");
+        assert_eq!(by_index, vec![Stats { name: "a".into(), ..by_reading[0].clone() }], "{filter}");
+    }
+    // A record counts as often as it holds a value, and an index has it once.
+    assert_eq!(run("stats=t&perPage=0").0[0].count, 8_000);
+    let both = run("stats=t,a,b&v=1&perPage=0").0;
+    let told = |at: usize| (&*both[at].name, both[at].count);
+    assert_eq!([told(0), told(1), told(2)], [("t", 4_000), ("a", 2_000), ("b", 2_000)]);
+}
+
+#[test]
 fn groups_that_tell_long_values_are_bounded_in_bytes() {
     let long = "x".repeat(4_000);
     let records: Vec<_> = (0..1_500).map(|n| json!({"a": format!("{long}{n}"), "t": n})).collect();

@@ -226,7 +226,7 @@ impl Desk {
         if let Some(told) = self.known(&name).filter(|_| is_named) {
             return Ok(Some(told));
         }
-        let mut event = format!("id: {}\nevent: changes\ndata: ", delta.to);
+        let mut event = format!("id: {}\nevent: changes\ndata: ", watched.id_at(delta.to));
         let start = event.len();
         let Some(records) = changes(&mut event, delta, watched, budget) else { return Ok(None) };
         let data = start..event.len();

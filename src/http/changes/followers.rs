@@ -344,14 +344,16 @@ impl Group {
     }
 
     fn tell(&self, to: CommitId, told: Option<&DeltaText>) {
+        let id = self.watched.id_at(to);
         match told {
             // A follower of everything gets an event for every commit; others only learn of it.
             Some(told) if told.is_empty() && !self.watched.is_all() => {
-                self.members.iter().for_each(|member| member.queue.move_to(to));
+                self.members.iter().for_each(|member| member.queue.move_to(id.clone()));
             }
             told => {
-                let event = told.map_or_else(|| resync(to), DeltaText::event);
-                self.members.iter().for_each(|member| member.queue.push(event.clone(), to));
+                let event = told.map_or_else(|| resync(id.clone()), DeltaText::event);
+                let push = |member: &Member| member.queue.push(event.clone(), id.clone());
+                self.members.iter().for_each(push);
             }
         }
     }
@@ -401,6 +403,7 @@ pub(super) mod tests {
     use super::*;
     use crate::config::TrustedProxies;
     use crate::feed::tests::forward;
+    use crate::wire::EventId;
 
     /// An audience of a server that has published nothing yet.
     pub(in crate::http::changes) struct Hall {
@@ -670,7 +673,8 @@ pub(super) mod tests {
         hall.feed.close();
         hall.run(listener).await;
         assert!(taken(&public).await.is_empty());
-        assert_eq!(taken(&private).await, [resync(commit(1))]);
+        let id = EventId::of(commit(1), &view_of("plans"));
+        assert_eq!(taken(&private).await, [resync(id)]);
     }
 
     #[tokio::test]

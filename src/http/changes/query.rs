@@ -4,12 +4,13 @@ use axum::http::HeaderMap;
 use headwater_engine::id::CommitId;
 use headwater_engine::query::{ListParameter, ListQuery, elements};
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::view::View;
 
 use crate::http::lookup::{no_sheet, public_sheet};
 use crate::http::parameters::wrong;
 use crate::http::parsing::Pairs;
 use crate::http::query_refusals::refused;
-use crate::wire::{ApiError, Watched};
+use crate::wire::{ApiError, EventId, Watched};
 
 /// The longest that a long poll waits, in seconds.
 const LONGEST: u64 = 300;
@@ -30,16 +31,16 @@ pub(super) struct ChangesQuery {
 pub(super) enum Last {
     /// This one.
     Commit(CommitId),
-    /// Not a commit hash.
+    /// Not an id of an event, or one of somebody who saw something else.
     Unknown,
 }
 
 impl Last {
-    /// Reads the header that a browser sends when it reopens a stream.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+    /// Reads the header that a browser sends when it reopens a stream, now with `view`.
+    pub(super) fn of(headers: &HeaderMap, view: &View) -> Option<Self> {
         let last = headers.get("last-event-id").filter(|last| !last.is_empty())?;
-        let commit = last.to_str().ok().and_then(|last| last.parse().ok());
-        Some(commit.map_or(Self::Unknown, Self::Commit))
+        let id = last.to_str().ok().and_then(EventId::parse).filter(|id| id.is_of(view));
+        Some(id.map_or(Self::Unknown, |id| Self::Commit(id.commit())))
     }
 }
 

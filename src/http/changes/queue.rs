@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use axum::body::Bytes;
-use headwater_engine::id::CommitId;
+
+use crate::wire::EventId;
 
 /// The number of events that wait for a slow client.
 const EVENTS: usize = 256;
@@ -22,26 +23,28 @@ struct Waiting {
     events: VecDeque<Bytes>,
     bytes: usize,
     /// The commit that the client may be told to have after these, because nothing changed up to it.
-    position: Option<CommitId>,
+    position: Option<EventId>,
     is_closed: bool,
     /// The task that waits for the next event.
     reader: Option<Waker>,
 }
 
 /// Returns the event that makes a client start over at `to`.
-pub(super) fn resync(to: CommitId) -> Bytes {
-    format!("id: {to}\nevent: resync\ndata: {{\"commit\":\"{to}\"}}\n\n").into()
+pub(super) fn resync(to: impl Into<EventId>) -> Bytes {
+    let id = to.into();
+    let commit = id.commit();
+    format!("id: {id}\nevent: resync\ndata: {{\"commit\":\"{commit}\"}}\n\n").into()
 }
 
 /// Returns the text that moves a client to `at` without an event.
-pub(super) fn position(at: CommitId) -> Bytes {
-    format!("id: {at}\n\n").into()
+pub(super) fn position(at: impl Into<EventId>) -> Bytes {
+    format!("id: {}\n\n", at.into()).into()
 }
 
 impl Queue {
     /// Adds the event that leads to `to`. If too much waits already, a single event that makes the
     /// client start over replaces all of it.
-    pub(super) fn push(&self, event: Bytes, to: CommitId) {
+    pub(super) fn push(&self, event: Bytes, to: impl Into<EventId>) {
         let mut waiting = self.waiting();
         if waiting.is_closed {
             return;
@@ -61,10 +64,10 @@ impl Queue {
 
     /// Tells the client that nothing changes for it up to `to`. Of several such commits it hears of the
     /// last one, so they take no room.
-    pub(super) fn move_to(&self, to: CommitId) {
+    pub(super) fn move_to(&self, to: impl Into<EventId>) {
         let mut waiting = self.waiting();
         if !waiting.is_closed {
-            waiting.position = Some(to);
+            waiting.position = Some(to.into());
             waiting.wake();
         }
     }

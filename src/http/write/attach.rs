@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::Response;
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::write::{Action, Operation};
@@ -24,6 +24,12 @@ pub(in crate::http) async fn attach(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    if uri.path().ends_with('/') {
+        // Without a name it is the list of the files, which is only read.
+        let why = "the path ends with the name of the file";
+        let refused = ApiError::explained(Code::MethodNotAllowed, why);
+        return Err(refused.header(header::ALLOW, HeaderValue::from_static("GET, HEAD")));
+    }
     let head = WriteHead::new(method, &uri, headers, source);
     let request = Admitted::take(head, app.attachment_limit, &app, body).await?;
     let path = AttachmentPath::parse(&request.head.path).ok_or(Code::NotFound)?;

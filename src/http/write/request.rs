@@ -70,6 +70,9 @@ enum OperationBody {
         value: Value,
         #[serde(rename = "ifMatch")]
         if_match: Option<String>,
+        /// `*`, so that it makes a new record.
+        #[serde(rename = "ifNoneMatch")]
+        if_none_match: Option<Star>,
     },
     Create {
         sheet: String,
@@ -90,6 +93,13 @@ enum OperationBody {
     },
 }
 
+/// A condition that can only be `*`.
+#[derive(Deserialize)]
+enum Star {
+    #[serde(rename = "*")]
+    Star,
+}
+
 impl Transaction {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let Body { operations, summary } = json(body)?;
@@ -104,7 +114,20 @@ impl Transaction {
         };
         let operation = |body| {
             let (sheet, action, if_match) = match body {
-                OperationBody::Put { sheet, key, value, if_match } => {
+                OperationBody::Put {
+                    if_match: Some(_), if_none_match: Some(Star::Star), ..
+                } => {
+                    let why = "`ifMatch` and `ifNoneMatch` exclude each other";
+                    return Err(ApiError::explained(Code::InvalidBody, why));
+                }
+                OperationBody::Put {
+                    sheet, key, value, if_none_match: Some(Star::Star), ..
+                } => {
+                    let (sheet, action) =
+                        (SheetName::new(sheet), Action::Put(Key::new(key), value));
+                    return Ok(Operation { sheet, action, condition: Condition::Absent });
+                }
+                OperationBody::Put { sheet, key, value, if_match, if_none_match: None } => {
                     (sheet, Action::Put(Key::new(key), value), if_match)
                 }
                 OperationBody::Create { sheet, value } => (sheet, Action::Create(value), None),
@@ -115,9 +138,11 @@ impl Transaction {
                     (sheet, Action::Delete(Key::new(key)), if_match)
                 }
             };
-            Operation { sheet: SheetName::new(sheet), action, condition: condition(if_match) }
+            let (sheet, condition) = (SheetName::new(sheet), condition(if_match));
+            Ok(Operation { sheet, action, condition })
         };
-        Ok(Self { operations: operations.into_iter().map(operation).collect(), summary })
+        let operations = operations.into_iter().map(operation).collect::<Result<_, _>>()?;
+        Ok(Self { operations, summary })
     }
 }
 
@@ -143,8 +168,9 @@ fn malformed(flaw: &Flaw) -> String {
     }
 }
 
-/// Builds the message of the commit: `<actor>: <METHOD> <path>`, the summary, and trailers. It has
-/// nothing about the caller's connection.
+/// Builds the message of the commit: the summary, `<actor>: <METHOD> <path>`, and trailers. The first
+/// line of the summary is the subject, which every history shows; without a summary, that is the
+/// request. It has nothing about the caller's connection.
 pub(super) fn message_of(
     head: &WriteHead,
     caller: &Caller,
@@ -153,18 +179,15 @@ pub(super) fn message_of(
     summary: Option<String>,
 ) -> Result<Batch, ApiError> {
     let actor = &caller.writer.name;
-    let mut message = format!("{actor}: {} {}", head.method, head.path);
+    let request = format!("{actor}: {} {}", head.method, head.path);
     let summary = match summary {
         None => text(&head.headers, &SUMMARY)?,
         summary => summary,
     };
-    if let Some(summary) = summary.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-        if summary.len() > LONGEST || summary.contains(|c: char| c.is_control() && c != '\n') {
-            let why = format!("it must be at most {LONGEST} bytes of text");
-            return Err(invalid(&SUMMARY, why));
-        }
-        message.extend(["\n\n", summary]);
-    }
+    let message = match summary.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        None => request,
+        Some(summary) => format!("{}\n\n{request}", paragraphs(summary)?),
+    };
     let mut trailers =
         vec![trailer("Action", &action(&operations))?, trailer("Actor-Slug", actor)?];
     if let [Operation { sheet, .. }] = &operations[..] {
@@ -188,6 +211,17 @@ pub(super) fn message_of(
     let (scope, view) = (caller.writer.scope.clone(), caller.writer.view.clone());
     let limit = MOST_WRITTEN;
     Ok(Batch { operations, actor, author, scope, view, message, trailers, repeat, limit })
+}
+
+/// Returns a summary with an empty line after its first one, which is the subject.
+fn paragraphs(summary: &str) -> Result<String, ApiError> {
+    if summary.len() > LONGEST || summary.contains(|c: char| c.is_control() && c != '\n') {
+        return Err(invalid(&SUMMARY, format!("it must be at most {LONGEST} bytes of text")));
+    }
+    Ok(match summary.split_once('\n') {
+        None => summary.to_owned(),
+        Some((subject, rest)) => format!("{}\n\n{}", subject.trim_end(), rest.trim_start()),
+    })
 }
 
 /// Returns the action, such as `people.put`.

@@ -39,6 +39,8 @@ class AsyncLive:
         self._timeout = httpx.Timeout(patience)
         self._backoff = Backoff(server.waits)
         self._state = EMPTY
+        # The id of the last event, if it tells more than its commit.
+        self._last_id: str | None = None
         self._connected = False
         self._heard_at = time.monotonic()
         self._error: HeadwaterError | None = None
@@ -186,6 +188,7 @@ class AsyncLive:
         total = await self._total(commit)
         if total != len(found):
             raise TransportError(f"{len(found)} of {total} records arrived")
+        self._last_id = None
         self._swap(loaded(self._state, commit, found))
 
     async def _total(self, commit: str) -> int:
@@ -198,7 +201,9 @@ class AsyncLive:
         """Follows what changes. Returns whether everything must be read anew once the stream is
         over."""
         query: Query = [*self._selected, ("sheet", self._sheet), ("since", self._state.commit)]
-        async with self._answer(["_changes"], query, "text/event-stream") as response:
+        # It tells what the token gave, too: the server makes the copy start over if that is something
+        # else now.
+        async with self._answer(["_changes"], query, "text/event-stream", self._last_id) as response:
             if not response.headers.get("content-type", "").startswith("text/event-stream"):
                 raise TransportError("the answer is no stream", response.status_code)
             parser = EventParser()
@@ -221,10 +226,12 @@ class AsyncLive:
         """Takes an event. Returns whether the copy can go on from there."""
         if event.name == "resync":
             return False
+        self._last_id = event.id if event.id is not None and "-" in event.id else None
         if event.data is None:
             # Nothing differs at this commit.
-            if event.id is not None and event.id != self._state.commit:
-                self._swap(applied(self._state, event.id, ()))
+            commit = None if event.id is None else event.id.partition("-")[0]
+            if commit is not None and commit != self._state.commit:
+                self._swap(applied(self._state, commit, ()))
                 self._backoff.reset()
             return True
         if event.name != "changes":
@@ -251,9 +258,13 @@ class AsyncLive:
                 asyncio.get_running_loop().call_exception_handler(context)
 
     @asynccontextmanager
-    async def _answer(self, path: list[str], query: Query, kind: str) -> AsyncIterator[httpx.Response]:
+    async def _answer(
+        self, path: list[str], query: Query, kind: str, last_id: str | None = None
+    ) -> AsyncIterator[httpx.Response]:
         """Sends a request and yields its answer, which is still arriving."""
         url, headers = self._server.url(path), {"Accept": kind}
+        if last_id is not None:
+            headers["Last-Event-ID"] = last_id
         try:
             asked = self._http.stream("GET", url, params=query, headers=headers, timeout=self._timeout)
             async with asked as response:
