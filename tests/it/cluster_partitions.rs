@@ -243,6 +243,7 @@ fn followers_that_cannot_reach_the_leader_ask_each_other_and_the_forge_until_ano
     let commit = site.push();
     while_watched(&replicas, || {
         site.network.cut(at_one, at_two);
+        throughout(Duration::from_secs(8), || assert_eq!(role(one), "leading"));
         assert_eq!(tell(one, &commit, 60), 200);
         [two, three].iter().for_each(|follower| follower.serves(&commit));
         assert!(fetched_from(two, "remote") || fetched_from(three, "remote"));
