@@ -13,6 +13,7 @@ pub mod engine_link;
 pub mod lead;
 pub mod member;
 pub mod nats;
+mod peers;
 pub mod present;
 pub mod register;
 pub mod seal;

@@ -63,6 +63,7 @@ mod selector;
 mod verified_senders;
 mod single_flight;
 mod source;
+mod staleness;
 mod status;
 mod csv;
 mod precomputed_etag;

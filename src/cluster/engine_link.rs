@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::counts::{Comparison, FetchedFrom};
 use super::lead::{Denied, Standing};
 use super::member::{ClusterView, MemberHandle, Order};
+use super::peers::Peers;
 use super::register::{Facts, Held, Move, RemoteFacts, Value, seconds};
 use crate::backoff::Backoff;
 use crate::config::{Alone, FetchesFrom};
@@ -114,30 +115,21 @@ impl Sources {
         }
     }
 
-    /// Returns where to get the head of `value`, in order: the leader, those that have it, the rest,
-    /// and the remote at last.
+    /// Returns where to get the head of `value`, in order: the other replicas, the remote, unless that is
+    /// to be asked first, and at last a leader that does not answer.
     fn of(&mut self, view: &ClusterView, value: &Value) -> Vec<Arc<Remote>> {
-        let head = value.facts.head.to_string();
-        let leader = value.leader.iter().filter(|leader| leader.id != view.me.id);
-        let mut urls: Vec<&str> = leader.map(|leader| &*leader.url).collect();
-        let has_it = |has: bool| {
-            let others = view.others.iter();
-            others.filter(move |here| (here.stored.as_ref() == Some(&head)) == has)
-        };
-        let (with, without) = (has_it.clone()(true), has_it(false));
-        for here in with.chain(without) {
-            if !urls.contains(&&*here.url) {
-                urls.push(&here.url);
-            }
-        }
-        let urls: Vec<String> = urls.into_iter().map(|url| format!("{url}{GIT}")).collect();
+        let Peers { answering, silent } = Peers::of(view, value);
+        let git = |url: &str| format!("{url}{GIT}");
+        let answering: Vec<String> = answering.into_iter().map(git).collect();
+        let silent = silent.map(git);
         // A replica that is gone is forgotten, with its connection.
-        self.known.retain(|url, _| urls.contains(url));
-        let mut sources: Vec<_> = urls.into_iter().filter_map(|url| self.peer(url)).collect();
+        self.known.retain(|url, _| answering.contains(url) || silent.as_ref() == Some(url));
+        let mut sources: Vec<_> = answering.into_iter().filter_map(|url| self.peer(url)).collect();
         match self.first {
             FetchesFrom::Peers => sources.extend(self.remote.clone()),
             FetchesFrom::Remote => sources.splice(0..0, self.remote.clone()).for_each(drop),
         }
+        sources.extend(silent.and_then(|url| self.peer(url)));
         sources
     }
 

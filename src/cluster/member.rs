@@ -81,6 +81,8 @@ pub struct ClusterView {
     pub behind_since: Option<Instant>,
     /// Since when no replica leads that it knows of.
     pub leaderless_since: Option<Instant>,
+    /// The id of the leader, if that does not answer this replica.
+    pub unreached: Option<String>,
     /// The others that were heard lately.
     pub others: Vec<Here>,
     /// The register, as far as it can be read.
@@ -241,6 +243,7 @@ impl<B: Register + Bus + 'static> Member<B> {
             serving_seq: 0,
             behind_since: None,
             leaderless_since: Some(Instant::now()),
+            unreached: None,
             others: Vec::new(),
             register: RegisterState::Unread,
             takeovers: 0,
@@ -510,6 +513,7 @@ impl<B: Register + Bus + 'static> Member<B> {
             serving_seq,
             behind_since: since(&mut self.state.behind_since, is_behind),
             leaderless_since: since(&mut self.state.leaderless_since, !is_led),
+            unreached: self.state.unreached.clone(),
             others: self.lead.present().here(now).cloned().collect(),
             register: self.state.register.unwrap_or(RegisterState::Unread),
             takeovers: self.state.takeovers,

@@ -66,6 +66,7 @@ mod tests {
             serving_seq: 0,
             behind_since: None,
             leaderless_since: None,
+            unreached: None,
             others: Vec::new(),
             register: RegisterState::Read,
             takeovers: 0,

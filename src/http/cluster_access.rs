@@ -13,10 +13,11 @@ use reqwest::{Client, redirect};
 use super::access::Access;
 use super::addressee::{Addressee, Way};
 use super::header_names::{COMMIT, HOP};
+use super::staleness;
 use crate::cluster::counts::Forwarding;
 use crate::cluster::member::{ClusterView, MemberHandle};
 use crate::cluster::register::Leader;
-use crate::config::{Role, Secret};
+use crate::config::{Alone, Role, Secret};
 use crate::exit::{Exit, Failure};
 use crate::wire::{ApiError, Code};
 
@@ -38,6 +39,7 @@ pub struct ClusterAccess {
     member: MemberHandle,
     /// Whether this replica makes another state of a commit than its leader.
     is_diverged: Arc<AtomicBool>,
+    alone: Alone,
     client: Client,
 }
 
@@ -74,12 +76,16 @@ impl ClusterAccess {
     ///
     /// # Errors
     /// Fails if no HTTP client can be made.
-    pub fn new(member: MemberHandle, is_diverged: Arc<AtomicBool>) -> Result<Self, Failure> {
+    pub fn new(
+        member: MemberHandle,
+        is_diverged: Arc<AtomicBool>,
+        alone: Alone,
+    ) -> Result<Self, Failure> {
         // A redirection would show the secret to somebody else.
         let client =
             Client::builder().connect_timeout(CONNECTING).redirect(redirect::Policy::none());
         let client = client.build().map_err(|error| Failure::caused_by(Exit::Software, &error))?;
-        Ok(Self { member, is_diverged, client })
+        Ok(Self { member, is_diverged, alone, client })
     }
 
     /// Returns the cluster as it is now.
@@ -95,6 +101,12 @@ impl ClusterAccess {
     /// Returns whether this replica makes another state of a commit than its leader.
     pub(super) fn is_diverged(&self) -> bool {
         self.is_diverged.load(Ordering::Relaxed)
+    }
+
+    /// Returns for how long nobody has told this replica what is published.
+    pub(super) fn unheard(&self) -> Duration {
+        let since = staleness::unheard_since(&self.view(), self.alone);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Has the leader answer a call, which came with `headers` and may come twice: it is sent again if

@@ -108,6 +108,11 @@ fn replica_readiness(cluster: &ClusterAccess, max_lag: Option<u64>) -> Result<St
         let detail = "this replica makes another state of the commit than its leader";
         return Err(ApiError::explained(Code::Stale, detail));
     }
+    let unheard = cluster.unheard().as_secs();
+    if max_lag.is_some_and(|max| unheard > max) {
+        let detail = format!("this replica has not heard of its cluster for {unheard} seconds");
+        return Err(ApiError::explained(Code::Stale, detail));
+    }
     if max_lag.is_some_and(|max| behind > max) {
         let detail = format!("this replica has been behind its cluster for {behind} seconds");
         return Err(ApiError::explained(Code::Stale, detail));

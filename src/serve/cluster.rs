@@ -18,7 +18,7 @@ use crate::cluster::register::Leader;
 use crate::cluster::seal::Seal;
 use crate::cluster::terms::Terms;
 use crate::coming::{Coming, Others};
-use crate::config::{ClusterSettings, Keyring, Secrets};
+use crate::config::{Alone, ClusterSettings, Keyring, Secrets};
 use crate::exit::{Exit, Failure};
 use crate::http::ClusterAccess;
 use crate::live::Live;
@@ -39,6 +39,7 @@ pub(super) struct Joined {
     pub(super) link: EngineLink,
     pub(super) news: NewsDesk,
     pub(super) is_diverged: Arc<AtomicBool>,
+    alone: Alone,
     /// The keys of git between replicas; the first one is shown.
     peer_keys: Vec<String>,
 }
@@ -80,7 +81,8 @@ pub(super) async fn join(
         alone: settings.alone,
         is_diverged: is_diverged.clone(),
     });
-    Ok(Joined { member: handle, consent, link, news, is_diverged, peer_keys })
+    let alone = settings.alone;
+    Ok(Joined { member: handle, consent, link, news, is_diverged, alone, peer_keys })
 }
 
 impl Joined {
@@ -105,7 +107,7 @@ impl Joined {
     /// # Errors
     /// Fails if no HTTP client can be made.
     pub(super) fn access(&self) -> Result<ClusterAccess, Failure> {
-        ClusterAccess::new(self.member.clone(), self.is_diverged.clone())
+        ClusterAccess::new(self.member.clone(), self.is_diverged.clone(), self.alone)
     }
 
     /// Returns the keys with which other replicas fetch from this one.

@@ -2,11 +2,10 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use headwater_testkit::{GitHttp, NatsServer};
+use headwater_testkit::{GitHttp, Machine, NatsServer};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -17,9 +16,12 @@ use crate::kills::send;
 /// A lease that is long enough for a busy machine, and short enough to wait for.
 const LEASE: &str = "6";
 
+/// What all replicas sign with.
+pub(crate) const SECRET: &str = "the-secret-of-the-cluster";
+
 /// A replica as a process of its own.
 pub(crate) struct Replica {
-    process: Child,
+    pub(crate) process: Child,
     pub(crate) address: String,
     pub(crate) internal: String,
 }
@@ -29,7 +31,7 @@ pub(crate) struct Common {
     bus: String,
     remote: String,
     /// How often the forge is polled, in seconds.
-    poll: &'static str,
+    pub(crate) poll: &'static str,
     /// Further settings of all of them, by their environment names.
     pub(crate) settings: Vec<(&'static str, String)>,
     pub(crate) folder: TempDir,
@@ -37,8 +39,13 @@ pub(crate) struct Common {
 
 impl Common {
     pub(crate) fn new(nats: &NatsServer, remote: String, poll: &'static str) -> Self {
+        Self::on(nats.url("data"), remote, poll)
+    }
+
+    /// The same with any bus.
+    pub(crate) fn on(bus: String, remote: String, poll: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { bus: nats.url("data"), remote, poll, settings: Vec::new(), folder }
+        Self { bus, remote, poll, settings: Vec::new(), folder }
     }
 
     /// Lets a token write, and returns it.
@@ -57,30 +64,51 @@ impl Common {
 
     /// The same, with settings of its own.
     pub(crate) fn start_with(&self, name: &str, own: &[(&str, &str)]) -> Replica {
-        Replica::start(&self.folder.path().join(name), self, own)
+        let internal = free_address();
+        let command = self.command(name, "127.0.0.1:0".parse().unwrap(), internal, own);
+        Replica::start(command, internal)
     }
-}
 
-impl Replica {
-    fn start(mirror: &Path, common: &Common, own: &[(&str, &str)]) -> Self {
-        let Common { bus, remote, poll, settings, .. } = common;
-        let internal = free_address().to_string();
-        let mut command = headwater(&["serve", "--listen", "127.0.0.1:0", "--poll-interval", poll]);
-        command.arg("--repo").arg(mirror).args(["--remote", remote]);
-        command.args(["--internal-listen", &internal, "--cluster", bus]);
+    /// The same on a machine of its own.
+    pub(crate) fn start_on(&self, machine: &Machine, name: &str, own: &[(&str, &str)]) -> Replica {
+        let [public, internal] =
+            [8080, 8081].map(|port| SocketAddr::from((machine.address(), port)));
+        let command = self.command(name, public, internal, own);
+        Replica::start(machine.running(&command), internal)
+    }
+
+    fn command(
+        &self,
+        name: &str,
+        public: SocketAddr,
+        internal: SocketAddr,
+        own: &[(&str, &str)],
+    ) -> Command {
+        let Self { bus, remote, poll, settings, folder } = self;
+        let mut command = headwater(&["serve", "--poll-interval", poll]);
+        command.arg("--repo").arg(folder.path().join(name)).args(["--remote", remote]);
+        command.args(["--listen", &public.to_string()]);
+        command.args(["--internal-listen", &internal.to_string()]);
+        command.env("HEADWATER_CLUSTER", bus);
         command.env("HEADWATER_CLUSTER_URL", format!("http://{internal}"));
         command.env("HEADWATER_CLUSTER_LEASE", LEASE);
-        command.env("HEADWATER_CLUSTER_SECRET", "the-secret-of-the-cluster");
+        command.env("HEADWATER_CLUSTER_SECRET", SECRET);
         command.env("HEADWATER_RELOAD_SECRET", RELOAD_SECRET);
         command.env("HEADWATER_OPERATOR_SECRET", OPERATOR_SECRET);
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         command.envs(own.iter().copied());
+        command
+    }
+}
+
+impl Replica {
+    fn start(mut command: Command, internal: SocketAddr) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().trim_start_matches("http://").to_owned();
         assert!(!address.is_empty(), "the replica has ended");
-        Self { process, address, internal }
+        Self { process, address, internal: internal.to_string() }
     }
 
     pub(crate) fn status(&self) -> Value {

@@ -20,7 +20,7 @@ use headwater_testkit::NatsServer;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-async fn connect(server: &NatsServer) -> Nats {
+pub(crate) async fn connect(server: &NatsServer) -> Nats {
     let address = BusAddress::parse(&server.url("data")).unwrap();
     let nats = Nats::connect(&address, None).await.unwrap();
     // Nothing is sent before there is a connection.
@@ -172,7 +172,7 @@ impl Player {
     }
 }
 
-fn facts(number: u8) -> Facts {
+pub(crate) fn facts(number: u8) -> Facts {
     Facts {
         head: CommitId::from_bytes([number; 20]),
         pinned: None,

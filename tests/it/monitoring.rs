@@ -31,6 +31,7 @@ fn replica() -> String {
         serving_seq: 0,
         behind_since: None,
         leaderless_since: None,
+        unreached: None,
         others: Vec::new(),
         register: RegisterState::Unread,
         takeovers: 0,

@@ -4,7 +4,7 @@
 mod cgi;
 
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
@@ -53,9 +53,14 @@ struct State {
 impl GitHttp {
     /// Serves the repositories below `root`, for example [`Upstream::parent`](crate::Upstream).
     pub fn serve(root: impl AsRef<Path>) -> Self {
+        Self::serve_at(Ipv4Addr::LOCALHOST, root)
+    }
+
+    /// The same at another address of this machine.
+    pub fn serve_at(ip: impl Into<IpAddr>, root: impl AsRef<Path>) -> Self {
         let root = root.as_ref().to_owned();
         let shared = Arc::new(Shared { root, state: Mutex::default(), changed: Condvar::new() });
-        let server = SocketServer::start({
+        let server = SocketServer::start_at(ip.into(), {
             let shared = Arc::clone(&shared);
             move |connection| answer(connection, &shared)
         });

@@ -1,4 +1,6 @@
-//! A real NATS server with JetStream, on ports of its own.
+//! Real NATS servers with JetStream, on ports of their own.
+
+mod cluster;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -8,13 +10,40 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
 
+use crate::netns::Machine;
+
+pub use cluster::NatsCluster;
+
+/// The port of a server on a machine of its own.
+const PORT: u16 = 4222;
+
 /// A running NATS server. Dropping the value kills it.
 #[derive(Debug)]
 pub struct NatsServer {
+    setup: Setup,
     program: PathBuf,
     process: Option<Child>,
     address: SocketAddr,
     folder: TempDir,
+}
+
+/// How a server is started.
+#[derive(Debug, Default)]
+struct Setup {
+    /// The file of its settings. Its addresses and its folder are those of the test all the same.
+    config: Option<PathBuf>,
+    /// The machine on which it runs, if that is another one than that of the tests.
+    machine: Option<Machine>,
+    /// Its place among several servers.
+    seat: Option<Seat>,
+}
+
+/// The place of a server among several.
+#[derive(Debug)]
+struct Seat {
+    name: String,
+    route: SocketAddr,
+    routes: Vec<SocketAddr>,
 }
 
 /// Returns the program of a NATS server: what `HEADWATER_NATS_SERVER` names, or what `.ci/nats` has
@@ -40,12 +69,27 @@ pub fn nats_server() -> Option<PathBuf> {
 impl NatsServer {
     /// Starts a server. Returns `None`, with a message, if there is no program.
     pub fn start() -> Option<Self> {
-        let program = nats_server()?;
-        let folder = tempfile::tempdir().expect("a folder can be made");
-        let address = free_address();
-        let mut server = Self { program, process: None, address, folder };
+        Self::start_at(free_address(), Setup::default())
+    }
+
+    /// Starts a server with the settings of `config` on a machine. Returns `None`, with a message, if
+    /// there is no program.
+    pub fn start_on(machine: &Machine, config: &Path) -> Option<Self> {
+        let address = SocketAddr::from((machine.address(), PORT));
+        let (config, machine) = (Some(config.to_owned()), Some(machine.clone()));
+        Self::start_at(address, Setup { config, machine, seat: None })
+    }
+
+    fn start_at(address: SocketAddr, setup: Setup) -> Option<Self> {
+        let mut server = Self::prepare(setup, address)?;
         server.start_again();
         Some(server)
+    }
+
+    fn prepare(setup: Setup, address: SocketAddr) -> Option<Self> {
+        let program = nats_server()?;
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        Some(Self { setup, program, process: None, address, folder })
     }
 
     /// Returns the address that `--cluster` takes, for the cluster `name`.
@@ -58,6 +102,11 @@ impl NatsServer {
         self.address
     }
 
+    /// Returns its process, if it runs.
+    pub fn process(&self) -> Option<&Child> {
+        self.process.as_ref()
+    }
+
     /// Kills the server. What it stored stays.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -68,10 +117,8 @@ impl NatsServer {
 
     /// Starts a killed server again at the same address, and waits until it is ready.
     pub fn start_again(&mut self) {
-        let port = self.address.port().to_string();
-        let mut process = Command::new(&self.program)
-            .args(["--addr", "127.0.0.1", "--port", &port, "--jetstream", "--store_dir"])
-            .arg(self.folder.path())
+        let mut process = self
+            .command()
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -87,10 +134,47 @@ impl NatsServer {
         self.process = Some(process);
     }
 
+    fn command(&self) -> Command {
+        let Setup { config, machine, seat } = &self.setup;
+        let mut command = Command::new(&self.program);
+        let (host, port) = (self.address.ip().to_string(), self.address.port().to_string());
+        command.args(["--addr", &host, "--port", &port, "--jetstream", "--store_dir"]);
+        command.arg(self.folder.path());
+        if let Some(config) = config {
+            command.arg("--config").arg(config);
+        }
+        if let Some(Seat { name, route, routes }) = seat {
+            let routes: Vec<_> = routes.iter().map(|route| format!("nats://{route}")).collect();
+            command.args(["--name", name, "--cluster_name", "headwater"]);
+            command.args(["--cluster", &format!("nats://{route}"), "--routes", &routes.join(",")]);
+            command.env("NATS_NAME", name);
+        }
+        match machine {
+            Some(machine) => machine.running(&command),
+            None => command,
+        }
+    }
+
     /// Removes everything that was stored. The server must be killed.
     pub fn forget(&mut self) {
         assert!(self.process.is_none(), "a running server has its files open");
         self.folder = tempfile::tempdir().expect("a folder can be made");
+    }
+
+    /// Returns a copy of what is stored. The server must be killed.
+    pub fn stored(&self) -> TempDir {
+        assert!(self.process.is_none(), "a running server writes");
+        let copy = tempfile::tempdir().expect("a folder can be made");
+        let mut command = Command::new("cp");
+        command.arg("-a").arg(self.folder.path().join(".")).arg(copy.path());
+        assert!(command.status().is_ok_and(|status| status.success()), "the folder can be copied");
+        copy
+    }
+
+    /// Goes back to what was stored before. The server must be killed.
+    pub fn go_back(&mut self, stored: TempDir) {
+        assert!(self.process.is_none(), "a running server has its files open");
+        self.folder = stored;
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-/// A listening socket on 127.0.0.1 and the threads that answer its connections.
+/// A listening socket and the threads that answer its connections.
 ///
 /// Dropping it closes the port and all connections and waits for the threads; a handler that waits
 /// for anything but its connection must be woken first.
@@ -30,12 +30,20 @@ struct State {
 }
 
 impl SocketServer {
-    /// Listens on a free port and runs `answer` once for each connection, which is closed
-    /// afterwards.
+    /// Listens on a free port of 127.0.0.1 and runs `answer` once for each connection, which is
+    /// closed afterwards.
     pub(crate) fn start(
         answer: impl Fn(&TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a local port is free");
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), answer)
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) fn start_at(
+        ip: IpAddr,
+        answer: impl Fn(&TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((ip, 0)).expect("a local port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::<Shared>::default();
         let acceptor = std::thread::spawn({

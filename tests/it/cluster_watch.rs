@@ -1,0 +1,107 @@
+//! What holds of a cluster whatever happens to it, looked at all the time.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::cluster::Replica;
+use crate::kills::send;
+
+/// The wait between two looks. Nobody tells a test from outside what changes in a process.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The longest wait for what must happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until `is` holds.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is() {
+        assert!(Instant::now() < end, "not {what} within {PATIENCE:?}");
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Looks again and again for some time.
+pub(crate) fn throughout(time: Duration, look: impl Fn()) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        look();
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Says that a test is not run, where it is seen: the harness shows what a test that passes prints to
+/// nobody.
+pub(crate) fn not_run(reason: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let _ = std::io::stderr().write_all(format!("NOT RUN: {test}: {reason}\n").as_bytes());
+}
+
+/// Returns the part that a replica has in its cluster.
+pub(crate) fn role(replica: &Replica) -> String {
+    let status = replica.status();
+    status["cluster"]["role"].as_str().unwrap_or_else(|| panic!("{status}")).to_owned()
+}
+
+/// Waits until one of `replicas` leads, and returns it.
+pub(crate) fn leader<'r>(replicas: &[&'r Replica]) -> &'r Replica {
+    let mut leader = None;
+    until("led", || {
+        leader = replicas.iter().copied().find(|replica| role(replica) == "leading");
+        leader.is_some()
+    });
+    leader.unwrap()
+}
+
+/// Does `work` while readers read from all replicas. No read fails, no replica ever serves less than it
+/// has served, and no two lead at once.
+pub(crate) fn while_watched(replicas: &[&Replica], work: impl FnOnce()) {
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for replica in replicas {
+            scope.spawn(|| read(replica, &is_done));
+        }
+        scope.spawn(|| look_for_two_leaders(replicas, &is_done));
+        // A test that fails ends, too.
+        let _end = Ending(&is_done);
+        work();
+    });
+}
+
+struct Ending<'d>(&'d AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads a record whose age only rises.
+fn read(replica: &Replica, is_done: &AtomicBool) {
+    let mut oldest = 0;
+    while !is_done.load(Ordering::Relaxed) {
+        let (status, ada) = send(&replica.address, "GET", "/api/people/ada", "", "").unwrap();
+        assert_eq!(status, 200, "{ada}");
+        let age = ada["age"].as_u64().unwrap();
+        assert!(age >= oldest, "{} goes from {oldest} back to {age}", replica.address);
+        oldest = age;
+        std::thread::sleep(LOOK);
+    }
+    assert!(oldest > 0, "nothing was read");
+}
+
+fn look_for_two_leaders(replicas: &[&Replica], is_done: &AtomicBool) {
+    let is_leading = |replica: &&&Replica| role(replica) == "leading";
+    while !is_done.load(Ordering::Relaxed) {
+        for one in replicas.iter().filter(is_leading) {
+            let mut others = replicas.iter().filter(|other| other.address != one.address);
+            if let Some(other) = others.find(is_leading) {
+                // Who leads before and after the other was asked led then, too.
+                assert!(!is_leading(&one), "{} and {} lead", one.address, other.address);
+            }
+        }
+        std::thread::sleep(LOOK);
+    }
+}
