@@ -15,5 +15,6 @@ pub mod member;
 pub mod nats;
 pub mod present;
 pub mod register;
+pub mod safe;
 pub mod seal;
 pub mod terms;

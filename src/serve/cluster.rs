@@ -105,7 +105,8 @@ impl Joined {
     /// # Errors
     /// Fails if no HTTP client can be made.
     pub(super) fn access(&self) -> Result<ClusterAccess, Failure> {
-        ClusterAccess::new(self.member.clone(), self.is_diverged.clone())
+        let key = self.peer_keys.first().cloned().unwrap_or_default();
+        ClusterAccess::new(self.member.clone(), self.is_diverged.clone(), key)
     }
 
     /// Returns the keys with which other replicas fetch from this one.

@@ -31,6 +31,10 @@ pub enum Event {
     Followed(Box<Value>, Facts),
     /// This commit is on the disk.
     Stored(CommitId),
+    /// No replica that is reached has the objects of this value, and the remote has them neither.
+    Missing(Box<Value>),
+    /// An operator gives this head up, which nobody has.
+    Abandoned(CommitId),
     /// The process ends.
     Resign,
 }
