@@ -40,6 +40,7 @@ pub use role_secrets::Secrets;
 pub use secret::Secret;
 pub use tokens::{Token, Tokens};
 pub use trace_collector::Collector;
+use values::Acknowledged;
 pub use values::{BasePath, Cors, LogFormat, Push, TrustedProxies};
 pub use watched_file::Watched;
 

@@ -158,6 +158,11 @@ impl Lead {
             Event::Stored(commit) => self.stored = Some(commit),
             Event::Missing(value) => self.is_missing(now, &value),
             Event::Abandoned(head) => self.abandon(now, head),
+            Event::Told(subscriber, commit) => {
+                if let Role::Leading(office) = &mut self.role {
+                    office.told.insert(subscriber, commit);
+                }
+            }
             Event::Resign => {
                 self.is_ending = true;
                 if let Role::Leading(office) = &mut self.role {

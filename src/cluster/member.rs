@@ -62,6 +62,7 @@ enum Command {
     Stored(CommitId),
     Missing(Box<Value>),
     Abandon(CommitId),
+    Told(String, CommitId),
     Unreached(Option<String>),
     Resign(oneshot::Sender<()>),
 }
@@ -154,6 +155,11 @@ impl MemberHandle {
     /// Gives a head up that nobody has, so that a leader that looks for it goes on without it.
     pub fn abandon(&self, head: CommitId) {
         self.tell(Command::Abandon(head));
+    }
+
+    /// Tells that a subscriber, of whom only a hash is known, has taken what leads to `commit`.
+    pub fn told_subscriber(&self, subscriber: String, commit: CommitId) {
+        self.tell(Command::Told(subscriber, commit));
     }
 
     /// Tells the id of the leader if that does not answer this replica.
@@ -357,6 +363,7 @@ impl<B: Register + Bus + 'static> Member<B> {
                 tracing::warn!(commit = %head, "an operator gives up a head that nobody has");
                 Some(Event::Abandoned(head))
             }
+            Command::Told(subscriber, commit) => Some(Event::Told(subscriber, commit)),
             Command::Unreached(leader) => {
                 if self.state.unreached != leader {
                     self.state.unreached = leader;

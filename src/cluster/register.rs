@@ -3,6 +3,7 @@
 //! It is changed only by compare-and-set. Each change is at once the publication, the renewal of the
 //! lease and the fence: the change of a leader that was deposed fails.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::SystemTime;
 
@@ -19,6 +20,9 @@ pub const MOVES: usize = 64;
 
 /// The number of abandoned heads that are remembered.
 pub const ABANDONED: usize = 64;
+
+/// The number of subscribers that are remembered.
+pub const SUBSCRIBERS: usize = 32;
 
 /// The value of the register. Fields that this version does not know are kept and passed on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +49,10 @@ pub struct Value {
     /// was acknowledged that is not in a later head, unless an operator gave it up.
     #[serde(with = "commits", default)]
     pub abandoned: Vec<CommitId>,
+    /// What each subscriber took last, by a hash of its address, so that the next leader goes on from
+    /// there.
+    #[serde(with = "commits_by_name", default)]
+    pub told: BTreeMap<String, CommitId>,
     /// The fields that this version does not know.
     #[serde(flatten, skip_deserializing)]
     pub rest: Map<String, Json>,
@@ -197,7 +205,7 @@ impl Value {
     /// Returns the value after `remote` is noted, which is no publication.
     #[must_use]
     pub fn noting(&self, remote: RemoteFacts) -> Self {
-        Self { facts: Facts { remote, ..self.facts.clone() }, ..self.renewed() }.as_synced()
+        Self { facts: Facts { remote, ..self.facts.clone() }, ..self.renewed() }.safe_if_synced()
     }
 
     /// Returns the value after `facts` are published. The moves of `facts` are added to those that are
@@ -207,7 +215,19 @@ impl Value {
         let seq = self.seq + u64::from(!self.facts.serves_as(&facts));
         let mut moves: Vec<Move> = self.facts.moves.iter().chain(&facts.moves).copied().collect();
         moves.drain(..moves.len().saturating_sub(MOVES));
-        Self { seq, facts: Facts { moves, ..facts }, ..self.renewed() }.as_synced()
+        Self { seq, facts: Facts { moves, ..facts }, ..self.renewed() }.safe_if_synced()
+    }
+
+    /// Returns the value after a subscriber took what leads to `commit`. Beyond a number of subscribers,
+    /// it is not remembered.
+    #[must_use]
+    pub fn telling(mut self, told: &BTreeMap<String, CommitId>) -> Self {
+        for (subscriber, commit) in told {
+            if self.told.len() < SUBSCRIBERS || self.told.contains_key(subscriber) {
+                self.told.insert(subscriber.clone(), *commit);
+            }
+        }
+        self
     }
 
     /// Returns the value after its head, which nobody has, is given up, and `facts` are published
@@ -223,7 +243,7 @@ impl Value {
     }
 
     /// Returns the value with a safe head, if the remote has the head.
-    fn as_synced(self) -> Self {
+    fn safe_if_synced(self) -> Self {
         match self.facts.remote.synced == Some(self.facts.head) {
             true => Self { safe: Some(self.head()), ..self },
             false => self,
@@ -323,6 +343,31 @@ mod commits {
     ) -> Result<Vec<CommitId>, D::Error> {
         let all = Vec::<String>::deserialize(from)?;
         all.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+    }
+}
+
+mod commits_by_name {
+    use std::collections::BTreeMap;
+
+    use headwater_engine::id::CommitId;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        all: &BTreeMap<String, CommitId>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_map(all.iter().map(|(name, commit)| (name, commit.to_string())))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<String, CommitId>, D::Error> {
+        let all = BTreeMap::<String, String>::deserialize(from)?;
+        let parsed = all.into_iter().map(|(name, text)| Ok((name, text.parse()?)));
+        parsed
+            .collect::<Result<_, <CommitId as std::str::FromStr>::Err>>()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -443,6 +488,7 @@ pub(crate) mod tests {
             facts,
             safe,
             abandoned: vec![tests::facts(2).head],
+            told: [("00ff".to_owned(), tests::facts(3).head)].into(),
             rest: Map::new(),
         }
     }
@@ -499,6 +545,16 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_some_subscribers_took_is_remembered() {
+        let told = |number: u64| [(number.to_string(), facts(number).head)].into();
+        let value = (0..100).fold(value(), |value, number| value.telling(&told(number)));
+        assert_eq!(value.told.len(), SUBSCRIBERS);
+        let again = value.clone().telling(&[("1".to_owned(), facts(9).head)].into());
+        assert_eq!(again.told["1"], facts(9).head);
+        assert!(again.to_text().len() < super::super::seal::LIMIT);
+    }
+
+    #[test]
     fn a_head_that_is_given_up_is_remembered() {
         let value = value();
         let next = value.abandoning(facts(4));
@@ -515,11 +571,14 @@ pub(crate) mod tests {
     fn a_value_of_an_earlier_version_is_read() {
         let mut json: Json = serde_json::from_slice(&value().to_text()).unwrap();
         let fields = json.as_object_mut().unwrap();
-        for name in ["safe", "safeSeq", "abandoned"] {
+        for name in ["safe", "safeSeq", "abandoned", "told"] {
             assert!(fields.remove(name).is_some(), "{name}");
         }
         let read = Value::parse(json.to_string().as_bytes()).unwrap();
-        assert_eq!(read, Value { safe: None, abandoned: Vec::new(), ..value() });
+        assert_eq!(
+            read,
+            Value { safe: None, abandoned: Vec::new(), told: BTreeMap::new(), ..value() }
+        );
         // Nobody knows what was acknowledged of it.
         assert!(read.is_safe());
     }

@@ -89,6 +89,11 @@ impl ClusterAccess {
         Ok(Self { member, is_diverged, client, peer_key })
     }
 
+    /// Returns what tells the cluster of this replica, and what it is told.
+    pub fn member(&self) -> &MemberHandle {
+        &self.member
+    }
+
     /// Returns the cluster as it is now.
     pub fn view(&self) -> Arc<ClusterView> {
         self.member.view()

@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::Response;
 use headwater_engine::engine::Role;
+use headwater_engine::id::CommitId;
 use serde::Deserialize;
 
 use super::addressee::{Addressee, Way};
@@ -137,7 +138,11 @@ pub(super) async fn forward(
         let (forwarding, error, is_final) = match send(cluster, &leader, write).await {
             Sent::Answered(response) => {
                 counts.forwarded(Forwarding::Answered);
-                arrived(app, write.source, &response).await;
+                if let Some(commit) = written(&response) {
+                    // Whoever reads before it is here names the commit.
+                    let until = Instant::now() + ARRIVAL;
+                    let _ = containing(app, write.source, commit, until.into()).await;
+                }
                 return Ok(Some(response));
             }
             Sent::NotTaken(error) => (Forwarding::Misdirected, error, false),
@@ -231,15 +236,8 @@ fn unreachable(leader: &Leader) -> ApiError {
     ApiError::explained(Code::LeaderUnreachable, detail).member("outcome", "unknown")
 }
 
-/// Waits until this replica serves what was written, so that its caller reads it here.
-async fn arrived(app: &App, source: Source, answer: &Response) {
-    if !answer.status().is_success() {
-        return;
-    }
-    let commit = answer.headers().get(COMMIT).and_then(|commit| commit.to_str().ok()?.parse().ok());
-    if let Some(commit) = commit {
-        let until = Instant::now() + ARRIVAL;
-        // Whoever reads before it is here names the commit.
-        let _ = containing(app, source, commit, until.into()).await;
-    }
+/// Returns the commit that this replica must serve, so that the caller reads here what it wrote.
+fn written(answer: &Response) -> Option<CommitId> {
+    let commit = answer.headers().get(COMMIT).filter(|_| answer.status().is_success())?;
+    commit.to_str().ok()?.parse().ok()
 }

@@ -1,5 +1,6 @@
 //! Who claims the lead, when, and with which value.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Map;
@@ -78,6 +79,6 @@ impl Lead {
 fn first(facts: Facts) -> Value {
     // Nobody knows what was acknowledged before, so all of it stays.
     let safe = Some(Head { commit: facts.head, seq: 1 });
-    let (abandoned, rest) = (Vec::new(), Map::new());
-    Value { v: FORMAT, epoch: 0, beat: 0, leader: None, seq: 1, facts, safe, abandoned, rest }
+    let (abandoned, told, rest) = (Vec::new(), BTreeMap::new(), Map::new());
+    Value { v: FORMAT, epoch: 0, beat: 0, leader: None, seq: 1, facts, safe, abandoned, told, rest }
 }

@@ -1,6 +1,6 @@
 //! What a leader has: the revision, its lease, and the changes that it sends.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::event::{Action, Denied};
@@ -30,6 +30,8 @@ pub(super) struct Office {
     pub(super) proposals: VecDeque<Proposal>,
     /// What is to be noted with the next change.
     pub(super) noted: Option<RemoteFacts>,
+    /// What subscribers took, to be noted likewise.
+    pub(super) told: BTreeMap<String, CommitId>,
     /// Since when no follower reaches this replica.
     pub(super) missed: Option<Duration>,
     /// Whether the lead is given back.
@@ -113,6 +115,7 @@ impl Office {
             opening: None,
             proposals: VecDeque::new(),
             noted: None,
+            told: BTreeMap::new(),
             missed: None,
             is_resigning: false,
         }
@@ -153,9 +156,12 @@ impl Office {
         if let Some(safe) = safe {
             self.value.safe = Some(safe);
         }
+        let told = std::mem::take(&mut self.told);
+        // Both go along with whatever is changed.
+        let is_news = safe.is_some() || !told.is_empty();
         let next = self.next_of(now, terms);
-        // It goes along with whatever is changed.
-        next.or_else(|| safe.map(|_| (self.value.renewed(), Purpose::Lease)))
+        let next = next.or_else(|| is_news.then(|| (self.value.renewed(), Purpose::Lease)));
+        next.map(|(next, purpose)| (next.telling(&told), purpose))
     }
 
     fn next_of(&mut self, now: Duration, terms: &Terms) -> Option<(Value, Purpose)> {

@@ -36,6 +36,7 @@ pub(super) struct Admitted {
 }
 
 /// What becomes of a write whose body has arrived.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Receipt {
     /// This server makes it.
     Ours(Admitted),

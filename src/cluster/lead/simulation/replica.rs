@@ -167,11 +167,6 @@ impl Replica {
         RemoteFacts { synced, ..RemoteFacts::default() }
     }
 
-    /// Returns the head of its branch.
-    pub(super) fn head(&self) -> u64 {
-        self.state.head
-    }
-
     /// Returns whether `commit` is on its disk.
     pub(super) fn has(&self, commit: u64) -> bool {
         self.disk & bit(commit) != 0
