@@ -1,11 +1,11 @@
 //! What becomes of writes when another replica takes over.
 
-use headwater_testkit::{NatsServer, git};
+use headwater_testkit::{Answer as Answered, NatsServer, ScriptedHttp, git};
 use serde_json::{Value, json};
 
 use crate::cluster::{Common, Replica};
 use crate::cluster_writes::{Answer, Writer, ask, refuse_pushes};
-use crate::harness::{OPERATOR_SECRET, people};
+use crate::harness::{OPERATOR_SECRET, people, person};
 
 /// Gives a head up, as an operator does.
 fn promote(replica: &Replica, head: &str) -> Answer {
@@ -58,7 +58,7 @@ fn a_head_on_one_disk_that_is_gone_is_given_up_and_nothing_else() {
     let mut common = Common::new(&nats, upstream.url(), "0");
     let writer = Writer(common.let_write());
     common.settings.push(("HEADWATER_CLUSTER_LEASE", "3".to_owned()));
-    let hook = refuse_pushes(&upstream);
+    refuse_pushes(&upstream);
     let one = common.start("one");
     one.has_role("leading");
     let two = common.start("two");
@@ -76,17 +76,15 @@ fn a_head_on_one_disk_that_is_gone_is_given_up_and_nothing_else() {
     assert_eq!((reads(&two, "eve"), reads(&two, "kim")), (200, 404));
     assert_eq!(two.status()["cluster"]["missing"], Value::Null);
 
-    // It comes back as a follower, and what it had goes to the forge on a branch of its own.
+    // It comes back as a follower, and keeps what it had on a branch of its own.
     std::fs::rename(&aside, &disk).unwrap();
-    let mut one = common.start("one");
+    let one = common.start("one");
     one.has_role("following");
     let written = writer.put(&one, "joe", "");
     assert_eq!((written.status, &written.body["safe"]), (201, &json!(true)), "{}", written.body);
     assert_eq!((reads(&one, "joe"), reads(&one, "kim")), (200, 404));
-    std::fs::remove_file(&hook).unwrap();
     let kept = git(&disk, ["branch", "--list", "--format=%(objectname)", "conflicts/*"]);
     assert_eq!(late.body["commit"], kept.trim());
-    one.stop();
 }
 
 #[test]
@@ -164,7 +162,7 @@ fn what_an_earlier_leader_pushed_after_all_is_joined_whatever_the_policy_is() {
     let mut common = Common::new(&nats, upstream.url(), "0");
     let writer = Writer(common.let_write());
     common.settings.push(("HEADWATER_CLUSTER_LEASE", "3".to_owned()));
-    let hook = refuse_pushes(&upstream);
+    refuse_pushes(&upstream);
     let one = common.start("one");
     one.has_role("leading");
     let two = common.start("two");
@@ -179,10 +177,54 @@ fn what_an_earlier_leader_pushed_after_all_is_joined_whatever_the_policy_is() {
     let written = writer.put(&two, "joe", "prefer: wait=0\r\n");
     assert_eq!(written.status, 202, "{}", written.body);
     // Its last push was on the way all the time.
-    std::fs::remove_file(&hook).unwrap();
-    git(&disk, ["push", "--quiet", upstream.path().to_str().unwrap(), "main"]);
+    let (disk, branch) = (disk.to_str().unwrap(), upstream.branch());
+    git(upstream.path(), ["fetch", "--quiet", disk, &format!("{branch}:{branch}")]);
     let told = two.told(late.body["commit"].as_str().unwrap());
     assert_eq!(told.0, 200, "{}", told.1);
     assert_eq!((reads(&two, "kim"), reads(&two, "joe")), (200, 200));
-    while upstream.head().unwrap() != two.status()["commit"] {}
+    let (theirs, ours) = (upstream.head().unwrap(), two.status()["commit"].clone());
+    let history = ["merge-base", "--is-ancestor", &theirs, ours.as_str().unwrap()];
+    git(&common.folder.path().join("two"), history);
+}
+
+#[test]
+fn a_subscriber_is_told_by_the_leader_alone_and_by_the_next_one_from_where_it_was() {
+    let Some(nats) = NatsServer::start() else { return };
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let answers = [200, 503, 200].map(|status| Answered::json(status, "{}"));
+    let receiver = ScriptedHttp::start(answers);
+    let mut common = Common::new(&nats, upstream.url(), "0");
+    common.settings.push(("HEADWATER_CLUSTER_LEASE", "3".to_owned()));
+    common.settings.push(("HEADWATER_SUBSCRIBER_URL", receiver.url("/hook")));
+    let token = "whsec_MDEyMzQ1Njc4OWFiY2RlZg==".to_owned();
+    common.settings.push(("HEADWATER_SUBSCRIBER_SECRET", token));
+    let one = common.start("one");
+    one.has_role("leading");
+    let two = common.start("two");
+    two.has_role("following");
+    let mut push = |age: u32| -> String {
+        upstream.commit("older").put("people/ada.toml", person("ada", "Ada", age)).push();
+        upstream.head().unwrap()
+    };
+    let told = |count: usize| {
+        let body: Value =
+            serde_json::from_slice(&receiver.wait_for(count)[count - 1].body).unwrap();
+        [&body["data"]["from"], &body["data"]["to"]].map(|it| it.as_str().unwrap().to_owned())
+    };
+    let second = push(40);
+    assert_eq!(two.told(&second).0, 200);
+    two.serves(&second);
+    assert_eq!(told(1), [first, second.clone()]);
+    let third = push(41);
+    assert_eq!(one.told(&third).0, 200);
+    two.serves(&third);
+    // It is not taken, and the leader dies before it tells it again.
+    assert_eq!(told(2), [second.clone(), third.clone()]);
+    one.kill();
+    assert_eq!(told(3), [second, third.clone()]);
+    two.has_role("leading");
+    let fourth = push(42);
+    assert_eq!(two.told(&fourth).0, 200);
+    assert_eq!(told(4), [third, fourth]);
 }

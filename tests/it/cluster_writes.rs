@@ -153,7 +153,7 @@ fn a_follower_takes_every_kind_of_write_and_its_caller_reads_it_there() {
     let head = "authorization: Bearer a-token-of-nobody-at-all\r\n";
     assert_eq!(ask(&two.address, "DELETE", "/api/people/eve", head, "").status, 401);
     let shown = two.metrics();
-    let line = "headwater_cluster_forwarded_total{result=\"answered\"} 10";
+    let line = "headwater_cluster_forwarded_total{result=\"answered\"} 9";
     assert!(shown.lines().any(|shown| shown == line), "{shown}");
 }
 
@@ -225,19 +225,16 @@ fn a_write_is_answered_when_it_is_in_two_places() {
     let upstream = people();
     let mut common = Common::new(&nats, upstream.url(), "0");
     let writer = Writer(common.let_write());
-    let hook = refuse_pushes(&upstream);
     let one = common.start("one");
     one.has_role("leading");
-    // Nobody else is there.
+    // The remote is as good as another replica.
+    let written = writer.put(&one, "kim", "");
+    assert_eq!((written.status, &written.body["safe"]), (201, &json!(true)), "{}", written.body);
+    refuse_pushes(&upstream);
     let late = writer.put(&one, "eve", "prefer: wait=1\r\n");
     assert_eq!((late.status, &late.body["safe"]), (202, &json!(false)), "{}", late.body);
     assert_eq!(late.header("x-headwater-safe"), Some("false"));
     one.cluster(|cluster| cluster["unsafeSeconds"].as_u64() >= Some(1));
-    // The remote is as good as another replica.
-    std::fs::remove_file(&hook).unwrap();
-    let written = writer.put(&one, "kim", "");
-    assert_eq!((written.status, &written.body["safe"]), (201, &json!(true)), "{}", written.body);
-    refuse_pushes(&upstream);
     let two = common.start("two");
     two.has_role("following");
     let written = writer.put(&one, "joe", "");

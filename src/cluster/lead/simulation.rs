@@ -583,7 +583,7 @@ impl World {
         let is_applied = self.forge.applied & forge::bit(head) != 0;
         let is_abandoned = next.abandoned.contains(&before.facts.head) && !before.is_safe();
         assert!(
-            self.forge.contains(head, last) || is_applied || is_abandoned,
+            self.forge.has_all_of(head, last) || is_applied || is_abandoned,
             "a head was lost: {before:?} to {next:?}"
         );
         if next.leader.is_some() && next.leader != before.leader {
@@ -615,7 +615,7 @@ impl World {
         {
             let safe = number(safe.commit);
             let disks = self.replicas.iter().filter(|replica| replica.has(safe)).count();
-            let forge = usize::from(self.forge.contains(self.forge.head, safe));
+            let forge = usize::from(self.forge.ever_had(safe));
             assert!(disks + forge >= 2, "{safe} is in {disks} + {forge} places: {next:?}");
         }
     }

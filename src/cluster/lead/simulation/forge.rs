@@ -4,6 +4,8 @@
 //! lines. A commit that puts others on top of a new base has them in its history, since it has their
 //! changes.
 
+use std::collections::BTreeMap;
+
 /// A set of commits; bit n is commit n.
 pub(super) type Commits = u128;
 
@@ -16,6 +18,10 @@ pub(super) struct Forge {
     histories: Vec<Commits>,
     /// The request that made each commit, if one did.
     keys: Vec<Option<u64>>,
+    /// What was put on top of what, and the commit that came of it.
+    joined: BTreeMap<(u64, u64), u64>,
+    /// What the branch ever had.
+    had: Commits,
     /// What was ever fetched.
     fetched: Commits,
     /// The heads that an operator let through although they do not contain the one before.
@@ -25,12 +31,14 @@ pub(super) struct Forge {
 impl Forge {
     pub(super) fn new() -> Self {
         let (histories, keys) = (vec![0, 0b10], vec![None, None]);
-        Self { head: 1, is_up: true, histories, keys, fetched: 0, applied: 0 }
+        let (joined, had) = (BTreeMap::new(), 0b10);
+        Self { head: 1, is_up: true, histories, keys, joined, had, fetched: 0, applied: 0 }
     }
 
     /// Puts a new commit of somebody else on the branch.
     pub(super) fn push(&mut self) {
         self.head = self.commit(self.history(self.head), None);
+        self.had |= self.history(self.head);
     }
 
     /// Takes a push of `head` if the branch is still at `expected`.
@@ -38,8 +46,14 @@ impl Forge {
         let is_taken = self.is_up && self.head == expected && self.contains(head, expected);
         if is_taken {
             self.head = head;
+            self.had |= self.history(head);
         }
         is_taken
+    }
+
+    /// Returns whether the branch ever had a commit.
+    pub(super) fn ever_had(&self, commit: u64) -> bool {
+        self.had & bit(commit) != 0
     }
 
     /// Makes a commit with this history, wherever that is.
@@ -58,14 +72,25 @@ impl Forge {
 
     /// Puts what `ours` has on top of `theirs`, except for requests that both have.
     pub(super) fn replay(&mut self, ours: u64, theirs: u64) -> u64 {
+        if let Some(joined) = self.joined.get(&(ours, theirs)) {
+            return *joined;
+        }
         let base = self.history(theirs);
         let left = commits(self.history(ours) & !base).filter(|commit| {
             self.keys[*commit as usize].is_none_or(|key| !self.has_request(theirs, key))
         });
-        match left.fold(0, |all, commit| all | bit(commit)) {
+        let joined = match left.fold(0, |all, commit| all | bit(commit)) {
             0 => theirs,
             left => self.commit(base | left, None),
-        }
+        };
+        self.joined.insert((ours, theirs), joined);
+        joined
+    }
+
+    /// Returns whether `head` has all changes of `other`: those of a request by the request.
+    pub(super) fn has_all_of(&self, head: u64, other: u64) -> bool {
+        commits(self.history(other) & !self.history(head))
+            .all(|commit| self.keys[commit as usize].is_some_and(|key| self.has_request(head, key)))
     }
 
     /// Returns whether a request made a commit in the history of `head`.
@@ -80,7 +105,7 @@ impl Forge {
 
     /// Returns whether there is room for more commits in this world.
     pub(super) fn has_room(&self) -> bool {
-        self.histories.len() < 100
+        self.histories.len() < 60
     }
 
     /// Sets the branch back to an earlier commit of it, and puts a new one there. What was fetched and

@@ -409,15 +409,15 @@ impl World {
                 this.synced = head;
                 self.proposes(replica, state, None);
             }
-            Standing::Leading if this.applies == head => {
-                self.forge.applied |= bit(head);
-                self.replicas[replica].synced = head;
-                self.proposes(replica, state, None);
-            }
             Standing::Leading if self.forge.contains(head, this.synced) => {
                 let joined = self.forge.replay(this.state.head, head);
                 (this.synced, this.disk) = (head, this.disk | self.forge.history(joined));
                 self.proposes(replica, State { head: joined, pinned: None }, None);
+            }
+            Standing::Leading if this.applies == head => {
+                self.forge.applied |= bit(head);
+                self.replicas[replica].synced = head;
+                self.proposes(replica, state, None);
             }
             _ => {}
         }
@@ -454,7 +454,7 @@ impl World {
 
     /// A client writes at a replica, which has the leader do it. It asks again until it is told.
     pub(super) fn writes(&mut self, replica: usize, key: u64, tries: u64) {
-        if self.acknowledged.contains(&key) || !self.forge.has_room() {
+        if self.acknowledged.contains(&key) || !self.forge.has_room() || !self.is_rough {
             return;
         }
         if tries > 0 {

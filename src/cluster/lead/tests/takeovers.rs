@@ -127,6 +127,15 @@ fn a_head_that_is_not_safe_is_given_up_after_a_while() {
 }
 
 #[test]
+fn what_a_new_leader_does_not_have_is_in_one_place() {
+    let (mut desk, value) = taken_over();
+    assert!(!desk.hears(stores("a", 1, 9)).iter().any(is_swap));
+    let facts = value.facts.clone();
+    desk.hears(Event::Followed(Box::new(value), facts));
+    assert_eq!(desk.sent().2.safe.unwrap().commit, head(9));
+}
+
+#[test]
 fn a_leader_keeps_what_it_has_beyond_the_safe_head() {
     let before = theirs(4, 40, 8);
     let value = Value { safe: Some(theirs(4, 39, 7).head()), ..theirs(4, 41, 9) };
