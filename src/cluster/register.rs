@@ -22,7 +22,10 @@ pub const MOVES: usize = 64;
 pub const ABANDONED: usize = 64;
 
 /// The number of subscribers that are remembered.
-pub const SUBSCRIBERS: usize = 32;
+pub const SUBSCRIBERS: usize = 16;
+
+/// The number of heads since the safe one that are remembered.
+pub const PENDING: usize = 32;
 
 /// The value of the register. Fields that this version does not know are kept and passed on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,10 @@ pub struct Value {
     /// version wrote the value.
     #[serde(flatten, with = "safe_head", default)]
     pub safe: Option<Head>,
+    /// The heads between the safe one and the present one, oldest first. Whoever led then may have pushed
+    /// any of them.
+    #[serde(with = "commits", default)]
+    pub pending: Vec<CommitId>,
     /// The heads that nobody had any more when another replica took over, oldest first. Nothing in them
     /// was acknowledged that is not in a later head, unless an operator gave it up.
     #[serde(with = "commits", default)]
@@ -215,7 +222,24 @@ impl Value {
         let seq = self.seq + u64::from(!self.facts.serves_as(&facts));
         let mut moves: Vec<Move> = self.facts.moves.iter().chain(&facts.moves).copied().collect();
         moves.drain(..moves.len().saturating_sub(MOVES));
-        Self { seq, facts: Facts { moves, ..facts }, ..self.renewed() }.safe_if_synced()
+        let mut pending = self.pending.clone();
+        if !self.is_safe() && facts.head != self.facts.head {
+            pending.push(self.facts.head);
+            pending.drain(..pending.len().saturating_sub(PENDING));
+        }
+        Self { seq, facts: Facts { moves, ..facts }, pending, ..self.renewed() }.safe_if_synced()
+    }
+
+    /// Returns the value after `head` is known to be in two places.
+    #[must_use]
+    pub fn with_safe(&self, head: Head) -> Self {
+        let at = self.pending.iter().position(|pending| *pending == head.commit);
+        let left = match at {
+            Some(at) => at + 1,
+            None if head.commit == self.facts.head => self.pending.len(),
+            None => 0,
+        };
+        Self { safe: Some(head), pending: self.pending[left..].to_vec(), ..self.clone() }
     }
 
     /// Returns the value after a subscriber took what leads to `commit`. Beyond a number of subscribers,
@@ -235,17 +259,18 @@ impl Value {
     #[must_use]
     pub fn abandoning(&self, facts: Facts) -> Self {
         let mut abandoned = self.abandoned.clone();
+        abandoned.extend(&self.pending);
         abandoned.push(self.facts.head);
         abandoned.drain(..abandoned.len().saturating_sub(ABANDONED));
         let next = self.publishing(facts);
         // From here on, that is the one to be kept.
-        Self { abandoned, safe: Some(next.head()), ..next }
+        Self { abandoned, safe: Some(next.head()), pending: Vec::new(), ..next }
     }
 
     /// Returns the value with a safe head, if the remote has the head.
     fn safe_if_synced(self) -> Self {
         match self.facts.remote.synced == Some(self.facts.head) {
-            true => Self { safe: Some(self.head()), ..self },
+            true => self.with_safe(self.head()),
             false => self,
         }
     }
@@ -487,6 +512,7 @@ pub(crate) mod tests {
             seq: 9123,
             facts,
             safe,
+            pending: Vec::new(),
             abandoned: vec![tests::facts(2).head],
             told: [("00ff".to_owned(), tests::facts(3).head)].into(),
             rest: Map::new(),
@@ -568,10 +594,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn every_head_since_the_safe_one_is_given_up_with_the_newest() {
+        let heads = |numbers: &[u64]| numbers.iter().map(|it| facts(*it).head).collect::<Vec<_>>();
+        let safe = value().with_safe(value().head());
+        let value = [6, 7, 8].into_iter().fold(safe, |value, it| value.publishing(facts(it)));
+        assert_eq!(value.pending, heads(&[6, 7]));
+        let later = value.with_safe(Head { commit: facts(6).head, seq: 9124 });
+        assert_eq!((&later.pending, later.is_safe()), (&heads(&[7]), false));
+        assert_eq!(value.with_safe(value.head()).pending, []);
+        let next = value.abandoning(facts(5));
+        assert_eq!(next.abandoned, heads(&[2, 6, 7, 8]));
+        assert_eq!(next.pending, []);
+        let many = (100..200).fold(value, |value, number| value.publishing(facts(number)));
+        assert_eq!(many.pending.len(), PENDING);
+    }
+
+    #[test]
     fn a_value_of_an_earlier_version_is_read() {
         let mut json: Json = serde_json::from_slice(&value().to_text()).unwrap();
         let fields = json.as_object_mut().unwrap();
-        for name in ["safe", "safeSeq", "abandoned", "told"] {
+        for name in ["safe", "safeSeq", "pending", "abandoned", "told"] {
             assert!(fields.remove(name).is_some(), "{name}");
         }
         let read = Value::parse(json.to_string().as_bytes()).unwrap();

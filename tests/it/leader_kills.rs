@@ -16,6 +16,9 @@ use crate::kills::{Random, send};
 /// The replicas, which keep their names and mostly their disks.
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
+/// How long the replicas may take to agree, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// The number of kills; a variable sets more.
 fn kills() -> u64 {
     let kills = std::env::var("HEADWATER_LEADER_KILLS").ok();
@@ -90,9 +93,15 @@ impl Desk {
     }
 }
 
+fn statuses(replicas: &[Option<Replica>; 3]) -> Vec<serde_json::Value> {
+    replicas.iter().flatten().map(Replica::status).collect()
+}
+
 /// Returns which of the replicas leads, once one does and the others follow it.
 fn leader(replicas: &[Option<Replica>; 3]) -> usize {
+    let begun = Instant::now();
     loop {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", statuses(replicas));
         let roles = replicas.each_ref().map(|replica| {
             let cluster = replica.as_ref().unwrap().status()["cluster"].clone();
             (
@@ -119,7 +128,6 @@ fn nothing_acknowledged_is_lost_or_doubled_however_often_the_leader_dies_with_it
     let token = common.let_write();
     // Followers are the second place more often than the forge.
     common.settings.push(("HEADWATER_PUSH_INTERVAL", "3".to_owned()));
-    common.settings.push(("HEADWATER_CLUSTER_LEASE", "4".to_owned()));
     let mut replicas = NAMES.map(|name| Some(common.start(name)));
     leader(&replicas);
     let address = |replica: &Option<Replica>| replica.as_ref().unwrap().address.clone();
@@ -152,7 +160,9 @@ fn nothing_acknowledged_is_lost_or_doubled_however_often_the_leader_dies_with_it
     });
 
     // All of it arrives at the forge, and everybody serves it.
+    let begun = Instant::now();
     let head = loop {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", statuses(&replicas));
         let head = upstream.head().unwrap();
         let are_there = replicas.iter().flatten().all(|it| it.status()["commit"] == head.as_str());
         if are_there {

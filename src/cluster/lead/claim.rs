@@ -79,6 +79,17 @@ impl Lead {
 fn first(facts: Facts) -> Value {
     // Nobody knows what was acknowledged before, so all of it stays.
     let safe = Some(Head { commit: facts.head, seq: 1 });
-    let (abandoned, told, rest) = (Vec::new(), BTreeMap::new(), Map::new());
-    Value { v: FORMAT, epoch: 0, beat: 0, leader: None, seq: 1, facts, safe, abandoned, told, rest }
+    Value {
+        v: FORMAT,
+        epoch: 0,
+        beat: 0,
+        leader: None,
+        seq: 1,
+        facts,
+        safe,
+        pending: Vec::new(),
+        abandoned: Vec::new(),
+        told: BTreeMap::new(),
+        rest: Map::new(),
+    }
 }

@@ -154,7 +154,7 @@ impl Office {
             false => None,
         };
         if let Some(safe) = safe {
-            self.value.safe = Some(safe);
+            self.value = self.value.with_safe(safe);
         }
         let told = std::mem::take(&mut self.told);
         // Both go along with whatever is changed.

@@ -37,7 +37,15 @@ impl Lead {
 
     /// Takes note that nobody has the objects of `value`.
     pub(super) fn is_missing(&mut self, now: Duration, value: &Value) {
+        let ours = self.serving.named.as_ref().map(|named| named.head);
+        let ours = ours.map(|commit| Head { commit, seq: self.serving.seq });
         let Role::Leading(office) = &mut self.role else { return };
+        if let Some(search) = &mut office.search
+            && search.allowed.is_some_and(|allowed| allowed.commit == value.facts.head)
+        {
+            // Whoever said that it has this one is gone, too.
+            search.allowed = ours;
+        }
         if !office.is_open && office.opening.is_none() && office.value.seq == value.seq {
             let (since, turned, goal, allowed) = (now, now, Goal::Head, None);
             office.search.get_or_insert(Search { since, turned, goal, allowed });

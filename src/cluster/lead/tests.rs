@@ -110,9 +110,19 @@ fn leader(id: &str) -> Leader {
 fn theirs(epoch: u64, beat: u64, seq: u64) -> Value {
     let facts = facts(seq);
     let safe = Some(Head { commit: facts.head, seq });
-    let (leader, abandoned) = (Some(leader("other")), Vec::new());
-    let (told, rest) = (BTreeMap::new(), serde_json::Map::new());
-    Value { v: FORMAT, epoch, beat, leader, seq, facts, safe, abandoned, told, rest }
+    Value {
+        v: FORMAT,
+        epoch,
+        beat,
+        leader: Some(leader("other")),
+        seq,
+        facts,
+        safe,
+        pending: Vec::new(),
+        abandoned: Vec::new(),
+        told: BTreeMap::new(),
+        rest: serde_json::Map::new(),
+    }
 }
 
 fn is_swap(action: &Action) -> bool {
