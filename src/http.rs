@@ -193,7 +193,6 @@ fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
         Route::Apply => post(reloads::apply),
         Route::Pin => post(pins::pin),
         Route::Unpin => post(pins::unpin),
-        Route::Promote if app.cluster.is_none() => return None,
         Route::Promote => post(promotion::promote),
         Route::Audit => post(pins::audit),
         Route::Metrics => match side {
