@@ -16,6 +16,9 @@ use crate::kills::{Random, send};
 /// The replicas, which keep their names and mostly their disks.
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
+/// The pause of a writer between two writes.
+const PACE: Duration = Duration::from_millis(50);
+
 /// How long the replicas may take to agree, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -89,6 +92,7 @@ impl Desk {
             let took = begun.elapsed().as_millis() as u64;
             self.longest.fetch_max(took, Ordering::Relaxed);
             self.fates.lock().unwrap().insert(record, fate);
+            std::thread::sleep(PACE);
         }
     }
 }
@@ -97,25 +101,20 @@ fn statuses(replicas: &[Option<Replica>; 3]) -> Vec<serde_json::Value> {
     replicas.iter().flatten().map(Replica::status).collect()
 }
 
-/// Returns which of the replicas leads, once one does and the others follow it.
+/// Returns which of the replicas leads, once one does and the others follow.
 fn leader(replicas: &[Option<Replica>; 3]) -> usize {
     let begun = Instant::now();
     loop {
-        assert!(begun.elapsed() < PATIENCE, "{:?}", statuses(replicas));
-        let roles = replicas.each_ref().map(|replica| {
-            let cluster = replica.as_ref().unwrap().status()["cluster"].clone();
-            (
-                cluster["role"] == "leading",
-                cluster["role"] == "following" && cluster["seq"] == cluster["servingSeq"],
-            )
-        });
-        let leading = roles.iter().position(|(leads, _)| *leads);
-        if let Some(at) = leading
-            && roles.iter().filter(|(_, follows)| *follows).count() == 2
-        {
-            return at;
+        let statuses = statuses(replicas);
+        assert!(begun.elapsed() < PATIENCE, "{statuses:?}");
+        let has_role = |role: &'static str| {
+            move |status: &serde_json::Value| status["cluster"]["role"] == role
+        };
+        let followers = statuses.iter().filter(|status| has_role("following")(status)).count();
+        match statuses.iter().position(has_role("leading")) {
+            Some(at) if followers == 2 => return at,
+            _ => std::thread::sleep(Duration::from_millis(50)),
         }
-        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
