@@ -16,5 +16,6 @@ pub mod nats;
 mod peers;
 pub mod present;
 pub mod register;
+pub mod safe;
 pub mod seal;
 pub mod terms;

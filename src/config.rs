@@ -40,6 +40,7 @@ pub use role_secrets::Secrets;
 pub use secret::Secret;
 pub use tokens::{Token, Tokens};
 pub use trace_collector::Collector;
+use values::Acknowledged;
 pub use values::{BasePath, Cors, LogFormat, Push, TrustedProxies};
 pub use watched_file::Watched;
 
@@ -68,6 +69,9 @@ pub struct Config {
     /// Whether a write is answered only once it is pushed, unless its caller asks for something
     /// else.
     pub push_first: bool,
+    /// Whether a write is answered only once it is in two places: on the disk of another replica, or
+    /// on the remote.
+    pub replicate_first: bool,
     /// The receivers of alerts.
     pub alert_receivers: Vec<Receiver>,
     /// How long the remote may be unreachable before an alert.
@@ -135,13 +139,15 @@ impl Config {
         use settings::*;
         let write_tokens = write_tokens(layers)?;
         let push = layers.require(&PUSH, Push::parse)?;
+        let cluster = ClusterSettings::resolve(layers)?;
+        let acknowledged = acknowledged(layers, cluster.as_ref())?;
         let committer = committer(layers)?;
         let engine = EngineConfig {
             watch: true,
             poll_interval: interval(layers, &POLL_INTERVAL)?,
             audit_interval: interval(layers, &AUDIT_INTERVAL)?,
             writes: write_tokens.is_some().then(|| committer.clone()),
-            durability: layers.require(&DURABILITY, values::durability)?,
+            durability: acknowledged.durability(),
             push: push != Push::Off,
             push_interval: layers.require(&PUSH_INTERVAL, values::seconds)?,
             rewrites: layers.read(&ON_DIVERGENCE, values::rewrites)?,
@@ -163,12 +169,13 @@ impl Config {
             require_if_match: layers.require(&REQUIRE_IF_MATCH, values::switch)?,
             attachment_limit: layers.require(&ATTACHMENT_LIMIT, values::number)?,
             push_first: push == Push::Sync,
+            replicate_first: acknowledged == Acknowledged::Replicated,
             alert_receivers: layers.read(&ALERT_URL, Receiver::parse_list)?.unwrap_or_default(),
             alert_after: layers.require(&ALERT_AFTER, values::seconds)?,
             subscribers: subscribers(layers)?,
             peers: None,
             collector: collector(layers)?,
-            cluster: ClusterSettings::resolve(layers)?,
+            cluster,
             init_timeout: layers.require(&INIT_TIMEOUT, values::seconds)?,
             shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,
         };
@@ -205,6 +212,26 @@ impl Config {
             secrets.into_iter().map(move |secret| SecretOfRole { setting, secret })
         };
         rings.into_iter().chain(subscribers).flat_map(of_ring).collect()
+    }
+}
+
+/// Reads where a write must be before it is acknowledged.
+///
+/// # Errors
+/// Fails if that is at another replica, and there is none.
+fn acknowledged(
+    layers: &Layers<'_>,
+    cluster: Option<&ClusterSettings>,
+) -> Result<Acknowledged, ConfigError> {
+    let setting = &settings::DURABILITY;
+    match (layers.read(setting, Acknowledged::parse)?, cluster) {
+        (Some(Acknowledged::Replicated), None) => Err(ConfigError::Invalid {
+            setting: layers.name_of(setting),
+            reason: "needs other replicas for `replicated`: set --cluster".to_owned(),
+        }),
+        (Some(given), _) => Ok(given),
+        (None, Some(_)) => Ok(Acknowledged::Replicated),
+        (None, None) => Ok(Acknowledged::Synced),
     }
 }
 

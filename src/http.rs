@@ -27,6 +27,7 @@ mod middleware;
 mod error;
 mod etag;
 mod explorer;
+mod forward;
 mod list_format;
 mod headers;
 mod history;
@@ -52,6 +53,7 @@ mod permits;
 mod pins;
 mod preface;
 mod problems;
+mod promotion;
 mod http2_write_timeout;
 mod range;
 mod record;
@@ -76,7 +78,8 @@ mod write_timeout;
 
 use axum::Router;
 use axum::http::Uri;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, any, get, post, put};
 use headwater_engine::suggestion::{did_you_mean, nearest};
 
 pub use access::{Access, AccessKeys};
@@ -118,22 +121,21 @@ pub fn router(app: App, side: Side) -> Middleware {
         })
     };
     let records = group(Group::Read).merge(group(Group::Write));
+    if side == Side::Internal {
+        let internal = [Group::Internal, Group::Metrics, Group::Health];
+        let internal = internal.iter().fold(Router::new(), |router, it| router.merge(group(*it)));
+        // Only what a replica passes on has a record here.
+        let routes = internal.method_not_allowed_fallback(method_not_allowed).merge(records);
+        return Middleware::new(app.clone(), side, routes.fallback(not_found).with_state(app));
+    }
     let records = match app.access.lets_write() {
         true => records.method_not_allowed_fallback(method_not_allowed),
         false => records.method_not_allowed_fallback(not_written),
     };
-    let others = match side {
-        Side::Whole | Side::Public => {
-            &[Group::Page, Group::Demo, Group::Internal, Group::Metrics, Group::Health][..]
-        }
-        Side::Internal => &[Group::Internal, Group::Metrics, Group::Health],
-    };
+    let others = [Group::Page, Group::Demo, Group::Internal, Group::Metrics, Group::Health];
     let others = others.iter().fold(Router::new(), |router, other| router.merge(group(*other)));
     let others = others.method_not_allowed_fallback(method_not_allowed);
-    let routes = match side {
-        Side::Whole | Side::Public => records.merge(others),
-        Side::Internal => others,
-    };
+    let routes = records.merge(others);
     Middleware::new(app.clone(), side, routes.fallback(not_found).with_state(app))
 }
 
@@ -142,6 +144,10 @@ pub fn router(app: App, side: Side) -> Middleware {
 fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
     let writes = app.access.lets_write();
     let is_public = side == Side::Public;
+    let is_record = matches!(route.group(), Group::Read | Group::Write);
+    if side == Side::Internal && is_record {
+        return passed_on(route, app);
+    }
     let methods = match route {
         Route::Sheets => get(status::sheets),
         Route::Status => get(status::status),
@@ -188,6 +194,7 @@ fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
         Route::Apply => post(reloads::apply),
         Route::Pin => post(pins::pin),
         Route::Unpin => post(pins::unpin),
+        Route::Promote => post(promotion::promote),
         Route::Audit => post(pins::audit),
         Route::Metrics => match side {
             Side::Whole => get(status::metrics),
@@ -198,6 +205,21 @@ fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
         Route::Ready => get(status::ready),
     };
     Some(methods)
+}
+
+/// Returns the handlers of the writes that other replicas pass on; `None` if there are none on this
+/// route.
+fn passed_on(route: Route, app: &App) -> Option<MethodRouter<App>> {
+    let methods = match route {
+        _ if app.peers.is_none() || !app.access.lets_write() => return None,
+        Route::Attachment => put(write::attach).delete(write::attach),
+        Route::List => post(write::create),
+        Route::Record => put(write::change).patch(write::change).delete(write::change),
+        Route::Transact => post(write::transact),
+        _ => return None,
+    };
+    let from_replica = from_fn_with_state(app.clone(), peers::passes_on);
+    Some(methods.fallback(not_found).layer(from_replica))
 }
 
 /// The path that receives webhooks.

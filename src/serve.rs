@@ -308,6 +308,7 @@ fn app(
         metrics,
         require_if_match: config.require_if_match,
         push_first: config.push_first,
+        replicate_first: config.replicate_first,
         cluster: others.cluster,
         peers: config.peers.map(PeerAccess::new),
         demo,

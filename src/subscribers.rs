@@ -18,6 +18,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
+use crate::cluster::lead::Standing;
+use crate::cluster::member::ClusterView;
 use crate::config::Keyring;
 use crate::feed::{Heard, Listener};
 use crate::http::{App, Asker};
@@ -59,6 +61,15 @@ struct Subscriber {
     client: Client,
 }
 
+/// Why nothing more is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The server stops.
+    Stopped,
+    /// The subscriber wants no more.
+    Gone,
+}
+
 /// The answer of a subscriber to a message.
 enum Receipt {
     /// It accepted the message.
@@ -82,11 +93,45 @@ impl Subscriber {
         }
     }
 
-    /// Reports every publication until the server stops, or the subscriber wants no more.
+    /// Reports every publication until the server stops, or the subscriber wants no more. In a cluster,
+    /// only the leader does, and goes on where the one before it was.
     async fn tell(self) {
-        let mut progress = Progress { listener: self.app.feed.listen(), has: None };
+        let Some(member) = self.app.cluster.as_ref().map(|cluster| cluster.member().clone()) else {
+            self.tell_from(None, |_| {}).await;
+            return;
+        };
+        let name = blake3::hash(self.url.as_str().as_bytes()).to_hex()[..16].to_owned();
+        let (mut leads, mut follows) = (member.watch(), member.watch());
+        let is_leading = |view: &Arc<ClusterView>| view.standing == Standing::Leading;
+        loop {
+            let Ok(view) = leads.wait_for(is_leading).await.map(|view| view.clone()) else {
+                return;
+            };
+            let has = view.value.as_ref().and_then(|value| value.told.get(&name)).copied();
+            let took = |commit| member.told_subscriber(name.clone(), commit);
+            tokio::select! {
+                end = self.tell_from(has, took) => match end {
+                    End::Stopped | End::Gone => return,
+                },
+                // The member ends with the server.
+                is_member = async { follows.wait_for(|view| !is_leading(view)).await.is_ok() } => {
+                    if !is_member {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reports everything after the commit that the subscriber `has`; without one, everything from now
+    /// on. Calls `took` with each commit to which it was led.
+    async fn tell_from(&self, has: Option<CommitId>, took: impl Fn(CommitId)) -> End {
+        let mut progress = Progress { listener: self.app.feed.listen(), has };
+        if has.is_none() {
+            took(progress.listener.at);
+        }
         let host = self.url.host_str().unwrap_or_default().to_owned();
-        while progress.listen(&self.app).await {
+        loop {
             let mut pauses = PAUSES;
             let mut message: Option<Arc<Message>> = None;
             while let Some(leads) = progress.missing() {
@@ -103,11 +148,12 @@ impl Subscriber {
                 match said {
                     Receipt::Taken => {
                         progress.has = Some(leads.to);
+                        took(leads.to);
                         pauses.reset();
                     }
                     Receipt::Gone => {
                         tracing::warn!(host, "the subscriber ended its subscription");
-                        return;
+                        return End::Gone;
                     }
                     Receipt::Failed(error) => {
                         let pause = pauses.take();
@@ -117,6 +163,9 @@ impl Subscriber {
                         while progress.listen_until(&self.app, until).await {}
                     }
                 }
+            }
+            if !progress.listen(&self.app).await {
+                return End::Stopped;
             }
         }
     }

@@ -271,6 +271,7 @@ impl Engine {
                 status: engine.status.clone(),
                 rewrites,
                 role: engine.role.clone(),
+                following: engine.following.clone(),
             },
             holds: Holds { states: engine.states.clone(), status: engine.status.clone() },
             load: config.load.clone(),
@@ -440,6 +441,13 @@ impl Engine {
     pub fn learn_moves(&self, moves: &[Moved]) {
         let moves: Vec<_> = moves.iter().map(|moved| (moved.old, moved.new)).collect();
         self.pushes.rebased(&moves);
+    }
+
+    /// Learns which heads the replicas gave up because nobody had them. If the remote has one of them
+    /// all the same, its commits are our own other side: the local commits are put on top of it,
+    /// whatever [`EngineConfig::rewrites`] says.
+    pub fn learn_abandoned(&self, heads: &[CommitId]) {
+        self.following.learn_abandoned(heads);
     }
 
     /// Returns the last head of the leader that is on this disk; `None` before the first.

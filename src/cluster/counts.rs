@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::histogram::Histogram;
 
-/// The bounds of how long a publication takes to a follower, in seconds.
+/// The bounds of how long a publication takes to a follower, and a write to a second place, in seconds.
 const BOUNDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
 /// How the digest of a state compares with that of the leader.
@@ -47,6 +47,7 @@ pub enum Forwarding {
 #[derive(Debug)]
 pub struct Counts {
     follows: Histogram,
+    safes: Histogram,
     comparisons: [AtomicU64; 3],
     fetches: [AtomicU64; 3],
     forwardings: [AtomicU64; 4],
@@ -56,6 +57,7 @@ impl Default for Counts {
     fn default() -> Self {
         Self {
             follows: Histogram::new(&BOUNDS),
+            safes: Histogram::new(&BOUNDS),
             comparisons: Default::default(),
             fetches: Default::default(),
             forwardings: Default::default(),
@@ -67,6 +69,11 @@ impl Counts {
     /// Counts a publication that is served, `after` this replica saw it in the register.
     pub fn followed(&self, after: Duration) {
         self.follows.observe(after);
+    }
+
+    /// Counts a write that is in two places, `after` it was published.
+    pub fn secured(&self, after: Duration) {
+        self.safes.observe(after);
     }
 
     /// Counts a digest.
@@ -87,6 +94,11 @@ impl Counts {
     /// Returns how long publications took.
     pub fn follows(&self) -> &Histogram {
         &self.follows
+    }
+
+    /// Returns how long it took until writes were in two places.
+    pub fn safes(&self) -> &Histogram {
+        &self.safes
     }
 
     /// Returns the compared digests, by result.

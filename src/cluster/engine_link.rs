@@ -284,6 +284,9 @@ impl EngineLink {
             (Standing::Orphaned, Alone::Polls) => Role::Orphaned,
             (Standing::Orphaned, Alone::Stays) | (Standing::Following, _) => Role::Following,
         };
+        if let Some(value) = &self.member.view().value {
+            engine.learn_abandoned(&value.abandoned);
+        }
         engine.set_role(role);
         if role != Role::Following {
             // A push may have come while nobody asked the remote.
@@ -299,6 +302,7 @@ impl EngineLink {
         // Whoever waits for one of them finds what became of it.
         let moved = |moved: &Move| Moved { old: moved.old, new: moved.new };
         engine.learn_moves(&value.facts.moves.iter().map(moved).collect::<Vec<_>>());
+        engine.learn_abandoned(&value.abandoned);
         self.target = Some(value.clone());
         let end = self.end.clone();
         // The link may have ended.
@@ -325,6 +329,9 @@ impl EngineLink {
         if let Err(error) = &answer.report.result {
             let is_diverged = error.kind() == FailureKind::ReplicaDiverged;
             self.is_diverged.fetch_or(is_diverged, Ordering::Relaxed);
+            if is_current && error.kind() == FailureKind::CannotFollow {
+                self.member.missing(value.clone());
+            }
         }
         if is_current {
             self.retry = Some(Instant::now() + self.pauses.take());

@@ -12,6 +12,7 @@
 mod claim;
 mod event;
 mod office;
+mod search;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
@@ -155,6 +156,13 @@ impl Lead {
             }
             Event::Followed(value, own) => self.followed(*value, own, &mut actions),
             Event::Stored(commit) => self.stored = Some(commit),
+            Event::Missing(value) => self.is_missing(now, &value),
+            Event::Abandoned(head) => self.abandon(now, head),
+            Event::Told(subscriber, commit) => {
+                if let Role::Leading(office) = &mut self.role {
+                    office.told.insert(subscriber, commit);
+                }
+            }
             Event::Resign => {
                 self.is_ending = true;
                 if let Role::Leading(office) = &mut self.role {
@@ -172,7 +180,8 @@ impl Lead {
         let role = match &self.role {
             Role::Leading(office) => {
                 let until = office.until(&self.terms);
-                Some(office.renewal(&self.terms).map_or(until, |renewal| renewal.min(until)))
+                let turn = office.search.as_ref().map(|search| search.turn_at(&self.terms));
+                [office.renewal(&self.terms), turn, Some(until)].into_iter().flatten().min()
             }
             Role::Claiming(change) => Some(change.sent + self.terms.deadline()),
             Role::Idle => self.claim_at(now),
@@ -374,6 +383,7 @@ impl Lead {
                 };
                 (office.revision, office.renewed) = (revision, change.sent);
                 office.value = change.next;
+                office.heads.publish(office.value.head());
                 self.see(now, Found { revision, value: Some(office.value.clone()) });
                 actions.push(Action::Say(revision));
                 let value = office.value.clone();
@@ -417,6 +427,7 @@ impl Lead {
             && !office.is_resigning
         {
             office.is_open = true;
+            office.search = None;
             actions.push(Action::Stand(Standing::Leading));
         }
     }
@@ -435,11 +446,18 @@ impl Lead {
         if self.is_orphan || value.seq < self.serving.seq {
             return;
         }
+        if value.is_unknown() && !matches!(self.role, Role::Leading(_)) {
+            // It led meanwhile, and went on from an earlier head.
+            return;
+        }
         match &mut self.role {
             Role::Leading(office) if office.value.seq != value.seq || office.is_open => {}
             Role::Leading(_) if own.serves_as(&value.facts) => self.open(value, actions),
             // Nobody publishes meanwhile: the engine follows until this replica opens.
-            Role::Leading(office) => office.opening = Some(own),
+            Role::Leading(office) => {
+                office.search = None;
+                office.opening = Some(own);
+            }
             Role::Claiming(_) | Role::Idle => self.serve(value),
         }
     }
@@ -516,7 +534,10 @@ impl Lead {
             }
         }
         match self.role {
-            Role::Leading(_) => self.lead(now, actions),
+            Role::Leading(_) => {
+                self.turn(now, actions);
+                self.lead(now, actions);
+            }
             Role::Idle if self.claim_at(now).is_some_and(|at| at <= now) => {
                 if let Some((expected, next)) = self.claim(now) {
                     self.changes += 1;
@@ -547,7 +568,7 @@ impl Lead {
         if office.change.is_some() {
             return;
         }
-        if let Some((next, purpose)) = office.next(now, &self.terms) {
+        if let Some((next, purpose)) = office.next(now, &self.terms, self.present.stored(now)) {
             self.changes += 1;
             let change = Change::first(now, self.changes, office.revision, next, purpose);
             actions.push(change.action());

@@ -60,6 +60,9 @@ enum Command {
     Published(Facts),
     Followed(Box<Value>, Facts),
     Stored(CommitId),
+    Missing(Box<Value>),
+    Abandon(CommitId),
+    Told(String, CommitId),
     Unreached(Option<String>),
     Resign(oneshot::Sender<()>),
 }
@@ -83,6 +86,12 @@ pub struct ClusterView {
     pub leaderless_since: Option<Instant>,
     /// The id of the leader, if that does not answer this replica.
     pub unreached: Option<String>,
+    /// The head that this replica needs in order to lead, and that nobody has.
+    pub missing: Option<CommitId>,
+    /// Since when.
+    pub missing_since: Option<Instant>,
+    /// Since when the newest head has been on one disk only.
+    pub unsafe_since: Option<Instant>,
     /// The others that were heard lately.
     pub others: Vec<Here>,
     /// The register, as far as it can be read.
@@ -138,6 +147,21 @@ impl MemberHandle {
     /// Tells that a commit of the leader is on the disk.
     pub fn stored(&self, commit: CommitId) {
         self.tell(Command::Stored(commit));
+    }
+
+    /// Tells that no replica that is reached has the objects of `value`, and the remote neither.
+    pub fn missing(&self, value: Box<Value>) {
+        self.tell(Command::Missing(value));
+    }
+
+    /// Gives a head up that nobody has, so that a leader that looks for it goes on without it.
+    pub fn abandon(&self, head: CommitId) {
+        self.tell(Command::Abandon(head));
+    }
+
+    /// Tells that a subscriber, of whom only a hash is known, has taken what leads to `commit`.
+    pub fn told_subscriber(&self, subscriber: String, commit: CommitId) {
+        self.tell(Command::Told(subscriber, commit));
     }
 
     /// Tells the id of the leader if that does not answer this replica.
@@ -223,6 +247,8 @@ struct Told {
     register: Option<RegisterState>,
     behind_since: Option<Instant>,
     leaderless_since: Option<Instant>,
+    missing_since: Option<Instant>,
+    unsafe_since: Option<Instant>,
     takeovers: u64,
 }
 
@@ -244,6 +270,9 @@ impl<B: Register + Bus + 'static> Member<B> {
             behind_since: None,
             leaderless_since: Some(Instant::now()),
             unreached: None,
+            missing: None,
+            missing_since: None,
+            unsafe_since: None,
             others: Vec::new(),
             register: RegisterState::Unread,
             takeovers: 0,
@@ -332,6 +361,12 @@ impl<B: Register + Bus + 'static> Member<B> {
                 }
                 Some(Event::Stored(commit))
             }
+            Command::Missing(value) => Some(Event::Missing(value)),
+            Command::Abandon(head) => {
+                tracing::warn!(commit = %head, "an operator gives up a head that nobody has");
+                Some(Event::Abandoned(head))
+            }
+            Command::Told(subscriber, commit) => Some(Event::Told(subscriber, commit)),
             Command::Unreached(leader) => {
                 if self.state.unreached != leader {
                     self.state.unreached = leader;
@@ -493,6 +528,8 @@ impl<B: Register + Bus + 'static> Member<B> {
         let serving_seq = self.lead.serving_seq();
         let is_behind = value.is_some_and(|value| value.seq > serving_seq);
         let is_led = leader.is_some() || standing == Standing::Leading;
+        let is_unsafe = value.is_some_and(|value| !value.is_safe());
+        let missing = self.lead.missing();
         let since = |since: &mut Option<Instant>, is: bool| {
             *since = is.then(|| since.unwrap_or_else(Instant::now));
             *since
@@ -514,6 +551,9 @@ impl<B: Register + Bus + 'static> Member<B> {
             behind_since: since(&mut self.state.behind_since, is_behind),
             leaderless_since: since(&mut self.state.leaderless_since, !is_led),
             unreached: self.state.unreached.clone(),
+            missing,
+            missing_since: since(&mut self.state.missing_since, missing.is_some()),
+            unsafe_since: since(&mut self.state.unsafe_since, is_unsafe),
             others: self.lead.present().here(now).cloned().collect(),
             register: self.state.register.unwrap_or(RegisterState::Unread),
             takeovers: self.state.takeovers,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use headwater_engine::id::CommitId;
 use serde::{Deserialize, Serialize};
 
 /// How often each replica says that it is here.
@@ -79,6 +80,11 @@ impl Present {
     /// Returns the highest seq that one of them knows.
     pub fn highest_seq(&self, now: Duration) -> Option<u64> {
         self.here(now).map(|here| here.seq).max()
+    }
+
+    /// Returns the heads of the leader that are on the disks of others, for each the newest.
+    pub fn stored(&self, now: Duration) -> impl Iterator<Item = CommitId> {
+        self.here(now).filter_map(|here| here.stored.as_ref()?.parse().ok())
     }
 
     /// Returns whether others are here, and none of them reaches the leader `id`.

@@ -3,6 +3,7 @@
 //! It is changed only by compare-and-set. Each change is at once the publication, the renewal of the
 //! lease and the fence: the change of a leader that was deposed fails.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::SystemTime;
 
@@ -16,6 +17,15 @@ pub const FORMAT: u32 = 1;
 
 /// The number of replaced commits that are remembered.
 pub const MOVES: usize = 64;
+
+/// The number of abandoned heads that are remembered.
+pub const ABANDONED: usize = 64;
+
+/// The number of subscribers that are remembered.
+pub const SUBSCRIBERS: usize = 16;
+
+/// The number of heads since the safe one that are remembered.
+pub const PENDING: usize = 32;
 
 /// The value of the register. Fields that this version does not know are kept and passed on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +44,34 @@ pub struct Value {
     /// What is published.
     #[serde(flatten)]
     pub facts: Facts,
+    /// The last head that is in two places: no single machine can take it away. `None` if an earlier
+    /// version wrote the value.
+    #[serde(flatten, with = "safe_head", default)]
+    pub safe: Option<Head>,
+    /// The heads between the safe one and the present one, oldest first. Whoever led then may have pushed
+    /// any of them.
+    #[serde(with = "commits", default)]
+    pub pending: Vec<CommitId>,
+    /// The heads that nobody had any more when another replica took over, oldest first. Nothing in them
+    /// was acknowledged that is not in a later head, unless an operator gave it up.
+    #[serde(with = "commits", default)]
+    pub abandoned: Vec<CommitId>,
+    /// What each subscriber took last, by a hash of its address, so that the next leader goes on from
+    /// there.
+    #[serde(with = "commits_by_name", default)]
+    pub told: BTreeMap<String, CommitId>,
     /// The fields that this version does not know.
     #[serde(flatten, skip_deserializing)]
     pub rest: Map<String, Json>,
+}
+
+/// A published head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The commit.
+    pub commit: CommitId,
+    /// The number of its publication.
+    pub seq: u64,
 }
 
 /// A replica, as others reach it.
@@ -148,9 +183,24 @@ impl Value {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// Returns whether it is not known what its state is like: it is where a new leader looks for one.
+    pub fn is_unknown(&self) -> bool {
+        self.facts.made_by.is_empty()
+    }
+
     /// Returns whether the replica `id` is the leader.
     pub fn is_led_by(&self, id: &str) -> bool {
         self.leader.as_ref().is_some_and(|leader| leader.id == id)
+    }
+
+    /// Returns the published head.
+    pub fn head(&self) -> Head {
+        Head { commit: self.facts.head, seq: self.seq }
+    }
+
+    /// Returns whether the head is safe, as far as is known: what was acknowledged may be in it alone.
+    pub fn is_safe(&self) -> bool {
+        self.safe.is_none_or(|safe| safe.commit == self.facts.head)
     }
 
     /// Returns the value after one more change, which renews the lease.
@@ -162,7 +212,7 @@ impl Value {
     /// Returns the value after `remote` is noted, which is no publication.
     #[must_use]
     pub fn noting(&self, remote: RemoteFacts) -> Self {
-        Self { facts: Facts { remote, ..self.facts.clone() }, ..self.renewed() }
+        Self { facts: Facts { remote, ..self.facts.clone() }, ..self.renewed() }.safe_if_synced()
     }
 
     /// Returns the value after `facts` are published. The moves of `facts` are added to those that are
@@ -172,7 +222,57 @@ impl Value {
         let seq = self.seq + u64::from(!self.facts.serves_as(&facts));
         let mut moves: Vec<Move> = self.facts.moves.iter().chain(&facts.moves).copied().collect();
         moves.drain(..moves.len().saturating_sub(MOVES));
-        Self { seq, facts: Facts { moves, ..facts }, ..self.renewed() }
+        let mut pending = self.pending.clone();
+        if !self.is_safe() && facts.head != self.facts.head {
+            pending.push(self.facts.head);
+            pending.drain(..pending.len().saturating_sub(PENDING));
+        }
+        Self { seq, facts: Facts { moves, ..facts }, pending, ..self.renewed() }.safe_if_synced()
+    }
+
+    /// Returns the value after `head` is known to be in two places.
+    #[must_use]
+    pub fn with_safe(&self, head: Head) -> Self {
+        let at = self.pending.iter().position(|pending| *pending == head.commit);
+        let left = match at {
+            Some(at) => at + 1,
+            None if head.commit == self.facts.head => self.pending.len(),
+            None => 0,
+        };
+        Self { safe: Some(head), pending: self.pending[left..].to_vec(), ..self.clone() }
+    }
+
+    /// Returns the value after a subscriber took what leads to `commit`. Beyond a number of subscribers,
+    /// it is not remembered.
+    #[must_use]
+    pub fn telling(mut self, told: &BTreeMap<String, CommitId>) -> Self {
+        for (subscriber, commit) in told {
+            if self.told.len() < SUBSCRIBERS || self.told.contains_key(subscriber) {
+                self.told.insert(subscriber.clone(), *commit);
+            }
+        }
+        self
+    }
+
+    /// Returns the value after its head, which nobody has, is given up, and `facts` are published
+    /// instead.
+    #[must_use]
+    pub fn abandoning(&self, facts: Facts) -> Self {
+        let mut abandoned = self.abandoned.clone();
+        abandoned.extend(&self.pending);
+        abandoned.push(self.facts.head);
+        abandoned.drain(..abandoned.len().saturating_sub(ABANDONED));
+        let next = self.publishing(facts);
+        // From here on, that is the one to be kept.
+        Self { abandoned, safe: Some(next.head()), pending: Vec::new(), ..next }
+    }
+
+    /// Returns the value with a safe head, if the remote has the head.
+    fn safe_if_synced(self) -> Self {
+        match self.facts.remote.synced == Some(self.facts.head) {
+            true => self.with_safe(self.head()),
+            false => self,
+        }
     }
 }
 
@@ -254,6 +354,77 @@ mod commit {
     }
 }
 
+mod commits {
+    use headwater_engine::id::CommitId;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(all: &[CommitId], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(all.iter().map(ToString::to_string))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<CommitId>, D::Error> {
+        let all = Vec::<String>::deserialize(from)?;
+        all.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+    }
+}
+
+mod commits_by_name {
+    use std::collections::BTreeMap;
+
+    use headwater_engine::id::CommitId;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        all: &BTreeMap<String, CommitId>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_map(all.iter().map(|(name, commit)| (name, commit.to_string())))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<String, CommitId>, D::Error> {
+        let all = BTreeMap::<String, String>::deserialize(from)?;
+        let parsed = all.into_iter().map(|(name, text)| Ok((name, text.parse()?)));
+        parsed
+            .collect::<Result<_, <CommitId as std::str::FromStr>::Err>>()
+            .map_err(D::Error::custom)
+    }
+}
+
+mod safe_head {
+    use headwater_engine::id::CommitId;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Head;
+
+    /// The head as fields of the value, of which an earlier version has none.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fields {
+        #[serde(with = "super::optional_commit", default)]
+        safe: Option<CommitId>,
+        #[serde(default)]
+        safe_seq: u64,
+    }
+
+    pub(super) fn serialize<S: Serializer>(head: &Option<Head>, to: S) -> Result<S::Ok, S::Error> {
+        let safe_seq = head.map_or(0, |head| head.seq);
+        Fields { safe: head.map(|head| head.commit), safe_seq }.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Head>, D::Error> {
+        let Fields { safe, safe_seq: seq } = Fields::deserialize(from)?;
+        Ok(safe.map(|commit| Head { commit, seq }))
+    }
+}
+
 mod optional_commit {
     use headwater_engine::id::CommitId;
     use serde::de::Error;
@@ -332,8 +503,20 @@ pub(crate) mod tests {
             moves: vec![Move { old: facts(1).head, new: None }],
             ..facts(5)
         };
-        let rest = Map::new();
-        Value { v: FORMAT, epoch: 17, beat: 4711, leader: Some(leader), seq: 9123, facts, rest }
+        let safe = Some(Head { commit: tests::facts(4).head, seq: 9122 });
+        Value {
+            v: FORMAT,
+            epoch: 17,
+            beat: 4711,
+            leader: Some(leader),
+            seq: 9123,
+            facts,
+            safe,
+            pending: Vec::new(),
+            abandoned: vec![tests::facts(2).head],
+            told: [("00ff".to_owned(), tests::facts(3).head)].into(),
+            rest: Map::new(),
+        }
     }
 
     #[test]
@@ -348,10 +531,10 @@ pub(crate) mod tests {
     #[test]
     fn a_field_that_is_not_known_is_kept() {
         let mut json: Json = serde_json::from_slice(&value().to_text()).unwrap();
-        json["abandoned"] = serde_json::json!([{ "deep": [1.5, null] }]);
+        json["later"] = serde_json::json!([{ "deep": [1.5, null] }]);
         let read = Value::parse(json.to_string().as_bytes()).unwrap();
         let written: Json = serde_json::from_slice(&read.renewed().to_text()).unwrap();
-        assert_eq!(written["abandoned"], json["abandoned"]);
+        assert_eq!(written["later"], json["later"]);
         assert_eq!(read.rest.len(), 1, "no known field is kept twice");
     }
 
@@ -370,6 +553,76 @@ pub(crate) mod tests {
             value.publishing(Facts { pinned: None, ..value.facts.clone() }).seq,
             value.seq + 1
         );
+    }
+
+    #[test]
+    fn what_the_remote_has_is_safe_at_once() {
+        let value = value();
+        let of = |number, synced| {
+            let remote = RemoteFacts { synced: Some(facts(synced).head), ..RemoteFacts::default() };
+            Facts { remote, ..facts(number) }
+        };
+        let pushed = value.publishing(of(6, 6));
+        assert_eq!(pushed.safe, Some(Head { commit: facts(6).head, seq: 9124 }));
+        let written = value.publishing(of(6, 5));
+        assert_eq!(written.safe, value.safe);
+        assert!(pushed.is_safe() && !written.is_safe());
+        assert_eq!(written.noting(of(6, 6).remote).safe, pushed.safe);
+    }
+
+    #[test]
+    fn what_some_subscribers_took_is_remembered() {
+        let told = |number: u64| [(number.to_string(), facts(number).head)].into();
+        let value = (0..100).fold(value(), |value, number| value.telling(&told(number)));
+        assert_eq!(value.told.len(), SUBSCRIBERS);
+        let again = value.clone().telling(&[("1".to_owned(), facts(9).head)].into());
+        assert_eq!(again.told["1"], facts(9).head);
+        assert!(again.to_text().len() < super::super::seal::LIMIT);
+    }
+
+    #[test]
+    fn a_head_that_is_given_up_is_remembered() {
+        let value = value();
+        let next = value.abandoning(facts(4));
+        assert_eq!(next.abandoned, [facts(2).head, facts(5).head]);
+        assert_eq!((next.seq, next.facts.head), (9124, facts(4).head));
+        assert_eq!(next.safe, Some(next.head()));
+        let many = (0..100).fold(next, |value, number| value.abandoning(facts(number)));
+        assert_eq!(many.abandoned.len(), ABANDONED);
+        assert_eq!(many.abandoned.last(), Some(&facts(98).head));
+        assert!(many.to_text().len() < super::super::seal::LIMIT);
+    }
+
+    #[test]
+    fn every_head_since_the_safe_one_is_given_up_with_the_newest() {
+        let heads = |numbers: &[u64]| numbers.iter().map(|it| facts(*it).head).collect::<Vec<_>>();
+        let safe = value().with_safe(value().head());
+        let value = [6, 7, 8].into_iter().fold(safe, |value, it| value.publishing(facts(it)));
+        assert_eq!(value.pending, heads(&[6, 7]));
+        let later = value.with_safe(Head { commit: facts(6).head, seq: 9124 });
+        assert_eq!((&later.pending, later.is_safe()), (&heads(&[7]), false));
+        assert_eq!(value.with_safe(value.head()).pending, []);
+        let next = value.abandoning(facts(5));
+        assert_eq!(next.abandoned, heads(&[2, 6, 7, 8]));
+        assert_eq!(next.pending, []);
+        let many = (100..200).fold(value, |value, number| value.publishing(facts(number)));
+        assert_eq!(many.pending.len(), PENDING);
+    }
+
+    #[test]
+    fn a_value_of_an_earlier_version_is_read() {
+        let mut json: Json = serde_json::from_slice(&value().to_text()).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        for name in ["safe", "safeSeq", "pending", "abandoned", "told"] {
+            assert!(fields.remove(name).is_some(), "{name}");
+        }
+        let read = Value::parse(json.to_string().as_bytes()).unwrap();
+        assert_eq!(
+            read,
+            Value { safe: None, abandoned: Vec::new(), told: BTreeMap::new(), ..value() }
+        );
+        // Nobody knows what was acknowledged of it.
+        assert!(read.is_safe());
     }
 
     #[test]

@@ -41,6 +41,17 @@ impl Terms {
         self.lease * 2
     }
 
+    /// Returns how long a new leader looks for a head that nobody seems to have, before it goes on from
+    /// a safe one.
+    pub fn search(&self) -> Duration {
+        self.lease * 2 / 3
+    }
+
+    /// Returns how long it looks for one thing before it tries the other again.
+    pub fn turning(&self) -> Duration {
+        self.lease / 3
+    }
+
     /// Returns how long a leader goes on that none of its followers reaches.
     pub fn isolation(&self) -> Duration {
         self.lease * 4

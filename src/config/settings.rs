@@ -91,8 +91,8 @@ settings! {
         "The committer of API writes, as `Name <address>`; the author is the writer";
     ATTACHMENT_LIMIT = "attachment-limit" "BYTES" Some("10485760"), None, false,
         "The largest attachment that may be written";
-    DURABILITY = "durability" "LEVEL" Some("synced"), None, false,
-        "`synced`: a write is on the disk before it is acknowledged; `buffered`: soon afterwards, so a machine crash can lose the last writes";
+    DURABILITY = "durability" "LEVEL" None, None, false,
+        "`synced`, the default: a write is on the disk before it is acknowledged; `buffered`: soon afterwards, so a machine crash can lose the last writes; `replicated`, the default in a cluster: it is also on the disk of another replica, or on the remote";
     PUSH = "push" "WHEN" Some("background"), None, false,
         "When to push API writes to the remote: in the `background`, `sync` (before the answer), or `off`";
     PUSH_INTERVAL = "push-interval" "SECONDS" Some("0"), None, false,

@@ -149,12 +149,33 @@ impl Push {
     }
 }
 
-/// Parses when a write must be on the disk.
-pub(super) fn durability(text: &str) -> Result<Durability, String> {
-    match text {
-        "synced" => Ok(Durability::Synced),
-        "buffered" => Ok(Durability::Buffered),
-        _ => Err("must be `synced` or `buffered`".to_owned()),
+/// Where a write must be before it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Acknowledged {
+    /// On the disk soon.
+    Buffered,
+    /// On the disk.
+    Synced,
+    /// On the disk, and on that of another replica or on the remote.
+    Replicated,
+}
+
+impl Acknowledged {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "synced" => Ok(Self::Synced),
+            "buffered" => Ok(Self::Buffered),
+            "replicated" => Ok(Self::Replicated),
+            _ => Err("must be `synced`, `buffered` or `replicated`".to_owned()),
+        }
+    }
+
+    /// Returns when the write must be on the own disk.
+    pub(super) fn durability(self) -> Durability {
+        match self {
+            Self::Buffered => Durability::Buffered,
+            Self::Synced | Self::Replicated => Durability::Synced,
+        }
     }
 }
 

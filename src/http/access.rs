@@ -20,6 +20,7 @@ use super::auth::{
     reader_credential,
 };
 use super::body::{Arrived, BodyReader, Caller, Sender, Trust};
+use super::header_names::PEER_KEY;
 use super::source::Source;
 use super::throttle::Throttle;
 use super::verified_senders::Senders;
@@ -245,7 +246,8 @@ impl Access {
         }
     }
 
-    /// Admits another replica, which shows one of `keys` as the password of basic authentication.
+    /// Admits another replica, which shows one of `keys`: as the password of basic authentication, or,
+    /// where `Authorization` is the caller's, in a header of its own.
     ///
     /// # Errors
     /// 401 without one of them; 429 instead if the source has failed too often.
@@ -256,7 +258,10 @@ impl Access {
         keys: &Keyring,
     ) -> Result<(), ApiError> {
         let keys = keys.current().await;
-        let given = password(headers).unwrap_or_default();
+        let given = match headers.get(PEER_KEY) {
+            Some(key) => key.as_bytes().to_vec(),
+            None => password(headers).unwrap_or_default(),
+        };
         let known = keys.numbered().filter(|(_, secret)| secret.matches(&given)).count();
         match known {
             0 => Err(self.refusal(source, Code::Unauthorized.into(), GUESS)),

@@ -1,10 +1,13 @@
 //! Who answers a call that only a leader can answer.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use axum::http::HeaderMap;
 
 use super::header_names::HOP;
 use crate::cluster::lead::Standing;
-use crate::cluster::member::ClusterView;
+use crate::cluster::member::{ClusterView, MemberHandle};
 use crate::cluster::register::Leader;
 
 /// Who answers a call that only a leader can answer.
@@ -46,12 +49,29 @@ impl Addressee {
             (Standing::Following, Some(_), Way::PassedOn) => Self::Elsewhere,
         }
     }
+
+    /// Returns who answers a call that came on `way`. Waits until `until` while nobody does, or only the
+    /// leader with the id `failed`, which did not.
+    pub(super) async fn wait(
+        member: &MemberHandle,
+        way: Way,
+        failed: Option<&str>,
+        until: Instant,
+    ) -> Self {
+        let mut view = member.watch();
+        let is_somebody = |view: &Arc<ClusterView>| match Self::of(view, way) {
+            Self::Leader(leader) => failed != Some(&*leader.id),
+            Self::Here | Self::Elsewhere => true,
+            Self::Nobody => false,
+        };
+        // Whoever is there at the end is told.
+        let _ = tokio::time::timeout_at(until.into(), view.wait_for(is_somebody)).await;
+        Self::of(&member.view(), way)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::cluster::member::RegisterState;
 
@@ -67,6 +87,9 @@ mod tests {
             behind_since: None,
             leaderless_since: None,
             unreached: None,
+            missing: None,
+            missing_since: None,
+            unsafe_since: None,
             others: Vec::new(),
             register: RegisterState::Read,
             takeovers: 0,

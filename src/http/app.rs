@@ -70,6 +70,9 @@ pub struct AppState {
     /// Whether a write is answered only once it is pushed, unless its caller asks for something
     /// else.
     pub push_first: bool,
+    /// Whether a write is answered only once it is in two places, so that no single machine can lose
+    /// it.
+    pub replicate_first: bool,
     /// The cluster that this server is a replica of; `None` if it is alone.
     pub cluster: Option<ClusterAccess>,
     /// The other replicas, which fetch from this one; `None` if there are none.

@@ -22,10 +22,11 @@ use crate::exit::{Exit, Failure};
 use crate::wire::{ApiError, Code};
 
 /// How long a connection to the leader may take.
-const CONNECTING: Duration = Duration::from_secs(2);
+pub(super) const CONNECTING: Duration = Duration::from_secs(2);
 
-/// How long a call of an operator waits for a leader. One that was stopped is replaced sooner.
-const TAKEOVER: Duration = Duration::from_secs(5);
+/// How long a call of an operator, or a write, waits for a leader. One that was stopped is replaced
+/// sooner.
+pub(super) const TAKEOVER: Duration = Duration::from_secs(5);
 
 /// How long an operator waits for a pin or a release.
 const OPERATOR: Duration = Duration::from_secs(600);
@@ -36,11 +37,13 @@ const PASSED: [HeaderName; 4] =
 
 /// The cluster as the routes see it.
 pub struct ClusterAccess {
-    member: MemberHandle,
+    pub(super) member: MemberHandle,
     /// Whether this replica makes another state of a commit than its leader.
     is_diverged: Arc<AtomicBool>,
     alone: Alone,
-    client: Client,
+    pub(super) client: Client,
+    /// The key that this replica shows to the others.
+    pub(super) peer_key: String,
 }
 
 /// A call that only the leader can answer.
@@ -80,12 +83,18 @@ impl ClusterAccess {
         member: MemberHandle,
         is_diverged: Arc<AtomicBool>,
         alone: Alone,
+        peer_key: String,
     ) -> Result<Self, Failure> {
         // A redirection would show the secret to somebody else.
         let client =
             Client::builder().connect_timeout(CONNECTING).redirect(redirect::Policy::none());
         let client = client.build().map_err(|error| Failure::caused_by(Exit::Software, &error))?;
-        Ok(Self { member, is_diverged, alone, client })
+        Ok(Self { member, is_diverged, alone, client, peer_key })
+    }
+
+    /// Returns what tells the cluster of this replica, and what it is told.
+    pub fn member(&self) -> &MemberHandle {
+        &self.member
     }
 
     /// Returns the cluster as it is now.
@@ -126,7 +135,8 @@ impl ClusterAccess {
         let mut failed: Option<Failed> = None;
         let counts = self.view().counts.clone();
         loop {
-            match self.addressee(way, failed.as_ref(), until).await {
+            let failed_leader = failed.as_ref().map(|failed| &*failed.leader);
+            match Addressee::wait(&self.member, way, failed_leader, until).await {
                 Addressee::Here => return Ok(Handled::NotYet),
                 Addressee::Elsewhere => return Err(Code::Misdirected.into()),
                 Addressee::Nobody => {
@@ -151,20 +161,6 @@ impl ClusterAccess {
                 },
             }
         }
-    }
-
-    /// Returns who answers a call. Waits until `until` while nobody does, or only a leader that has
-    /// failed to.
-    async fn addressee(&self, way: Way, failed: Option<&Failed>, until: Instant) -> Addressee {
-        let mut view = self.member.watch();
-        let is_somebody = |view: &Arc<ClusterView>| match Addressee::of(view, way) {
-            Addressee::Leader(leader) => failed.is_none_or(|failed| failed.leader != leader.id),
-            Addressee::Here | Addressee::Elsewhere => true,
-            Addressee::Nobody => false,
-        };
-        // Whoever is there at the end is told.
-        let _ = tokio::time::timeout_at(until.into(), view.wait_for(is_somebody)).await;
-        Addressee::of(&self.view(), way)
     }
 
     /// Sends a call to the leader, and returns its answer.
@@ -223,7 +219,7 @@ impl ClusterAccess {
 }
 
 /// Returns the refusal of what only a leader can do, while there is none.
-fn no_leader() -> ApiError {
+pub(super) fn no_leader() -> ApiError {
     let detail = "the cluster has no leader now; it has one again within seconds";
     ApiError::explained(Code::NoLeader, detail).header(header::RETRY_AFTER, 1).member("ok", false)
 }

@@ -20,3 +20,16 @@ pub(super) const MIN_COMMIT: HeaderName = HeaderName::from_static("x-headwater-m
 
 /// The header that names the replica that passes a call on. A call that has it is not passed on again.
 pub(super) const HOP: HeaderName = HeaderName::from_static("x-headwater-hop");
+
+/// The header in which a replica that passes a write on shows that it is one. `Authorization` has the
+/// credential of the caller.
+pub(super) const PEER_KEY: HeaderName = HeaderName::from_static("x-headwater-peer-key");
+
+/// The header with the key that identifies a repeated write.
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The header that names the author of a write, from a front end that may name one.
+pub(super) const AUTHOR: HeaderName = HeaderName::from_static("x-headwater-author");
+
+/// The header with a sentence for the message of a write.
+pub(super) const SUMMARY: HeaderName = HeaderName::from_static("x-headwater-summary");

@@ -7,13 +7,15 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
 use axum::response::Response;
 use headwater_engine::mirror::GitRequest;
 
 use super::app::App;
 use super::body_stream::CHUNK;
+use super::header_names::HOP;
 use super::peer_access::PeerAccess;
 use super::request_snapshot::not_ready;
 use super::source::Source;
@@ -69,6 +71,21 @@ pub(super) async fn command(
     let body = body.map_err(|_| ApiError::from(Code::RequestTimeout))?;
     let body = body.map_err(|_| ApiError::from(Code::BodyTooLarge))?;
     answer(&app, peers, source, GitRequest::Command(body.into()), RESULT).await
+}
+
+/// Admits only what another replica passes on. To everybody else there is no such route.
+pub(super) async fn passes_on(
+    State(app): State<App>,
+    source: Source,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let (peers, headers) = (app.peers.as_ref().ok_or(Code::NotFound)?, request.headers());
+    if !headers.contains_key(HOP) {
+        return Err(Code::NotFound.into());
+    }
+    app.access.pass_peer(source, headers, &peers.keys).await?;
+    Ok(next.run(request).await)
 }
 
 /// Admits a replica that speaks protocol version 2.

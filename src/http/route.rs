@@ -103,6 +103,7 @@ routes! {
     Apply           = "/api/_internal/reloads/{id}/apply"      Internal Internal None      None;
     Pin             = "/api/_internal/pin"                     Internal Internal None      None;
     Unpin           = "/api/_internal/unpin"                   Internal Internal None      None;
+    Promote         = "/api/_internal/promote"                 Internal Internal None      None;
     Audit           = "/api/_internal/audit"                   Internal Internal None      None;
     PeerGreeting    = "/api/_internal/git/info/refs"           Internal Internal None      None;
     PeerCommand     = "/api/_internal/git/git-upload-pack"     Internal Internal None      None;

@@ -272,7 +272,7 @@ fn engine_serves(app: &App, branch: &str) -> bool {
 
 /// Waits until the published state contains `least`, or what a replay made of it. A bounded number
 /// wait; more are refused at once.
-async fn containing(
+pub(super) async fn containing(
     app: &App,
     source: Source,
     least: CommitId,

@@ -8,6 +8,7 @@ mod condition;
 mod effect;
 mod head;
 mod request;
+mod safety;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -23,7 +24,7 @@ use super::record::RecordPath;
 use super::source::Source;
 use crate::wire::{ApiError, Code};
 pub(super) use attach::attach;
-use authorized_write::Admitted;
+use authorized_write::{Admitted, Receipt};
 use head::WriteHead;
 use request::{Transaction, json};
 
@@ -41,7 +42,10 @@ pub(super) async fn change(
     body: Body,
 ) -> Result<Response, ApiError> {
     let head = WriteHead::new(method, &uri, headers, source);
-    let request = Admitted::take(head, RECORD, &app, body).await?;
+    let request = match Admitted::take(head, RECORD, &app, body).await? {
+        Receipt::Ours(request) => request,
+        Receipt::Answered(answer) => return Ok(answer),
+    };
     let path = RecordPath::parse(&request.head.path).ok_or(Code::NotFound)?;
     let condition = condition::of_one(&request.head.headers, app.require_if_match)?;
     let (sheet, key) = (SheetName::new(&*path.sheet), Key::new(&*path.key));
@@ -68,7 +72,10 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, ApiError> {
     let head = WriteHead::new(Method::POST, &uri, headers, source);
-    let request = Admitted::take(head, RECORD, &app, body).await?;
+    let request = match Admitted::take(head, RECORD, &app, body).await? {
+        Receipt::Ours(request) => request,
+        Receipt::Answered(answer) => return Ok(answer),
+    };
     let Path(sheet) = sheet.map_err(|_| ApiError::from(Code::NotFound))?;
     // A new record must be absent anyway, so that condition adds nothing.
     if !matches!(condition::of(&request.head.headers)?, Condition::Any | Condition::Absent) {
@@ -93,7 +100,10 @@ pub(super) async fn transact(
     body: Body,
 ) -> Result<Response, ApiError> {
     let head = WriteHead::new(Method::POST, &uri, headers, source);
-    let request = Admitted::take(head, RECORD, &app, body).await?;
+    let request = match Admitted::take(head, RECORD, &app, body).await? {
+        Receipt::Ours(request) => request,
+        Receipt::Answered(answer) => return Ok(answer),
+    };
     if condition::of(&request.head.headers)? != Condition::Any {
         let why = "each operation has its own condition: `ifMatch`";
         return Err(ApiError::explained(Code::InvalidHeader, why));

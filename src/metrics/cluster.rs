@@ -39,6 +39,13 @@ pub(super) fn render(out: &mut String, view: &ClusterView) {
     let help = "From the sight of a publication in the register until this replica serves it.";
     head(out, name, "histogram", help);
     counts.follows().render(out, name, "");
+    let name = "headwater_cluster_safe_seconds";
+    let help = "From the publication of a write here until it is in two places.";
+    head(out, name, "histogram", help);
+    counts.safes().render(out, name, "");
+    let help = "How long the newest head has been on one disk only.";
+    let seconds = view.unsafe_since.map_or(0.0, |since| since.elapsed().as_secs_f64());
+    gauge(out, "headwater_cluster_unsafe_seconds", help, seconds);
     let name = "headwater_cluster_digests_total";
     let help = "Digests that were compared with the leader's, by result.";
     counters(out, name, help, "result", &counts.comparisons());

@@ -105,5 +105,8 @@ fn change(verb: &str, summary: &str) -> Operation {
     writes::common("attachments", verb, summary.to_owned())
         .takes(["ifMatch", "ifAbsent"].map(parameter))
         .answers(200, writes::answer("Written and published."))
-        .answers(202, writes::answer("Written and published, but not pushed in time."))
+        .answers(
+            202,
+            writes::answer("Written and published, but not in two places, or not pushed, in time."),
+        )
 }

@@ -50,6 +50,11 @@ pub(super) fn headers() -> Value {
             false,
             json!({ "type": "string", "enum": ["true", "false"] }),
         ),
+        "X-Headwater-Safe": header(
+            "Whether the commit is in two places; absent if the server does not wait for that.",
+            false,
+            json!({ "type": "string", "enum": ["true", "false"] }),
+        ),
     })
 }
 
@@ -356,7 +361,8 @@ fn cluster() -> Value {
         "description": "The cluster that this server is a replica of.",
         "type": "object",
         "required": [
-            "role", "name", "leader", "epoch", "seq", "servingSeq", "behindSeconds", "replicas",
+            "role", "name", "leader", "epoch", "seq", "servingSeq", "behindSeconds", "safe",
+            "unsafeSeconds", "replicas",
         ],
         "properties": {
             "role": { "enum": ["leading", "following", "orphaned"] },
@@ -366,6 +372,15 @@ fn cluster() -> Value {
             "seq": count(),
             "servingSeq": count(),
             "behindSeconds": count(),
+            "safe": {
+                "type": ["string", "null"],
+                "description": "The last head that is in two places.",
+            },
+            "unsafeSeconds": count(),
+            "missing": {
+                "type": "string",
+                "description": "The head that no replica has; otherwise absent.",
+            },
             "replicas": {
                 "description": "The other replicas that were heard lately.",
                 "type": "array",
@@ -510,6 +525,11 @@ fn told() -> Value {
         "pushed": {
             "type": ["boolean", "null"],
             "description": "Whether the remote has it; null without a remote.",
+        },
+        "safe": {
+            "type": "boolean",
+            "description": "Whether it is in two places: on the disks of two replicas, or on the \
+                            remote; absent if the server does not wait for that.",
         },
         "dryRun": {
             "type": "boolean",

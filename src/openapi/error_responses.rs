@@ -60,6 +60,7 @@ const WRITE: &[Code] = &[
     Code::DiskFull,
     Code::NoLeader,
     Code::LeaderChanged,
+    Code::LeaderUnreachable,
 ];
 
 /// The codes that may refuse any read.

@@ -9,7 +9,8 @@ use super::shared_refs::{JSON, parameter, schema};
 use super::sheet_fields::Described;
 
 /// The headers of every answer to a write, with or without a body.
-const HEADERS: &[&str] = &["X-Headwater-Commit", "X-Headwater-Pushed", "Location"];
+const HEADERS: &[&str] =
+    &["X-Headwater-Commit", "X-Headwater-Pushed", "X-Headwater-Safe", "Location"];
 
 /// `POST /api/<sheet>`
 pub(super) fn create(sheet: &Described) -> Operation {
@@ -48,7 +49,10 @@ pub(super) fn delete(sheet: &Described) -> Operation {
                 "A dry run, or a request with the same idempotency key deleted it before.",
             ),
         )
-        .answers(202, deleted("Deleted and published, but not pushed in time."))
+        .answers(
+            202,
+            deleted("Deleted and published, but not in two places, or not pushed, in time."),
+        )
         .answers(204, deleted("The record was deleted."))
 }
 
@@ -61,7 +65,10 @@ fn on_condition() -> impl Iterator<Item = Value> {
 fn on_sheet(sheet: &Described, verb: &str, summary: String) -> Operation {
     common(&sheet.name, verb, summary)
         .answers(200, written(sheet, "Written and published."))
-        .answers(202, written(sheet, "Written and published, but not pushed in time."))
+        .answers(
+            202,
+            written(sheet, "Written and published, but not in two places, or not pushed, in time."),
+        )
 }
 
 fn written(sheet: &Described, description: &str) -> Answer {

@@ -107,7 +107,9 @@ impl Joined {
     /// # Errors
     /// Fails if no HTTP client can be made.
     pub(super) fn access(&self) -> Result<ClusterAccess, Failure> {
-        ClusterAccess::new(self.member.clone(), self.is_diverged.clone(), self.alone)
+        let key = self.peer_keys.first().cloned().unwrap_or_default();
+        let diverged = self.is_diverged.clone();
+        ClusterAccess::new(self.member.clone(), diverged, self.alone, key)
     }
 
     /// Returns the keys with which other replicas fetch from this one.

@@ -25,6 +25,14 @@ pub struct ClusterStatus {
     serving_seq: u64,
     /// How long it has been behind.
     behind_seconds: u64,
+    /// The last head that is in two places, so that no single machine can lose it; null if that is not
+    /// known.
+    safe: Option<String>,
+    /// How long the newest head has been in one place only.
+    unsafe_seconds: u64,
+    /// The head that nobody has, and without which this replica does not lead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<String>,
     /// The other replicas that were heard lately, by name.
     replicas: Vec<ReplicaStatus>,
 }
@@ -64,6 +72,9 @@ impl ClusterStatus {
             seq: value.map_or(0, |value| value.seq),
             serving_seq: view.serving_seq,
             behind_seconds: view.behind_since.map_or(0, |since| since.elapsed().as_secs()),
+            safe: value.and_then(|value| value.safe).map(|safe| safe.commit.to_string()),
+            unsafe_seconds: view.unsafe_since.map_or(0, |since| since.elapsed().as_secs()),
+            missing: view.missing.map(|head| head.to_string()),
             replicas,
         }
     }

@@ -105,6 +105,8 @@ codes! {
     HeldSuperseded = CONFLICT "held_superseded" "The held push is no longer the head of the remote";
     /// The reload holds no push to apply.
     NotHeld = CONFLICT "not_held" "This reload is not held";
+    /// No new leader looks for this head.
+    NotMissing = CONFLICT "not_missing" "No replica looks for this head";
     /// The commit was never served, so it cannot be pinned.
     NotPinnable = CONFLICT "not_pinnable" "The commit cannot be pinned";
     /// The content of the push is refused.

@@ -153,6 +153,17 @@ impl Replica {
         send(&self.internal, "POST", RELOAD, &head, &body).unwrap()
     }
 
+    /// Has it do nothing until [`Self::wake`].
+    pub(crate) fn pause(&self) {
+        let process = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+    }
+
+    pub(crate) fn wake(&self) {
+        let process = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
+    }
+
     /// Stops it as a signal does, and waits until it has ended.
     pub(crate) fn stop(&mut self) {
         let process = rustix::process::Pid::from_child(&self.process);
@@ -324,30 +335,6 @@ fn a_pin_and_a_wrong_secret_are_told_to_any_replica() {
         while replica.status()["commit"] != head.as_str() {}
     }
     assert_eq!(ask(RELOAD, "a-secret-of-nobody-at-all", "{}"), 401);
-}
-
-#[test]
-fn a_write_is_for_the_leader_and_a_follower_names_it() {
-    let Some(nats) = NatsServer::start() else { return };
-    let upstream = people();
-    let mut common = Common::new(&nats, upstream.url(), "0");
-    let token = common.let_write();
-    let one = common.start("one");
-    one.has_role("leading");
-    let two = common.start("two");
-    two.has_role("following");
-    let body = "{\"slug\":\"ada\",\"name\":\"Ada\",\"age\":40,\"bio\":\"b\"}";
-    let put = |replica: &Replica| {
-        let head = format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n");
-        send(&replica.address, "PUT", "/api/people/ada", &head, body).unwrap()
-    };
-    let (status, refused) = put(&two);
-    assert_eq!((status, refused["code"].as_str()), (503, Some("no_leader")), "{refused}");
-    assert_eq!(refused["leader"], one.internal.as_str());
-    let (status, written) = put(&one);
-    assert_eq!(status, 200, "{written}");
-    let commit = one.status()["commit"].as_str().unwrap().to_owned();
-    two.serves(&commit);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::follow_target::FollowTarget;
 use super::following::Refuted;
 use super::publication::{BranchMove, Led, Origin, Publication};
 use super::publisher::OnDisk;
-use super::refs::keep_here;
+use super::refs::{keep, keep_here};
 use super::reloader::Reloader;
 use super::role_gate;
 use super::schedule::RequestKind;
@@ -160,12 +160,12 @@ impl Reloader {
         let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
         let local = read(&refs.head)?;
         let mut kept = None;
-        if let Some(local) = local
-            && self.is_unnamed(objects, local, target)?
-        {
+        let fate = local.map(|local| self.fate(objects, local, target)).transpose()?;
+        if let (Some(local), Some(fate @ (Fate::Abandoned | Fate::Unnamed))) = (local, fate) {
             fault::step("conflict.keep");
             self.writer.sync().map_err(ReloadError::Store)?;
-            let reference = keep_here(objects, local).map_err(ReloadError::Reference)?;
+            let keep = if fate == Fate::Abandoned { keep } else { keep_here };
+            let reference = keep(objects, local).map_err(ReloadError::Reference)?;
             fault::step("conflict.kept");
             tracing::warn!(commit = %local, reference, "commits that no other replica has are kept");
             kept = Some(KeptCommits { reference, commit: local, lost: vec![] });
@@ -197,20 +197,42 @@ impl Reloader {
         Ok(kept)
     }
 
-    /// Returns whether `local` is a commit of which neither the replicas nor the remote ever heard.
-    fn is_unnamed(
+    /// Returns what becomes of `local`, the head of the branch here.
+    fn fate(
         &self,
         objects: &Objects,
         local: CommitId,
         target: &FollowTarget,
-    ) -> Result<bool, ReloadError> {
+    ) -> Result<Fate, ReloadError> {
         let refs = &self.repository.refs;
+        let is_there = |head: CommitId| !head.is_zero() && self.repository.contains(head, local);
+        if is_there(target.head) {
+            return Ok(Fate::Named);
+        }
+        if self.following.abandoned().contains(&local) {
+            return Ok(Fate::Abandoned);
+        }
         let mut named = vec![Some(target.head).filter(|head| !head.is_zero())];
         for name in [&refs.followed, &refs.tracking, &refs.synced] {
             named.push(objects.reference(name).map_err(ReloadError::Reference)?);
         }
-        Ok(!named.into_iter().flatten().any(|head| self.repository.contains(head, local)))
+        Ok(match named.into_iter().flatten().any(is_there) {
+            true => Fate::Named,
+            false => Fate::Unnamed,
+        })
     }
+}
+
+/// What becomes of a head of the branch that the leader replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// The replicas or the remote heard of it, and decided.
+    Named,
+    /// The replicas gave it up, because nobody had it. Its writes may have been told of, so the remote
+    /// gets them on a separate branch.
+    Abandoned,
+    /// Neither the replicas nor the remote ever heard of it.
+    Unnamed,
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ struct State {
     /// The newest target; an older one is forgotten.
     target: Option<FollowTarget>,
     stored: Option<Stored>,
+    /// The heads that the replicas gave up, because nobody had them.
+    abandoned: Vec<CommitId>,
     refuted: Option<Refuted>,
 }
 
@@ -79,6 +81,16 @@ impl Following {
     /// Tells the observer that `source` had what was asked for.
     pub(super) fn got_from(&self, source: &Arc<Remote>) {
         self.sources.see(source);
+    }
+
+    /// Records which heads the replicas gave up.
+    pub(super) fn learn_abandoned(&self, heads: &[CommitId]) {
+        self.state.lock().abandoned = heads.to_vec();
+    }
+
+    /// Returns the heads that the replicas gave up, because nobody had them.
+    pub(super) fn abandoned(&self) -> Vec<CommitId> {
+        self.state.lock().abandoned.clone()
     }
 
     /// Records that a rebuild does not lead to the leader's state.

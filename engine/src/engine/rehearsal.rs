@@ -211,6 +211,7 @@ mod tests {
                     status: status.clone(),
                     rewrites: Rewrites::Replay,
                     role: engine.role.clone(),
+                    following: engine.following.clone(),
                 },
                 holds: Holds { states: states.clone(), status: status.clone() },
                 load: LoadOptions::default(),

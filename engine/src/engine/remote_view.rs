@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::branch_comparison::{BranchComparison, judge};
 use super::config::Rewrites;
 use super::error::ReloadError;
+use super::following::Following;
 use super::repository::Repository;
 use super::role::CurrentRole;
 use super::schedule::RequestKind;
@@ -14,6 +15,7 @@ use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::{Objects, RemoteHead};
+use crate::plan::Movement;
 
 /// Checks the remote, or the local branch if there is none.
 pub(super) struct RemoteView {
@@ -23,12 +25,34 @@ pub(super) struct RemoteView {
     /// What to do when the branch was rewritten, in a role that decides.
     pub(super) rewrites: Rewrites,
     pub(super) role: Arc<CurrentRole>,
+    /// Knows which heads the replicas gave up.
+    pub(super) following: Arc<Following>,
 }
 
 impl RemoteView {
-    /// Returns what to do when the branch was rewritten. Who does not decide holds it.
-    pub(super) fn rewrites(&self) -> Rewrites {
-        if self.role.get().decides() { self.rewrites } else { Rewrites::Hold }
+    /// Returns what to do about a branch that is as `seen`. Who does not decide holds one that was
+    /// rewritten.
+    ///
+    /// If the remote has a head that the replicas gave up, an earlier leader pushed it after all: its
+    /// commits are no foreign ones, and both sides are kept whatever the settings say.
+    pub(super) fn policy(&self, seen: &BranchComparison) -> Rewrites {
+        match self.role.get().decides() {
+            false => Rewrites::Hold,
+            true if self.is_our_other_side(seen) => Rewrites::Replay,
+            true => self.rewrites,
+        }
+    }
+
+    /// Returns whether the remote has a head that the replicas gave up, and the branch does not.
+    fn is_our_other_side(&self, seen: &BranchComparison) -> bool {
+        let (Some(remote), Some(local)) = (seen.remote, seen.local) else { return false };
+        let contains = |head, commit| self.repository.contains(head, commit);
+        seen.movement == Movement::Diverged
+            && self
+                .following
+                .abandoned()
+                .into_iter()
+                .any(|head| contains(remote, head) && !contains(local, head))
     }
 
     /// Asks the remote and judges the move; `None` if there is no remote to ask.
@@ -85,7 +109,8 @@ impl RemoteView {
         fault::step("reload.judge");
         let seen = judge(&objects, head, local, synced)?;
         self.status.seen(head, &seen);
-        Ok(Some(seen.by_policy(self.rewrites())))
+        let policy = self.policy(&seen);
+        Ok(Some(seen.by_policy(policy)))
     }
 
     /// Judges where the branch may go as of now, including writes and pushes made since the fetch.
@@ -116,7 +141,8 @@ impl RemoteView {
         };
         let seen = judge(objects, head, local, synced)?;
         self.status.seen(head, &seen);
-        Ok(seen.by_policy(self.rewrites()))
+        let policy = self.policy(&seen);
+        Ok(seen.by_policy(policy))
     }
 
     /// Judges where the branch may go as of now, if the remote is at `head`. It notes nothing: a write may
@@ -148,7 +174,8 @@ impl RemoteView {
         let seen =
             BranchComparison { ahead: 0, reached: false, ..judge(objects, head, base, base)? };
         self.status.seen(head, &seen);
-        Ok(seen.by_policy(self.rewrites()))
+        let policy = self.policy(&seen);
+        Ok(seen.by_policy(policy))
     }
 
     fn is_missing(&self) -> ReloadError {

@@ -55,7 +55,7 @@ struct ReplayPlan {
 impl Reloader {
     /// Returns whether local commits may be put on top of the remote's head.
     pub(super) fn can_replay(&self, seen: &BranchComparison) -> bool {
-        self.remote_view.rewrites() == Rewrites::Replay
+        self.remote_view.policy(seen) == Rewrites::Replay
             && self.writer.committer().is_some()
             && seen.local.is_some()
     }

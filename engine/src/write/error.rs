@@ -338,9 +338,12 @@ impl StoreError {
         mirror::is_disk_full(self)
     }
 
-    /// Returns whether the other replicas did not consent.
-    pub fn is_withheld(&self) -> bool {
-        matches!(self, Self::Withheld(_))
+    /// Returns why the other replicas did not consent, if that is the reason.
+    pub fn withheld(&self) -> Option<Withheld> {
+        match self {
+            Self::Withheld(withheld) => Some(*withheld),
+            _ => None,
+        }
     }
 
     /// Returns whether another process holds the lock of the branch, or has moved it.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::cluster::lead::Standing;
 use crate::cluster::member::{ClusterView, RegisterState};
 
 /// How long a cluster may be without a leader before an alert.
@@ -10,6 +11,12 @@ const LEADERLESS: Duration = Duration::from_secs(30);
 
 /// How long a replica may be behind the register before an alert.
 const BEHIND: Duration = Duration::from_secs(60);
+
+/// How long the newest head may be on one disk only before an alert.
+const UNSAFE: Duration = Duration::from_secs(60);
+
+/// How long a new leader may look for a head before an alert. One that may be given up is by then.
+const MISSING: Duration = Duration::from_secs(15);
 
 /// Something that is wrong with the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +27,10 @@ pub enum ClusterTrouble {
     Behind,
     /// The register is signed with another secret.
     OtherSecret,
+    /// Nobody has the head, and it may not be given up.
+    HeadMissing,
+    /// This replica leads, and its newest head is on its own disk only.
+    NotSafe,
 }
 
 impl ClusterTrouble {
@@ -28,10 +39,13 @@ impl ClusterTrouble {
         let lasts = |since: Option<tokio::time::Instant>, patience| {
             since.is_some_and(|since| since.elapsed() >= patience)
         };
+        let leads = view.standing == Standing::Leading;
         let troubles = [
             (lasts(view.leaderless_since, LEADERLESS), Self::NoLeader),
             (lasts(view.behind_since, BEHIND), Self::Behind),
             (view.register == RegisterState::OtherSecret, Self::OtherSecret),
+            (lasts(view.missing_since, MISSING), Self::HeadMissing),
+            (leads && lasts(view.unsafe_since, UNSAFE), Self::NotSafe),
         ];
         troubles.into_iter().filter_map(|(is, trouble)| is.then_some(trouble)).collect()
     }
@@ -42,6 +56,8 @@ impl ClusterTrouble {
             Self::NoLeader => "no_leader",
             Self::Behind => "replica_behind",
             Self::OtherSecret => "cluster_secret",
+            Self::HeadMissing => "head_missing",
+            Self::NotSafe => "not_safe",
         }
     }
 
@@ -55,6 +71,15 @@ impl ClusterTrouble {
             Self::OtherSecret => {
                 "the register is signed with another secret, so it is not followed: give every \
                  replica the same one"
+            }
+            Self::HeadMissing => {
+                "no replica that is here has the head of the cluster, and writes in it were \
+                 acknowledged: writes wait until a replica comes back that has it, or until an operator \
+                 gives it up with `promote`"
+            }
+            Self::NotSafe => {
+                "the newest writes are on the disk of the leader only: no follower stores them, and \
+                 they are not pushed"
             }
         }
     }

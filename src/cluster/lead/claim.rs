@@ -1,11 +1,12 @@
 //! Who claims the lead, when, and with which value.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Map;
 
 use super::Lead;
-use crate::cluster::register::{FORMAT, Facts, Value};
+use crate::cluster::register::{FORMAT, Facts, Head, Value};
 
 impl Lead {
     /// Returns when this replica claims the lead, unless something happens before.
@@ -45,6 +46,8 @@ impl Lead {
     pub(super) fn claim(&self, now: Duration) -> Option<(u64, Value)> {
         let seen = self.seen.as_ref()?;
         let mut next = self.claimed()?;
+        // An earlier version did not say what is safe.
+        next.safe = next.safe.or(Some(next.head()));
         let heard = self.present.highest_seq(now).unwrap_or(0);
         if heard > next.seq {
             // Who knows that seq did not claim. It must find its way to ours.
@@ -74,5 +77,19 @@ impl Lead {
 
 /// Returns the first value of all.
 fn first(facts: Facts) -> Value {
-    Value { v: FORMAT, epoch: 0, beat: 0, leader: None, seq: 1, facts, rest: Map::new() }
+    // Nobody knows what was acknowledged before, so all of it stays.
+    let safe = Some(Head { commit: facts.head, seq: 1 });
+    Value {
+        v: FORMAT,
+        epoch: 0,
+        beat: 0,
+        leader: None,
+        seq: 1,
+        facts,
+        safe,
+        pending: Vec::new(),
+        abandoned: Vec::new(),
+        told: BTreeMap::new(),
+        rest: Map::new(),
+    }
 }

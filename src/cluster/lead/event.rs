@@ -6,6 +6,7 @@ use crate::cluster::present::Here;
 use crate::cluster::register::{Facts, RemoteFacts, Swapped, Value};
 
 /// Something that happened.
+#[expect(clippy::large_enum_variant, reason = "the machine takes one at a time")]
 #[derive(Debug, Clone)]
 pub enum Event {
     /// Time has passed.
@@ -31,6 +32,12 @@ pub enum Event {
     Followed(Box<Value>, Facts),
     /// This commit is on the disk.
     Stored(CommitId),
+    /// No replica that is reached has the objects of this value, and the remote has them neither.
+    Missing(Box<Value>),
+    /// An operator gives this head up, which nobody has.
+    Abandoned(CommitId),
+    /// The subscriber with this hash has taken what leads to this commit.
+    Told(String, CommitId),
     /// The process ends.
     Resign,
 }

@@ -1,10 +1,13 @@
 //! What a leader has: the revision, its lease, and the changes that it sends.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::event::{Action, Denied};
-use crate::cluster::register::{Facts, RemoteFacts, Value};
+use headwater_engine::id::CommitId;
+
+use crate::cluster::register::{Facts, Head, RemoteFacts, Value};
+use crate::cluster::safe::Heads;
 use crate::cluster::terms::Terms;
 
 /// The office of a leader.
@@ -19,14 +22,41 @@ pub(super) struct Office {
     pub(super) change: Option<Change>,
     /// What this replica makes of what the register names, if that must be named before it opens.
     pub(super) opening: Option<Facts>,
+    /// What it looks for, if nobody was found who has what the register names.
+    pub(super) search: Option<Search>,
+    /// What it has published since the last safe head.
+    pub(super) heads: Heads,
     /// What the engine asked meanwhile.
     pub(super) proposals: VecDeque<Proposal>,
     /// What is to be noted with the next change.
     pub(super) noted: Option<RemoteFacts>,
+    /// What subscribers took, to be noted likewise.
+    pub(super) told: BTreeMap<String, CommitId>,
     /// Since when no follower reaches this replica.
     pub(super) missed: Option<Duration>,
     /// Whether the lead is given back.
     pub(super) is_resigning: bool,
+}
+
+/// The search of a new leader for objects that nobody seems to have.
+#[derive(Debug)]
+pub(super) struct Search {
+    /// Since when nobody was found.
+    pub(super) since: Duration,
+    /// When it last began to look for something else.
+    pub(super) turned: Duration,
+    pub(super) goal: Goal,
+    /// The head from which an operator has it go on, if none is found.
+    pub(super) allowed: Option<Head>,
+}
+
+/// What a search is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// The head that the register names.
+    Head,
+    /// An earlier one, from which the leader goes on.
+    Earlier(CommitId),
 }
 
 /// A question of the engine.
@@ -76,6 +106,8 @@ impl Office {
     pub(super) fn of(claim: Change, revision: u64) -> Self {
         Self {
             revision,
+            heads: Heads::begin(claim.next.head()),
+            search: None,
             value: claim.next,
             renewed: claim.sent,
             is_open: false,
@@ -83,6 +115,7 @@ impl Office {
             opening: None,
             proposals: VecDeque::new(),
             noted: None,
+            told: BTreeMap::new(),
             missed: None,
             is_resigning: false,
         }
@@ -106,13 +139,41 @@ impl Office {
         );
     }
 
-    /// Returns the next value, and what it is for; `None` if nothing is to be changed.
-    pub(super) fn next(&mut self, now: Duration, terms: &Terms) -> Option<(Value, Purpose)> {
+    /// Returns the next value, and what it is for; `None` if nothing is to be changed. `stored` are the
+    /// heads on the disks of others.
+    pub(super) fn next(
+        &mut self,
+        now: Duration,
+        terms: &Terms,
+        stored: impl IntoIterator<Item = CommitId>,
+    ) -> Option<(Value, Purpose)> {
+        let synced = self.value.facts.remote.synced;
+        // What a new leader does not have yet is on one disk, wherever that is.
+        let safe = match self.is_open && !self.value.is_safe() {
+            true => self.heads.safe(stored, synced).filter(|safe| Some(*safe) != self.value.safe),
+            false => None,
+        };
+        if let Some(safe) = safe {
+            self.value = self.value.with_safe(safe);
+        }
+        let told = std::mem::take(&mut self.told);
+        // Both go along with whatever is changed.
+        let is_news = safe.is_some() || !told.is_empty();
+        let next = self.next_of(now, terms);
+        let next = next.or_else(|| is_news.then(|| (self.value.renewed(), Purpose::Lease)));
+        next.map(|(next, purpose)| (next.telling(&told), purpose))
+    }
+
+    fn next_of(&mut self, now: Duration, terms: &Terms) -> Option<(Value, Purpose)> {
         if self.is_resigning {
             return Some((Value { leader: None, ..self.value.renewed() }, Purpose::Lease));
         }
         if let Some(facts) = self.opening.take() {
-            return Some((self.value.publishing(facts), Purpose::Opening));
+            let next = match facts.head == self.value.facts.head {
+                true => self.value.publishing(facts),
+                false => self.value.abandoning(facts),
+            };
+            return Some((next, Purpose::Opening));
         }
         if let Some(Proposal { number, facts }) = self.proposals.pop_front() {
             return Some((self.value.publishing(facts), Purpose::Question(number)));

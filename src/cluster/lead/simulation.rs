@@ -63,6 +63,10 @@ enum Happening {
     Does(Life, Job),
     /// A webhook arrives.
     Calls(usize),
+    /// A client writes at a replica, with this key, and will do so again so often.
+    Writes(usize, u64, u64),
+    /// A push of a replica arrives at the forge: this head, if the branch is there.
+    Pushed(Life, u64, u64),
     /// An operator asks a replica for something.
     Operates(usize, Operation),
     /// A replica says that it is here.
@@ -76,6 +80,7 @@ enum Happening {
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
     Push { hooks: u64 },
+    Write { replica: usize, tries: u64 },
     Rewrite { by: u32 },
     Operate { replica: usize, operation: Operation },
     Crash { replica: usize, disk: bool },
@@ -127,6 +132,16 @@ struct World {
     /// Whether the register went back in time, so that two may lead for a while.
     went_back: bool,
     fetches: u64,
+    /// The requests whose clients wait at a replica, by their keys.
+    waiting: Vec<(Life, u64)>,
+    /// The requests whose clients were told that they happened.
+    acknowledged: BTreeSet<u64>,
+    /// Those that an operator let something else through for.
+    overruled: BTreeSet<u64>,
+    /// The key of the last request.
+    requests: u64,
+    /// When the last disk was lost.
+    lost: Duration,
 }
 
 impl World {
@@ -146,6 +161,11 @@ impl World {
             is_rough: true,
             went_back: false,
             fetches: 0,
+            waiting: Vec::new(),
+            acknowledged: BTreeSet::new(),
+            overruled: BTreeSet::new(),
+            requests: 0,
+            lost: Duration::ZERO,
         };
         let count = 3 + world.below(2) as usize;
         for replica in 0..count {
@@ -201,7 +221,7 @@ impl World {
             let count = self.replicas.len() as u64;
             let (replica, other) = (self.below(count) as usize, self.below(count) as usize);
             let up = self.below(2) == 0;
-            let trouble = match self.below(28) {
+            let trouble = match self.below(36) {
                 0..=6 => Trouble::Push { hooks: self.below(3) },
                 7 | 8 => Trouble::Crash { replica, disk: self.below(3) == 0 },
                 9 => Trouble::Stop { replica },
@@ -222,6 +242,7 @@ impl World {
                     let operation = operations[self.below(3) as usize];
                     Trouble::Operate { replica, operation }
                 }
+                28..=35 => Trouble::Write { replica, tries: self.below(4) },
                 _ => Trouble::Push { hooks: 1 },
             };
             self.at(time, Happening::Goes(trouble));
@@ -260,6 +281,8 @@ impl World {
                 }
             }
             Happening::Calls(replica) => self.called(replica),
+            Happening::Writes(replica, key, tries) => self.writes(replica, key, tries),
+            Happening::Pushed(life, head, expected) => self.pushed(life, head, expected),
             Happening::Operates(replica, operation) => self.operated(replica, operation),
             Happening::SaysHere(life) => {
                 if self.awake(life, || Happening::SaysHere(life)).is_some() {
@@ -296,6 +319,7 @@ impl World {
         for action in actions {
             self.act(replica, action);
         }
+        self.acknowledges(replica);
         let (life, this) = (self.life(replica), &self.replicas[replica]);
         if let (Some(lead), true) = (&this.lead, this.is_alive) {
             // A clock that is a little fast must not make the machine look too early for ever.
@@ -306,6 +330,17 @@ impl World {
                 self.at(due, Happening::Hears(life, Event::Tick));
             }
         }
+    }
+
+    /// Tells the clients that wait at a replica what it sees to be safe.
+    fn acknowledges(&mut self, replica: usize) {
+        let life = self.life(replica);
+        let value = self.replicas[replica].lead.as_ref().and_then(|lead| lead.value());
+        let Some(safe) = value.and_then(|value| value.safe) else { return };
+        let safe = number(safe.commit);
+        let is_told = |(at, key): &(Life, u64)| *at == life && self.forge.has_request(safe, *key);
+        let told: Vec<_> = self.waiting.extract_if(.., |waiting| is_told(waiting)).collect();
+        self.acknowledged.extend(told.into_iter().map(|(_, key)| key));
     }
 
     fn act(&mut self, replica: usize, action: Action) {
@@ -334,6 +369,7 @@ impl World {
                 if let Some(at) = self.replicas[replica].poll_at {
                     self.at(at, Happening::Does(life, Job::Poll));
                 }
+                self.pushes(replica);
                 self.begin(replica);
             }
             Action::Resigned => self.ends(replica, false),
@@ -398,6 +434,7 @@ impl World {
             return;
         } else if found.revision == expected {
             self.check_change(found.value.as_ref(), &next);
+            self.check_requests(found.value.as_ref(), &next);
             self.named.insert(served(&next));
             if found.value.is_none_or(|value| served(&value) != served(&next)) {
                 self.published = self.now;
@@ -475,6 +512,10 @@ impl World {
 
     fn goes(&mut self, trouble: Trouble) {
         match trouble {
+            Trouble::Write { replica, tries } => {
+                self.requests += 1;
+                self.writes(replica, self.requests, tries);
+            }
             Trouble::Push { hooks } => {
                 self.forge.push();
                 for _ in 0..hooks {
@@ -540,12 +581,42 @@ impl World {
         assert!(next.beat > before.beat && next.seq >= before.seq, "{before:?} to {next:?}");
         let (head, last) = (number(next.facts.head), number(before.facts.head));
         let is_applied = self.forge.applied & forge::bit(head) != 0;
+        let is_abandoned = next.abandoned.contains(&before.facts.head) && !before.is_safe();
         assert!(
-            self.forge.contains(head, last) || is_applied,
+            self.forge.has_all_of(head, last) || is_applied || is_abandoned,
             "a head was lost: {before:?} to {next:?}"
         );
         if next.leader.is_some() && next.leader != before.leader {
             assert!(next.epoch > before.epoch, "taken without an epoch: {before:?} to {next:?}");
+        }
+    }
+
+    /// I2: what was acknowledged is in every later head, unless an operator let another one through. I6:
+    /// no request is there twice. I7: what is safe is in two places.
+    fn check_requests(&mut self, before: Option<&Value>, next: &Value) {
+        let head = number(next.facts.head);
+        let mut requests: Vec<u64> = self.forge.requests(head).collect();
+        requests.sort_unstable();
+        let count = requests.len();
+        requests.dedup();
+        assert_eq!(requests.len(), count, "a request is there twice: {next:?}");
+        if self.went_back {
+            return;
+        }
+        if self.forge.applied & forge::bit(head) != 0 {
+            self.overruled.extend((1..=self.requests).filter(|key| !requests.contains(key)));
+        }
+        let is_kept = |key: &&u64| requests.contains(key) || self.overruled.contains(key);
+        let lost: Vec<_> = self.acknowledged.iter().filter(|key| !is_kept(key)).collect();
+        assert!(lost.is_empty(), "the requests {lost:?} are lost: {before:?} to {next:?}");
+        let is_news = before.is_some_and(|before| before.safe != next.safe);
+        let is_settled = self.now > self.lost + HEALING;
+        if let Some(safe) = next.safe.filter(|_| is_news && is_settled && next.abandoned.is_empty())
+        {
+            let safe = number(safe.commit);
+            let disks = self.replicas.iter().filter(|replica| replica.has(safe)).count();
+            let forge = usize::from(self.forge.ever_had(safe));
+            assert!(disks + forge >= 2, "{safe} is in {disks} + {forge} places: {next:?}");
         }
     }
 
@@ -625,8 +696,14 @@ fn served(value: &Value) -> u64 {
 
 #[test]
 fn whatever_happens_one_leads_and_all_serve_what_the_register_names() {
+    let mut acknowledged = 0;
     for seed in 0..seeds() {
-        let ran = std::panic::catch_unwind(|| World::new(seed).run());
-        assert!(ran.is_ok(), "seed {seed}");
+        let ran = std::panic::catch_unwind(|| {
+            let mut world = World::new(seed);
+            world.run();
+            world.acknowledged.len() as u64
+        });
+        acknowledged += ran.unwrap_or_else(|_| panic!("seed {seed}"));
     }
+    assert!(acknowledged > seeds(), "{acknowledged} acknowledged writes prove little");
 }

@@ -1,8 +1,12 @@
+mod takeovers;
+
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::cluster::present::Here;
 use crate::cluster::present::tests::here;
 use crate::cluster::register::tests::facts;
-use crate::cluster::register::{FORMAT, RemoteFacts};
+use crate::cluster::register::{FORMAT, Head, RemoteFacts};
 
 const TERMS: Terms = Terms { lease: Duration::from_secs(15), leads: true };
 
@@ -104,8 +108,21 @@ fn leader(id: &str) -> Leader {
 
 /// Returns a value that another replica wrote.
 fn theirs(epoch: u64, beat: u64, seq: u64) -> Value {
-    let rest = serde_json::Map::new();
-    Value { v: FORMAT, epoch, beat, leader: Some(leader("other")), seq, facts: facts(seq), rest }
+    let facts = facts(seq);
+    let safe = Some(Head { commit: facts.head, seq });
+    Value {
+        v: FORMAT,
+        epoch,
+        beat,
+        leader: Some(leader("other")),
+        seq,
+        facts,
+        safe,
+        pending: Vec::new(),
+        abandoned: Vec::new(),
+        told: BTreeMap::new(),
+        rest: serde_json::Map::new(),
+    }
 }
 
 fn is_swap(action: &Action) -> bool {

@@ -4,12 +4,13 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::encode::EncodeError;
-use headwater_engine::engine::PushOutcome;
+use headwater_engine::engine::{PushOutcome, Withheld};
 use headwater_engine::write::{Broken, Committed, DryRun, WriteError, WritesClosed, Written};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::head::WriteHead;
+use super::safety::Safety;
 use crate::hook;
 use crate::http::app::App;
 use crate::http::etag;
@@ -20,6 +21,8 @@ use crate::wire::{ApiError, Code, FieldError};
 
 /// Whether the remote has the commit, for answers without a body too.
 const PUSHED: HeaderName = HeaderName::from_static("x-headwater-pushed");
+/// Whether the commit is in two places, likewise.
+const SAFE: HeaderName = HeaderName::from_static("x-headwater-safe");
 /// How many seconds a caller waits before it tries again.
 const RETRY_AFTER: u16 = 1;
 
@@ -27,12 +30,59 @@ const RETRY_AFTER: u16 = 1;
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
+/// The other places where a written batch is, as far as that is told.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    /// Whether the remote has it.
+    pushed: Option<bool>,
+    /// Whether it is on two disks, or on the remote.
+    safe: Option<bool>,
+}
+
 /// Answers to a batch that is written, without waiting for its push.
 pub(super) fn written(app: &App, head: &WriteHead, done: &Committed) -> Response {
+    told_of(app, head, done, Places { pushed: pushed_by_now(app), safe: None })
+}
+
+/// Returns whether the remote has everything; `None` without a remote, where there is nothing to
+/// wait for.
+fn pushed_by_now(app: &App) -> Option<bool> {
     let status = app.live.engine().map(|engine| engine.status());
-    // Without a remote there is nothing to wait for.
-    let pushed = status.and_then(|status| status.remote.is_some().then_some(status.ahead == 0));
-    told_of(app, head, done, pushed)
+    status.and_then(|status| status.remote.is_some().then_some(status.ahead == 0))
+}
+
+/// Answers to a batch that is written and had to be in two places first.
+pub(super) fn secured(
+    app: &App,
+    head: &WriteHead,
+    done: &Committed,
+    safety: Safety,
+) -> Result<Response, ApiError> {
+    let pushed = pushed_by_now(app);
+    match safety {
+        // If it was replayed on the commits of the remote, it has another commit now.
+        Safety::Safe(commit) => {
+            let done = Committed { commit, ..done.clone() };
+            Ok(told_of(app, head, &done, Places { pushed, safe: Some(true) }))
+        }
+        Safety::Overruled => Err(overruled(done)),
+        Safety::Abandoned => {
+            let why = "the machine that wrote it is gone, and nobody else had it";
+            let refused = ApiError::explained(Code::LeaderChanged, why).member("outcome", "none");
+            Err(refused.header(header::RETRY_AFTER, RETRY_AFTER))
+        }
+        Safety::Late => {
+            let mut response = told_of(app, head, done, Places { pushed, safe: Some(false) });
+            // The batch is written and published here, and nowhere else yet.
+            *response.status_mut() = StatusCode::ACCEPTED;
+            Ok(response)
+        }
+    }
+}
+
+fn overruled(done: &Committed) -> ApiError {
+    let why = "the remote changed the same fields; your change is kept on a separate branch";
+    ApiError::explained(Code::Conflict, why).header(COMMIT, commit_header(done.commit))
 }
 
 /// Answers to a batch that is written and had to be pushed first.
@@ -46,17 +96,13 @@ pub(super) fn carried(
         // If it was replayed on the commits of the remote, it has another commit now.
         PushOutcome::Pushed(commit) => {
             let done = Committed { commit: *commit, ..done.clone() };
-            Ok(told_of(app, head, &done, Some(true)))
+            Ok(told_of(app, head, &done, Places { pushed: Some(true), safe: None }))
         }
         // If nothing is pushed, there is nothing to wait for.
         PushOutcome::Never => Ok(written(app, head, done)),
-        PushOutcome::Overruled => {
-            let why =
-                "the remote changed the same fields; your change is kept on a separate branch";
-            Err(ApiError::explained(Code::Conflict, why).header(COMMIT, commit_header(done.commit)))
-        }
+        PushOutcome::Overruled => Err(overruled(done)),
         PushOutcome::Stuck(_) | PushOutcome::Late => {
-            let mut response = told_of(app, head, done, Some(false));
+            let mut response = told_of(app, head, done, Places { pushed: Some(false), safe: None });
             // The batch is written and published, and its push is still pending.
             *response.status_mut() = StatusCode::ACCEPTED;
             Ok(response)
@@ -64,12 +110,16 @@ pub(super) fn carried(
     }
 }
 
-fn told_of(app: &App, head: &WriteHead, done: &Committed, pushed: Option<bool>) -> Response {
+fn told_of(app: &App, head: &WriteHead, done: &Committed, places: Places) -> Response {
+    let Places { pushed, safe } = places;
     let one = only(head, &done.written);
     let mut body = Map::new();
     body.insert("commit".into(), done.commit.to_string().into());
     body.insert("changed".into(), done.changed.into());
     body.insert("pushed".into(), pushed.into());
+    if let Some(safe) = safe {
+        body.insert("safe".into(), safe.into());
+    }
     match one {
         Some(one) => body.extend(told(one)),
         None if done.repeated => drop(body.insert("repeated".into(), true.into())),
@@ -90,9 +140,10 @@ fn told_of(app: &App, head: &WriteHead, done: &Committed, pushed: Option<bool>) 
     };
     let headers = response.headers_mut();
     headers.insert(COMMIT, commit_header(done.commit));
-    if let Some(pushed) = pushed {
-        let pushed = if pushed { "true" } else { "false" };
-        headers.insert(PUSHED, HeaderValue::from_static(pushed));
+    for (name, is) in [(PUSHED, pushed), (SAFE, safe)] {
+        if let Some(is) = is {
+            headers.insert(name, HeaderValue::from_static(if is { "true" } else { "false" }));
+        }
     }
     if let Some(Written { attachment: Some(version), .. }) = one {
         headers.insert(header::ETAG, etag::of_version(version));
@@ -175,6 +226,20 @@ fn would(one: &Written) -> impl Iterator<Item = (String, Value)> {
 fn prefers_minimal(head: &WriteHead) -> bool {
     let preferences = head.headers.get_all("prefer").iter();
     preferences.filter_map(|value| value.to_str().ok()).any(hook::wants_minimal)
+}
+
+/// Returns whether a batch is not written because this replica does not lead, so that another one may
+/// write it.
+pub(super) fn is_not_taken(error: &WriteError) -> bool {
+    match error {
+        WriteError::Closed(WritesClosed::Following) => true,
+        WriteError::Store(store) => match store.withheld() {
+            Some(Withheld::LeaderChanged | Withheld::RoleChanged) => true,
+            // The others may have consented.
+            Some(Withheld::Unknown) | None => false,
+        },
+        _ => false,
+    }
 }
 
 /// Answers to a batch that is not written.
@@ -267,8 +332,10 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
         WriteError::Store(store) if store.is_contention() => {
             ApiError::caused_by(Code::RepoLocked, error).header(header::RETRY_AFTER, RETRY_AFTER)
         }
-        WriteError::Store(store) if store.is_withheld() => {
-            ApiError::caused_by(Code::LeaderChanged, error).header(header::RETRY_AFTER, RETRY_AFTER)
+        WriteError::Store(store) if store.withheld().is_some() => {
+            let outcome = if is_not_taken(error) { "none" } else { "unknown" };
+            let refused = ApiError::caused_by(Code::LeaderChanged, error);
+            refused.header(header::RETRY_AFTER, RETRY_AFTER).member("outcome", outcome)
         }
         WriteError::Store(_)
         | WriteError::Repository(_)

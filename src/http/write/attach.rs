@@ -7,7 +7,7 @@ use axum::response::Response;
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::write::{Action, Operation};
 
-use super::authorized_write::Admitted;
+use super::authorized_write::{Admitted, Receipt};
 use super::condition;
 use super::head::WriteHead;
 use crate::http::app::App;
@@ -31,13 +31,16 @@ pub(in crate::http) async fn attach(
         return Err(refused.header(header::ALLOW, HeaderValue::from_static("GET, HEAD")));
     }
     let head = WriteHead::new(method, &uri, headers, source);
-    let request = Admitted::take(head, app.attachment_limit, &app, body).await?;
+    let request = match Admitted::take(head, app.attachment_limit, &app, body).await? {
+        Receipt::Ours(request) => request,
+        Receipt::Answered(answer) => return Ok(answer),
+    };
     let path = AttachmentPath::parse(&request.head.path).ok_or(Code::NotFound)?;
     let condition = condition::of_one(&request.head.headers, app.require_if_match)?;
     let (sheet, key) = (SheetName::new(path.sheet), Key::new(path.key));
     let action = match request.head.method {
         Method::DELETE => Action::Detach(key, path.name),
-        _ => Action::Attach(key, path.name, request.body.as_slice().into()),
+        _ => Action::Attach(key, path.name, request.body[..].into()),
     };
     request.write(&app, vec![Operation { sheet, action, condition }], None).await
 }

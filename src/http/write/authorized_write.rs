@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::Response;
 use headwater_engine::engine::RequestKind;
@@ -12,13 +12,15 @@ use headwater_engine::write::{
 };
 
 use super::answer;
-use super::effect::Effect;
+use super::effect::{BySettings, Effect};
 use super::head::WriteHead;
 use super::request::{Caller, message_of};
+use super::safety::secured;
 use crate::header_fields::essence;
 use crate::http::app::App;
 use crate::http::cluster_access::ClusterAccess;
 use crate::http::error;
+use crate::http::forward::{Outgoing, forward};
 use crate::http::request_snapshot::not_ready;
 use crate::http::wait_time::wait;
 use crate::wire::{ApiError, Code};
@@ -29,25 +31,39 @@ const JSON: [&str; 2] = ["application/json", "application/merge-patch+json"];
 /// A write with a valid token.
 pub(super) struct Admitted {
     pub(super) head: WriteHead,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     caller: Caller,
 }
 
+/// What becomes of a write whose body has arrived.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+pub(super) enum Receipt {
+    /// This server makes it.
+    Ours(Admitted),
+    /// The leader of the cluster has answered it.
+    Answered(Response),
+}
+
 impl Admitted {
-    /// Reads a body of up to `max` bytes of a caller that may write.
+    /// Reads a body of up to `max` bytes of a caller that may write, and has the leader answer it if
+    /// this server is a follower.
     ///
     /// # Errors
-    /// Fails if the token or the body is not accepted.
+    /// Fails if the token or the body is not accepted, or if there is no leader.
     pub(super) async fn take(
         head: WriteHead,
         max: usize,
         app: &App,
         body: Body,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<Receipt, ApiError> {
         let arrived = app.access.receive_write(max, head.source, &head.headers, body).await;
         let (writer, arrived) = arrived?;
+        let body = Bytes::from(arrived.into_bytes());
+        if let Some(answer) = by_leader(app, &head, &body).await? {
+            return Ok(Receipt::Answered(answer));
+        }
         let caller = Caller::new(writer, &head.headers)?;
-        Ok(Self { body: arrived.into_bytes(), head, caller })
+        Ok(Receipt::Ours(Self { body, head, caller }))
     }
 
     /// Returns the body as JSON text.
@@ -86,9 +102,10 @@ impl Admitted {
             }
         }
         let batch = message_of(&head, &caller, &body, operations, summary)?;
-        // Only the batch waits.
-        drop(body);
-        let effect = Effect::of(&head, app.push_first)?;
+        // Only the batch waits, except where the leader may change meanwhile.
+        let body = app.cluster.is_some().then_some(body);
+        let (push_first, replicate_first) = (app.push_first, app.replicate_first);
+        let effect = Effect::of(&head, BySettings { push_first, replicate_first })?;
         if effect == Effect::None {
             return dry_run(app, &head, batch).await;
         }
@@ -99,16 +116,40 @@ impl Admitted {
                 let carried = app.live.pushed(done.commit, until).await;
                 answer::carried(app, &head, &done, &carried)
             }
-            Ok(done) => Ok(answer::written(app, &head, &done)),
+            Ok(done) => match app.cluster.as_ref().filter(|_| effect == Effect::Replicated) {
+                Some(cluster) => {
+                    let safety = secured(app, cluster, done.commit, until).await;
+                    answer::secured(app, &head, &done, safety)
+                }
+                None => Ok(answer::written(app, &head, &done)),
+            },
             Err(error) => {
                 if matches!(error, WriteError::Closed(WritesClosed::OutOfStep)) {
                     // A reload checks where the branch has gone.
                     drop(app.live.submit(RequestKind::Reload, Trigger::Poll));
                 }
+                // Another replica leads by now, and nothing is written.
+                if let Some(body) = body.filter(|_| answer::is_not_taken(&error))
+                    && let Some(answer) = by_leader(app, &head, &body).await?
+                {
+                    return Ok(answer);
+                }
                 Err(refused(app, &head, &error))
             }
         }
     }
+}
+
+/// Has the leader answer a write, if this server is a follower.
+async fn by_leader(
+    app: &App,
+    head: &WriteHead,
+    body: &Bytes,
+) -> Result<Option<Response>, ApiError> {
+    let Some(cluster) = &app.cluster else { return Ok(None) };
+    let WriteHead { method, path, query, headers, source } = head;
+    let (query, source) = (query.as_deref(), *source);
+    forward(app, cluster, &Outgoing { method, path, query, headers, source, body }).await
 }
 
 /// Tells what `batch` would do. Dry runs have places of their own, so that they keep neither reads

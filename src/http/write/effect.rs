@@ -12,16 +12,30 @@ pub(super) enum Effect {
     None,
     /// It is on disk and published.
     Published,
+    /// It is on the disk of another replica, too, or on the remote.
+    Replicated,
     /// The remote has it, too, if it takes it in time.
     Pushed,
 }
 
+/// What a write is to bring about by the settings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BySettings {
+    /// Whether it is pushed first.
+    pub(super) push_first: bool,
+    /// Whether it is in two places first.
+    pub(super) replicate_first: bool,
+}
+
 impl Effect {
-    /// Reads the parameter; without one, the settings decide whether the push comes `first`.
+    /// Reads the parameter; without one, it is what the settings say. Who does not wait for the push
+    /// waits for another replica all the same, if the settings say so.
     ///
     /// # Errors
     /// 422 for any other parameter, and for more than one.
-    pub(super) fn of(head: &WriteHead, push_first: bool) -> Result<Self, ApiError> {
+    pub(super) fn of(head: &WriteHead, by_settings: BySettings) -> Result<Self, ApiError> {
+        let BySettings { push_first, replicate_first } = by_settings;
+        let unpushed = if replicate_first { Self::Replicated } else { Self::Published };
         let pairs = parameters::pairs(head.query.as_deref())?;
         if head.headers.contains_key(AT) || pairs.iter().any(|(name, _)| name == "at") {
             let why = "is not a parameter of a write: history cannot be changed";
@@ -30,7 +44,7 @@ impl Effect {
         let [(name, value)] = &pairs[..] else {
             return match pairs.first() {
                 None if push_first => Ok(Self::Pushed),
-                None => Ok(Self::Published),
+                None => Ok(unpushed),
                 Some((name, _)) => {
                     Err(parameters::wrong(name, "must be the only parameter of a write"))
                 }
@@ -38,7 +52,7 @@ impl Effect {
         };
         match (name.as_str(), value.as_str()) {
             ("push", "sync") => Ok(Self::Pushed),
-            ("push", "background") => Ok(Self::Published),
+            ("push", "background") => Ok(unpushed),
             ("dryRun", "true") => Ok(Self::None),
             _ => {
                 let why = format!(
@@ -60,11 +74,12 @@ mod tests {
 
     #[test]
     fn the_parameter_decides_and_without_one_the_settings() {
-        let effect = |query: &str, push_first| {
+        let effect = |query: &str, push_first, replicate_first| {
             let uri = format!("/api/people?{query}").parse().unwrap();
             let source = Source::at([192, 0, 2, 1].into());
             let head = WriteHead::new(Method::POST, &uri, HeaderMap::new(), source);
-            Effect::of(&head, push_first).map_err(|error| error.code())
+            let by_settings = BySettings { push_first, replicate_first };
+            Effect::of(&head, by_settings).map_err(|error| error.code())
         };
         for (query, push_first, expected) in [
             ("", false, Ok(Effect::Published)),
@@ -78,7 +93,12 @@ mod tests {
             ("dryrun=true", false, Err(Code::InvalidQuery)),
             ("at=main", false, Err(Code::InvalidQuery)),
         ] {
-            assert_eq!(effect(query, push_first), expected, "{query}");
+            assert_eq!(effect(query, push_first, false), expected, "{query}");
+            let replicated = expected.map(|effect| match effect {
+                Effect::Published => Effect::Replicated,
+                other => other,
+            });
+            assert_eq!(effect(query, push_first, true), replicated, "{query}");
         }
     }
 }

@@ -12,14 +12,8 @@ use serde_json::Value;
 use super::condition;
 use super::head::WriteHead;
 use crate::access::Writer;
+use crate::http::header_names::{AUTHOR, IDEMPOTENCY_KEY as KEY, SUMMARY};
 use crate::wire::{ApiError, Code};
-
-/// The author, from a front end that may name one.
-const AUTHOR: HeaderName = HeaderName::from_static("x-headwater-author");
-/// A sentence for the message.
-const SUMMARY: HeaderName = HeaderName::from_static("x-headwater-summary");
-/// The key that identifies a repeated request.
-const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The most operations of one commit.
 const OPERATIONS: usize = 1_000;

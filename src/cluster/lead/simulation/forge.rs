@@ -1,7 +1,10 @@
 //! The forge in small: a branch, and every commit that it ever had.
 //!
 //! A commit is a number. Its history is a set of numbers, so that two commits may be on different
-//! lines.
+//! lines. A commit that puts others on top of a new base has them in its history, since it has their
+//! changes.
+
+use std::collections::BTreeMap;
 
 /// A set of commits; bit n is commit n.
 pub(super) type Commits = u128;
@@ -13,6 +16,12 @@ pub(super) struct Forge {
     pub(super) is_up: bool,
     /// The history of each commit, itself included.
     histories: Vec<Commits>,
+    /// The request that made each commit, if one did.
+    keys: Vec<Option<u64>>,
+    /// What was put on top of what, and the commit that came of it.
+    joined: BTreeMap<(u64, u64), u64>,
+    /// What the branch ever had.
+    had: Commits,
     /// What was ever fetched.
     fetched: Commits,
     /// The heads that an operator let through although they do not contain the one before.
@@ -21,14 +30,82 @@ pub(super) struct Forge {
 
 impl Forge {
     pub(super) fn new() -> Self {
-        Self { head: 1, is_up: true, histories: vec![0, 0b10], fetched: 0, applied: 0 }
+        let (histories, keys) = (vec![0, 0b10], vec![None, None]);
+        let (joined, had) = (BTreeMap::new(), 0b10);
+        Self { head: 1, is_up: true, histories, keys, joined, had, fetched: 0, applied: 0 }
     }
 
-    /// Puts a new commit on the branch.
+    /// Puts a new commit of somebody else on the branch.
     pub(super) fn push(&mut self) {
+        self.head = self.commit(self.history(self.head), None);
+        self.had |= self.history(self.head);
+    }
+
+    /// Takes a push of `head` if the branch is still at `expected`.
+    pub(super) fn take(&mut self, head: u64, expected: u64) -> bool {
+        let is_taken = self.is_up && self.head == expected && self.contains(head, expected);
+        if is_taken {
+            self.head = head;
+            self.had |= self.history(head);
+        }
+        is_taken
+    }
+
+    /// Returns whether the branch ever had a commit.
+    pub(super) fn ever_had(&self, commit: u64) -> bool {
+        self.had & bit(commit) != 0
+    }
+
+    /// Makes a commit with this history, wherever that is.
+    fn commit(&mut self, history: Commits, key: Option<u64>) -> u64 {
         let number = self.histories.len() as u64;
-        self.histories.push(self.history(self.head) | bit(number));
-        self.head = number;
+        assert!(number < 128, "a world has too many commits");
+        self.histories.push(history | bit(number));
+        self.keys.push(key);
+        number
+    }
+
+    /// Makes the commit of a request on top of `head`.
+    pub(super) fn write(&mut self, head: u64, key: u64) -> u64 {
+        self.commit(self.history(head), Some(key))
+    }
+
+    /// Puts what `ours` has on top of `theirs`, except for requests that both have.
+    pub(super) fn replay(&mut self, ours: u64, theirs: u64) -> u64 {
+        if let Some(joined) = self.joined.get(&(ours, theirs)) {
+            return *joined;
+        }
+        let base = self.history(theirs);
+        let left = commits(self.history(ours) & !base).filter(|commit| {
+            self.keys[*commit as usize].is_none_or(|key| !self.has_request(theirs, key))
+        });
+        let joined = match left.fold(0, |all, commit| all | bit(commit)) {
+            0 => theirs,
+            left => self.commit(base | left, None),
+        };
+        self.joined.insert((ours, theirs), joined);
+        joined
+    }
+
+    /// Returns whether `head` has all changes of `other`: those of a request by the request.
+    pub(super) fn has_all_of(&self, head: u64, other: u64) -> bool {
+        commits(self.history(other) & !self.history(head))
+            .all(|commit| self.keys[commit as usize].is_some_and(|key| self.has_request(head, key)))
+    }
+
+    /// Returns whether a request made a commit in the history of `head`.
+    pub(super) fn has_request(&self, head: u64, key: u64) -> bool {
+        self.requests(head).any(|it| it == key)
+    }
+
+    /// Returns the requests in the history of `head`.
+    pub(super) fn requests(&self, head: u64) -> impl Iterator<Item = u64> {
+        commits(self.history(head)).filter_map(|commit| self.keys[commit as usize])
+    }
+
+    /// Returns whether there is room for more commits in this world.
+    pub(super) fn has_room(&self) -> bool {
+        self.histories.len() < 60
     }
 
     /// Sets the branch back to an earlier commit of it, and puts a new one there. What was fetched and
@@ -67,9 +144,29 @@ pub(super) fn bit(commit: u64) -> Commits {
     if commit == 0 { 0 } else { 1 << commit }
 }
 
+/// Returns the commits of a set.
+fn commits(set: Commits) -> impl Iterator<Item = u64> {
+    (1..128).filter(move |commit| set & bit(*commit) != 0)
+}
+
 /// Returns the last commit of a history that is not empty.
 pub(super) fn newest(history: Commits) -> u64 {
     u64::from(127 - history.leading_zeros())
+}
+
+#[test]
+fn a_replay_has_the_changes_of_both_sides_and_each_request_once() {
+    let mut forge = Forge::new();
+    let (first, second) = (forge.write(1, 7), forge.write(1, 8));
+    let ours = forge.write(first, 9);
+    assert!(forge.take(second, 1) && !forge.take(ours, 1));
+    let twice = forge.write(ours, 8);
+    let joined = forge.replay(twice, forge.head);
+    let mut requests: Vec<_> = forge.requests(joined).collect();
+    requests.sort();
+    assert_eq!(requests, [7, 8, 9]);
+    assert!(forge.contains(joined, first) && forge.contains(joined, second));
+    assert_eq!(forge.replay(1, joined), joined);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::forge::{Commits, bit, newest};
 use super::{Happening, Life, POLL, TERMS, World};
 use crate::cluster::lead::{Denied, Event, Lead, Standing};
 use crate::cluster::present::Here;
-use crate::cluster::register::{Facts, Leader, Value, tests};
+use crate::cluster::register::{Facts, Leader, RemoteFacts, Value, tests};
 
 /// How long a replica without a state waits for a leader before it clones from the forge.
 const CLONING: Duration = Duration::from_secs(12);
@@ -78,6 +78,10 @@ pub(super) struct Replica {
     pub(super) standing: Standing,
     /// The commits on its disk.
     disk: Commits,
+    /// The newest head of a leader that is on it.
+    stored: u64,
+    /// The newest commit that the forge is known to have of its branch.
+    synced: u64,
     pub(super) state: State,
     /// Its version.
     made_by: &'static str,
@@ -103,6 +107,8 @@ pub(super) struct Replica {
 struct Proposed {
     question: u64,
     state: State,
+    /// The request that it is for.
+    key: Option<u64>,
 }
 
 /// Returns the number of a commit.
@@ -124,6 +130,8 @@ impl Replica {
             sent: Duration::ZERO,
             standing: Standing::Following,
             disk: 0,
+            stored: 0,
+            synced: 0,
             state: State::default(),
             made_by: VERSIONS[0],
             applies: 0,
@@ -148,8 +156,20 @@ impl Replica {
             pinned: state.pinned.map(commit),
             digest: digest(state.served(), self.made_by),
             made_by: self.made_by.into(),
+            remote: self.remote(),
             ..tests::facts(state.head)
         }
+    }
+
+    /// Returns what it knows of the forge.
+    pub(super) fn remote(&self) -> RemoteFacts {
+        let synced = (self.synced != 0).then(|| tests::facts(self.synced).head);
+        RemoteFacts { synced, ..RemoteFacts::default() }
+    }
+
+    /// Returns whether `commit` is on its disk.
+    pub(super) fn has(&self, commit: u64) -> bool {
+        self.disk & bit(commit) != 0
     }
 
     /// Returns what its clock shows.
@@ -201,7 +221,7 @@ impl Replica {
             served_seq: lead.serving_seq(),
             served: String::new(),
             digest: String::new(),
-            stored: None,
+            stored: (self.stored != 0).then(|| tests::facts(self.stored).head.to_string()),
             leads: true,
             orphan: self.standing == Standing::Orphaned,
             unreached,
@@ -225,6 +245,7 @@ impl World {
         (this.is_alive, this.lead) = (true, Some(Lead::new(now, TERMS, me)));
         (this.standing, this.seq, this.tick) = (Standing::Following, 0, Duration::ZERO);
         (this.target, this.proposal, this.poll_at) = (None, None, None);
+        this.stored = this.state.head;
         (this.is_busy, this.is_reload_wanted, this.applies) = (false, false, 0);
         let event = match this.state.head {
             0 => Event::Tick,
@@ -239,7 +260,7 @@ impl World {
     /// A replica ends, perhaps with its disk, and starts again later.
     pub(super) fn ends(&mut self, replica: usize, disk: bool) {
         let back = Duration::from_millis(500 + self.below(if self.is_rough { 30_000 } else { 1 }));
-        let disk = disk && self.is_elsewhere(replica);
+        let disk = disk && self.may_be_lost(replica);
         let this = &mut self.replicas[replica];
         if !this.is_alive {
             return;
@@ -247,17 +268,23 @@ impl World {
         (this.is_alive, this.lead) = (false, None);
         this.life += 1;
         if disk {
-            (this.disk, this.state) = (0, State::default());
+            (this.disk, this.state, this.stored, this.synced) = (0, State::default(), 0, 0);
+            self.lost = self.now;
         }
         self.after(back, Happening::Starts(replica));
     }
 
-    /// Returns whether all on a disk is on another one or at the forge, too. How to go on without the
-    /// last copy of what is published is for an operator to decide.
-    fn is_elsewhere(&self, replica: usize) -> bool {
+    /// Returns whether a disk may be lost: all that is safe is on another one, too, or at the forge. How
+    /// to go on without the last copy of that is for an operator to decide.
+    fn may_be_lost(&self, replica: usize) -> bool {
+        let Some(value) = self.store.found().value.filter(|_| !self.went_back) else {
+            return false;
+        };
         let others = self.disks(|other| other != replica);
         let elsewhere = others | self.forge.history(self.forge.head);
-        self.replicas[replica].disk & !elsewhere == 0
+        let safe = value.safe.map_or(value.facts.head, |safe| safe.commit);
+        let needed = [safe, value.facts.pinned.unwrap_or(safe)].map(number);
+        needed.iter().all(|commit| self.forge.history(*commit) & !elsewhere == 0)
     }
 
     /// Returns what is on the disks of some replicas.
@@ -333,6 +360,7 @@ impl World {
                     if let Some(head) = self.fetches_from_forge(replica) {
                         let this = &mut self.replicas[replica];
                         this.state = State { head, pinned: None };
+                        (this.stored, this.synced) = (head, head);
                         let facts = this.facts(this.state);
                         self.step(replica, now, Event::Published(facts));
                     } else {
@@ -355,35 +383,108 @@ impl World {
         self.begin(replica);
     }
 
-    /// The forge has shown its head. A branch that was rewritten is held, until an operator decides.
+    /// The forge has shown its head. Commits of both sides are joined. A branch that was rewritten is
+    /// held, until an operator decides.
     fn fetched(&mut self, replica: usize, now: Duration, head: u64) {
         let this = &mut self.replicas[replica];
         let is_forward = self.forge.contains(head, this.state.head);
-        if head == this.state.head || this.state.pinned.is_some() {
+        let is_ahead = self.forge.contains(this.state.head, head);
+        if is_ahead {
+            this.synced = head;
+            let remote = this.remote();
+            self.step(replica, now, Event::Noted(remote));
+            return self.pushes(replica);
+        }
+        if this.state.pinned.is_some() {
             return;
         }
         let state = State { head, pinned: None };
         match this.standing {
             Standing::Orphaned if is_forward => {
-                this.state = state;
+                (this.state, this.synced, this.stored) = (state, head, head);
                 let facts = this.facts(state);
                 self.step(replica, now, Event::Published(facts));
             }
-            Standing::Leading if is_forward => self.proposes(replica, state),
+            Standing::Leading if is_forward => {
+                this.synced = head;
+                self.proposes(replica, state, None);
+            }
+            Standing::Leading if self.forge.contains(head, this.synced) => {
+                let joined = self.forge.replay(this.state.head, head);
+                (this.synced, this.disk) = (head, this.disk | self.forge.history(joined));
+                self.proposes(replica, State { head: joined, pinned: None }, None);
+            }
             Standing::Leading if this.applies == head => {
                 self.forge.applied |= bit(head);
-                self.proposes(replica, state);
+                self.replicas[replica].synced = head;
+                self.proposes(replica, state, None);
             }
             _ => {}
         }
     }
 
+    /// Pushes what the forge does not have. It may arrive late, even if its sender leads no more.
+    pub(super) fn pushes(&mut self, replica: usize) {
+        let this = &self.replicas[replica];
+        let (head, expected) = (this.state.head, self.forge.head);
+        let is_up = self.forge.is_up && this.is_forge_up;
+        if is_up && this.standing == Standing::Leading && head != expected {
+            let (life, wait) = (self.life(replica), self.travel());
+            let wait = wait * if self.one_in(10) { 3 } else { 1 };
+            self.after(wait, Happening::Pushed(life, head, expected));
+        }
+    }
+
+    /// A push arrives at the forge.
+    pub(super) fn pushed(&mut self, life: Life, head: u64, expected: u64) {
+        let is_taken = self.forge.take(head, expected);
+        let this = &mut self.replicas[life.replica];
+        if !this.is_alive || this.life != life.life || this.paused_until > self.now {
+            return;
+        }
+        if is_taken {
+            this.synced = head;
+            let (now, remote) = (this.clock(self.now), this.remote());
+            self.step(life.replica, now, Event::Noted(remote));
+        } else {
+            this.is_reload_wanted = this.standing == Standing::Leading;
+            self.begin(life.replica);
+        }
+    }
+
+    /// A client writes at a replica, which has the leader do it. It asks again until it is told.
+    pub(super) fn writes(&mut self, replica: usize, key: u64, tries: u64) {
+        if self.acknowledged.contains(&key) || !self.forge.has_room() || !self.is_rough {
+            return;
+        }
+        if tries > 0 {
+            let (other, wait) =
+                (self.below(self.replicas.len() as u64), 3_000 + self.below(20_000));
+            let again = Happening::Writes(other as usize, key, tries - 1);
+            self.after(Duration::from_millis(wait), again);
+        }
+        let Some(at) = self.addressee(replica) else { return };
+        let this = &mut self.replicas[at];
+        let is_free = !this.is_busy && this.proposal.is_none() && this.state.pinned.is_none();
+        if this.standing != Standing::Leading || !is_free {
+            return;
+        }
+        let head = this.state.head;
+        if self.forge.has_request(head, key) {
+            let life = self.life(at);
+            return self.waiting.push((life, key));
+        }
+        let commit = self.forge.write(head, key);
+        this.disk |= bit(commit);
+        self.proposes(at, State { head: commit, pinned: None }, Some(key));
+    }
+
     /// The engine of a leader asks whether it may publish.
-    fn proposes(&mut self, replica: usize, state: State) {
+    fn proposes(&mut self, replica: usize, state: State, key: Option<u64>) {
         let this = &mut self.replicas[replica];
         this.questions += 1;
         let question = this.questions;
-        this.proposal = Some(Proposed { question, state });
+        this.proposal = Some(Proposed { question, state, key });
         let (now, facts) = (this.clock(self.now), this.facts(state));
         self.step(replica, now, Event::Proposed(question, facts));
     }
@@ -406,12 +507,12 @@ impl World {
             Operation::Pin => {
                 let before = self.forge.history(state.head) & !bit(state.head) & this.disk;
                 if before != 0 {
-                    self.proposes(at, State { pinned: Some(newest(before)), ..state });
+                    self.proposes(at, State { pinned: Some(newest(before)), ..state }, None);
                 }
             }
             Operation::Unpin if state.pinned.is_some() => {
                 self.replicas[at].is_reload_wanted = true;
-                self.proposes(at, State { pinned: None, ..state });
+                self.proposes(at, State { pinned: None, ..state }, None);
             }
             Operation::Unpin => {}
             Operation::Apply => {
@@ -432,6 +533,11 @@ impl World {
         if !is_there {
             // It is asked for again.
             this.is_busy = true;
+            self.step(replica, now, Event::Missing(Box::new(value)));
+            let Some(value) = self.replicas[replica].target.clone() else {
+                self.replicas[replica].is_busy = false;
+                return;
+            };
             let is_there = self.gets(replica, State::of(&value.facts));
             let job = Job::Got(Box::new(value), is_there);
             self.after(Duration::from_secs(1), Happening::Does(life, job));
@@ -439,6 +545,8 @@ impl World {
         }
         this.target = None;
         let state = State::of(&value.facts);
+        this.stored = state.head;
+        this.synced = value.facts.remote.synced.map_or(0, number);
         this.disk |= self.forge.history(state.head) | self.forge.history(state.served());
         // I3: a seq never falls.
         assert!(value.seq >= this.seq, "seq {} after {}", value.seq, this.seq);
@@ -460,7 +568,7 @@ impl World {
     pub(super) fn decided(&mut self, replica: usize, question: u64, decided: Result<(), Denied>) {
         let now = self.replicas[replica].clock(self.now);
         let this = &mut self.replicas[replica];
-        let Some(Proposed { state, .. }) = this.proposal.take_if(|it| it.question == question)
+        let Some(Proposed { state, key, .. }) = this.proposal.take_if(|it| it.question == question)
         else {
             panic!("an answer to nothing");
         };
@@ -468,7 +576,11 @@ impl World {
             // I5: nothing is published behind the deadline.
             assert!(now < this.sent + TERMS.deadline(), "published behind the deadline");
             this.seq = this.lead.as_ref().map_or(0, Lead::serving_seq);
+            this.stored = state.head;
             self.publishes(replica, state);
+            let life = self.life(replica);
+            self.waiting.extend(key.map(|key| (life, key)));
+            self.pushes(replica);
         }
         self.begin(replica);
     }

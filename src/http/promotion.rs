@@ -1,0 +1,69 @@
+//! Promotion: an operator has a new leader go on without a head that nobody has any more.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use headwater_engine::id::CommitId;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::app::App;
+use super::cluster_access::no_leader;
+use super::json::Json;
+use super::route::Route;
+use super::source::Source;
+use super::wait_time::wait;
+use crate::wire::{ApiError, Code};
+
+/// The largest body: one hash.
+const BODY: usize = 1024;
+
+/// The body of a promotion.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Promotion {
+    /// The head that is given up.
+    abandon: String,
+}
+
+/// `POST /api/_internal/promote`: gives up a head that nobody has. The replica that looks for it goes on
+/// from the newest state that one of them has, and leads.
+///
+/// # Errors
+/// 409 if nobody looks for this head; 503 if no replica leads in time.
+pub(super) async fn promote(
+    State(app): State<App>,
+    source: Source,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    app.access.pass_operator(source, &headers).await?;
+    let cluster = app.cluster.as_ref().ok_or(Code::NotFound)?;
+    let body = axum::body::to_bytes(body, BODY).await;
+    let body = body.map_err(|_| ApiError::from(Code::BodyTooLarge))?;
+    let invalid = |why: String| ApiError::explained(Code::InvalidBody, why).member("ok", false);
+    let Promotion { abandon } =
+        serde_json::from_slice(&body).map_err(|error| invalid(format!("the body: {error}")))?;
+    let head: CommitId =
+        abandon.parse().map_err(|_| invalid("`abandon` must be a full commit hash".to_owned()))?;
+    if cluster.view().missing != Some(head) {
+        let path = Route::Promote.path();
+        let told = cluster.pass_on_to_operator(&headers, &app.access, path, body.to_vec()).await?;
+        let not_missing = || ApiError::from(Code::NotMissing).member("ok", false);
+        return told.ok_or_else(not_missing);
+    }
+    cluster.member.abandon(head);
+    let until = Instant::now() + Duration::from_secs(wait(&headers));
+    let mut view = cluster.member.watch();
+    let goes_on = view
+        .wait_for(|view| view.value.as_ref().is_some_and(|value| value.abandoned.contains(&head)));
+    let went_on = match tokio::time::timeout_at(until.into(), goes_on).await {
+        Ok(Ok(view)) => view.value.as_ref().map(|value| value.facts.head),
+        Ok(Err(_)) | Err(_) => None,
+    };
+    let head = went_on.ok_or_else(no_leader)?;
+    Ok(Json(json!({ "ok": true, "abandoned": abandon, "head": head.to_string() })).into_response())
+}
