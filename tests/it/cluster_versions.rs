@@ -9,7 +9,7 @@ use std::time::Duration;
 use headwater::cluster::lead::{Action, Event, Found, Lead, Standing};
 use headwater::cluster::nats::Nats;
 use headwater::cluster::register::{
-    Entry, FORMAT, Facts, Held, Leader, Move, Register as _, RemoteFacts, Swapped, Value,
+    Entry, FORMAT, Facts, Head, Held, Leader, Move, Register as _, RemoteFacts, Swapped, Value,
 };
 use headwater::cluster::seal::{Kind, Seal};
 use headwater::cluster::terms::Terms;
@@ -45,6 +45,10 @@ fn of_this_version() -> BTreeMap<&'static str, Value> {
         leader: Some(leader),
         seq: 9123,
         facts: facts(5),
+        safe: Some(Head { commit: facts(5).head, seq: 9123 }),
+        pending: Vec::new(),
+        abandoned: vec![facts(8).head],
+        told: BTreeMap::from([("a1b2".to_owned(), facts(5).head)]),
         rest: Map::new(),
     };
     let noted = |remote: RemoteFacts| led.noting(remote);

@@ -1348,7 +1348,7 @@ fn statistics_of_a_field_with_an_index_read_no_records() {
     let run = |query: &str| {
         let query = ListQuery::parse(&pairs(query), &sheet).unwrap();
         let page = query.run(&sheet, &text, &Budget::unlimited()).unwrap();
-        (page.stats, asked(&|budget: &Budget| query.run(&sheet, &text, budget).map(drop)))
+        (page.stats, asked(|budget: &Budget| query.run(&sheet, &text, budget).map(drop)))
     };
     for filter in ["", "&a[gte]=1", "&a[in]=0,4"] {
         let of =
