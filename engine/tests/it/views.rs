@@ -78,7 +78,8 @@ fn text(at: usize, file: &File) -> String {
         writeln!(text, "next = \"k{key}\"").unwrap();
     }
     if file.is_hidden {
-        text.push_str("gone = true\n");
+        let is_listed = words.len() % 2 == 0;
+        text.push_str(if is_listed { "is = [{ gone = true }]\n" } else { "is.gone = true\n" });
     }
     writeln!(text, "number = {}", at * 10 + words.len()).unwrap();
     text
@@ -91,7 +92,7 @@ fn definitions(rules: &[Rules]) -> String {
         writeln!(text, "[sheets.{name}]\npolicy = \"quarantine\"\nunique = [\"title\"]").unwrap();
         writeln!(text, "refs = {{ next = \"{next}\" }}\npublic = {}", rules.public).unwrap();
         if rules.hides {
-            text.push_str("hidden = \"gone\"\n");
+            text.push_str("hidden = \"is.gone\"\n");
         }
     }
     text
