@@ -212,6 +212,22 @@ fn view_of(names: impl IntoIterator<Item = String>, hidden: HiddenRecords) -> Vi
 }
 
 #[test]
+fn the_digest_of_a_view_tells_of_no_folder_that_it_sees_nothing_of() {
+    let view = view_of(["a", "content"].map(str::to_owned), HiddenRecords::Withheld);
+    let digest = |more: &[&str]| {
+        let paths = ["a/x.json"].iter().chain(more);
+        let files: Vec<_> = paths.map(|path| (path.to_string(), "{}".to_owned())).collect();
+        let state = state(&files);
+        assert_eq!(state.public_digest(), state.digest(), "nothing is hidden from the public");
+        state.seen_by(&view).public_digest()
+    };
+    let alone = digest(&[]);
+    assert_eq!(digest(&["other/p.json"]), alone);
+    assert_eq!(digest(&["content/team/p.json"]), alone);
+    assert_ne!(digest(&["content/p.json"]), alone);
+}
+
+#[test]
 fn sixty_four_views_that_are_asked_in_turn_are_made_once_each() {
     let definition = |n| format!("[sheets.s{n}]\npublic = false\nhidden = \"gone\"\n");
     let definitions: String = (0..64).map(definition).collect();
