@@ -174,7 +174,7 @@ fn told(sheet: &str, key: &str, steps: &[Step<'_>]) -> Vec<(usize, Event)> {
                  [sheets.notes]\nformat = \"yaml\"\nhidden = \"is.draft\"\npolicy = \"quarantine\"\n";
     let others: Vec<_> =
         (0..40).map(|n| [format!("notes/o{n}.yaml"), format!("posts/o{n}/index.md")]).collect();
-    let others: Vec<_> = others.iter().flatten().map(|path| (path.as_str(), "")).collect();
+    let others: Vec<_> = others.iter().flatten().map(|path| (path.as_str(), "n: 0\n")).collect();
     let mut house = house(rules, &others);
     let mut commits = Vec::new();
     for step in steps {
