@@ -25,7 +25,7 @@ use crate::search::{SearchError, words_are_of};
 /// or when the decoding of a file or the splitting of a text into words changes, without a new
 /// version of Headwater.
 fn format() -> String {
-    format!("headwater cache 6, of version {}, {}", env!("CARGO_PKG_VERSION"), words_are_of())
+    format!("headwater cache 7, of version {}, {}", env!("CARGO_PKG_VERSION"), words_are_of())
 }
 
 /// A reason why a cache cannot be used.

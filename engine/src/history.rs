@@ -1,6 +1,7 @@
 //! The history of one record: the commits that touched it, and what each changed.
 
 mod bookmarks;
+mod holders;
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,6 +19,7 @@ use crate::value::Value;
 
 pub use bookmarks::Bookmarks;
 use bookmarks::HistoryName;
+use holders::{Holders, Sides};
 
 /// The number of bytes of file versions that one page of a history may read: a tenth of a second of
 /// work. The page ends there, at the same commit for every caller.
@@ -144,17 +146,23 @@ pub struct Versions {
 pub struct Whereabouts {
     /// Its path.
     pub path: String,
+    /// The path whose commits are walked, which is another one where no commit may be found.
+    pub walked: String,
     /// The key that the path claims.
     pub list: Key,
     /// The key under which the record is looked for in the file.
     pub key: String,
+    /// Whether the present withholds what it holds.
+    pub is_withheld: bool,
 }
 
 /// The contents of a record's file.
 #[derive(Debug, PartialEq, Eq)]
 enum RecordState {
-    /// Nothing public.
+    /// Nothing.
     Nothing,
+    /// Something that is not public, so that the key has nothing public at that commit.
+    Withheld,
     /// Something that is not a record.
     Broken,
     /// A record.
@@ -170,17 +178,25 @@ const LIST_BYTES: u64 = 32 << 20;
 /// records, or those behind versions that are hidden.
 const TOUCHES: usize = 100;
 
+/// The number of bytes of files that no commit touched that one page of a history may read, in
+/// addition to the last one.
+const MOST_BESIDE: u64 = 4 << 20;
+
 /// How often touches are requested for one page; git walks from the start each time.
 const WALKS: usize = 4;
 
 /// Returns the commits in the history of `from` that touched the record `key` of `spec` in the
-/// files at `paths`, of which there must be at least one: at most `limit`, after the first `listed` of
-/// those that are listed.
+/// files at `paths`, of which there must be at least one, in their order of precedence: at most
+/// `limit`, after the first `listed` of those that are listed.
 ///
 /// Every version is read by the rules of `spec`, whatever the rules were at the time; a version
 /// that these rules hide counts as absent. A version that cannot be read, or that exceeds the
 /// limits of `options`, is broken; if the sheet hides records it counts as absent too, because it
 /// may be hidden. A commit that touched only another record of the same file is not listed.
+///
+/// If the sheet hides records, and several files may hold this one, the first that a commit has
+/// decides what the key had there, whichever the commit touched: behind a hidden one there is
+/// nothing.
 ///
 /// A page ends only at a listed commit behind which another one is listed, at the end of the
 /// history, or where it has cost what it may: what is not public neither fills a page nor begins
@@ -210,9 +226,10 @@ pub fn history(
         commit: from,
         source,
     };
-    let names: Vec<String> = paths.iter().map(|at| at.path.clone()).collect();
+    let names: Vec<String> = paths.iter().map(|at| at.walked.clone()).collect();
+    let holders = Holders::of(spec, paths);
     let held = HashMap::new();
-    let mut contents = Contents { spec, paths, options, effort, held, bytes: 0 };
+    let mut contents = Contents { spec, paths, options, effort, held, bytes: 0, beside: 0 };
     let may_be_list = (0..paths.len()).any(|place| contents.may_be_list(place));
     let mut found = Versions { items: Vec::new(), ended: false };
     let name = HistoryName::of(spec, key, from, names.iter());
@@ -229,21 +246,25 @@ pub fn history(
             contents.read_all(mirror, &touches).map_err(git)?;
         }
         let last = touches.len() < asked;
-        for Touch { commit, before, after } in touches {
+        for touch in touches {
             effort.awaited.check()?;
-            let files = || before.into_iter().chain(after);
-            let is_unread = !may_be_list && !files().all(|file| contents.holds(file));
-            let is_much = may_be_list && contents.bytes > LIST_BYTES;
+            let Touch { commit, before, after } = touch;
+            let mut touched = before.into_iter().chain(after);
+            let is_unread = !may_be_list && !touched.all(|file| contents.holds(file));
+            let is_much = match may_be_list {
+                true => contents.bytes > LIST_BYTES,
+                false => contents.beside > MOST_BESIDE,
+            };
             let is_costly = is_much || effort.part.check().is_err();
             if is_unread || place.touches > begin.touches && is_costly {
                 break 'page;
             }
             let missing = |source| HistoryError::Missing { commit, source };
-            files().try_for_each(|file| contents.read(objects, file)).map_err(missing)?;
+            let unreadable = |source| HistoryError::Commit { commit, source };
+            let sides = holders.around(objects, touch, effort.part).map_err(unreadable)?;
+            sides.files().try_for_each(|file| contents.read(objects, file)).map_err(missing)?;
             effort.awaited.check()?;
-            let is_list = files().any(|file| contents.may_be_list(file.place));
-            let sides = [contents.side(before), contents.side(after)];
-            let event = event(sides, is_list);
+            let event = contents.event(&sides);
             if event.is_some() && place.listed == listed.saturating_add(limit) {
                 bookmarks.keep(name, place);
                 return Ok(found);
@@ -268,18 +289,15 @@ pub fn history(
 /// Returns what a commit did to a record, and which fields it changed; `None` if it changed nothing
 /// public.
 fn event([before, after]: [&RecordState; 2], is_list: bool) -> Option<(Event, Vec<String>)> {
+    use RecordState::{Broken, Nothing, Record, Withheld};
     match (before, after) {
-        (RecordState::Nothing, RecordState::Nothing) => None,
+        (Nothing | Withheld, Nothing | Withheld) => None,
         // It changed another record.
         (before, after) if is_list && before == after => None,
-        (_, RecordState::Broken) => Some((Event::Broken, Vec::new())),
-        (RecordState::Nothing | RecordState::Broken, RecordState::Record(_)) => {
-            Some((Event::Added, Vec::new()))
-        }
-        (RecordState::Record(_) | RecordState::Broken, RecordState::Nothing) => {
-            Some((Event::Removed, Vec::new()))
-        }
-        (RecordState::Record(before), RecordState::Record(after)) => {
+        (_, Broken) => Some((Event::Broken, Vec::new())),
+        (Nothing | Withheld | Broken, Record(_)) => Some((Event::Added, Vec::new())),
+        (Record(_) | Broken, Nothing | Withheld) => Some((Event::Removed, Vec::new())),
+        (Record(before), Record(after)) => {
             let fields = changed_fields(before, after).into_iter();
             Some((Event::Modified, fields.map(|field| field.pointer.into()).collect()))
         }
@@ -332,6 +350,8 @@ struct Contents<'a> {
     held: HashMap<File, RecordState>,
     /// The number of bytes that were read.
     bytes: u64,
+    /// The number of those in files that no commit of the page touched.
+    beside: u64,
 }
 
 impl Contents<'_> {
@@ -343,8 +363,23 @@ impl Contents<'_> {
         self.held.contains_key(&file)
     }
 
-    fn side(&self, file: Option<File>) -> &RecordState {
-        file.and_then(|file| self.held.get(&file)).unwrap_or(&RecordState::Nothing)
+    /// Returns what a commit did to the record, as [`event`] does.
+    fn event(&self, sides: &Sides) -> Option<(Event, Vec<String>)> {
+        let [before, after] = sides.each();
+        let (before, after) = (self.deciding(before), self.deciding(after));
+        // It touched another file of the key.
+        if sides.are_whole() && before.map(|(file, _)| file) == after.map(|(file, _)| file) {
+            return None;
+        }
+        let is_list = sides.files().any(|file| self.may_be_list(file.place));
+        let state = |side: Option<(File, _)>| side.map_or(&RecordState::Nothing, |(_, held)| held);
+        event([state(before), state(after)], is_list)
+    }
+
+    /// Returns the first of these files that has something under the key, and what.
+    fn deciding(&self, files: &[File]) -> Option<(File, &RecordState)> {
+        let mut held = files.iter().filter_map(|file| Some((*file, self.held.get(file)?)));
+        held.find(|(_, held)| **held != RecordState::Nothing)
     }
 
     /// Reads the files that `touches` name, each of which is one record, up to the byte limit.
@@ -369,7 +404,8 @@ impl Contents<'_> {
         Ok(())
     }
 
-    /// Reads a file that may hold many records, unless it was read before.
+    /// Reads a file that may hold many records, or that no commit of the page touched, unless it was
+    /// read before.
     ///
     /// # Errors
     ///
@@ -378,7 +414,15 @@ impl Contents<'_> {
         if self.held.contains_key(&file) {
             return Ok(());
         }
-        let limit = self.options.record_limit.max(self.options.file_limit);
+        let is_list = self.may_be_list(file.place);
+        if !is_list && self.paths[file.place].is_withheld {
+            self.held.insert(file, RecordState::Withheld);
+            return Ok(());
+        }
+        let limit = match is_list {
+            true => self.options.record_limit.max(self.options.file_limit),
+            false => self.options.record_limit,
+        };
         let read = objects.read_blob(file.blob, limit, |content| match content {
             BlobContent::Bytes(bytes) => (self.seek(file, Some(bytes)), bytes.len() as u64),
             BlobContent::TooLarge(_) => (self.seek(file, None), 0),
@@ -389,13 +433,16 @@ impl Contents<'_> {
         };
         self.held.insert(file, held);
         self.bytes += bytes;
+        if !is_list {
+            self.beside += bytes;
+        }
         Ok(())
     }
 
     /// Finds the record in a version of its file.
     fn seek(&self, file: File, bytes: Option<&[u8]>) -> RecordState {
         let Self { spec, options, .. } = self;
-        let Whereabouts { path, list, key } = &self.paths[file.place];
+        let Whereabouts { path, list, key, is_withheld, .. } = &self.paths[file.place];
         let Effort { awaited, part } = self.effort;
         // Before the work, so that a long one waits for its turn and is not started for nobody.
         let is_read = |bytes: &&[u8]| {
@@ -406,11 +453,13 @@ impl Contents<'_> {
         let sought =
             sought.map(|bytes| seek((spec, path), (list, key), bytes, options.record_limit));
         match sought.unwrap_or(LookupResult::Unread) {
+            // Which key it had then is not known.
+            _ if *is_withheld => RecordState::Withheld,
             LookupResult::Nothing => RecordState::Nothing,
-            LookupResult::Value(value) if hides(spec, &value) => RecordState::Nothing,
+            LookupResult::Value(value) if hides(spec, &value) => RecordState::Withheld,
             LookupResult::Value(value) => RecordState::Record(value),
             // If records are hidden, an unreadable one may be among them.
-            LookupResult::Unread if spec.hidden.is_some() => RecordState::Nothing,
+            LookupResult::Unread if spec.hidden.is_some() => RecordState::Withheld,
             LookupResult::Unread => RecordState::Broken,
         }
     }

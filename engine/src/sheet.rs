@@ -36,7 +36,7 @@ use crate::record::Record;
 use crate::scalar::Scalar;
 use crate::search::DocName;
 use crate::tables::Table;
-use crate::value::{FieldPath, Kind, Value};
+use crate::value::{FieldPath, Value};
 
 use dangling::Dangling;
 
@@ -636,10 +636,10 @@ impl Sheet {
     }
 }
 
-/// Returns whether the field that hides records is set. Null and `false` count as unset.
+/// Returns whether the field that hides records is set, in a list too. Null and `false` count as
+/// unset.
 pub(crate) fn hides(spec: &SheetSpec, value: &Value) -> bool {
-    let values = spec.hidden.as_ref().map(|field| value.all_at(field)).unwrap_or_default();
-    values.iter().any(|json| json.kind() != Kind::Bool || json.text() == "true")
+    spec.hidden.as_ref().is_some_and(|field| value.is_set(field))
 }
 
 fn sum_of_problems(problems: impl Iterator<Item = Problem>) -> LtHash {

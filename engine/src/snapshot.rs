@@ -93,7 +93,7 @@ impl Snapshot {
     /// time.
     pub fn public_digest(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
-        for (name, id) in self.layout.ids() {
+        for (name, id) in told_ids(&self.layout, &self.sheets) {
             if self.layout.sheet(name).is_some_and(|spec| spec.public) {
                 hash_part(&mut hasher, name.as_bytes());
                 hash_part(&mut hasher, &id);
@@ -581,10 +581,19 @@ fn version(sheets: &OrdMap<SheetName, Arc<Sheet>>) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
+/// Returns each sheet's name and the id of its definition. A folder that is not declared and holds
+/// nothing itself is no sheet: whoever does not see what is in folders of it must not learn of it.
+fn told_ids<'a>(
+    layout: &'a Layout,
+    sheets: &'a OrdMap<SheetName, Arc<Sheet>>,
+) -> impl Iterator<Item = (&'a str, [u8; 32])> {
+    layout.ids().filter(|(name, _)| !layout.is_inferred() || sheets.contains_key(*name))
+}
+
 /// Hashes everything that a reader can see: definitions, records and problems, sheet by sheet.
 fn digest(layout: &Layout, sheets: &OrdMap<SheetName, Arc<Sheet>>) -> Digest {
     let mut hasher = blake3::Hasher::new();
-    for (name, id) in layout.ids() {
+    for (name, id) in told_ids(layout, sheets) {
         hash_part(&mut hasher, name.as_bytes());
         hash_part(&mut hasher, &id);
     }

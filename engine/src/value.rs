@@ -104,6 +104,19 @@ impl Value {
         found
     }
 
+    /// Returns whether a value at `path` is set, which null and `false` are not. Arrays on the way are
+    /// opened, as [`Value::visit`] does; one at the end is set, even if it is empty.
+    pub fn is_set(&self, path: &FieldPath) -> bool {
+        fn is_set(json: Json<'_>, cut: Cut<'_>) -> bool {
+            match (json.kind(), cut) {
+                (kind, Cut::End) => kind != Kind::Null && json.text() != "false",
+                (Kind::Array, cut) => json.elements().any(|element| is_set(element, cut)),
+                (_, Cut::Rest(path)) => json.cuts(path).any(|(_, member, cut)| is_set(member, cut)),
+            }
+        }
+        self.parts().any(|part| is_set(part, Cut::Rest(path.as_str())))
+    }
+
     /// Returns the first non-null value at `path`, without opening arrays.
     pub fn at<'a>(&'a self, path: &FieldPath) -> Option<Json<'a>> {
         self.all_at(path).first().copied()
@@ -547,6 +560,34 @@ mod tests {
         let value = Value::new(&json!({"a": null, "b": false}));
         assert_eq!(value.at(&FieldPath::new("a")), None);
         assert_eq!(value.at(&FieldPath::new("b")).map(Json::kind), Some(Kind::Bool));
+    }
+
+    #[test]
+    fn a_field_is_set_where_a_filter_by_its_name_finds_something_else_than_false() {
+        let set = [
+            json!({"a": {"h": true}}),
+            json!({"a.h": 1}),
+            json!({"a": [{"h": true}]}),
+            json!({"a": [{"h": false}, {"h": "x"}]}),
+            json!({"a": [[{"h": {}}]]}),
+            json!([{"a": {"h": 1}}]),
+            json!({"a": {"h": []}}),
+            json!({"a": [{"h": [false]}]}),
+        ];
+        let unset = [
+            json!({"a": [{"h": false}, {"h": null}, {"other": 1}, 7]}),
+            json!({"a": []}),
+            json!({"a": {"h": false}}),
+            json!({"h": true}),
+            json!({"a": true}),
+        ];
+        let field = FieldPath::new("a.h");
+        for value in set {
+            assert!(Value::new(&value).is_set(&field), "{value}");
+        }
+        for value in unset {
+            assert!(!Value::new(&value).is_set(&field), "{value}");
+        }
     }
 
     proptest::proptest! {

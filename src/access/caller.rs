@@ -95,6 +95,11 @@ pub enum NotWriter {
 }
 
 impl Caller {
+    /// Returns whether there is something that it may read.
+    pub fn reads(&self) -> bool {
+        !self.grants.view.is_empty()
+    }
+
     /// Returns a caller without a credential that sees `view`.
     pub fn anonymous(view: View) -> Self {
         let (id, grants) = (CallerId::Anonymous, Grants::reading(view));

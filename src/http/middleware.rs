@@ -142,7 +142,8 @@ impl Middleware {
         let selected = match asked.is_read {
             true => match app.access.reader(asked.source, method, request.headers()).await {
                 Ok(reader) => {
-                    asked.is_admitted = true;
+                    // Whoever may write and read nothing is told of no commit but its own.
+                    asked.is_admitted = reader.as_deref().is_none_or(Caller::reads);
                     let view = asked.read_by(reader.as_deref());
                     Selected::of(app, asked.source, asked.route, &view, &mut request).await
                 }
@@ -160,7 +161,7 @@ impl Middleware {
         };
         let mut commit = None;
         if let Some(Selected { snapshot, is_fixed }) = selected {
-            commit = Some(snapshot.commit());
+            commit = asked.is_admitted.then(|| snapshot.commit());
             asked.lasting.is_fixed = is_fixed;
             request.extensions_mut().insert(Current(snapshot));
         }

@@ -219,6 +219,24 @@ fn a_refused_write_names_no_record_of_a_sheet_that_its_author_does_not_see() {
 }
 
 #[test]
+fn a_token_that_reads_nothing_is_told_of_no_commit_but_its_own() {
+    let house = House::open(&ACCESS.replace("read = [\"teams\"]", "read = []"));
+    let write = |path: &str| {
+        let request = house.server.request(Method::PUT, path).bearer_auth(TEAMS);
+        house.server.send(request.json(&json!({ "name": "New", "slug": "new" })))
+    };
+    let commit = |answer: &Answer| answer.headers.get("x-headwater-commit").cloned();
+    let other = house.server.request(Method::PUT, "/api/people/new").bearer_auth(TEAMS);
+    let other = house.server.send(other.json(&json!({ "name": "New" })));
+    assert_eq!((other.status, commit(&other)), (403, None), "{other:?}");
+    let read = house.get(Some(TEAMS), "/api/teams/red");
+    assert_eq!((read.status, commit(&read)), (403, None), "{read:?}");
+    let written = write("/api/teams/new");
+    assert_eq!(written.status, 201, "{written:?}");
+    assert!(commit(&written).is_some());
+}
+
+#[test]
 fn metrics_without_a_secret_name_no_sheet_that_not_everybody_reads_and_no_caller() {
     let house = House::of(ACCESS, repository(), &[("HEADWATER_INTERNAL_LISTEN", "127.0.0.1:0")]);
     assert_eq!(house.keys(PEOPLE, "/api/people"), ["Ada"]);

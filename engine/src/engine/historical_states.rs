@@ -195,14 +195,17 @@ impl HistoricalStates {
             };
             // What is withheld takes the way of what never was, with the same answer and at the same
             // cost: a file that no commit has, or a key that no version of the list has.
-            let (path, key) = match (is_withheld(&path), is_own_file) {
-                (false, _) => (path, key.to_owned()),
+            let is_withheld = is_withheld(&path);
+            let (walked, key) = match (is_withheld, is_own_file) {
+                (false, _) => (path.clone(), key.to_owned()),
                 (true, true) => (format!("{path}\u{1}"), key.to_owned()),
-                (true, false) => (path, format!("{key}\u{1}")),
+                (true, false) => (path.clone(), format!("{key}\u{1}")),
             };
-            Some(Whereabouts { path, list, key })
+            Some(Whereabouts { path, walked, list, key, is_withheld })
         };
-        let paths: Vec<Whereabouts> = spec.paths_of(key).into_iter().filter_map(found).collect();
+        let mut paths: Vec<Whereabouts> =
+            spec.paths_of(key).into_iter().filter_map(found).collect();
+        paths.sort_by_cached_key(|at| (spec.precedence(&at.path), at.path.clone()));
         if from.is_zero() || paths.is_empty() {
             return Ok(Versions { items: Vec::new(), ended: true });
         }

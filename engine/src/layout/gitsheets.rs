@@ -84,7 +84,7 @@ fn fill(
         Err(message) => wrong.push(message.into()),
     }
     // These keys have no other meaning there, so they are meant for Headwater.
-    wrong.extend(settings::misplaced(sheet));
+    wrong.extend(table.as_object().map(settings::misplaced).unwrap_or_default());
     match table.get("headwater") {
         None => {}
         Some(Value::Object(own)) => {

@@ -30,6 +30,9 @@ const KEYS: [(&str, &str); 8] = [
     ("policy", "\"refuse\" or \"quarantine\""),
 ];
 
+/// The table of these settings in a definition of gitsheets.
+const OURS: &str = "headwater";
+
 /// Common names for settings, and their names here.
 const SYNONYMS: [(&[&str], &str); 7] = [
     (&["folder", "dir", "directory", "prefix"], "root"),
@@ -45,19 +48,21 @@ const SYNONYMS: [(&[&str], &str); 7] = [
 pub(super) struct SettingError {
     /// The affected setting, if it is one of these.
     pub(super) setting: Option<String>,
+    /// The tables around that, if they are not those of the settings.
+    pub(super) tables: Option<Vec<String>>,
     /// What is wrong, in a sentence without a full stop.
     pub(super) message: String,
 }
 
 impl<M: Into<String>> From<M> for SettingError {
     fn from(message: M) -> Self {
-        Self { setting: None, message: message.into() }
+        Self { setting: None, tables: None, message: message.into() }
     }
 }
 
 impl SettingError {
     pub(super) fn at(setting: &str, message: String) -> Self {
-        Self { setting: Some(setting.to_owned()), message }
+        Self { setting: Some(setting.to_owned()), tables: None, message }
     }
 
     /// Returns it as a problem of the definition of `spec`, whose settings are in the table at
@@ -70,7 +75,9 @@ impl SettingError {
     ) -> Problem {
         let problem = Problem::new(&spec.name, &*file.path, Rule::Definition, self.message);
         let place = self.setting.and_then(|setting| {
-            let keys: Vec<&str> = keys.iter().copied().chain([setting.as_str()]).collect();
+            let tables = self.tables.as_ref().map(|it| it.iter().map(String::as_str).collect());
+            let mut keys: Vec<&str> = tables.unwrap_or_else(|| keys.to_vec());
+            keys.push(&setting);
             decode::place_of(&file.bytes, &keys)
         });
         problem.at(place.map(|(line, _)| line), place.map(|(_, column)| column))
@@ -126,11 +133,49 @@ pub(super) fn root(text: &str) -> Result<String, SettingError> {
     }
 }
 
-/// Returns the settings in a `[gitsheet]` table, where they would have no effect.
-pub(super) fn misplaced(table: &Map<String, Value>) -> Vec<SettingError> {
-    let misplaced = table.keys().filter(|key| is_setting(key));
-    let told = |key: &String| format!("{key:?} belongs in the table [headwater]").into();
-    misplaced.map(told).collect()
+/// Returns the settings where they would have no effect in a definition of gitsheets, which takes
+/// no notice of keys that it does not know: outside of all tables, in those of gitsheets that have
+/// no names of fields, and in one that is called nearly as ours.
+pub(super) fn misplaced(definition: &Map<String, Value>) -> Vec<SettingError> {
+    let mut wrong = Vec::new();
+    look_in(definition, &[], &mut wrong);
+    if let Some(Value::Object(sheet)) = definition.get("gitsheet") {
+        look_in(sheet, &["gitsheet"], &mut wrong);
+        if let Some(Value::Object(format)) = sheet.get("format") {
+            tell(format, &["gitsheet", "format"], &mut wrong);
+        }
+    }
+    wrong
+}
+
+/// Adds the settings in `table`, which is at `tables`, and those in tables of it that are called
+/// nearly `headwater`.
+fn look_in(table: &Map<String, Value>, tables: &[&str], wrong: &mut Vec<SettingError>) {
+    tell(table, tables, wrong);
+    for (name, inner) in table {
+        let is_ours = tables.is_empty() && name == OURS;
+        if !is_ours && (name == OURS || nearest(name, [OURS]).is_some()) {
+            let tables = [tables, &[name.as_str()]].concat();
+            match inner {
+                Value::Object(inner) => tell(inner, &tables, wrong),
+                Value::Array(list) => {
+                    list.iter()
+                        .filter_map(Value::as_object)
+                        .for_each(|it| tell(it, &tables, wrong));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Adds the settings in `table`, which is at `tables`.
+fn tell(table: &Map<String, Value>, tables: &[&str], wrong: &mut Vec<SettingError>) {
+    wrong.extend(table.keys().filter(|key| is_setting(key)).map(|key| SettingError {
+        setting: Some(key.clone()),
+        tables: Some(tables.iter().map(|&table| table.to_owned()).collect()),
+        message: format!("{key:?} belongs in the table [{OURS}]"),
+    }));
 }
 
 /// Returns the unknown keys of a `[headwater]` table, so that a typo does not go unnoticed.

@@ -98,6 +98,7 @@ fn a_broken_definition_claims_nothing_and_says_why() {
         ("[gitsheet]\npath = \"${{ a }}\"\n[headwater]\nindx = []", "indx"),
         ("[gitsheet]\nroot = \"people/../x\"\npath = \"${{ a }}\"", "must not contain `..`"),
         ("[gitsheet]\npath = \"${{ a }}\"\npublic = false", "belongs in the table [headwater]"),
+        ("public = false\n[gitsheet]\npath = \"${{ a }}\"", "belongs in the table [headwater]"),
         ("[gitsheet]\npath = \"${{ a }}\"\n[headwater]\npolicy = \"maybe\"", "policy"),
         (
             "[gitsheet]\npath = \"${{ a }}\"\n[gitsheet.schema.properties.tags]\n\
@@ -260,6 +261,40 @@ fn rules_for_sorting_are_checked() {
 fn unknown_keys_of_gitsheets_are_passed_over() {
     let text = "x = 1\n[gitsheet]\nroot = \"r\"\npath = \"${{ a }}\"\nnew = true\n";
     assert_eq!(problems(&gitsheets(&[("s", text)])), [] as [&str; 0]);
+}
+
+#[test]
+fn a_setting_in_another_place_than_its_own_is_a_problem_at_its_line() {
+    let sheet = "[gitsheet]\npath = \"${{ a }}\"\n";
+    let secret = "hidden = \"a\"\n";
+    let misplaced = [
+        (1, format!("public = false\n{sheet}")),
+        (1, format!("{secret}{sheet}")),
+        (3, format!("{sheet}public = false\n")),
+        (4, format!("{sheet}[Headwater]\npublic = false\n")),
+        (4, format!("{sheet}[headwatr]\n{secret}")),
+        (4, format!("{sheet}[gitsheet.headwater]\npublic = false\n")),
+        (4, format!("{sheet}[gitsheet.Headwater]\n{secret}")),
+        (4, format!("{sheet}[gitsheet.format]\n{secret}")),
+    ];
+    for (line, text) in &misplaced {
+        let layout = gitsheets(&[("s", text)]);
+        let found: Vec<_> = layout.problems().collect();
+        let [problem] = &found[..] else { panic!("{text}: {found:?}") };
+        assert!(problem.message.ends_with("belongs in the table [headwater]"), "{problem:?}");
+        assert_eq!(problem.line, Some(*line), "{text}");
+        assert!(claimed(&layout, "x.toml").is_empty(), "{text}");
+    }
+    let listed = gitsheets(&[("s", &format!("{sheet}[[Headwater]]\npublic = false\n"))]);
+    assert_eq!(problems(&listed).len(), 1);
+    // The names of fields, and what others keep there.
+    for text in [
+        format!("{sheet}[gitsheet.fields.hidden]\nsort = true\n"),
+        format!("{sheet}[gitsheet.schema.properties.public]\ntype = \"boolean\"\n"),
+        format!("{sheet}[Headwater]\nx = 1\n[other]\npublic = false\n"),
+    ] {
+        assert_eq!(problems(&gitsheets(&[("s", &text)])), [] as [&str; 0], "{text}");
+    }
 }
 
 #[test]

@@ -78,6 +78,8 @@ fn a_fetch_that_is_cut_at_any_byte_leaves_the_mirror_whole_and_the_next_one_conv
             assert_eq!(served, before);
             cut_short += 1;
         }
+        // Many packs are merged after a reload, and git has a folder in the mirror meanwhile.
+        engine.settle();
         assert_eq!(leftovers(&mirror), [""; 0], "cut {n}");
         let branch = git(&mirror, ["rev-parse", "refs/heads/published"]);
         assert_eq!(id(branch.trim()), served);

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use headwater_engine::budget::Budget;
 use headwater_engine::engine::{FailureKind, PastError, RequestKind};
+use headwater_engine::history::{Effort, Event};
 use headwater_engine::id::CommitId;
 use headwater_engine::view::View;
 
+use crate::lists::house;
 use crate::remote_and_engine::{DEFINITION, House, id};
 
 fn push(house: &mut House, path: &str, text: &str) -> CommitId {
@@ -159,4 +162,82 @@ fn who_has_what_other_definitions_showed_begins_anew_and_others_are_told_the_dif
         assert!(is_unknown(house.engine().caught_up(&View::PUBLIC, from, private)));
         assert!(house.engine().delta(&View::PUBLIC, from, private).unwrap().changes.is_empty());
     }
+}
+
+/// What a commit does to some files: their new contents, or `None` to remove them.
+type Step<'a> = &'a [(&'a str, Option<&'a str>)];
+
+/// Returns the history of `key`, newest first, after `steps`: what each listed one of them did.
+fn told(sheet: &str, key: &str, steps: &[Step<'_>]) -> Vec<(usize, Event)> {
+    let rules = "[sheets.posts]\nformat = \"markdown\"\npath = \"${{ slug }}/index\"\n\
+                 hidden = \"is.draft\"\npolicy = \"quarantine\"\n\
+                 [sheets.notes]\nformat = \"yaml\"\nhidden = \"is.draft\"\npolicy = \"quarantine\"\n";
+    let others: Vec<_> =
+        (0..40).map(|n| [format!("notes/o{n}.yaml"), format!("posts/o{n}/index.md")]).collect();
+    let others: Vec<_> = others.iter().flatten().map(|path| (path.as_str(), "n: 0\n")).collect();
+    let mut house = house(rules, &others);
+    let mut commits = Vec::new();
+    for step in steps {
+        let mut commit = house.upstream.commit("a step");
+        for (path, text) in *step {
+            commit = match text {
+                Some(text) => commit.put(*path, *text),
+                None => commit.delete(*path),
+            };
+        }
+        commits.push(id(&commit.push()));
+        house.reload();
+    }
+    let snapshot = house.engine().snapshot();
+    let spec = snapshot.sheet(sheet).unwrap().spec().clone();
+    let any = Budget::unlimited();
+    let effort = Effort { awaited: &any, part: &any };
+    let from = snapshot.commit();
+    let history = house.engine().history(&snapshot, (&spec, key), from, (0, 10), effort).unwrap();
+    assert!(history.ended);
+    let step = |commit| commits.iter().position(|other| *other == commit).unwrap();
+    history.items.iter().map(|version| (step(version.commit), version.event)).collect()
+}
+
+#[test]
+fn the_history_of_a_key_is_that_of_the_file_that_held_it_and_a_hidden_one_leaves_nothing() {
+    let (draft, one, two) =
+        ("---\nis: [{draft: true}]\n---\nx", "---\nn: 1\n---\nx", "---\nn: 2\n---\nx");
+    let (index, readme) = ("posts/x/index.md", "posts/x/README.md");
+    let posts = |steps: &[Step<'_>]| told("posts", "x", steps);
+    let never: [(usize, Event); 0] = [];
+    // What was hidden as long as it existed has no history by another file either.
+    let hidden: Step<'_> = &[(index, Some(draft)), (readme, Some(one))];
+    let changed: Step<'_> = &[(readme, Some(two))];
+    let gone: Step<'_> = &[(index, None), (readme, None)];
+    assert_eq!(posts(&[hidden, changed, gone]), never);
+    assert_eq!(posts(&[hidden, changed]), never);
+    assert_eq!(
+        posts(&[&[(readme, Some(one))], hidden, changed, gone]),
+        [(1, Event::Removed), (0, Event::Added)]
+    );
+    // The other file is the record from the commit on that leaves it alone.
+    assert_eq!(
+        posts(&[hidden, changed, &[(index, None)], &[(readme, Some(one))]]),
+        [(3, Event::Modified), (2, Event::Added)]
+    );
+    // A file behind the record is not the record.
+    let both: Step<'_> = &[(index, Some(one)), (readme, Some(one))];
+    assert_eq!(
+        posts(&[both, changed, &[(index, None)], &[(readme, None)]]),
+        [(3, Event::Removed), (2, Event::Modified), (0, Event::Added)]
+    );
+
+    let notes = |steps: &[Step<'_>]| told("notes", "x", steps);
+    let (first, second) = ("notes/x.yaml", "notes/x.yml");
+    for unseen in ["is: {draft: true}", "a: [", "is: [{draft: 1}, {}]"] {
+        let hidden: Step<'_> = &[(first, Some(unseen)), (second, Some("n: 1"))];
+        let changed: Step<'_> = &[(second, Some("n: 2"))];
+        assert_eq!(notes(&[hidden, changed, &[(first, None), (second, None)]]), never, "{unseen}");
+    }
+    let changed: Step<'_> = &[(second, Some("n: 2"))];
+    assert_eq!(
+        notes(&[&[(second, Some("n: 1"))], changed]),
+        [(1, Event::Modified), (0, Event::Added)]
+    );
 }

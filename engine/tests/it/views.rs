@@ -78,7 +78,8 @@ fn text(at: usize, file: &File) -> String {
         writeln!(text, "next = \"k{key}\"").unwrap();
     }
     if file.is_hidden {
-        text.push_str("gone = true\n");
+        let is_listed = words.len() % 2 == 0;
+        text.push_str(if is_listed { "is = [{ gone = true }]\n" } else { "is.gone = true\n" });
     }
     writeln!(text, "number = {}", at * 10 + words.len()).unwrap();
     text
@@ -91,7 +92,7 @@ fn definitions(rules: &[Rules]) -> String {
         writeln!(text, "[sheets.{name}]\npolicy = \"quarantine\"\nunique = [\"title\"]").unwrap();
         writeln!(text, "refs = {{ next = \"{next}\" }}\npublic = {}", rules.public).unwrap();
         if rules.hides {
-            text.push_str("hidden = \"gone\"\n");
+            text.push_str("hidden = \"is.gone\"\n");
         }
     }
     text
@@ -208,6 +209,22 @@ fn state(files: &[(String, String)]) -> Arc<Snapshot> {
 fn view_of(names: impl IntoIterator<Item = String>, hidden: HiddenRecords) -> View {
     let any = SheetNames::only(names.into_iter().map(SheetName::new));
     View { any, public: SheetNames::None, hidden }
+}
+
+#[test]
+fn the_digest_of_a_view_tells_of_no_folder_that_it_sees_nothing_of() {
+    let view = view_of(["a", "content"].map(str::to_owned), HiddenRecords::Withheld);
+    let digest = |more: &[&str]| {
+        let paths = ["a/x.json"].iter().chain(more);
+        let files: Vec<_> = paths.map(|path| (path.to_string(), "{}".to_owned())).collect();
+        let state = state(&files);
+        assert_eq!(state.public_digest(), state.digest(), "nothing is hidden from the public");
+        state.seen_by(&view).public_digest()
+    };
+    let alone = digest(&[]);
+    assert_eq!(digest(&["other/p.json"]), alone);
+    assert_eq!(digest(&["content/team/p.json"]), alone);
+    assert_ne!(digest(&["content/p.json"]), alone);
 }
 
 #[test]
