@@ -28,7 +28,7 @@ use crate::pointer::Pointer;
 use crate::report::LostField;
 use crate::tables::Source;
 use crate::value::Kind;
-use crate::write::repeat_of;
+use crate::write::request_of;
 use brought::Brought;
 use lists::{LARGEST_LIST, Lists, Side};
 use requests::Requests;
@@ -208,7 +208,7 @@ impl Rebase {
     /// Returns the commit of the other side that the same request made.
     fn requested(&mut self, commit: CommitId) -> Result<Option<CommitId>, ObjectError> {
         let objects = self.stage.objects();
-        let Some(request) = repeat_of(&objects.trailers(commit)?) else { return Ok(None) };
+        let Some(request) = request_of(objects, commit)? else { return Ok(None) };
         let requests = match self.requests.take() {
             Some(known) => known,
             // What both sides have is in the history of the parent, and so are commits of ours that were put

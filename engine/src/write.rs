@@ -15,6 +15,7 @@ mod scope;
 mod memory_cost;
 mod blame;
 
+pub(crate) use batch::request_of;
 pub use batch::{BatchResult, CommitState, commit, repeat_of};
 pub use error::{Broken, HEAVIEST, StoreError, WriteError, WritesClosed};
 pub use memory_cost::{MOST_WRITTEN, weight, weight_of_text};
@@ -98,6 +99,16 @@ pub struct Repeat {
     pub key: String,
     /// Identifies the content of the request and its conditions.
     pub digest: String,
+}
+
+impl Repeat {
+    /// The most bytes of an actor. All three are visible ASCII; a commit whose trailers have
+    /// anything else is not recognized as that of a request.
+    pub const ACTOR_LENGTH: usize = 64;
+    /// The most bytes of a key.
+    pub const KEY_LENGTH: usize = 255;
+    /// The most bytes of a digest.
+    pub const DIGEST_LENGTH: usize = 32;
 }
 
 /// One change of one record.

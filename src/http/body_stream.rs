@@ -39,8 +39,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// The fewest bytes a second that a reader must take while somebody waits for its place.
 const SLOWEST: u32 = 64 << 10;
 
-/// How long a reader may be slower than that.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long a reader may be slower than that. Who waits for a place gives up after two seconds, so an
+/// address with several slow readers loses their places sooner.
+const GRACE: Grace = Grace { of_one: Duration::from_secs(10), of_several: Duration::from_secs(3) };
 
 /// The largest source, in bytes, of a body that counts by its place alone.
 const SMALL: u64 = 1 << 20;
@@ -58,7 +59,35 @@ const EACH: usize = SHARES / 4;
 pub struct BodyStreams {
     places: Permits,
     shares: Permits,
-    grace: Duration,
+    grace: Grace,
+}
+
+/// How long a slow reader keeps its place while somebody waits for it.
+#[derive(Debug, Clone, Copy)]
+struct Grace {
+    /// If its address has no other place.
+    of_one: Duration,
+    /// If its address has other places.
+    of_several: Duration,
+}
+
+/// What a reader took, and what it keeps from others.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    /// How long it was waited for beyond what it took.
+    behind: Duration,
+    /// How many places its address has.
+    held: usize,
+    /// Whether somebody waits for its place.
+    is_wanted: bool,
+}
+
+impl Grace {
+    /// Returns whether a reader keeps its place.
+    fn allows(self, reading: Reading) -> bool {
+        let grace = if reading.held > 1 { self.of_several } else { self.of_one };
+        !reading.is_wanted || reading.behind < grace
+    }
 }
 
 /// A place for one body.
@@ -67,6 +96,7 @@ pub(super) struct StreamPermit {
     /// `None` if its source is small.
     shares: Option<Permit>,
     patience: WaitBudget,
+    grace: Grace,
 }
 
 impl BodyStreams {
@@ -75,7 +105,7 @@ impl BodyStreams {
         Self::with_grace(count, GRACE)
     }
 
-    fn with_grace(count: usize, grace: Duration) -> Self {
+    fn with_grace(count: usize, grace: Grace) -> Self {
         let waiters = WaiterLimit::new(256, 16);
         let places = Permits::new(count, count.div_ceil(4), waiters);
         Self { places, shares: Permits::new(SHARES, EACH, WaiterLimit::new(256, 16)), grace }
@@ -88,8 +118,8 @@ impl BodyStreams {
     pub(super) async fn place(&self, source: Source) -> Result<StreamPermit, ApiError> {
         let place = self.places.take_within(source, TURN).await;
         let place = place.ok_or_else(busy)?;
-        let patience = WaitBudget::new(self.grace, SLOWEST);
-        Ok(StreamPermit { place, shares: None, patience })
+        let patience = WaitBudget::new(self.grace.of_one, SLOWEST);
+        Ok(StreamPermit { place, shares: None, patience, grace: self.grace })
     }
 
     /// Takes the shares for a body that is read from `bytes`, for the place of an answer to
@@ -153,19 +183,24 @@ impl StreamPermit {
         self.place.is_wanted() || self.shares.as_ref().is_some_and(Permit::is_wanted)
     }
 
+    /// Returns what there is to know of the reader, who is now waited for so long.
+    fn reading(&self, waited: Duration) -> Reading {
+        let (behind, held) = (self.patience.used() + waited, self.place.held());
+        Reading { behind, held, is_wanted: self.is_wanted() }
+    }
+
     /// Returns whether the reader took the chunk, or may still be waited for.
     async fn passes(&mut self, sender: &mpsc::Sender<Chunk>, chunk: Chunk) -> bool {
         let bytes = chunk.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len);
         let begun = Instant::now();
         let mut sent = pin!(sender.send(chunk));
         loop {
-            let left = self.patience.left().saturating_sub(begun.elapsed());
-            match tokio::time::timeout(left.max(LOOK), &mut sent).await {
+            match tokio::time::timeout(LOOK, &mut sent).await {
                 Ok(sent) => {
                     self.patience.note(begun.elapsed(), bytes);
                     return sent.is_ok();
                 }
-                Err(_) if self.is_wanted() => return false,
+                Err(_) if !self.grace.allows(self.reading(begun.elapsed())) => return false,
                 Err(_) => {}
             }
         }
@@ -203,6 +238,8 @@ mod tests {
 
     use super::*;
 
+    const NO_GRACE: Grace = Grace { of_one: Duration::ZERO, of_several: Duration::ZERO };
+
     fn source(number: u8) -> Source {
         Source::at([192, 0, 2, number].into())
     }
@@ -215,7 +252,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_who_takes_nothing_gives_its_place_to_who_waits_and_its_body_breaks_off() {
-        let streams = BodyStreams::with_grace(1, Duration::ZERO);
+        let streams = BodyStreams::with_grace(1, NO_GRACE);
         let place = streams.place(source(1)).await.unwrap();
         let mut slow = place.send(|| Ok(Some(Bytes::from_static(b"for ever"))));
         let mut chunks = [b"two", b"one"].map(|chunk| Bytes::from_static(chunk)).to_vec();
@@ -229,6 +266,24 @@ mod tests {
         assert_eq!(next(&mut whole).await.unwrap().unwrap(), "one");
         assert_eq!(next(&mut whole).await.unwrap().unwrap(), "two");
         assert!(next(&mut whole).await.is_none());
+    }
+
+    #[test]
+    fn a_slow_reader_keeps_its_place_by_who_waits_and_by_what_its_address_has() {
+        for (is_wanted, held, behind, expected) in [
+            (false, 1, 3_600, true),
+            (false, 4, 3_600, true),
+            (true, 1, 0, true),
+            (true, 1, 9, true),
+            (true, 1, 10, false),
+            (true, 2, 2, true),
+            (true, 2, 3, false),
+            (true, 4, 9, false),
+        ] {
+            let behind = Duration::from_secs(behind);
+            let reading = Reading { behind, held, is_wanted };
+            assert_eq!(GRACE.allows(reading), expected, "{reading:?}");
+        }
     }
 
     #[test]
@@ -287,7 +342,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_reader_for_whose_place_nobody_waits_keeps_it() {
-        let streams = BodyStreams::with_grace(2, Duration::ZERO);
+        let streams = BodyStreams::with_grace(2, NO_GRACE);
         let place = streams.place(source(1)).await.unwrap();
         let mut left = 8;
         let mut body = place.send(move || {

@@ -118,6 +118,11 @@ impl<K: Asks> Permit<K> {
         let own = state.lines.get(&self.source);
         !state.open.is_empty() || own.is_some_and(|line| !line.waiting.is_empty())
     }
+
+    /// Returns the number of permits that its source has, with this one.
+    pub(super) fn held(&self) -> usize {
+        self.permits.lock().lines.get(&self.source).map_or(0, |line| line.taken)
+    }
 }
 
 impl<K: Asks> Pool<K> {
@@ -322,6 +327,7 @@ mod tests {
         drop(first);
         let Poll::Ready(Some(first)) = poll(&mut again) else { panic!("it was granted") };
         let held = [permits.take(source(2)).await, permits.take(source(3)).await];
+        assert_eq!(first.held(), 1);
         let waits = ask(&permits, 4);
         assert!(first.is_wanted(), "all are taken, and another source has none");
         drop((waits, held, first, again));

@@ -49,6 +49,11 @@ impl WaitBudget {
         self.used = (self.used + waited).saturating_sub(earned);
     }
 
+    /// Returns how long writes have waited beyond what the bytes that were taken allow.
+    pub(super) fn used(&self) -> Duration {
+        self.used
+    }
+
     /// Returns how long the next write may wait.
     pub(super) fn left(&self) -> Duration {
         self.most.saturating_sub(self.used)

@@ -4,10 +4,16 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::id::CommitId;
 use crate::mirror::{ObjectError, Objects};
-use crate::write::{Repeat, WriteError, repeat_of};
+use crate::write::{Repeat, WriteError, request_of};
 
 /// How far back in the history a request is recognized, and how many keys of one actor are kept.
 const KNOWN: usize = 10_000;
+
+/// How many actors have keys. Whoever pushes names as many as they like.
+const ACTORS: usize = 1_000;
+
+/// How many keys there are of all actors. Each takes less than a kilobyte.
+const KEYS: usize = 50_000;
 
 /// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,15 +42,20 @@ struct Made {
 impl Repeats {
     /// Reads the keys from the last commits up to `head`, which is a later commit of the branch than at the last call.
     /// Reads each of these commits that it has not read: those of the remote, where others write, too.
+    /// Of more than 10,000, it reads the last.
     pub(super) fn read(&mut self, objects: &Objects, head: CommitId) -> Result<(), ObjectError> {
         let (mut keys, unread) = match self.made.take() {
             Some(made) if made.head == head => (made.keys, Vec::new()),
-            Some(made) if !made.head.is_zero() => (made.keys, objects.between(made.head, head)?),
+            Some(made) if !made.head.is_zero() => {
+                let unread = objects.between(made.head, head)?;
+                let is_long = unread.len() > KNOWN;
+                (made.keys, if is_long { objects.history(head, KNOWN)? } else { unread })
+            }
             _ if head.is_zero() => (Keys::default(), Vec::new()),
             _ => (Keys::default(), objects.history(head, KNOWN)?),
         };
         for commit in unread.into_iter().rev() {
-            if let Some(repeat) = repeat_of(&objects.trailers(commit)?) {
+            if let Some(repeat) = request_of(objects, commit)? {
                 keys.note(repeat, RepeatedWrite { commit, changed: true });
             }
         }
@@ -97,14 +108,29 @@ impl Repeats {
 
 /// Keys with the outcomes of their requests, by actor.
 #[derive(Default)]
-struct Keys(HashMap<String, OfActor>);
+struct Keys {
+    actors: HashMap<String, OfActor>,
+    /// How many keys they have.
+    count: usize,
+    /// How many keys were noted so far.
+    noted: u64,
+}
 
-/// The keys of one actor, which can evict only its own keys.
+/// The keys of one actor, which can evict only its own keys, unless there are too many of all.
 #[derive(Default)]
 struct OfActor {
     known: HashMap<String, Known>,
     /// The keys, oldest first.
     order: VecDeque<String>,
+    /// When its last key was noted.
+    last: u64,
+}
+
+impl OfActor {
+    fn forget_oldest(&mut self) -> bool {
+        let oldest = self.order.pop_front();
+        oldest.is_some_and(|oldest| self.known.remove(&oldest).is_some())
+    }
 }
 
 /// A known request.
@@ -114,25 +140,42 @@ struct Known {
 }
 
 impl Keys {
+    /// Notes the outcome of a request. Without room for it, forgets the keys of the actor that was
+    /// silent for the longest, or the oldest key of the one that has the most.
     fn note(&mut self, Repeat { actor, key, digest }: Repeat, outcome: RepeatedWrite) {
-        let OfActor { known, order } = self.0.entry(actor).or_default();
-        if known.insert(key.clone(), Known { digest, outcome }).is_none() {
-            order.push_back(key);
+        if self.actors.len() == ACTORS && !self.actors.contains_key(&actor) {
+            let silent = self.actors.iter().min_by_key(|(_, of)| of.last);
+            if let Some(silent) = silent.map(|(actor, _)| actor.clone()) {
+                let gone = self.actors.remove(&silent);
+                self.count -= gone.map_or(0, |of| of.order.len());
+            }
         }
-        if order.len() > KNOWN
-            && let Some(oldest) = order.pop_front()
-        {
-            known.remove(&oldest);
+        self.noted += 1;
+        let of = self.actors.entry(actor).or_default();
+        of.last = self.noted;
+        if of.known.insert(key.clone(), Known { digest, outcome }).is_none() {
+            of.order.push_back(key);
+            self.count += 1;
+        }
+        let largest = if of.order.len() > KNOWN {
+            Some(of)
+        } else if self.count > KEYS {
+            self.actors.values_mut().max_by_key(|of| of.order.len())
+        } else {
+            None
+        };
+        if largest.is_some_and(OfActor::forget_oldest) {
+            self.count -= 1;
         }
     }
 
     fn find(&self, repeat: &Repeat) -> Option<&Known> {
-        self.0.get(&repeat.actor)?.known.get(&repeat.key)
+        self.actors.get(&repeat.actor)?.known.get(&repeat.key)
     }
 
     /// Substitutes the commits that replaced others, and forgets those without a replacement.
     fn moved(&mut self, moves: &HashMap<CommitId, Option<CommitId>>) {
-        for OfActor { known, order } in self.0.values_mut() {
+        for OfActor { known, order, .. } in self.actors.values_mut() {
             known.retain(|_, Known { outcome, .. }| match moves.get(&outcome.commit) {
                 None => true,
                 Some(Some(commit)) => {
@@ -143,12 +186,15 @@ impl Keys {
             });
             order.retain(|key| known.contains_key(key));
         }
+        self.actors.retain(|_, of| !of.order.is_empty());
+        self.count = self.actors.values().map(|of| of.order.len()).sum();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror::testing::TestRepository;
 
     fn repeat(actor: &str, key: &str, digest: &str) -> Repeat {
         Repeat { actor: actor.into(), key: key.into(), digest: digest.into() }
@@ -185,6 +231,54 @@ mod tests {
         assert!(keys.find(&repeat("site", "k", "a")).is_some());
         assert!(keys.find(&repeat("bot", "0", "a")).is_none());
         assert!(keys.find(&repeat("bot", "1", "a")).is_some());
+    }
+
+    #[test]
+    fn the_keys_of_any_number_of_actors_are_bounded_and_those_of_the_latest_stay() {
+        let mut keys = Keys::default();
+        for n in 0..3 * ACTORS {
+            keys.note(repeat(&format!("actor{n}"), "k", "a"), outcome(1, true));
+            keys.note(repeat("site", &n.to_string(), "a"), outcome(2, true));
+        }
+        assert_eq!(keys.actors.len(), ACTORS);
+        let find =
+            |keys: &Keys, actor: &str, key: &str| keys.find(&repeat(actor, key, "a")).is_some();
+        assert!(!find(&keys, "actor0", "k") && find(&keys, "actor2999", "k"));
+        assert!(find(&keys, "site", "0") && find(&keys, "site", "2999"));
+        for n in 0..KEYS {
+            keys.note(
+                repeat(&format!("actor{}", 2_994 + n % 6), &n.to_string(), "a"),
+                outcome(1, true),
+            );
+        }
+        assert_eq!(keys.count, KEYS);
+        assert_eq!(keys.actors.values().map(|of| of.known.len()).sum::<usize>(), KEYS);
+        assert!(find(&keys, "site", "0"), "those with the most keys lose theirs first");
+        let last = (KEYS - 1).to_string();
+        assert!(find(&keys, &format!("actor{}", 2_994 + (KEYS - 1) % 6), &last));
+    }
+
+    #[test]
+    fn a_commit_that_no_request_can_have_made_is_not_read_for_its_key() {
+        let repository = TestRepository::bare();
+        repository.commit_files("main", &[("a", "1")]);
+        let (tree, who) = (repository.tree_of("main"), "A <a@example.org> 1700000000 +0000");
+        let commit = |parent: Option<CommitId>, key: &str, body: &str| {
+            let parent = parent.map(|parent| format!("parent {parent}\n")).unwrap_or_default();
+            let text = format!(
+                "tree {tree}\n{parent}author {who}\ncommitter {who}\n\nsubject{body}\n\n\
+                 Actor-Slug: site\nIdempotency-Key: {key}\nRequest-Digest: a\n"
+            );
+            CommitId::from_bytes(repository.write_raw("commit", text.as_bytes()))
+        };
+        let usual = commit(None, "k", "");
+        let long = commit(Some(usual), &"k".repeat(1 << 20), "");
+        let large = commit(Some(long), "large", &"x".repeat(1 << 20));
+        let mut repeats = Repeats::default();
+        repeats.read(&repository.objects(), large).unwrap();
+        assert!(repeats.find(&repeat("site", "k", "a")).unwrap().is_some());
+        assert!(repeats.find(&repeat("site", "large", "a")).unwrap().is_none());
+        assert_eq!(repeats.made.unwrap().keys.count, 1);
     }
 
     #[test]

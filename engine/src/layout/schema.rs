@@ -5,6 +5,7 @@ mod keywords;
 mod kinds;
 mod looks;
 mod out_of_steps;
+mod pattern_size;
 mod references;
 mod room;
 
@@ -40,7 +41,7 @@ const LOOKS: usize = 500_000;
 const LOOKS_EACH: usize = 200;
 /// How often a pattern that looks around may try again on one text.
 const BACKTRACKS: usize = 5_000;
-/// The most bytes of a compiled pattern.
+/// The most bytes of the automaton of a pattern.
 const PATTERN_BYTES: usize = 1 << 20;
 /// The references and alternatives that are tried to say what is wrong with a value. Each may come
 /// with a copy of a part of it.
@@ -112,6 +113,7 @@ impl Schema {
             .should_ignore_unknown_formats(true)
             .offline()
             .with_pattern_options(patterns)
+            .with_pattern_cache(room.cache())
             .build(&references::counted(&whole))
             .map_err(|error| SchemaError(unusable(&error)))?;
         let closed = parts.iter().filter_map(only_members).collect();

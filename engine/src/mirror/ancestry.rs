@@ -29,7 +29,8 @@ const INSERTED: usize = 64;
 pub struct Ancestry {
     /// The commits, by their numbers.
     commits: Vec<Entry>,
-    /// The parents of merges other than the first, by the numbers of the merges.
+    /// The parents of merges other than the first, by the numbers of the merges. Those that belong to
+    /// the history of the merge's base are left out, as no walk goes there.
     others: Vec<OtherParent>,
     /// The numbers of the commits of the line, the oldest first.
     line: Vec<Number>,
@@ -239,8 +240,12 @@ impl Ancestry {
         let number = numbered(self.commits.len());
         let (id, first) = (visit.commit, parents.first().copied().unwrap_or(NONE));
         let base = if is_of_line { numbered(self.line.len()) } else { last };
-        let others = known().skip(usize::from(first != NONE));
-        self.others.extend(others.map(|parent| OtherParent { child: number, parent }));
+        let floor = if is_of_line { Some(number) } else { self.line.get(last as usize).copied() };
+        let is_visited = |parent: &Number| *parent != first && floor.is_none_or(|at| *parent > at);
+        let mut others: SmallVec<[Number; 2]> = known().filter(is_visited).collect();
+        others.sort_unstable();
+        others.dedup();
+        self.others.extend(others.into_iter().map(|parent| OtherParent { child: number, parent }));
         if self.commits.len() == self.commits.capacity() {
             // Doubling would take twice the memory of a long history.
             self.commits.reserve_exact(self.commits.len() / 8 + 64);
@@ -386,6 +391,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn only_parents_that_a_walk_can_come_to_are_kept() {
+        let repository = TestRepository::bare();
+        repository.commit_files("main", &[("a", "1")]);
+        let tree = repository.tree_of("main");
+        let commit = |parents: &[CommitId]| repository.commit_tree(tree, parents);
+        let root = commit(&[]);
+        let mut line = vec![commit(&[root])];
+        for _ in 0..3 {
+            line.push(commit(&line[line.len() - 1..]));
+        }
+        // Merges of the line, with what is in its history and what is not.
+        let side = commit(&[line[3]]);
+        let dense = commit(&[&[side, root, side][..], &line].concat());
+        let other = commit(&[&[line[3], side, side, dense][..], &line].concat());
+        let head = commit(&[&[line[3], dense, other][..], &line].concat());
+        let mut ancestry = Ancestry::default();
+        let objects = repository.objects();
+        ancestry.follow(&objects, head, || true).unwrap();
+        assert_eq!(ancestry.others.len(), 2, "those of `other`, once: {:?}", ancestry.others);
+        assert_eq!(ancestry.descends(&objects, other, side).unwrap(), Some(true));
+        assert_eq!(ancestry.descends(&objects, dense, other).unwrap(), Some(false));
     }
 
     #[test]

@@ -20,8 +20,13 @@ use super::tree::EntryMode;
 use super::{ObjectError, Objects, PathChange};
 use crate::id::{CommitId, TreeId};
 
-/// The most parents of a commit. The largest merges that people make have some dozens.
-const MAX_PARENTS: usize = 1_000;
+/// The most parents of a commit. The largest merges that people make have some dozens: 66 in Linux.
+const MAX_PARENTS: usize = 100;
+
+/// The most parents that the new commits may have together: so many for each, and so many more. Each
+/// is kept in memory, and a merge of a hundred is a few bytes beside another one.
+const PARENTS_EACH: usize = 4;
+const PARENTS_MORE: usize = 100_000;
 
 /// The most bytes of a commit, with its message. Reading the history reads each whole.
 const MAX_COMMIT: u64 = 1 << 20;
@@ -134,13 +139,21 @@ fn check_history(
     let is_known = |commit: CommitId| repo.objects.exists(&object_id(commit));
     let is_passed = |commit: CommitId| known.is_complete && is_known(commit);
     let first = commit(received, tip)?;
+    let parents = if is_passed(tip) { Vec::new() } else { first.parents };
+    let mut edges = parents.len();
     let mut seen = HashSet::from([tip]);
-    let mut pending = if is_passed(tip) { Vec::new() } else { first.parents };
-    let mut between = Vec::new();
+    let mut pending: Vec<_> = parents.into_iter().filter(|parent| seen.insert(*parent)).collect();
+    let (mut between, mut read) = (Vec::new(), 1);
     while let Some(next) = pending.pop() {
-        if seen.insert(next) && !is_passed(next) {
+        if !is_passed(next) {
             let facts = commit(received, next)?;
-            pending.extend(&facts.parents);
+            edges += facts.parents.len();
+            read += 1;
+            let limit = PARENTS_MORE + PARENTS_EACH * read;
+            if edges > limit {
+                return Err(ObjectError::DenseHistory { tip: tip.to_string(), limit });
+            }
+            pending.extend(facts.parents.iter().filter(|parent| seen.insert(**parent)));
             if between.len() <= BETWEEN && (known.is_complete || !is_known(next)) {
                 between.push(facts);
             }

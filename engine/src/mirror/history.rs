@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use encoding_rs::Encoding;
 use gix::bstr::ByteSlice as _;
 use gix::objs::Kind;
+use gix::odb::Header as _;
 
 use super::{ObjectError, Objects, Trailer};
 use crate::id::{CommitId, TreeId};
@@ -109,6 +110,23 @@ impl Objects {
         let data = self.read(&object_id(commit), Kind::Commit, &mut buffer)?;
         let Parts { headers, message } = Parts::of(data);
         Ok(Trailer::read(&decoded(headers, message)))
+    }
+
+    /// Returns the trailers of a commit, or none if it has more than `most` bytes: such a commit is
+    /// not read.
+    pub(crate) fn trailers_within(
+        &self,
+        commit: CommitId,
+        most: u64,
+    ) -> Result<Vec<Trailer>, ObjectError> {
+        let id = object_id(commit);
+        let header = self.repo.objects.try_header(&id);
+        let header = header.map_err(|error| ObjectError::unreadable(&id, error))?;
+        match header {
+            Some(header) if header.size() > most => Ok(Vec::new()),
+            // What is missing is told by who reads it.
+            _ => self.trailers(commit),
+        }
     }
 
     /// Returns the author of a commit as `Name <address>`, with undecodable text replaced; empty if

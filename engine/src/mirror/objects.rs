@@ -84,6 +84,14 @@ pub enum ObjectError {
         /// The limit.
         limit: usize,
     },
+    /// The new commits have more parents together than merges need. Each is kept in memory.
+    #[error("the commits up to {tip} have more than {limit} parents together")]
+    DenseHistory {
+        /// The id of the last commit.
+        tip: String,
+        /// The limit, by the number of commits.
+        limit: usize,
+    },
     /// The object exists but cannot be decoded, or is larger than the limit.
     #[error("object {id} cannot be read")]
     Unreadable {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::id::CommitId;
 use crate::mirror::{ObjectError, Objects};
-use crate::write::{Repeat, repeat_of};
+use crate::write::{Repeat, request_of};
 
 /// The requests with an idempotency key whose commits only the other side has.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Requests {
         };
         let mut requests = HashMap::new();
         for commit in commits {
-            if let Some(request) = repeat_of(&objects.trailers(commit)?) {
+            if let Some(request) = request_of(objects, commit)? {
                 requests.insert(request, commit);
             }
         }

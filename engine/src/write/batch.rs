@@ -21,6 +21,10 @@ const KEY: &str = "Idempotency-Key";
 /// The trailer with the digest of a request.
 const DIGEST: &str = "Request-Digest";
 
+/// The most bytes of the commit of a request: its address, which the message has twice, is the
+/// longest part.
+const LARGEST: u64 = 64 << 10;
+
 /// How many records, for each reference of a sheet, are found that refer to what is deleted or
 /// renamed. One is enough to refuse the batch.
 const OTHERS: usize = 100;
@@ -184,9 +188,57 @@ fn trailers(batch: &Batch) -> Result<Vec<Trailer>, WriteError> {
     Ok(trailers)
 }
 
-/// Returns the identity of the request that made a commit, if its trailers contain it.
+/// Returns the identity of the request that made a commit, if its trailers contain one that a
+/// request can have. Whoever pushes writes there whatever they like.
 pub fn repeat_of(trailers: &[Trailer]) -> Option<Repeat> {
-    let value = |key| trailers.iter().find(|trailer| trailer.key() == key).map(Trailer::value);
-    let value = |key| value(key).map(str::to_owned);
-    Some(Repeat { actor: value(ACTOR)?, key: value(KEY)?, digest: value(DIGEST)? })
+    let value = |key, longest| {
+        let value = trailers.iter().find(|trailer| trailer.key() == key)?.value();
+        let is_one = (1..=longest).contains(&value.len())
+            && value.bytes().all(|byte| byte.is_ascii_graphic());
+        is_one.then(|| value.to_owned())
+    };
+    Some(Repeat {
+        actor: value(ACTOR, Repeat::ACTOR_LENGTH)?,
+        key: value(KEY, Repeat::KEY_LENGTH)?,
+        digest: value(DIGEST, Repeat::DIGEST_LENGTH)?,
+    })
+}
+
+/// Returns the identity of the request that made a commit, if it has one. What is larger than any
+/// commit of a request is not read.
+pub(crate) fn request_of(
+    objects: &Objects,
+    commit: CommitId,
+) -> Result<Option<Repeat>, ObjectError> {
+    Ok(repeat_of(&objects.trailers_within(commit, LARGEST)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailers_that_no_request_has_written_are_no_key() {
+        let repeat_of = |actor: &str, key: &str, digest: &str| {
+            let trailers = [(ACTOR, actor), (KEY, key), (DIGEST, digest)];
+            repeat_of(&trailers.map(|(name, value)| Trailer::new(name, value).unwrap()))
+        };
+        let text = |length| "a".repeat(length);
+        let whole = repeat_of(&text(64), &text(255), &text(32)).unwrap();
+        assert_eq!((whole.actor.len(), whole.key.len(), whole.digest.len()), (64, 255, 32));
+        for (actor, key, digest) in [
+            (65, 255, 32),
+            (64, 256, 32),
+            (64, 255, 33),
+            (0, 1, 1),
+            (1, 0, 1),
+            (1, 1, 0),
+            (1, 1 << 19, 1),
+        ] {
+            let none = repeat_of(&text(actor), &text(key), &text(digest));
+            assert_eq!(none, None, "{actor}, {key}, {digest}");
+        }
+        assert_eq!(repeat_of("a b", "k", "d"), None);
+        assert_eq!(repeat_of("a", "k\u{e9}", "d"), None);
+    }
 }

@@ -1,15 +1,19 @@
 //! How large the schemas of a commit may be.
 //!
-//! Each part of a schema is compiled into a few hundred bytes, and each pattern into some thousands.
-//! One definition can be that of many sheets, so the schemas of all sheets count together.
+//! Each part of a schema is compiled into a few hundred bytes, and each pattern into some thousands,
+//! or a million. One definition can be that of many sheets, so the schemas of all sheets count
+//! together. A pattern that several have is compiled once.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashSet};
 
+use jsonschema::PatternCache;
 use serde_json::Value;
 
 use super::keywords::NAMED;
 use super::looks::Prices;
-use super::{SchemaError, sub_schemas};
+use super::pattern_size::size_of_pattern;
+use super::{PATTERN_BYTES, SchemaError, sub_schemas};
 
 /// The most parts that all schemas may have together, and the most patterns.
 const PARTS: usize = 500_000;
@@ -18,16 +22,33 @@ const PATTERNS: usize = 20_000;
 /// The most patterns of one schema.
 const PATTERNS_EACH: usize = 1_000;
 
+/// The most bytes that the patterns of all schemas may take, compiled.
+const COMPILED: usize = 64 << 20;
+
+/// The most characters of a pattern that a problem repeats.
+const TOLD: usize = 60;
+
 /// The parts and patterns that schemas may still have.
 #[derive(Debug)]
 pub(in crate::layout) struct Room {
     parts: Cell<usize>,
     patterns: Cell<usize>,
+    /// The bytes of compiled patterns.
+    compiled: Cell<usize>,
+    /// The patterns that have their room.
+    known: RefCell<HashSet<String>>,
+    cache: PatternCache,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { parts: Cell::new(PARTS), patterns: Cell::new(PATTERNS) }
+        Self {
+            parts: Cell::new(PARTS),
+            patterns: Cell::new(PATTERNS),
+            compiled: Cell::new(COMPILED),
+            known: RefCell::default(),
+            cache: PatternCache::new(),
+        }
     }
 }
 
@@ -51,20 +72,49 @@ impl Room {
                 SchemaError(format!("up to it, the schemas have more than {most} {what}"))
             })?);
         }
+        size.texts.iter().try_for_each(|pattern| self.take_pattern(pattern))?;
         Ok(size.prices)
+    }
+
+    /// Returns the patterns that are compiled already.
+    pub(super) fn cache(&self) -> PatternCache {
+        self.cache.clone()
+    }
+
+    /// Takes room for a pattern, once. Costs as much as compiling it.
+    fn take_pattern(&self, pattern: &str) -> Result<(), SchemaError> {
+        if self.known.borrow().contains(pattern) {
+            return Ok(());
+        }
+        let left = self.compiled.get();
+        let size = size_of_pattern(pattern, PATTERN_BYTES.min(left)).ok();
+        let Some(rest) = size.and_then(|size| left.checked_sub(size)) else {
+            let most = match size {
+                None if left >= PATTERN_BYTES => "is one of more than 1 MiB".to_owned(),
+                _ => {
+                    format!("is too large: up to it, all patterns take more than {COMPILED} bytes")
+                }
+            };
+            let told: String = pattern.chars().take(TOLD).collect();
+            return Err(SchemaError(format!("the pattern {told:?}, compiled, {most}")));
+        };
+        self.compiled.set(rest);
+        self.known.borrow_mut().insert(pattern.to_owned());
+        Ok(())
     }
 }
 
 #[derive(Default)]
-struct Size {
+struct Size<'a> {
     parts: usize,
     patterns: usize,
+    texts: BTreeSet<&'a str>,
     prices: Prices,
 }
 
-impl Size {
+impl<'a> Size<'a> {
     /// Counts a schema and those in it. Their depth was checked.
-    fn add(&mut self, schema: &Value) {
+    fn add(&mut self, schema: &'a Value) {
         self.parts += 1;
         let Value::Object(members) = schema else { return };
         for (keyword, inside) in members {
@@ -89,8 +139,9 @@ impl Size {
         }
     }
 
-    fn pattern(&mut self, pattern: &str) {
+    fn pattern(&mut self, pattern: &'a str) {
         self.patterns += 1;
+        self.texts.insert(pattern);
         self.prices.around = self.prices.around.max(nesting(pattern));
     }
 }
@@ -171,5 +222,28 @@ mod tests {
         }
         let error = room.take(&patterns(1)).unwrap_err().to_string();
         assert!(error.contains("20000 patterns"), "{error}");
+    }
+    #[test]
+    fn the_patterns_of_all_schemas_take_so_much_once_they_are_compiled() {
+        let named = |patterns: &[String]| {
+            let named = patterns.iter().map(|pattern| (pattern.clone(), json!({})));
+            [json!({"patternProperties": named.collect::<serde_json::Map<_, _>>()})]
+        };
+        // Some kilobytes of definitions; without a limit, more than a gigabyte.
+        let room = Room::default();
+        let large = |sheet: usize| -> Vec<String> {
+            (0..100).map(|n| format!(r"^\p{{L}}{{1,22}}$|N{sheet}-{n}")).collect()
+        };
+        let error = room.take(&named(&large(0))).unwrap_err().to_string();
+        assert!(error.contains("{1,22}$|N0-") && error.contains("67108864"), "{error}");
+        assert!((1..10).all(|sheet| room.take(&named(&large(sheet))).is_err()));
+        let one = [r"(?:\p{L}{60}x){20}y".to_owned()];
+        let error = Room::default().take(&named(&one)).unwrap_err().to_string();
+        assert!(error.contains("1 MiB") && error.contains("{60}"), "{error}");
+        // Usual patterns have room, and the same ones in each of many sheets take it once.
+        let room = Room::default();
+        let usual: Vec<String> = (0..50).map(|n| format!(r"^[a-z{n}]+(?:-\d+)*$")).collect();
+        assert!((0..400).all(|_| room.take(&named(&usual)).is_ok()));
+        assert!(room.compiled.get() > COMPILED - (2 << 20), "{}", room.compiled.get());
     }
 }

@@ -181,6 +181,7 @@ impl FetchError {
             }
             ObjectError::CommitTooLarge { id, .. } => (Some(id), "commit_too_large"),
             ObjectError::TooManyParents { id, .. } => (Some(id), "too_many_parents"),
+            ObjectError::DenseHistory { tip, .. } => (Some(tip), "too_many_parents"),
         };
         let (remote, object) = (remote.to_string(), object.cloned());
         Self::ContentRejected { remote, object, rule, source: error.into() }

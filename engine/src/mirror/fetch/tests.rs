@@ -606,15 +606,42 @@ fn a_commit_with_more_parents_than_any_merge_needs_is_refused_wherever_it_comes(
     let mirror = TestMirror::new();
     mirror.fetch(&remote_to(&remote)).unwrap();
     let tree = remote.write_raw_tree(&[]);
-    let many = remote.commit_tree(tree, &vec![tip; 1_001]);
+    let many = remote.commit_tree(tree, &vec![tip; 101]);
     for tip in [many, remote.commit_tree(tree, &[many])] {
         remote.set_head("main", tip);
         let error = mirror.fetch(&remote_to(&remote)).unwrap_err();
         assert_eq!(error.kind(), FetchErrorKind::ContentRejected, "{error:?}");
     }
-    let tip = remote.commit_tree(tree, &vec![tip; 1_000]);
+    let tip = remote.commit_tree(tree, &vec![tip; 100]);
     remote.set_head("main", tip);
     assert_eq!(mirror.fetch(&remote_to(&remote)).unwrap().head, RemoteHead::At(tip));
+}
+
+#[test]
+fn a_history_of_nothing_but_dense_merges_is_refused() {
+    let remote = TestRepository::bare();
+    let merges = |branch: &str, count: usize, parents: usize| {
+        let mut script = String::new();
+        for n in 1..=count {
+            let who = "A <a@example.org> 1700000000 +0000";
+            script.push_str(&format!("commit refs/heads/{branch}\nmark :{n}\n"));
+            script.push_str(&format!("committer {who}\ndata 1\nx\n"));
+            for (at, parent) in (1..n).rev().take(parents).enumerate() {
+                let what = if at == 0 { "from" } else { "merge" };
+                script.push_str(&format!("{what} :{parent}\n"));
+            }
+        }
+        remote.git_with(["fast-import", "--quiet"], script.as_bytes());
+    };
+    let mirror = TestMirror::new();
+    merges("main", 2_000, 4);
+    mirror.fetch(&remote_to(&remote)).unwrap();
+    merges("dense", 1_200, 100);
+    let dense = remote.git(["rev-parse", "dense"]);
+    remote.set_head("main", dense);
+    let error = mirror.fetch(&remote_to(&remote)).unwrap_err();
+    let FetchError::ContentRejected { rule, .. } = error else { panic!("{error:?}") };
+    assert_eq!(rule, "too_many_parents");
 }
 
 #[test]
