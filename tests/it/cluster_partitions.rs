@@ -14,7 +14,9 @@ use headwater_testkit::{
 };
 
 use crate::cluster::{Common, Replica};
-use crate::cluster_watch::{leader, not_run, role, throughout, until, while_watched};
+use crate::cluster_watch::{
+    Course, leader, not_run, role, throughout, until, while_watched, while_watched_on,
+};
 use crate::harness::{RELOAD, RELOAD_SECRET, people, person};
 use crate::kills::{Random, send};
 
@@ -353,7 +355,8 @@ fn whatever_links_are_cut_at_random_never_do_two_lead_and_all_serve_the_head_in_
             .filter(|(one, other, _)| one != other)
             .collect();
         let time = Duration::from_millis(500 + random.below(9_000));
-        while_watched(&replicas, || {
+        // One that is alone may see a push before the leader does.
+        while_watched_on(Course::BackFromAlone, &replicas, || {
             for (one, other, way) in &cuts {
                 let (one, other) = (ends[*one as usize], ends[*other as usize]);
                 match way {
