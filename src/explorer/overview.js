@@ -67,7 +67,7 @@ function factsOf({ commit, digest, pinned, held, lag, ahead, push, degraded, las
 }
 
 function sheetTable(sheets) {
-  if (sheets.length === 0) return h("p", { class: "soft" }, "There are no sheets in this commit.");
+  if (sheets.length === 0) return h("p", { class: "soft" }, "There are no sheets in this commit. Push a folder with records, or declare sheets in headwater.toml, and they appear here.");
   const most = Math.max(...sheets.map(({ records }) => records), 1);
   return h("table", { class: "sheet-table" },
     h("thead", {}, h("tr", {}, ["Name", "Records", "Problems", "Format"].map((name) => h("th", { scope: "col", class: name.toLowerCase() }, name)))),

@@ -14,7 +14,7 @@ import { FilterForm, chips } from "./filters.js";
 import { corrections, plural, short } from "./format.js";
 import { live } from "./live.js";
 import { sheetActions } from "./record_actions.js";
-import { replace, toSheet } from "./route.js";
+import { link, replace, toSheet } from "./route.js";
 import { FieldStatistics } from "./statistics.js";
 import { RecordTable } from "./table.js";
 
@@ -219,7 +219,7 @@ class SheetPage {
     const columns = this.params.get("fields")?.split(",") ?? columnsOf(items, this.fields);
     this.columns.show(columns);
     this.table.show({ items, columns, fields: this.fields, sort: this.params.get("sort") ?? "", fresh: this.#fresh },
-      items.length === 0 ? h("p", { class: "soft nothing" }, isFiltered ? "No records match. Remove a filter to see more." : "This sheet has no records yet.") : null);
+      items.length === 0 ? h("p", { class: "soft nothing" }, isFiltered ? "No records match. Remove a filter to see more." : ["This sheet has no records yet. ", live.mayWrite(this.name) ? h("a", { href: link(["new", this.name]) }, "Make the first one") : "They appear here as soon as somebody pushes one."]) : null);
     this.#showPager();
   }
 

@@ -390,6 +390,12 @@ async function twoAtOnce() {
 
 async function newAndGone() {
   const { page, close } = await opened("#/sheet/people");
+  await check("a sheet without records says how to make the first one", async () => {
+    await page.goto(`${home}/#/sheet/events`);
+    await page.getByRole("link", { name: "Make the first one" }).click();
+    await page.getByRole("heading", { level: 1, name: "New record" }).waitFor();
+    await page.goto(`${home}/#/sheet/people`);
+  });
   await check("a new record gets its key from its fields", async () => {
     await page.getByRole("link", { name: "New record" }).click();
     await field(page, "name").fill("Eve");

@@ -244,6 +244,8 @@ path = "\${{ slug }}"
 format = "toml"
 [sheets.notes]
 format = "json"
+[sheets.events]
+format = "json"
 `;
 
 const ADA = `# The first programmer
