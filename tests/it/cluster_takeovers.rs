@@ -184,7 +184,7 @@ fn what_an_earlier_leader_pushed_after_all_is_joined_whatever_the_policy_is() {
     assert_eq!((reads(&two, "kim"), reads(&two, "joe")), (200, 200));
     let (theirs, ours) = (upstream.head().unwrap(), two.status()["commit"].clone());
     let history = ["merge-base", "--is-ancestor", &theirs, ours.as_str().unwrap()];
-    git(&common.folder.path().join("two"), history);
+    git(common.folder.path().join("two"), history);
 }
 
 #[test]

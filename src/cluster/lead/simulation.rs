@@ -132,6 +132,8 @@ struct World {
     /// Whether the register went back in time, so that two may lead for a while.
     went_back: bool,
     fetches: u64,
+    /// How often a replica began to lead, and how often the forge refused a push: each leads to a fetch.
+    reasons: u64,
     /// The requests whose clients wait at a replica, by their keys.
     waiting: Vec<(Life, u64)>,
     /// The requests whose clients were told that they happened.
@@ -161,6 +163,7 @@ impl World {
             is_rough: true,
             went_back: false,
             fetches: 0,
+            reasons: 0,
             waiting: Vec::new(),
             acknowledged: BTreeSet::new(),
             overruled: BTreeSet::new(),
@@ -366,6 +369,7 @@ impl World {
             }
             Action::Stand(standing) => {
                 self.replicas[replica].stand(standing, self.now);
+                self.reasons += u64::from(standing == Standing::Leading);
                 if let Some(at) = self.replicas[replica].poll_at {
                     self.at(at, Happening::Does(life, Job::Poll));
                 }
@@ -675,7 +679,7 @@ impl World {
         }
         self.check_all_serve(self.forge.head, "after the operator");
         // L2: a push costs the forge one fetch, whoever is told of it.
-        let (begun, fetched) = (self.now, self.fetches);
+        let (begun, fetched, reasons) = (self.now, self.fetches, self.reasons);
         for _ in 0..4 {
             self.forge.push();
             let replica = self.below(self.replicas.len() as u64) as usize;
@@ -684,8 +688,9 @@ impl World {
             self.check_all_serve(self.forge.head, "after a push");
         }
         let polls = (self.now - begun).as_secs() / POLL.as_secs() + 1;
-        let fetches = self.fetches - fetched;
-        assert!(fetches <= 4 + polls, "{fetches} fetches for 4 pushes");
+        let (fetches, reasons) = (self.fetches - fetched, self.reasons - reasons);
+        let told = format!("{fetches} fetches for 4 pushes, {polls} polls and {reasons} reasons");
+        assert!(fetches <= 4 + polls + reasons, "{told}");
     }
 }
 

@@ -447,7 +447,8 @@ impl World {
             let (now, remote) = (this.clock(self.now), this.remote());
             self.step(life.replica, now, Event::Noted(remote));
         } else {
-            this.is_reload_wanted = this.standing == Standing::Leading;
+            this.is_reload_wanted |= this.standing == Standing::Leading;
+            self.reasons += 1;
             self.begin(life.replica);
         }
     }
