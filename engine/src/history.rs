@@ -2,12 +2,13 @@
 
 mod bookmarks;
 mod holders;
+mod whereabouts;
 
 use std::collections::{HashMap, HashSet};
 
 use crate::budget::{Budget, TooCostly};
 use crate::delta::changed_fields;
-use crate::id::{BlobId, CommitId, Key};
+use crate::id::{BlobId, CommitId};
 use crate::layout::{Shape, SheetSpec};
 use crate::mirror::{
     BlobContent, CommitFacts, File, GitError, Mirror, ObjectError, Objects, ReadLimits, Touch,
@@ -20,6 +21,7 @@ use crate::value::Value;
 pub use bookmarks::Bookmarks;
 use bookmarks::HistoryName;
 use holders::{Holders, Sides};
+pub use whereabouts::Whereabouts;
 
 /// The number of bytes of file versions that one page of a history may read: a tenth of a second of
 /// work. The page ends there, at the same commit for every caller.
@@ -139,21 +141,6 @@ pub struct Versions {
     pub items: Vec<Version>,
     /// Whether there are no more that are public.
     pub ended: bool,
-}
-
-/// A file that may hold a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whereabouts {
-    /// Its path.
-    pub path: String,
-    /// The path whose commits are walked, which is another one where no commit may be found.
-    pub walked: String,
-    /// The key that the path claims.
-    pub list: Key,
-    /// The key under which the record is looked for in the file.
-    pub key: String,
-    /// Whether the present withholds what it holds.
-    pub is_withheld: bool,
 }
 
 /// The contents of a record's file.

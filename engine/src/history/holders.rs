@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::Whereabouts;
+use super::whereabouts::Whereabouts;
 use crate::budget::Budget;
 use crate::id::{BlobId, CommitId, TreeId};
 use crate::layout::{Shape, SheetSpec};
