@@ -4,7 +4,7 @@
 //! therefore compiled once to measure it, in the form in which the validator compiles it.
 
 use jsonschema_regex::Search;
-use regex_automata::meta::{BuildError, Config, Regex};
+use regex_automata::meta::{Config, Regex};
 
 /// What each pattern takes besides its automata: its text, its caches and the searches around them.
 const BASE: usize = 8 << 10;
@@ -36,23 +36,33 @@ pub(super) fn size_of_pattern(pattern: &str, limit: usize) -> Result<usize, TooL
     };
     match measured {
         Ok(bytes) => Ok(BASE + COPIES * bytes),
-        Err(error) if error.size_limit().is_some() => Err(TooLarge),
-        Err(_) => {
+        Err(Unmeasured::TooLarge) => Err(TooLarge),
+        Err(Unmeasured::NoAutomaton) => {
             let each = HARD_BYTE * pattern.len();
             match automata(&without_looking_around(pattern), limit) {
                 Ok(bytes) => Ok(BASE + each + COPIES * bytes),
-                Err(error) if error.size_limit().is_some() => Err(TooLarge),
-                Err(_) => Ok(unmeasured(pattern)),
+                Err(Unmeasured::TooLarge) => Err(TooLarge),
+                Err(Unmeasured::NoAutomaton) => Ok(unmeasured(pattern)),
             }
         }
     }
 }
 
+/// Why a pattern could not be measured.
+enum Unmeasured {
+    TooLarge,
+    /// Only backtracking can match it.
+    NoAutomaton,
+}
+
 /// Returns what the automata of a pattern take.
-fn automata(pattern: &str, limit: usize) -> Result<usize, BuildError> {
+fn automata(pattern: &str, limit: usize) -> Result<usize, Unmeasured> {
     let config = Config::new().nfa_size_limit(Some(limit));
-    let regex = Regex::builder().configure(config).build(pattern)?;
-    Ok(regex.memory_usage())
+    match Regex::builder().configure(config).build(pattern) {
+        Ok(regex) => Ok(regex.memory_usage()),
+        Err(error) if error.size_limit().is_some() => Err(Unmeasured::TooLarge),
+        Err(_) => Err(Unmeasured::NoAutomaton),
+    }
 }
 
 /// Estimates a pattern by its length and by the largest of its counts.
