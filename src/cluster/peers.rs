@@ -36,6 +36,7 @@ impl<'a> Peers<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use serde_json::Map;
@@ -52,8 +53,19 @@ mod tests {
     }
 
     fn value() -> Value {
-        let (facts, rest) = (facts(5), Map::new());
-        Value { v: FORMAT, epoch: 1, beat: 1, leader: Some(leader("b")), seq: 1, facts, rest }
+        Value {
+            v: FORMAT,
+            epoch: 1,
+            beat: 1,
+            leader: Some(leader("b")),
+            seq: 1,
+            facts: facts(5),
+            safe: None,
+            pending: Vec::new(),
+            abandoned: Vec::new(),
+            told: BTreeMap::new(),
+            rest: Map::new(),
+        }
     }
 
     /// Returns what the replica `a` sees if `b` leads, and `d` has its head.
@@ -68,6 +80,9 @@ mod tests {
             behind_since: None,
             leaderless_since: None,
             unreached: None,
+            missing: None,
+            missing_since: None,
+            unsafe_since: None,
             others: vec![here("b", 1, 1), here("c", 1, 1), has_it],
             register: RegisterState::Read,
             takeovers: 0,
