@@ -22,8 +22,8 @@ pub(super) struct Forge {
     joined: BTreeMap<(u64, u64), u64>,
     /// What the branch ever had.
     had: Commits,
-    /// What was ever fetched.
-    fetched: Commits,
+    /// What a replica ever fetched, or pushed.
+    known: Commits,
     /// The heads that an operator let through although they do not contain the one before.
     pub(super) applied: Commits,
 }
@@ -32,7 +32,7 @@ impl Forge {
     pub(super) fn new() -> Self {
         let (histories, keys) = (vec![0, 0b10], vec![None, None]);
         let (joined, had) = (BTreeMap::new(), 0b10);
-        Self { head: 1, is_up: true, histories, keys, joined, had, fetched: 0, applied: 0 }
+        Self { head: 1, is_up: true, histories, keys, joined, had, known: 0, applied: 0 }
     }
 
     /// Puts a new commit of somebody else on the branch.
@@ -47,6 +47,7 @@ impl Forge {
         if is_taken {
             self.head = head;
             self.had |= self.history(head);
+            self.known |= self.history(head);
         }
         is_taken
     }
@@ -108,12 +109,13 @@ impl Forge {
         self.histories.len() < 60
     }
 
-    /// Sets the branch back to an earlier commit of it, and puts a new one there. What was fetched and
-    /// is on none of `disks` stays on the branch.
+    /// Sets the branch back to an earlier commit of it, and puts a new one there. What a replica had and
+    /// is on none of `disks` stays on the branch: what to do without the last copy is for an operator to
+    /// decide.
     pub(super) fn rewrite(&mut self, by: u32, disks: Commits) {
         for _ in 0..by {
             let before = self.history(self.head) & !bit(self.head);
-            let is_kept = bit(self.head) & self.fetched & !disks == 0;
+            let is_kept = bit(self.head) & self.known & !disks == 0;
             if before != 0 && is_kept {
                 self.head = newest(before);
             }
@@ -124,7 +126,7 @@ impl Forge {
     /// Fetches the branch, and returns its commits.
     pub(super) fn fetched(&mut self) -> Commits {
         let history = self.history(self.head);
-        self.fetched |= history;
+        self.known |= history;
         history
     }
 
