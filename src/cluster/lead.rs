@@ -24,6 +24,7 @@ use headwater_engine::id::CommitId;
 
 use super::present::Present;
 use super::register::{Facts, Leader, Swapped, Value};
+use super::safe::Heads;
 use super::terms::Terms;
 
 pub use event::{Action, Denied, Event, Found, Standing};
@@ -383,7 +384,11 @@ impl Lead {
                 };
                 (office.revision, office.renewed) = (revision, change.sent);
                 office.value = change.next;
-                office.heads.publish(office.value.head());
+                match change.purpose {
+                    // A head that was given up is safe no more, whoever comes back with it.
+                    Purpose::Opening => office.heads = Heads::begin(office.value.head()),
+                    _ => office.heads.publish(office.value.head()),
+                }
                 self.see(now, Found { revision, value: Some(office.value.clone()) });
                 actions.push(Action::Say(revision));
                 let value = office.value.clone();

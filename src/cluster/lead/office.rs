@@ -149,8 +149,10 @@ impl Office {
     ) -> Option<(Value, Purpose)> {
         let synced = self.value.facts.remote.synced;
         // What a new leader does not have yet is on one disk, wherever that is.
+        // A slow replica may say an older one than the remote is known to have.
+        let known = self.value.safe.map_or(0, |safe| safe.seq);
         let safe = match self.is_open && !self.value.is_safe() {
-            true => self.heads.safe(stored, synced).filter(|safe| Some(*safe) != self.value.safe),
+            true => self.heads.safe(stored, synced).filter(|safe| safe.seq > known),
             false => None,
         };
         if let Some(safe) = safe {

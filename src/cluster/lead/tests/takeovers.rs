@@ -124,6 +124,11 @@ fn a_head_that_is_not_safe_is_given_up_after_a_while() {
     let opened = desk.answered(Swapped::Done(300));
     assert!(opened.contains(&Action::Stand(Standing::Leading)), "{opened:?}");
     assert_eq!(desk.lead.missing(), None);
+    // Whoever comes back with it makes it safe no more: it is in no later head.
+    desk.hears(Event::Proposed(1, facts(10)));
+    desk.answered(Swapped::Done(301));
+    assert!(!desk.hears(stores("a", 1, 9)).iter().any(is_swap));
+    assert_eq!(safe(&desk), head(8));
 }
 
 #[test]
