@@ -55,15 +55,27 @@ pub(super) async fn promote(
         let not_missing = || ApiError::from(Code::NotMissing).member("ok", false);
         return told.ok_or_else(not_missing);
     }
-    cluster.member.abandon(head);
     let until = Instant::now() + Duration::from_secs(wait(&headers));
     let mut view = cluster.member.watch();
-    let goes_on = view
-        .wait_for(|view| view.value.as_ref().is_some_and(|value| value.abandoned.contains(&head)));
-    let went_on = match tokio::time::timeout_at(until.into(), goes_on).await {
-        Ok(Ok(view)) => view.value.as_ref().map(|value| value.facts.head),
-        Ok(Err(_)) | Err(_) => None,
+    let goes_on = async {
+        let mut is_looked_for = false;
+        loop {
+            let (value, missing) = {
+                let view = view.borrow_and_update();
+                (view.value.clone(), view.missing)
+            };
+            if let Some(value) = value.filter(|value| value.abandoned.contains(&head)) {
+                return Some(value.facts.head);
+            }
+            // A replica that lost the lead and won it again does not know what it was told.
+            let was_looked_for = std::mem::replace(&mut is_looked_for, missing == Some(head));
+            if is_looked_for && !was_looked_for {
+                cluster.member.abandon(head);
+            }
+            view.changed().await.ok()?;
+        }
     };
+    let went_on = tokio::time::timeout_at(until.into(), goes_on).await.ok().flatten();
     let head = went_on.ok_or_else(no_leader)?;
     Ok(Json(json!({ "ok": true, "abandoned": abandon, "head": head.to_string() })).into_response())
 }

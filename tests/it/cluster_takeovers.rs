@@ -57,7 +57,6 @@ fn a_head_on_one_disk_that_is_gone_is_given_up_and_nothing_else() {
     let upstream = people();
     let mut common = Common::new(&nats, upstream.url(), "0");
     let writer = Writer(common.let_write());
-    common.settings.push(("HEADWATER_CLUSTER_LEASE", "3".to_owned()));
     refuse_pushes(&upstream);
     let one = common.start("one");
     one.has_role("leading");
@@ -93,7 +92,6 @@ fn a_head_that_was_acknowledged_is_waited_for() {
     let upstream = people();
     let mut common = Common::new(&nats, upstream.url(), "0");
     let writer = Writer(common.let_write());
-    common.settings.push(("HEADWATER_CLUSTER_LEASE", "3".to_owned()));
     refuse_pushes(&upstream);
     let one = common.start("one");
     one.has_role("leading");
@@ -128,7 +126,6 @@ fn an_operator_gives_a_head_up_that_will_not_come_back() {
     let upstream = people();
     let mut common = Common::new(&nats, upstream.url(), "0");
     let writer = Writer(common.let_write());
-    common.settings.push(("HEADWATER_CLUSTER_LEASE", "3".to_owned()));
     refuse_pushes(&upstream);
     let one = common.start("one");
     one.has_role("leading");
@@ -161,7 +158,6 @@ fn what_an_earlier_leader_pushed_after_all_is_joined_whatever_the_policy_is() {
     let upstream = people();
     let mut common = Common::new(&nats, upstream.url(), "0");
     let writer = Writer(common.let_write());
-    common.settings.push(("HEADWATER_CLUSTER_LEASE", "3".to_owned()));
     refuse_pushes(&upstream);
     let one = common.start("one");
     one.has_role("leading");
@@ -195,7 +191,6 @@ fn a_subscriber_is_told_by_the_leader_alone_and_by_the_next_one_from_where_it_wa
     let answers = [200, 503, 200].map(|status| Answered::json(status, "{}"));
     let receiver = ScriptedHttp::start(answers);
     let mut common = Common::new(&nats, upstream.url(), "0");
-    common.settings.push(("HEADWATER_CLUSTER_LEASE", "3".to_owned()));
     common.settings.push(("HEADWATER_SUBSCRIBER_URL", receiver.url("/hook")));
     let token = "whsec_MDEyMzQ1Njc4OWFiY2RlZg==".to_owned();
     common.settings.push(("HEADWATER_SUBSCRIBER_SECRET", token));
