@@ -197,6 +197,15 @@ fn free_address() -> SocketAddr {
     }
 }
 
+/// Says that the work is done when it is dropped.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Reads from the replicas without a pause while `work` runs. No read may fail.
 fn while_reading(replicas: &[&Replica], work: impl FnOnce()) {
     let is_done = AtomicBool::new(false);
@@ -211,8 +220,9 @@ fn while_reading(replicas: &[&Replica], work: impl FnOnce()) {
                 }
             });
         }
+        // Where the work fails, the readers end, too.
+        let _done = Done(&is_done);
         work();
-        is_done.store(true, Ordering::Relaxed);
     });
     assert!(reads.into_inner() > replicas.len());
 }
