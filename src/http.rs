@@ -77,7 +77,7 @@ mod write;
 mod write_timeout;
 
 use axum::Router;
-use axum::http::Uri;
+use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, any, get, post, put};
 use headwater_engine::suggestion::{did_you_mean, nearest};
@@ -98,6 +98,7 @@ pub use route::{Group, Route, Snapshots};
 pub use unsent_bytes::UnsentBytes;
 
 use crate::wire::{ApiError, Code};
+use attachment::AttachmentPath;
 
 /// The set of routes that a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,8 +249,15 @@ fn no_route(path: &str) -> String {
     format!("{path} is not a route{meant}")
 }
 
-async fn method_not_allowed() -> ApiError {
-    Code::MethodNotAllowed.into()
+async fn method_not_allowed(uri: Uri) -> ApiError {
+    let refused = ApiError::from(Code::MethodNotAllowed);
+    // The route of files also lists them, and a list is only read.
+    let is_list = AttachmentPath::parse(uri.path()).is_some_and(|path| path.name.is_empty());
+    if is_list {
+        refused.header(header::ALLOW, HeaderValue::from_static("GET,HEAD"))
+    } else {
+        refused
+    }
 }
 
 async fn not_written(uri: Uri) -> ApiError {

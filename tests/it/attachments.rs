@@ -225,6 +225,13 @@ fn the_files_next_to_a_record_are_listed_as_they_can_be_read() {
     for path in ["people/hidden/", "people/nobody/", "deep/a/", "notes/grace/private/"] {
         house.get(path).problem(404, "not_found");
     }
+    for (path, allowed) in
+        [("people/ada/", "GET,HEAD"), ("people/ada/b.txt", "GET,HEAD,PUT,DELETE")]
+    {
+        let path = format!("/api/_attachments/{path}");
+        let refused = house.server.send(house.server.request(Method::OPTIONS, &path));
+        assert_eq!((refused.status, refused.header("allow")), (405, Some(allowed)));
+    }
     house.delete("/api/_attachments/people/ada/b.txt");
     assert_eq!(list("people/ada/")["items"].as_array().unwrap().len(), 1);
 }

@@ -91,9 +91,11 @@ impl Follower {
 
     /// Reads until the event that leads to `commit` has arrived, and returns its lines.
     async fn follow(mut self, commit: String) -> (Self, Vec<Line>) {
-        let id = format!("id: {commit}\n");
+        // Behind the commit, a view that is not the public one has a mark of its own.
+        let (id, of_view) = (format!("id: {commit}\n"), format!("id: {commit}-"));
         loop {
-            let at = self.lines.iter().position(|(line, _)| *line == id);
+            let is_id = |line: &str| *line == id || line.starts_with(&of_view);
+            let at = self.lines.iter().position(|(line, _)| is_id(line));
             // Its name, its data and an empty line follow.
             if let Some(at) = at.filter(|at| self.lines.len() >= at + 4) {
                 let event = self.lines.drain(..at + 4).skip(at).collect();

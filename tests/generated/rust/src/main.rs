@@ -79,6 +79,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         key: "p900".into(),
         value: [("slug".into(), "p900".into()), ("name".into(), "New".into())].into(),
         if_match: None,
+        if_none_match: None,
     };
     let old = DeleteOperation {
         op: delete_operation::Op::Delete,
