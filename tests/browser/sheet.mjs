@@ -296,7 +296,7 @@ async function expressions() {
     await page.keyboard.press("Enter");
     equal(await input.inputValue(), "level");
     await page.keyboard.type(' == "st');
-    await options.filter({ hasText: '"staff"' }).waitFor();
+    await options.first().filter({ hasText: '"staff"' }).waitFor();
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Tab");
     equal(await input.inputValue(), 'level == "staff"');
