@@ -17,6 +17,7 @@ mod caching;
 mod changes;
 mod cluster_access;
 mod coding;
+mod commit_body;
 mod commits;
 mod cors;
 mod waiter_limit;

@@ -6,19 +6,16 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use headwater_engine::engine::RequestKind;
-use headwater_engine::id::CommitId;
 use headwater_engine::report::Trigger;
 use serde::Deserialize;
 
 use super::app::App;
+use super::commit_body::named_commit;
 use super::request_snapshot::not_ready;
 use super::route::Route;
 use super::source::Source;
 use super::webhook::answer;
-use crate::wire::{ApiError, Code};
-
-/// The largest body: one hash.
-const BODY: usize = 1024;
+use crate::wire::ApiError;
 
 /// The body of a pin.
 #[derive(Deserialize)]
@@ -35,13 +32,7 @@ pub(super) async fn pin(
     body: Body,
 ) -> Result<Response, ApiError> {
     app.access.pass_operator(source, &headers).await?;
-    let body = axum::body::to_bytes(body, BODY).await;
-    let body = body.map_err(|_| ApiError::from(Code::BodyTooLarge))?;
-    let invalid = |why: String| ApiError::explained(Code::InvalidBody, why).member("ok", false);
-    let Pin { commit } =
-        serde_json::from_slice(&body).map_err(|error| invalid(format!("the body: {error}")))?;
-    let commit: CommitId =
-        commit.parse().map_err(|_| invalid("`commit` must be a full commit hash".to_owned()))?;
+    let commit = named_commit(body, "commit", |Pin { commit }| commit).await?;
     if let Some(cluster) = &app.cluster {
         let body = serde_json::json!({ "commit": commit.to_string() }).to_string().into_bytes();
         let path = Route::Pin.path();

@@ -6,20 +6,17 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use headwater_engine::id::CommitId;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::app::App;
 use super::cluster_access::no_leader;
+use super::commit_body::named_commit;
 use super::json::Json;
 use super::route::Route;
 use super::source::Source;
 use super::wait_time::wait;
 use crate::wire::{ApiError, Code};
-
-/// The largest body: one hash.
-const BODY: usize = 1024;
 
 /// The body of a promotion.
 #[derive(Deserialize)]
@@ -42,16 +39,11 @@ pub(super) async fn promote(
 ) -> Result<Response, ApiError> {
     app.access.pass_operator(source, &headers).await?;
     let cluster = app.cluster.as_ref().ok_or(Code::NotFound)?;
-    let body = axum::body::to_bytes(body, BODY).await;
-    let body = body.map_err(|_| ApiError::from(Code::BodyTooLarge))?;
-    let invalid = |why: String| ApiError::explained(Code::InvalidBody, why).member("ok", false);
-    let Promotion { abandon } =
-        serde_json::from_slice(&body).map_err(|error| invalid(format!("the body: {error}")))?;
-    let head: CommitId =
-        abandon.parse().map_err(|_| invalid("`abandon` must be a full commit hash".to_owned()))?;
+    let head = named_commit(body, "abandon", |Promotion { abandon }| abandon).await?;
     if cluster.view().missing != Some(head) {
         let path = Route::Promote.path();
-        let told = cluster.pass_on_to_operator(&headers, &app.access, path, body.to_vec()).await?;
+        let body = json!({ "abandon": head.to_string() }).to_string().into_bytes();
+        let told = cluster.pass_on_to_operator(&headers, &app.access, path, body).await?;
         let not_missing = || ApiError::from(Code::NotMissing).member("ok", false);
         return told.ok_or_else(not_missing);
     }
@@ -76,6 +68,7 @@ pub(super) async fn promote(
         }
     };
     let went_on = tokio::time::timeout_at(until.into(), goes_on).await.ok().flatten();
-    let head = went_on.ok_or_else(no_leader)?;
-    Ok(Json(json!({ "ok": true, "abandoned": abandon, "head": head.to_string() })).into_response())
+    let went_on = went_on.ok_or_else(no_leader)?;
+    Ok(Json(json!({ "ok": true, "abandoned": head.to_string(), "head": went_on.to_string() }))
+        .into_response())
 }

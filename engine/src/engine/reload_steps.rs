@@ -148,6 +148,7 @@ impl Reloader {
             Ok::<_, ReloadError>(kept.map(|kept| Replayed { commits: 0, kept: Some(kept) }))
         };
         let on_disk = OnDisk { store: || Ok(()), refer };
+        let _told_afterwards = self.pushes.until_published();
         let outcome = self.publisher.publish(&turn, publication, on_disk)?;
         fault::step("swap.done");
         Ok(outcome)

@@ -127,6 +127,7 @@ impl Reloader {
             self.tell_of(&moves);
             Ok::<_, ReloadError>(Some(Replayed { commits: made, kept }))
         };
+        let _told_afterwards = self.pushes.until_published();
         let outcome = self.publisher.publish(turn, publication, OnDisk { store, refer })?;
         fault::step("swap.done");
         Ok(outcome)

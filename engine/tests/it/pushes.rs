@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::mpsc;
 
-use headwater_engine::engine::{Engine, EngineConfig, Ledger, PushOutcome, RequestKind, Rewrites};
+use headwater_engine::engine::{
+    Engine, EngineConfig, Ledger, Observer, Published, PushOutcome, RequestKind, Rewrites,
+};
 use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::mirror::{Identity, PushErrorKind};
 use headwater_engine::report::{OutcomeKind, Replayed};
@@ -272,6 +274,30 @@ fn a_push_that_comes_too_late_is_replayed_and_pushed_without_anybody_asking() {
     }
     assert_eq!(git(house.upstream.path(), ["rev-list", "--count", "published"]).trim(), "11");
     house.is_lawful();
+}
+
+#[test]
+fn who_waits_for_a_push_is_told_of_what_overruled_it_once_that_is_published() {
+    let (events, told) = mpsc::channel();
+    let (published, overruled) = (events.clone(), events);
+    let house = opened(House::new(), |config| {
+        config.rewrites = Some(Rewrites::Replay);
+        let observe = move |seen: &std::sync::Arc<Published>| {
+            published.send(format!("published {}", seen.delta.to)).unwrap();
+        };
+        config.publication_observer = Observer::new(observe);
+    });
+    hook(&house, "exit 1");
+    let ours = write(&house, "jane", json!({ "name": "J" }));
+    house.engine().settle_pushes();
+    let theirs = house.upstream.commit("theirs").put("people/jane.toml", "id = 1\nname = \"K\"\n");
+    let theirs = id(&theirs.push());
+    std::fs::remove_file(house.upstream.path().join("hooks/pre-receive")).unwrap();
+    let done = move |outcome| overruled.send(format!("{outcome:?}")).unwrap();
+    house.engine().when_pushed(ours, later(), Box::new(done));
+    assert!(replayed(&house).kept.is_some());
+    let expected = [format!("published {ours}"), format!("published {theirs}"), "Overruled".into()];
+    assert_eq!(told.iter().take(3).collect::<Vec<String>>(), expected);
 }
 
 #[test]

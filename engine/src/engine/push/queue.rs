@@ -20,6 +20,24 @@ pub(super) enum Task {
     Look,
 }
 
+/// Callers that are not told as long as this is kept.
+pub(in crate::engine) struct HeldWaiters<'a> {
+    pushes: &'a PushQueue,
+}
+
+impl Drop for HeldWaiters<'_> {
+    fn drop(&mut self) {
+        let mut state = self.pushes.lock();
+        let overruled = state.waiters.release();
+        if !state.waiters.is_empty() {
+            state.schedule.ask();
+        }
+        drop(state);
+        self.pushes.changed.notify_all();
+        overruled.into_iter().for_each(|done| tell(done, PushOutcome::Overruled));
+    }
+}
+
 /// Wakes the thread, and holds the waiting callers.
 pub(in crate::engine) struct PushQueue {
     active: bool,
@@ -132,6 +150,13 @@ impl PushQueue {
         overruled.into_iter().for_each(|done| tell(done, PushOutcome::Overruled));
     }
 
+    /// Makes all callers wait while a state is being published, and tells them afterwards, whatever came of it: whoever
+    /// is told reads next.
+    pub(in crate::engine) fn until_published(&self) -> HeldWaiters<'_> {
+        self.lock().waiters.hold();
+        HeldWaiters { pushes: self }
+    }
+
     /// Updates the callers that wait for commits that were replaced.
     pub(in crate::engine) fn rebased(&self, moves: &[(CommitId, Option<CommitId>)]) {
         let overruled = self.lock().waiters.moved(moves);
@@ -147,6 +172,11 @@ impl PushQueue {
     /// Removes and returns all waiting callers.
     pub(super) fn take_waiters(&self) -> Vec<Waiter> {
         self.lock().waiters.take()
+    }
+
+    /// Removes and returns all waiting callers, because the thread ends.
+    pub(super) fn take_last(&self) -> Vec<Waiter> {
+        self.lock().waiters.take_last()
     }
 
     /// Makes these callers wait again.

@@ -43,6 +43,10 @@ pub(super) struct Waiter {
 #[derive(Default)]
 pub(super) struct Waiters {
     waiting: Vec<Waiter>,
+    /// The callers whose commit was overruled by a state that is not published yet.
+    overruled: Vec<OnPushOutcome>,
+    /// Whether a state is being published: until it is, nobody is told, because whoever is told reads.
+    held: bool,
     moves: Moves,
 }
 
@@ -51,6 +55,17 @@ impl Waiters {
     pub(super) fn is_full(&mut self, now: Instant) -> bool {
         self.waiting.retain(|waiter| waiter.until > now);
         self.waiting.len() >= WAITERS
+    }
+
+    /// Makes all callers wait until [`Self::release`].
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Ends [`Self::hold`]; returns the callers whose commit was overruled.
+    pub(super) fn release(&mut self) -> Vec<OnPushOutcome> {
+        self.held = false;
+        self.put_back(Vec::new())
     }
 
     /// Records replaced commits; returns the callers whose commit was overruled.
@@ -67,7 +82,6 @@ impl Waiters {
     /// Makes these callers wait again, for the commits that replaced theirs; returns those whose
     /// commit was overruled.
     pub(super) fn put_back(&mut self, waiters: Vec<Waiter>) -> Vec<OnPushOutcome> {
-        let mut overruled = Vec::new();
         let all = std::mem::take(&mut self.waiting).into_iter().chain(waiters);
         for mut waiter in all {
             match self.moves.now(waiter.commit) {
@@ -77,15 +91,25 @@ impl Waiters {
                     waiter.commit = commit;
                     self.waiting.push(waiter);
                 }
-                None => overruled.push(waiter.done),
+                None => self.overruled.push(waiter.done),
             }
         }
-        overruled
+        if self.held { Vec::new() } else { std::mem::take(&mut self.overruled) }
     }
 
-    /// Removes and returns all waiting callers.
-    pub(super) fn take(&mut self) -> Vec<Waiter> {
+    /// Returns whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Removes and returns all waiting callers, whether or not they may be told now.
+    pub(super) fn take_last(&mut self) -> Vec<Waiter> {
         std::mem::take(&mut self.waiting)
+    }
+
+    /// Removes and returns all waiting callers that may be told now.
+    pub(super) fn take(&mut self) -> Vec<Waiter> {
+        if self.held { Vec::new() } else { self.take_last() }
     }
 }
 
@@ -93,5 +117,40 @@ impl Waiters {
 pub(super) fn tell(done: OnPushOutcome, carried: PushOutcome) {
     if catch_unwind(AssertUnwindSafe(|| done(carried))).is_err() {
         tracing::error!("a caller who waited for a push panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn commit(number: u8) -> CommitId {
+        CommitId::from_bytes([number; 20])
+    }
+
+    fn waiter(number: u8, told: &Sender<PushOutcome>) -> Waiter {
+        let told = told.clone();
+        let done = Box::new(move |outcome| told.send(outcome).unwrap());
+        let until = Instant::now() + Duration::from_secs(60);
+        Waiter { commit: commit(number), until, looked: None, done }
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_state_before_it_is_published() {
+        let (told, _) = channel();
+        let mut waiters = Waiters::default();
+        assert!(waiters.put_back(vec![waiter(1, &told), waiter(2, &told)]).is_empty());
+        waiters.hold();
+        assert!(waiters.moved(&[(commit(1), None)]).is_empty());
+        // Neither those who come now, nor those whom the pushing thread has at hand.
+        assert!(waiters.put_back(vec![waiter(1, &told)]).is_empty());
+        assert!(waiters.take().is_empty());
+        assert_eq!(waiters.release().len(), 2);
+        let left: Vec<CommitId> = waiters.take().iter().map(|waiter| waiter.commit).collect();
+        assert_eq!(left, [commit(2)]);
+        assert_eq!(waiters.put_back(vec![waiter(1, &told)]).len(), 1);
     }
 }

@@ -78,7 +78,7 @@ impl PushWorker {
             self.push_and_tell(LAST.min(self.repository.fetch.timeout));
         }
         self.pushes
-            .take_waiters()
+            .take_last()
             .into_iter()
             .for_each(|waiter| tell(waiter.done, PushOutcome::Never));
     }
