@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use headwater_engine::engine::{PushReport, Report};
 use headwater_engine::id::CommitId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -38,21 +39,43 @@ enum News {
     Access(Option<String>, CommitId),
     /// Everything that is wrong with the cluster now.
     Cluster(BTreeSet<ClusterTrouble>, CommitId),
+    /// What the leader has told, and not that it is over.
+    Shared(BTreeSet<String>),
 }
 
 /// Sends alerts. Cheap to clone; does nothing without receivers.
 #[derive(Clone)]
-pub struct Pager(Option<UnboundedSender<News>>);
+pub struct Pager {
+    news: Option<UnboundedSender<News>>,
+    shared: watch::Receiver<BTreeSet<String>>,
+}
 
 impl Pager {
     /// Starts to listen. The returned task ends soon after `stop`, once every alert still waiting
     /// has been tried once more.
     pub fn start(receivers: Vec<Receiver>, stop: CancellationToken) -> (Self, JoinHandle<()>) {
+        let (sender, shared) = watch::channel(BTreeSet::new());
         if receivers.is_empty() {
-            return (Self(None), tokio::spawn(std::future::ready(())));
+            return (Self { news: None, shared }, tokio::spawn(std::future::ready(())));
         }
-        let (sender, news) = unbounded_channel();
-        (Self(Some(sender)), tokio::spawn(page(receivers, news, stop)))
+        let (news, heard) = unbounded_channel();
+        let paging = tokio::spawn(page(receivers, heard, sender, stop));
+        (Self { news: Some(news), shared }, paging)
+    }
+
+    /// Returns whether there is anybody to tell.
+    pub fn has_receivers(&self) -> bool {
+        self.news.is_some()
+    }
+
+    /// Returns what was told of the remote, of pushes and of held heads, and not that it is over; and each change of it.
+    pub fn shared(&self) -> watch::Receiver<BTreeSet<String>> {
+        self.shared.clone()
+    }
+
+    /// Takes `shared` for what was told, because the leader of the cluster says so.
+    pub fn adopt(&self, shared: BTreeSet<String>) {
+        self.tell(News::Shared(shared));
     }
 
     /// Starts to consider reports with `rules`; raises an alert for a first state that has
@@ -83,7 +106,7 @@ impl Pager {
     }
 
     fn tell(&self, news: News) {
-        if let Some(sender) = &self.0 {
+        if let Some(sender) = &self.news {
             // Nobody listens any more when the server shuts down.
             let _ = sender.send(news);
         }
@@ -93,6 +116,7 @@ impl Pager {
 async fn page(
     receivers: Vec<Receiver>,
     mut news: UnboundedReceiver<News>,
+    shared: watch::Sender<BTreeSet<String>>,
     stop: CancellationToken,
 ) {
     let mut queues = Vec::new();
@@ -103,12 +127,15 @@ async fn page(
         deliveries.push(tokio::spawn(delivery::deliver(receiver, alerts, PAUSE, stop.clone())));
     }
     let mut rules: Option<Box<AlertRules>> = None;
+    // What the leader said before there were rules.
+    let mut said = BTreeSet::new();
     loop {
         let deadline = rules.as_ref().and_then(|rules| rules.deadline());
         let alerts = tokio::select! {
             biased;
             told = news.recv() => match told {
-                Some(News::Opened(opened, degraded)) => {
+                Some(News::Opened(mut opened, degraded)) => {
+                    opened.adopt(&std::mem::take(&mut said));
                     let alert = degraded.map(|state| opened.degraded(&state));
                     rules = Some(opened);
                     alert.into_iter().collect()
@@ -135,6 +162,13 @@ async fn page(
                     });
                     told.unwrap_or_default()
                 }
+                Some(News::Shared(told)) => {
+                    match rules.as_mut() {
+                        Some(rules) => rules.adopt(&told),
+                        None => said = told,
+                    }
+                    vec![]
+                }
                 None => break,
             },
             () = reached(deadline) => {
@@ -143,6 +177,10 @@ async fn page(
             // Alerts that are still queued are sent in the end.
             () = stop.cancelled() => break,
         };
+        if let Some(rules) = &rules {
+            let open = rules.shared();
+            shared.send_if_modified(|told| (*told != open).then(|| *told = open).is_some());
+        }
         for alert in alerts {
             let alert = Arc::new(alert);
             for queue in &queues {

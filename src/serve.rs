@@ -139,6 +139,7 @@ impl Server {
         if let Some(member) = &cluster {
             tokio::spawn(cluster::expect(member.watch(), coming.clone()));
             tokio::spawn(Reach::new(member.clone())?.run(stop.clone()));
+            tokio::spawn(cluster::share_alerts(member.clone(), pager.clone(), stop.clone()));
         }
         let others = OtherServers { coming: coming.clone(), cluster: access };
         let app = app(config, demo, authenticator, live.clone(), feed.clone(), metrics, others);

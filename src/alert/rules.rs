@@ -2,6 +2,7 @@
 
 mod cluster;
 mod pushes;
+mod shared;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
@@ -70,9 +71,9 @@ enum AccessRule {
 }
 
 /// A cause that is reported once: a held head, or a kind of failure until a reload succeeds again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Cause {
-    event: &'static str,
+    event: String,
     held: Option<CommitId>,
 }
 
@@ -100,7 +101,7 @@ impl AlertRules {
             Ok(outcome) if outcome.kind == OutcomeKind::Held => self.pinned(report),
             Ok(outcome) if outcome.reason.is_some_and(is_mismatch) => Some(self.mismatched(report)),
             Ok(_) if report.trigger == Trigger::Follow => {
-                self.recovered(report, |cause| FOLLOWING.contains(&cause.event))
+                self.recovered(report, |cause| FOLLOWING.contains(&cause.event.as_str()))
             }
             // A rebuild without the remote resolves no reported problem of the remote.
             Ok(outcome) if outcome.remote_head.is_none() => None,
@@ -204,7 +205,7 @@ impl AlertRules {
             ReloadError::Held { held, .. } => Some(held.commit),
             _ => None,
         };
-        self.told.insert(Cause { event, held }).then_some(alert)
+        self.told.insert(Cause { held, ..Cause::of(event) }).then_some(alert)
     }
 
     fn pinned(&mut self, report: &Report) -> Option<Alert> {
@@ -225,13 +226,11 @@ impl AlertRules {
 
     fn recovered(&mut self, report: &Report, is_over: impl Fn(&Cause) -> bool) -> Option<Alert> {
         self.away = None;
-        let told: BTreeSet<Cause> =
-            self.told.iter().filter(|told| is_over(told)).copied().collect();
-        self.told.retain(|cause| !told.contains(cause));
+        let told: BTreeSet<Cause> = self.told.extract_if(.., is_over).collect();
         if told.is_empty() {
             return None;
         }
-        let over: BTreeSet<&str> = told.iter().map(|cause| cause.event).collect();
+        let over: BTreeSet<&str> = told.iter().map(|cause| cause.event.as_str()).collect();
         let message = format!("over: {}", over.iter().copied().collect::<Vec<_>>().join(", "));
         let facts = json!({ "reloadId": report.id.to_string(), "over": over });
         Some(self.alert("recovered", message, report.serving, facts))
@@ -279,8 +278,8 @@ impl AlertRules {
 }
 
 impl Cause {
-    fn of(event: &'static str) -> Self {
-        Self { event, held: None }
+    fn of(event: &str) -> Self {
+        Self { event: event.to_owned(), held: None }
     }
 }
 
@@ -323,7 +322,7 @@ fn facts(error: &ReloadError, report: &Report) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use headwater_engine::digest::Digest;
@@ -332,7 +331,7 @@ mod tests {
 
     use super::*;
 
-    fn commit(digit: char) -> CommitId {
+    pub(super) fn commit(digit: char) -> CommitId {
         digit.to_string().repeat(40).parse().unwrap()
     }
 
@@ -367,11 +366,11 @@ mod tests {
         }))
     }
 
-    fn applied() -> Report {
+    pub(super) fn applied() -> Report {
         outcome(OutcomeKind::Applied, Some(commit('f')))
     }
 
-    fn held(digit: char, reason: HeldReason) -> Report {
+    pub(super) fn held(digit: char, reason: HeldReason) -> Report {
         let held = HeldPush {
             id: Ledger::new().reserve(),
             commit: commit(digit),
@@ -384,11 +383,17 @@ mod tests {
         report(Err(ReloadError::Held { held, repeated: false }))
     }
 
-    fn missing() -> Report {
+    pub(super) fn diverged() -> Report {
+        let [ours, theirs] = [1, 2].map(|byte| Digest::from_bytes([byte; 32]));
+        let error = ReloadError::ReplicaDiverged { commit: commit('b'), ours, theirs };
+        Report { trigger: Trigger::Follow, ..report(Err(error)) }
+    }
+
+    pub(super) fn missing() -> Report {
         report(Err(ReloadError::BranchMissing { branch: "main".into() }))
     }
 
-    fn away() -> Report {
+    pub(super) fn away() -> Report {
         let error = headwater_engine::mirror::FetchError::Unreachable {
             remote: "https://host.org/data.git".into(),
             message: String::new(),
@@ -399,23 +404,28 @@ mod tests {
     }
 
     /// Rules, a clock, and the alerts that were raised.
-    struct Desk {
-        rules: AlertRules,
+    pub(super) struct Desk {
+        pub(super) rules: AlertRules,
         now: Instant,
     }
 
     impl Desk {
-        fn new() -> Self {
+        pub(super) fn new() -> Self {
             let patience = Duration::from_secs(300);
             let remote = Some("https://host.org/data.git".into());
             Self { rules: AlertRules::new("main".into(), remote, patience), now: Instant::now() }
         }
 
-        fn events(&mut self, report: &Report) -> Vec<&'static str> {
+        pub(super) fn events(&mut self, report: &Report) -> Vec<&'static str> {
             self.rules.consider(report, self.now).iter().map(|alert| alert.event).collect()
         }
 
-        fn later(&mut self, seconds: u64) -> Vec<&'static str> {
+        pub(super) fn pushed(&mut self, report: &PushReport) -> Vec<&'static str> {
+            let alerts = self.rules.consider_push(report, self.now);
+            alerts.iter().map(|alert| alert.event).collect()
+        }
+
+        pub(super) fn later(&mut self, seconds: u64) -> Vec<&'static str> {
             self.now += Duration::from_secs(seconds);
             self.rules.look(self.now).iter().map(|alert| alert.event).collect()
         }
@@ -434,10 +444,8 @@ mod tests {
         assert_eq!(desk.later(200), [""; 0]);
         assert_eq!(desk.events(&failed(lost())), [""; 0]);
         assert_eq!(desk.later(301), ["cannot_follow"]);
-        let [ours, theirs] = [1, 2].map(|byte| Digest::from_bytes([byte; 32]));
-        let diverged = || ReloadError::ReplicaDiverged { commit: commit('b'), ours, theirs };
-        assert_eq!(desk.events(&failed(diverged())), ["replica_diverged"]);
-        assert_eq!(desk.events(&failed(diverged())), [""; 0]);
+        assert_eq!(desk.events(&diverged()), ["replica_diverged"]);
+        assert_eq!(desk.events(&diverged()), [""; 0]);
         assert_eq!(desk.events(&missing()), ["branch_missing"]);
         let over = desk.rules.consider(&followed(), desk.now);
         assert_eq!(over.len(), 1);

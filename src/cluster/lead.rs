@@ -164,6 +164,11 @@ impl Lead {
                     office.told.insert(subscriber, commit);
                 }
             }
+            Event::Alerted(alerts) => {
+                if let Role::Leading(office) = &mut self.role {
+                    office.alerts = Some(alerts);
+                }
+            }
             Event::Resign => {
                 self.is_ending = true;
                 if let Role::Leading(office) = &mut self.role {

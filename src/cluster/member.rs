@@ -4,6 +4,7 @@
 //! It knows no engine. Others tell it what the engine asks and does through a [`MemberHandle`], and
 //! get [`Order`]s for the engine.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ enum Command {
     Missing(Box<Value>),
     Abandon(CommitId),
     Told(String, CommitId),
+    Alerted(BTreeSet<String>),
     Unreached(Option<String>),
     Resign(oneshot::Sender<()>),
 }
@@ -162,6 +164,11 @@ impl MemberHandle {
     /// Tells that a subscriber, of whom only a hash is known, has taken what leads to `commit`.
     pub fn told_subscriber(&self, subscriber: String, commit: CommitId) {
         self.tell(Command::Told(subscriber, commit));
+    }
+
+    /// Tells all that operators were told of the remote, of pushes and of held heads, and not that it is over.
+    pub fn alerted(&self, alerts: BTreeSet<String>) {
+        self.tell(Command::Alerted(alerts));
     }
 
     /// Tells the id of the leader if that does not answer this replica.
@@ -367,6 +374,7 @@ impl<B: Register + Bus + 'static> Member<B> {
                 Some(Event::Abandoned(head))
             }
             Command::Told(subscriber, commit) => Some(Event::Told(subscriber, commit)),
+            Command::Alerted(alerts) => Some(Event::Alerted(alerts)),
             Command::Unreached(leader) => {
                 if self.state.unreached != leader {
                     self.state.unreached = leader;

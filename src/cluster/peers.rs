@@ -36,7 +36,7 @@ impl<'a> Peers<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
 
     use serde_json::Map;
@@ -64,6 +64,7 @@ mod tests {
             pending: Vec::new(),
             abandoned: Vec::new(),
             told: BTreeMap::new(),
+            alerts: BTreeSet::new(),
             rest: Map::new(),
         }
     }

@@ -3,7 +3,9 @@
 //! It is changed only by compare-and-set. Each change is at once the publication, the renewal of the
 //! lease and the fence: the change of a leader that was deposed fails.
 
-use std::collections::BTreeMap;
+mod encoding;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::SystemTime;
 
@@ -23,6 +25,9 @@ pub const ABANDONED: usize = 64;
 
 /// The number of subscribers that are remembered.
 pub const SUBSCRIBERS: usize = 16;
+
+/// The number of open alerts that are remembered.
+pub const ALERTS: usize = 16;
 
 /// The number of heads since the safe one that are remembered.
 pub const PENDING: usize = 32;
@@ -46,20 +51,24 @@ pub struct Value {
     pub facts: Facts,
     /// The last head that is in two places: no single machine can take it away. `None` if an earlier
     /// version wrote the value.
-    #[serde(flatten, with = "safe_head", default)]
+    #[serde(flatten, with = "encoding::safe_head", default)]
     pub safe: Option<Head>,
     /// The heads between the safe one and the present one, oldest first. Whoever led then may have pushed
     /// any of them.
-    #[serde(with = "commits", default)]
+    #[serde(with = "encoding::commits", default)]
     pub pending: Vec<CommitId>,
     /// The heads that nobody had any more when another replica took over, oldest first. Nothing in them
     /// was acknowledged that is not in a later head, unless an operator gave it up.
-    #[serde(with = "commits", default)]
+    #[serde(with = "encoding::commits", default)]
     pub abandoned: Vec<CommitId>,
     /// What each subscriber took last, by a hash of its address, so that the next leader goes on from
     /// there.
-    #[serde(with = "commits_by_name", default)]
+    #[serde(with = "encoding::commits_by_name", default)]
     pub told: BTreeMap<String, CommitId>,
+    /// What operators were told of the remote, of pushes and of held heads, and not that it is over, so that the
+    /// next leader does not tell it again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub alerts: BTreeSet<String>,
     /// The fields that this version does not know.
     #[serde(flatten, skip_deserializing)]
     pub rest: Map<String, Json>,
@@ -90,13 +99,13 @@ pub struct Leader {
 #[serde(rename_all = "camelCase")]
 pub struct Facts {
     /// The head of the branch, with what is not pushed yet.
-    #[serde(with = "commit")]
+    #[serde(with = "encoding::commit")]
     pub head: CommitId,
     /// The commit that is served instead of the head.
-    #[serde(with = "optional_commit", default)]
+    #[serde(with = "encoding::optional_commit", default)]
     pub pinned: Option<CommitId>,
     /// The digest of the served state.
-    #[serde(with = "digest")]
+    #[serde(with = "encoding::digest")]
     pub digest: Digest,
     /// What made the digest. Only digests that were made alike are compared.
     pub made_by: String,
@@ -113,7 +122,7 @@ pub struct Facts {
 #[serde(rename_all = "camelCase")]
 pub struct RemoteFacts {
     /// The newest commit that the remote is known to have of ours.
-    #[serde(with = "optional_commit", default)]
+    #[serde(with = "encoding::optional_commit", default)]
     pub synced: Option<CommitId>,
     /// The number of commits that are not pushed.
     #[serde(default)]
@@ -132,7 +141,7 @@ pub struct Held {
     /// The id under which it is applied.
     pub id: String,
     /// Its commit.
-    #[serde(with = "commit")]
+    #[serde(with = "encoding::commit")]
     pub commit: CommitId,
     /// Why it is held.
     pub reason: String,
@@ -144,10 +153,10 @@ pub struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
     /// The commit.
-    #[serde(with = "commit")]
+    #[serde(with = "encoding::commit")]
     pub old: CommitId,
     /// What took its place, if anything did.
-    #[serde(with = "optional_commit")]
+    #[serde(with = "encoding::optional_commit")]
     pub new: Option<CommitId>,
 }
 
@@ -254,6 +263,12 @@ impl Value {
         self
     }
 
+    /// Returns the value with these open alerts. Beyond a number of them, they are not remembered.
+    #[must_use]
+    pub fn alerting(self, alerts: BTreeSet<String>) -> Self {
+        Self { alerts: alerts.into_iter().take(ALERTS).collect(), ..self }
+    }
+
     /// Returns the value after its head, which nobody has, is given up, and `facts` are published
     /// instead.
     #[must_use]
@@ -340,129 +355,6 @@ pub trait Bus: Send + Sync {
     fn hear(&self) -> impl Future<Output = Option<Message>> + Send;
 }
 
-mod commit {
-    use headwater_engine::id::CommitId;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(commit: &CommitId, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(commit)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<CommitId, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
-}
-
-mod commits {
-    use headwater_engine::id::CommitId;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(all: &[CommitId], to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(all.iter().map(ToString::to_string))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Vec<CommitId>, D::Error> {
-        let all = Vec::<String>::deserialize(from)?;
-        all.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
-    }
-}
-
-mod commits_by_name {
-    use std::collections::BTreeMap;
-
-    use headwater_engine::id::CommitId;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        all: &BTreeMap<String, CommitId>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_map(all.iter().map(|(name, commit)| (name, commit.to_string())))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<BTreeMap<String, CommitId>, D::Error> {
-        let all = BTreeMap::<String, String>::deserialize(from)?;
-        let parsed = all.into_iter().map(|(name, text)| Ok((name, text.parse()?)));
-        parsed
-            .collect::<Result<_, <CommitId as std::str::FromStr>::Err>>()
-            .map_err(D::Error::custom)
-    }
-}
-
-mod safe_head {
-    use headwater_engine::id::CommitId;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::Head;
-
-    /// The head as fields of the value, of which an earlier version has none.
-    #[derive(Serialize, Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Fields {
-        #[serde(with = "super::optional_commit", default)]
-        safe: Option<CommitId>,
-        #[serde(default)]
-        safe_seq: u64,
-    }
-
-    pub(super) fn serialize<S: Serializer>(head: &Option<Head>, to: S) -> Result<S::Ok, S::Error> {
-        let safe_seq = head.map_or(0, |head| head.seq);
-        Fields { safe: head.map(|head| head.commit), safe_seq }.serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Head>, D::Error> {
-        let Fields { safe, safe_seq: seq } = Fields::deserialize(from)?;
-        Ok(safe.map(|commit| Head { commit, seq }))
-    }
-}
-
-mod optional_commit {
-    use headwater_engine::id::CommitId;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        commit: &Option<CommitId>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        commit.map(|commit| commit.to_string()).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<CommitId>, D::Error> {
-        let text = Option::<String>::deserialize(from)?;
-        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
-    }
-}
-
-mod digest {
-    use data_encoding::HEXLOWER_PERMISSIVE;
-    use headwater_engine::digest::Digest;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(digest: &Digest, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(digest)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
-        let text = String::deserialize(from)?;
-        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(D::Error::custom)?;
-        let bytes = bytes.try_into().map_err(|_| D::Error::custom("a digest has 64 digits"))?;
-        Ok(Digest::from_bytes(bytes))
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -515,6 +407,7 @@ pub(crate) mod tests {
             pending: Vec::new(),
             abandoned: vec![tests::facts(2).head],
             told: [("00ff".to_owned(), tests::facts(3).head)].into(),
+            alerts: ["fetch_failed".to_owned()].into(),
             rest: Map::new(),
         }
     }
@@ -581,6 +474,16 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn some_open_alerts_are_remembered() {
+        let alerts = |count: u64| (0..count).map(|n| format!("push_refused {}", facts(n).head));
+        let value = value().alerting(alerts(100).collect());
+        assert_eq!(value.alerts.len(), ALERTS);
+        assert!(value.to_text().len() < super::super::seal::LIMIT);
+        let json: Json = serde_json::from_slice(&value.alerting([].into()).to_text()).unwrap();
+        assert_eq!(json.get("alerts"), None);
+    }
+
+    #[test]
     fn a_head_that_is_given_up_is_remembered() {
         let value = value();
         let next = value.abandoning(facts(4));
@@ -613,14 +516,13 @@ pub(crate) mod tests {
     fn a_value_of_an_earlier_version_is_read() {
         let mut json: Json = serde_json::from_slice(&value().to_text()).unwrap();
         let fields = json.as_object_mut().unwrap();
-        for name in ["safe", "safeSeq", "pending", "abandoned", "told"] {
+        for name in ["safe", "safeSeq", "pending", "abandoned", "told", "alerts"] {
             assert!(fields.remove(name).is_some(), "{name}");
         }
         let read = Value::parse(json.to_string().as_bytes()).unwrap();
-        assert_eq!(
-            read,
-            Value { safe: None, abandoned: Vec::new(), told: BTreeMap::new(), ..value() }
-        );
+        let (abandoned, told) = (Vec::new(), BTreeMap::new());
+        let expected = Value { safe: None, abandoned, told, alerts: BTreeSet::new(), ..value() };
+        assert_eq!(read, expected);
         // Nobody knows what was acknowledged of it.
         assert!(read.is_safe());
     }

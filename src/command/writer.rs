@@ -27,8 +27,8 @@ impl Writer {
     /// Opens the repository with the settings that a server would use, and takes its lock.
     ///
     /// # Errors
-    /// Fails if a setting is wrong, the repository has a work tree, or somebody else holds its
-    /// lock.
+    /// Fails if a setting is wrong, the repository has a work tree or is that of a replica, or somebody
+    /// else holds its lock.
     pub(super) fn open(
         arguments: &WriteArgs,
         environment: &dyn Environment,
@@ -45,7 +45,25 @@ impl Writer {
         let engine = Engine::open(config, Arc::new(Ledger::new()))
             .map_err(|error| Failure::caused_by((&error).into(), &error))?;
         let (message, is_json) = (arguments.message.clone(), arguments.json);
-        Ok(Self { engine, author, message, is_json })
+        let writer = Self { engine, author, message, is_json };
+        writer.refuse_replica()?;
+        Ok(writer)
+    }
+
+    /// Refuses the repository of a replica: the others would never hear of a commit that is made here.
+    fn refuse_replica(&self) -> Result<(), Failure> {
+        let branch = self.engine.status().branch;
+        let mark = Mark::Followed.of(&branch);
+        let marked = self.objects()?.reference(&mark);
+        let marked = marked.map_err(|error| Failure::caused_by(Exit::Config, &error))?;
+        let Some(_) = marked else { return Ok(()) };
+        let repo = self.engine.mirror().git_dir().display();
+        let message = format!(
+            "{repo} belongs to a replica of a cluster, and what is written into it reaches no other: write \
+             through the API of any replica, or into another clone. If it is no replica any more, \
+             `git --git-dir {repo} update-ref -d {mark}` makes it an ordinary repository"
+        );
+        Err(Failure::new(Exit::Config, message))
     }
 
     /// Returns the records as they are.

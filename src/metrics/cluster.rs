@@ -46,6 +46,9 @@ pub(super) fn render(out: &mut String, view: &ClusterView) {
     let help = "How long the newest head has been on one disk only.";
     let seconds = view.unsafe_since.map_or(0.0, |since| since.elapsed().as_secs_f64());
     gauge(out, "headwater_cluster_unsafe_seconds", help, seconds);
+    let help = "Alerts of the leader that are not over, as the register has them.";
+    let alerts = view.value.as_ref().map_or(0, |value| value.alerts.len());
+    gauge(out, "headwater_cluster_open_alerts", help, alerts as f64);
     let name = "headwater_cluster_digests_total";
     let help = "Digests that were compared with the leader's, by result.";
     counters(out, name, help, "result", &counts.comparisons());

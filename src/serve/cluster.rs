@@ -174,6 +174,36 @@ pub(super) async fn expect(mut view: watch::Receiver<Arc<ClusterView>>, coming: 
     }
 }
 
+/// Shares with the other replicas what operators were told, until `stop`: the leader puts it into the register, and
+/// the others take it from there.
+pub(super) async fn share_alerts(member: MemberHandle, pager: Pager, stop: CancellationToken) {
+    if !pager.has_receivers() {
+        return;
+    }
+    let (mut view, mut open) = (member.watch(), pager.shared());
+    // What the register was last heard to say, since this replica follows.
+    let mut heard = None;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = view.changed() => if changed.is_err() { return },
+            changed = open.changed() => if changed.is_err() { return },
+        }
+        let now = view.borrow_and_update().clone();
+        let Some(value) = &now.value else { continue };
+        if now.standing == Standing::Leading {
+            heard = None;
+            let open = open.borrow_and_update().clone();
+            if open != value.alerts {
+                member.alerted(open);
+            }
+        } else if heard.as_ref() != Some(&value.alerts) {
+            heard = Some(value.alerts.clone());
+            pager.adopt(value.alerts.clone());
+        }
+    }
+}
+
 /// Tells operators what is wrong with the cluster, until `stop`.
 pub(super) async fn watch(
     member: MemberHandle,

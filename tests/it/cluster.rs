@@ -134,6 +134,11 @@ impl Replica {
         }
     }
 
+    /// Waits until Prometheus would read this line.
+    pub(crate) fn has_metric(&self, line: &str) {
+        while !self.metrics().lines().any(|other| other == line) {}
+    }
+
     /// Waits until this replica has this role.
     pub(crate) fn has_role(&self, role: &str) {
         self.cluster(|cluster| cluster["role"] == role);

@@ -223,3 +223,35 @@ fn a_subscriber_is_told_by_the_leader_alone_and_by_the_next_one_from_where_it_wa
     assert_eq!(two.told(&fourth).0, 200);
     assert_eq!(told(4), [third, fourth]);
 }
+
+#[test]
+fn what_operators_were_told_is_told_once_and_to_be_over_whoever_leads() {
+    let Some(nats) = NatsServer::start() else { return };
+    let mut upstream = people();
+    let receiver = ScriptedHttp::start([Answered::json(200, "{}")]);
+    let mut common = Common::new(&nats, upstream.url(), "0");
+    common.settings.push(("HEADWATER_ALERT_URL", receiver.url("/alert")));
+    let one = common.start("one");
+    one.has_role("leading");
+    let two = common.start("two");
+    two.has_role("following");
+    let events = |count: usize| -> Vec<Value> {
+        let told = receiver.wait_for(count).into_iter();
+        told.map(|told| serde_json::from_slice(&told.body).unwrap()).collect()
+    };
+    upstream.commit("broken").put("people/ada.toml", "age = [").push();
+    let broken = upstream.head().unwrap();
+    assert_eq!(two.told(&broken).0, 409);
+    assert_eq!(events(1)[0]["event"], "push_refused");
+    two.has_metric("headwater_cluster_open_alerts 1");
+    one.kill();
+    two.has_role("leading");
+    // The new leader judges the same head again.
+    assert_eq!(two.told(&broken).0, 409);
+    upstream.commit("whole").put("people/ada.toml", person("ada", "Ada", 50)).push();
+    assert_eq!(two.told(&upstream.head().unwrap()).0, 200);
+    let told = events(2);
+    assert_eq!(told[1]["event"], "recovered", "{told:?}");
+    assert_eq!(told[1]["over"], json!(["push_refused"]));
+    two.has_metric("headwater_cluster_open_alerts 0");
+}

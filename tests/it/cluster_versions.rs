@@ -1,7 +1,7 @@
 //! Replicas of two versions in one cluster: the registers that each release has stored are fixtures, which
 //! every later version must read and pass on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,7 @@ fn of_this_version() -> BTreeMap<&'static str, Value> {
         pending: Vec::new(),
         abandoned: vec![facts(8).head],
         told: BTreeMap::from([("a1b2".to_owned(), facts(5).head)]),
+        alerts: BTreeSet::new(),
         rest: Map::new(),
     };
     let noted = |remote: RemoteFacts| led.noting(remote);
@@ -68,7 +69,7 @@ fn of_this_version() -> BTreeMap<&'static str, Value> {
         held: Some(held),
     };
     BTreeMap::from([
-        ("held", noted(behind)),
+        ("held", noted(behind).alerting([format!("push_refused {}", facts(6).head)].into())),
         ("moved", moved),
         ("pinned", led.publishing(Facts { pinned: Some(facts(1).head), ..facts(5) })),
         ("resigned", Value { leader: None, ..led.renewed() }),

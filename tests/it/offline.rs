@@ -153,6 +153,21 @@ fn a_repository_that_a_server_holds_is_read_and_not_written_to() {
 }
 
 #[test]
+fn the_repository_of_a_replica_is_read_and_not_written_to() {
+    let house = House::new(people());
+    let mark = "refs/headwater/followed/main";
+    house.git(&["update-ref", mark, "HEAD"]);
+    let told = house.given(&["put", "people/joan"], r#"{"slug": "joan"}"#, 78);
+    assert!(told.contains("belongs to a replica of a cluster"), "{told}");
+    house.run(&["get", "people/ada"], 0);
+    assert_eq!(house.commits(), 1);
+    // As the message says, it may be one no more.
+    assert!(told.contains(&format!("update-ref -d {mark}")), "{told}");
+    house.git(&["update-ref", "-d", mark]);
+    house.given(&["put", "people/joan"], r#"{"slug": "joan"}"#, 0);
+}
+
+#[test]
 fn a_work_tree_is_not_written_to_behind_its_user() {
     let upstream = people();
     let folder = tempfile::tempdir().unwrap();

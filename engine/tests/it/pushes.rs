@@ -280,7 +280,7 @@ fn a_push_that_comes_too_late_is_replayed_and_pushed_without_anybody_asking() {
 fn who_waits_for_a_push_is_told_of_what_overruled_it_once_that_is_published() {
     let (events, told) = mpsc::channel();
     let (published, overruled) = (events.clone(), events);
-    let house = opened(House::new(), |config| {
+    let mut house = opened(House::new(), |config| {
         config.rewrites = Some(Rewrites::Replay);
         let observe = move |seen: &std::sync::Arc<Published>| {
             published.send(format!("published {}", seen.delta.to)).unwrap();

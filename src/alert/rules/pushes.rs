@@ -1,5 +1,6 @@
 //! Decides what is news about pushes, and about commits that the branch could not keep.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use headwater_engine::engine::PushReport;
@@ -33,6 +34,16 @@ pub(super) struct PushRule {
 }
 
 impl PushRule {
+    /// Returns the event that was told and not that it is over.
+    pub(super) fn open(&self) -> Option<&'static str> {
+        self.told.then_some(FAILED)
+    }
+
+    /// Takes `told` for what was told.
+    pub(super) fn adopt(&mut self, told: &BTreeSet<String>) {
+        *self = Self { since: None, told: told.contains(FAILED) };
+    }
+
     /// Returns the news in an attempted push, which was reported at `now`.
     ///
     /// A failure that may pass by itself is reported once it has lasted for `patience`; one that

@@ -1,6 +1,6 @@
 //! Who claims the lead, when, and with which value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Map;
@@ -90,6 +90,7 @@ fn first(facts: Facts) -> Value {
         pending: Vec::new(),
         abandoned: Vec::new(),
         told: BTreeMap::new(),
+        alerts: BTreeSet::new(),
         rest: Map::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! What the machine hears, and what it asks for.
 
+use std::collections::BTreeSet;
+
 use headwater_engine::id::CommitId;
 
 use crate::cluster::present::Here;
@@ -38,6 +40,8 @@ pub enum Event {
     Abandoned(CommitId),
     /// The subscriber with this hash has taken what leads to this commit.
     Told(String, CommitId),
+    /// This is all that operators were told of the remote, of pushes and of held heads, and not that it is over.
+    Alerted(BTreeSet<String>),
     /// The process ends.
     Resign,
 }

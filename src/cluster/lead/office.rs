@@ -1,6 +1,6 @@
 //! What a leader has: the revision, its lease, and the changes that it sends.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::event::{Action, Denied};
@@ -32,6 +32,8 @@ pub(super) struct Office {
     pub(super) noted: Option<RemoteFacts>,
     /// What subscribers took, to be noted likewise.
     pub(super) told: BTreeMap<String, CommitId>,
+    /// The open alerts, to be noted likewise.
+    pub(super) alerts: Option<BTreeSet<String>>,
     /// Since when no follower reaches this replica.
     pub(super) missed: Option<Duration>,
     /// Whether the lead is given back.
@@ -116,6 +118,7 @@ impl Office {
             proposals: VecDeque::new(),
             noted: None,
             told: BTreeMap::new(),
+            alerts: None,
             missed: None,
             is_resigning: false,
         }
@@ -159,11 +162,14 @@ impl Office {
             self.value = self.value.with_safe(safe);
         }
         let told = std::mem::take(&mut self.told);
-        // Both go along with whatever is changed.
-        let is_news = safe.is_some() || !told.is_empty();
+        let alerts = self.alerts.take().map(|alerts| self.value.clone().alerting(alerts).alerts);
+        let alerts = alerts.filter(|alerts| *alerts != self.value.alerts);
+        // All go along with whatever is changed.
+        let is_news = safe.is_some() || !told.is_empty() || alerts.is_some();
         let next = self.next_of(now, terms);
         let next = next.or_else(|| is_news.then(|| (self.value.renewed(), Purpose::Lease)));
-        next.map(|(next, purpose)| (next.telling(&told), purpose))
+        let alerts = alerts.unwrap_or_else(|| self.value.alerts.clone());
+        next.map(|(next, purpose)| (next.telling(&told).alerting(alerts), purpose))
     }
 
     fn next_of(&mut self, now: Duration, terms: &Terms) -> Option<(Value, Purpose)> {

@@ -1,6 +1,6 @@
 mod takeovers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::cluster::present::Here;
@@ -121,6 +121,7 @@ fn theirs(epoch: u64, beat: u64, seq: u64) -> Value {
         pending: Vec::new(),
         abandoned: Vec::new(),
         told: BTreeMap::new(),
+        alerts: BTreeSet::new(),
         rest: serde_json::Map::new(),
     }
 }
