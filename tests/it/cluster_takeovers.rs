@@ -9,7 +9,7 @@ use crate::harness::{OPERATOR_SECRET, people, person};
 
 /// Gives a head up, as an operator does.
 fn promote(replica: &Replica, head: &str) -> Answer {
-    let headers = format!("authorization: Bearer {OPERATOR_SECRET}\r\n");
+    let headers = format!("authorization: Bearer {OPERATOR_SECRET}\r\nprefer: wait=30\r\n");
     let body = json!({ "abandon": head }).to_string();
     ask(&replica.internal, "POST", "/api/_internal/promote", &headers, &body)
 }
@@ -241,13 +241,13 @@ fn what_operators_were_told_is_told_once_and_to_be_over_whoever_leads() {
     };
     upstream.commit("broken").put("people/ada.toml", "age = [").push();
     let broken = upstream.head().unwrap();
-    assert_eq!(two.told(&broken).0, 409);
+    assert_eq!(two.told(&broken).1["code"], "push_refused");
     assert_eq!(events(1)[0]["event"], "push_refused");
     two.has_metric("headwater_cluster_open_alerts 1");
     one.kill();
     two.has_role("leading");
     // The new leader judges the same head again.
-    assert_eq!(two.told(&broken).0, 409);
+    assert_eq!(two.told(&broken).1["code"], "push_refused");
     upstream.commit("whole").put("people/ada.toml", person("ada", "Ada", 50)).push();
     assert_eq!(two.told(&upstream.head().unwrap()).0, 200);
     let told = events(2);

@@ -155,7 +155,7 @@ fn a_repository_that_a_server_holds_is_read_and_not_written_to() {
 #[test]
 fn the_repository_of_a_replica_is_read_and_not_written_to() {
     let house = House::new(people());
-    let mark = "refs/headwater/followed/main";
+    let mark = "refs/headwater/followed/published";
     house.git(&["update-ref", mark, "HEAD"]);
     let told = house.given(&["put", "people/joan"], r#"{"slug": "joan"}"#, 78);
     assert!(told.contains("belongs to a replica of a cluster"), "{told}");
