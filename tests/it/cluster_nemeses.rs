@@ -197,3 +197,23 @@ fn each_of_three_servers_of_the_bus_may_be_lost_and_nobody_is_deposed() {
         assert_eq!((epoch(&one), role(&one).as_str()), (begun.clone(), "leading"));
     }
 }
+
+#[test]
+fn a_push_that_the_leader_cannot_announce_any_more_is_503_and_nothing_is_published() {
+    let Some(mut nats) = NatsServer::start() else { return };
+    let mut forge = Forge::new();
+    // It leads for two thirds of that without an answer.
+    let common = forge.common(nats.url("data"), "9");
+    let one = common.start("one");
+    one.has_role("leading");
+    let before = one.status()["commit"].clone();
+    let commit = forge.push();
+    nats.kill();
+    let (status, answer) = one.told(&commit);
+    assert_eq!((status, answer["code"].as_str()), (503, Some("leader_changed")), "{answer}");
+    assert_eq!(one.status()["commit"], before);
+    nats.start_again();
+    one.has_role("leading");
+    assert_eq!(one.told(&commit).0, 200);
+    one.serves(&commit);
+}
