@@ -8,6 +8,7 @@ mod forge;
 mod replica;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use super::*;
@@ -36,10 +37,11 @@ const SPREADING: Duration = Duration::from_secs(10);
 /// The number of events in one world.
 const CHAOS: usize = 40;
 
-/// Returns the number of seeds to try; more on demand.
-fn seeds() -> u64 {
-    let seeds = std::env::var("HEADWATER_SEEDS").ok();
-    seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(2_000)
+/// Returns the seeds to try; more on demand, or from another one on.
+fn seeds() -> Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let first = number("HEADWATER_FIRST_SEED").unwrap_or(0);
+    first..first + number("HEADWATER_SEEDS").unwrap_or(2_000)
 }
 
 /// A numbered life of a replica: what was meant for an earlier one is lost.
@@ -704,7 +706,7 @@ fn served(value: &Value) -> u64 {
 #[test]
 fn whatever_happens_one_leads_and_all_serve_what_the_register_names() {
     let mut acknowledged = 0;
-    for seed in 0..seeds() {
+    for seed in seeds() {
         let ran = std::panic::catch_unwind(|| {
             let mut world = World::new(seed);
             world.run();
@@ -712,5 +714,6 @@ fn whatever_happens_one_leads_and_all_serve_what_the_register_names() {
         });
         acknowledged += ran.unwrap_or_else(|_| panic!("seed {seed}"));
     }
-    assert!(acknowledged > seeds(), "{acknowledged} acknowledged writes prove little");
+    let tried = seeds().count() as u64;
+    assert!(tried < 10 || acknowledged > tried, "{acknowledged} acknowledged writes prove little");
 }
