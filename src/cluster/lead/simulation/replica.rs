@@ -283,8 +283,13 @@ impl World {
         let others = self.disks(|other| other != replica);
         let elsewhere = others | self.forge.history(self.forge.head);
         let safe = value.safe.map_or(value.facts.head, |safe| safe.commit);
-        let needed = [safe, value.facts.pinned.unwrap_or(safe)].map(number);
-        needed.iter().all(|commit| self.forge.history(*commit) & !elsewhere == 0)
+        // A change that says so may still be on its way.
+        let on_their_way = self.queue.values().filter_map(|happening| match happening {
+            Happening::Arrives(_, _, _, next, _) => Some(next.safe?.commit),
+            _ => None,
+        });
+        let mut needed = on_their_way.chain([safe, value.facts.pinned.unwrap_or(safe)]).map(number);
+        needed.all(|commit| self.forge.history(commit) & !elsewhere == 0)
     }
 
     /// Returns what is on the disks of some replicas.
