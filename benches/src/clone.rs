@@ -39,6 +39,11 @@ impl Clone {
         &self.path
     }
 
+    /// Returns its address, for a server that has it as its remote.
+    pub fn address(&self) -> String {
+        format!("file://{}", self.path.display())
+    }
+
     /// Fetches the branch, as a user would by hand.
     pub fn fetch(&self) {
         let branch = &self.branch;

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::samples::Samples;
 use crate::server::{Reload, Server};
 use crate::source::Source;
+use crate::writers::tokens_setting;
 
 /// A server on a mirror that it cloned itself.
 pub struct Deployment {
@@ -32,9 +33,23 @@ impl Deployment {
     /// # Panics
     /// As [`Self::of`].
     pub fn with_remote(url: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        Self::start(folder(), url, &[])
+    }
+
+    /// Does the same with a server that takes writes.
+    ///
+    /// # Panics
+    /// As [`Self::of`].
+    pub fn with_writers(url: &str) -> Self {
+        let folder = folder();
+        let (name, file) = tokens_setting(folder.path());
+        Self::start(folder, url, &[(name, &file)])
+    }
+
+    fn start(folder: TempDir, url: &str, settings: &[(&str, &str)]) -> Self {
         let mirror = folder.path().join("mirror.git");
-        let (server, first_start) = Server::start_ready(&mirror, url);
+        let mut server = Server::start_with(&mirror, url, settings);
+        let first_start = server.wait_ready();
         // The first webhook finds that the start has fetched everything already.
         server.reload();
         Self { server, first_start, folder }
@@ -65,4 +80,8 @@ impl Deployment {
         }
         stages
     }
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
 }

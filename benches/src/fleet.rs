@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::connection::{Connection, get, get_containing, post};
 use crate::server::Server;
+use crate::writers::tokens_setting;
 
 /// What every reader reads.
 const READ: &str = "/api/_sheets";
@@ -76,6 +77,7 @@ impl Fleet {
         let mirror = self.folder.path().join(format!("{}.git", self.started));
         let internal = free_address();
         let settings = [
+            tokens_setting(self.folder.path()),
             ("HEADWATER_INTERNAL_LISTEN", internal.to_string()),
             ("HEADWATER_CLUSTER", self.nats.url("bench")),
             ("HEADWATER_CLUSTER_URL", format!("http://{internal}")),
@@ -92,6 +94,11 @@ impl Fleet {
     /// Returns the replicas, in the order of their starts.
     pub fn replicas(&self) -> &[Replica] {
         &self.replicas
+    }
+
+    /// Returns the replica that leads, once one does.
+    pub fn leading(&self) -> &Replica {
+        &self.replicas[self.leader()]
     }
 
     /// Returns a replica that follows.
@@ -125,10 +132,15 @@ impl Fleet {
         self.replicas.iter().for_each(|replica| replica.serves(commit));
     }
 
+    /// Waits until none has work to do.
+    pub fn rest(&self) {
+        self.replicas.iter().for_each(|replica| replica.server.rest());
+    }
+
     /// Waits until one leads, and it knows all others with digests like its own.
     pub fn agree(&self) {
         let others = self.replicas.len() - 1;
-        self.replicas[self.leader()].waits_for(|cluster| {
+        self.leading().waits_for(|cluster| {
             let equal = |other: &Value| other["digest"] == "equal" && other["orphaned"] == false;
             let replicas = cluster["replicas"].as_array().map(Vec::as_slice).unwrap_or_default();
             replicas.iter().filter(|other| equal(other)).count() == others
@@ -187,9 +199,7 @@ impl Replica {
     }
 
     fn cluster(&self) -> Value {
-        let status: Value =
-            serde_json::from_slice(&self.server.read("/api/_status")).expect("the status is JSON");
-        status["cluster"].clone()
+        self.server.status()["cluster"].clone()
     }
 }
 

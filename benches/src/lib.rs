@@ -15,6 +15,7 @@ pub mod server;
 pub mod rewrite;
 pub mod source;
 pub mod routes;
+pub mod writers;
 pub mod clone;
 pub mod peer;
 pub mod deployment;

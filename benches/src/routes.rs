@@ -25,9 +25,8 @@ impl Routes {
         let name = &sheet.spec().name;
         let mut records = sheet.records().filter(|record| sheet.shows(record));
         let record = records.nth(sheet.shown() / 2).expect("the sheet has a record");
-        let key = encoded(record.key.as_str());
-        let mut routes =
-            vec![("record", "a record", format!("/api/{name}/{}", key.replace("%2F", "/")))];
+        let path = record_path(name.as_str(), record.key.as_str());
+        let mut routes = vec![("record", "a record", path)];
         if let Some((field, rare, frequent)) = filter(sheet) {
             let sort = sheet.spec().index.iter().map(|field| field.as_str());
             let sort = sort.rev().find(|other| *other != field).unwrap_or(&field).to_owned();
@@ -49,6 +48,11 @@ impl Routes {
             routes.push(("search-most", what, search(word)));
         }
         Self(routes)
+    }
+
+    /// Returns the path of the record.
+    pub fn record(&self) -> &str {
+        &self.0[0].2
     }
 
     /// Returns name, description and path of each.
@@ -81,6 +85,11 @@ fn filter(sheet: &Sheet) -> Option<(String, String, String)> {
     let (rarest, most) =
         (counts.clone().into_iter().map(by_count).min()?, counts.into_iter().map(by_count).max()?);
     Some((field.to_owned(), rarest.1, most.1))
+}
+
+/// Returns the path of the record `key` of `sheet`.
+pub fn record_path(sheet: &str, key: &str) -> String {
+    format!("/api/{sheet}/{}", encoded(key).replace("%2F", "/"))
 }
 
 /// Encodes everything except letters, digits and a few marks as `%XX`.

@@ -166,6 +166,19 @@ impl Server {
         body.to_vec()
     }
 
+    /// Returns its status.
+    pub fn status(&self) -> Value {
+        serde_json::from_slice(&self.read("/api/_status")).expect("the status is JSON")
+    }
+
+    /// Waits until the remote has every write.
+    pub fn wait_pushed(&self) {
+        while self.status()["ahead"] != 0 {
+            // Only asking shows how many are not pushed.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Returns the sum of the metric `name` over its labels, if the server has it.
     pub fn metric(&self, name: &str) -> Option<f64> {
         let mut connection = self.connect();

@@ -72,10 +72,18 @@ fn the_rows_of_a_cluster_are_measured() {
         "cluster-push-p99",
         "cluster-forge-1",
         "cluster-forge-3",
+        "cluster-write",
+        "cluster-write-ratio",
+        "cluster-write-follower",
+        "cluster-writes",
         "cluster-killed",
         "cluster-killed-p99",
         "cluster-stopped",
         "cluster-reads",
+        "cluster-write-killed",
+        "cluster-write-killed-p99",
+        "cluster-write-stopped",
+        "cluster-write-reads",
         "cluster-away",
         "cluster-back",
         "cluster-away-reads",
@@ -83,6 +91,7 @@ fn the_rows_of_a_cluster_are_measured() {
         "cluster-new-asks",
         "cluster-rest",
         "cluster-memory",
+        "cluster-read",
     ];
     assert_eq!(ids(&run), expected);
     let median = |id: &str| {
@@ -92,7 +101,7 @@ fn the_rows_of_a_cluster_are_measured() {
     };
     // What does not depend on the speed of the machine.
     assert_eq!(median("cluster-forge-1"), median("cluster-forge-3"));
-    for none in ["cluster-reads", "cluster-away-reads", "cluster-new-asks"] {
+    for none in ["cluster-reads", "cluster-write-reads", "cluster-away-reads", "cluster-new-asks"] {
         assert_eq!(median(none), 0.0, "{none}");
     }
 }
