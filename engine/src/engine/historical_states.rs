@@ -231,12 +231,16 @@ impl HistoricalStates {
     /// Nothing descends from a commit that is not here.
     pub(super) fn descends(&self, commit: CommitId, ancestor: CommitId) -> bool {
         let published = self.states.commit();
-        commit == ancestor
-            || !published.is_zero()
-                && self.repository.objects().is_ok_and(|objects| {
-                    let found = self.lineage.descends(&objects, published, commit, ancestor);
-                    found.unwrap_or(false)
-                })
+        if commit == ancestor || published.is_zero() {
+            return commit == ancestor;
+        }
+        // Many callers ask again after each publication, and opening a repository is dear.
+        self.lineage.descends_in_memory(published, commit, ancestor).unwrap_or_else(|| {
+            self.repository.objects().is_ok_and(|objects| {
+                let found = self.lineage.descends(&objects, published, commit, ancestor);
+                found.unwrap_or(false)
+            })
+        })
     }
 
     /// Returns the commits after `since` up to `until`, along first parents. Both are names or times

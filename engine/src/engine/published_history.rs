@@ -49,6 +49,17 @@ impl PublishedHistory {
         known.map_or_else(|| objects.descends_from(descendant, ancestor), Ok)
     }
 
+    /// Does what [`Self::descends`] does if memory has the answer, and returns `None` otherwise. Opens no
+    /// repository.
+    pub(super) fn descends_in_memory(
+        &self,
+        published: CommitId,
+        descendant: CommitId,
+        ancestor: CommitId,
+    ) -> Option<bool> {
+        self.0.lock().descends_in_memory(published, descendant, ancestor)
+    }
+
     /// Returns the first of `from` and its first parents that is `other` or in its history, if there
     /// is one. Both are in the history of `published`.
     ///
@@ -87,7 +98,7 @@ mod tests {
     use crate::engine::{Engine, EngineConfig, RequestKind};
     use crate::history::Effort;
     use crate::id::CommitId;
-    use crate::mirror::testing::commits_read;
+    use crate::mirror::testing::{commits_read, handles_opened};
     use crate::mirror::{Remote, RemoteOptions};
     use crate::report::Trigger;
     use crate::view::View;
@@ -153,6 +164,10 @@ mod tests {
         assert!(engine.descends(head, id(0)));
         engine.line(Some("2001-01-01"), None).unwrap();
         ask_all(head);
+        // Whoever waits for a commit asks after each publication.
+        let before = handles_opened();
+        assert!(engine.descends(head, id(7)) && !engine.descends(id(7), id(8)));
+        assert_eq!(handles_opened(), before);
         let next = upstream.commit("next").put("people/ada.toml", "n = 1000\n").push();
         engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
         ask_all(next.parse().unwrap());

@@ -125,6 +125,20 @@ impl Ancestry {
         self.is_complete(objects).map(|()| Some(false))
     }
 
+    /// Does what [`Self::descends`] does if `head` is on the line and all of its history is known, and
+    /// returns `None` otherwise. Reads no object.
+    pub fn descends_in_memory(
+        &self,
+        head: CommitId,
+        descendant: CommitId,
+        ancestor: CommitId,
+    ) -> Option<bool> {
+        let descendant = self.number(descendant).filter(|_| self.unread.is_none())?;
+        self.place(head)?;
+        let ancestor = self.number(ancestor);
+        Some(ancestor.is_some_and(|ancestor| History::of(self, descendant).has(ancestor)))
+    }
+
     /// Returns the first of `from` and its first parents that is `other` or in its history; `None` if
     /// there is none, or if one of the two is not known. Costs a search among the ids if `from` is on
     /// the line, and at most a walk in memory otherwise.

@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gix::odb::store::init::Slots;
+
 use super::gaps::Gaps;
 use super::given_up::GivenUp;
 use super::handle::Shared;
@@ -211,6 +213,8 @@ impl Mirror {
     ///
     /// Takes well under a millisecond. A handle is for one piece of work: one thread, one reload.
     pub fn objects(&self) -> Result<Objects, RepositoryError> {
+        #[cfg(test)]
+        super::testing::count_handle();
         let mut repo = open_repository(self.git_dir(), self.options())?;
         // A repack must not take away what this handle has found, nor the locations of blobs.
         repo.objects.prevent_pack_unload();
@@ -362,8 +366,9 @@ fn gix_options(options: &MirrorOptions) -> gix::open::Options {
         // The operator named the folder. No program that its configuration names is ever run:
         // transports and the git program are started separately.
         .with(gix::sec::Trust::Full)
-        // The default is fixed at opening and breaks at the 33rd pack.
-        .object_store_slots(gix::odb::store::init::Slots::Given(4096))
+        // The number is fixed at opening, and packs arrive while a handle is in use. Each slot costs a walk through all
+        // threads when the handle is dropped.
+        .object_store_slots(Slots::AsNeededByDiskState { multiplier: 4.0, minimum: 256 })
         .config_overrides([
             format!("gitoxide.objects.allocLimit={}", options.object_limit),
             // Reading in path order hits the same bases again and again: this is three times as

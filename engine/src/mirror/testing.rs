@@ -10,6 +10,17 @@ use crate::id::{BlobId, CommitId, TreeId};
 
 thread_local! {
     static COMMITS_READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    static HANDLES_OPENED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Counts a handle that this thread opens.
+pub(super) fn count_handle() {
+    HANDLES_OPENED.set(HANDLES_OPENED.get() + 1);
+}
+
+/// Returns how many handles this thread has opened.
+pub(crate) fn handles_opened() -> usize {
+    HANDLES_OPENED.get()
 }
 
 /// Counts a commit that this thread reads from a repository.
