@@ -50,6 +50,8 @@ pub struct Lead {
     stored: Option<CommitId>,
     role: Role,
     is_orphan: bool,
+    /// Whether it was one, and was not told to go back since: the register may have been too old for that.
+    is_astray: bool,
     /// When a leader was last seen at work.
     led: Duration,
     /// Until when this replica lets others lead, because none of them reached it.
@@ -115,6 +117,7 @@ impl Lead {
             stored: None,
             role: Role::Idle,
             is_orphan: false,
+            is_astray: false,
             led: now,
             rests: now,
             reading: Reading { is_running: false, is_late: false, due: now },
@@ -305,7 +308,7 @@ impl Lead {
         let Some(value) = self.seen.as_ref().and_then(|seen| seen.value.clone()) else { return };
         let returns = self.is_orphan && self.led == now;
         if returns {
-            self.is_orphan = false;
+            (self.is_orphan, self.is_astray) = (false, true);
             actions.push(Action::Stand(Standing::Following));
         }
         // A seq never falls: a register that went back is brought forward before it is followed.
@@ -314,13 +317,14 @@ impl Lead {
             Some(target) => value.seq > target.seq,
             None => true,
         };
-        let is_left = returns && value.seq >= self.serving.seq;
+        let is_left = self.is_astray && value.seq >= self.serving.seq;
         if !self.is_orphan && (is_new || is_left) {
             self.follow(value, actions);
         }
     }
 
     fn follow(&mut self, value: Value, actions: &mut Vec<Action>) {
+        self.is_astray = false;
         self.target = Some(value.clone());
         actions.push(Action::Follow(Box::new(value)));
     }

@@ -57,6 +57,14 @@ impl Common {
         token
     }
 
+    /// Removes the disk of a replica that was killed. A program that it had started may still write there.
+    pub(crate) fn remove(&self, name: &str) {
+        let disk = self.folder.path().join(name);
+        while disk.exists() {
+            let _ = std::fs::remove_dir_all(&disk);
+        }
+    }
+
     /// Starts the replica `name`, and waits until it serves.
     pub(crate) fn start(&self, name: &str) -> Replica {
         self.start_with(name, &[])
@@ -202,8 +210,8 @@ fn free_address() -> SocketAddr {
     }
 }
 
-/// Says that the work is done when it is dropped.
-struct Done<'a>(&'a AtomicBool);
+/// Says that the work is done when it is dropped, also if it fails.
+pub(crate) struct Done<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {

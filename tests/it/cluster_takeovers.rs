@@ -18,11 +18,6 @@ fn reads(replica: &Replica, slug: &str) -> u16 {
     ask(&replica.address, "GET", &format!("/api/people/{slug}"), "", "").status
 }
 
-/// Removes the disk of a replica that was killed.
-fn remove(common: &Common, name: &str) {
-    std::fs::remove_dir_all(common.folder.path().join(name)).unwrap();
-}
-
 #[test]
 fn what_was_in_two_places_survives_the_leader_and_its_disk() {
     let Some(nats) = NatsServer::start() else { return };
@@ -38,7 +33,7 @@ fn what_was_in_two_places_survives_the_leader_and_its_disk() {
     let written = writer.put(&two, "eve", key);
     assert_eq!((written.status, &written.body["safe"]), (201, &json!(true)), "{}", written.body);
     one.kill();
-    remove(&common, "one");
+    common.remove("one");
     two.has_role("leading");
     assert_eq!(reads(&two, "eve"), 200);
     // The next leader knows the request, too.
@@ -103,7 +98,7 @@ fn a_head_that_was_acknowledged_is_waited_for() {
     let head = written.body["commit"].as_str().unwrap();
     two.kill();
     one.kill();
-    remove(&common, "one");
+    common.remove("one");
     three.wake();
     // It reads, and does not write.
     three.cluster(|cluster| cluster["missing"] == head);
@@ -138,7 +133,7 @@ fn an_operator_gives_a_head_up_that_will_not_come_back() {
     let head = written.body["commit"].as_str().unwrap();
     two.kill();
     one.kill();
-    ["one", "two"].iter().for_each(|name| remove(&common, name));
+    ["one", "two"].iter().for_each(|name| common.remove(name));
     three.wake();
     three.cluster(|cluster| cluster["missing"] == head);
     assert_eq!(promote(&three, &"1".repeat(40)).status, 503, "another head is not looked for");

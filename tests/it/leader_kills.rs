@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use headwater_testkit::{GitHttp, NatsServer, git};
 use serde_json::json;
 
-use crate::cluster::{Common, Replica};
+use crate::cluster::{Common, Done, Replica};
 use crate::harness::people;
 use crate::kills::{Random, send};
 
@@ -138,6 +138,7 @@ fn nothing_acknowledged_is_lost_or_doubled_however_often_the_leader_dies_with_it
     };
     let mut random = Random::new(7);
     std::thread::scope(|scope| {
+        let _done = Done(&desk.is_over);
         for writer in 0..writers() {
             let desk = &desk;
             scope.spawn(move || desk.write(writer, token));
@@ -147,15 +148,17 @@ fn nothing_acknowledged_is_lost_or_doubled_however_often_the_leader_dies_with_it
             std::thread::sleep(Duration::from_millis(500 + random.below(1_500)));
             replicas[at].take().unwrap().kill();
             if kill % 2 == 0 {
-                std::fs::remove_dir_all(common.folder.path().join(NAMES[at])).unwrap();
+                common.remove(NAMES[at]);
             }
             // Mostly it comes back after another one leads, and at times before.
             std::thread::sleep(Duration::from_millis(random.below(8_000)));
             replicas[at] = Some(common.start(NAMES[at]));
             desk.addresses.lock().unwrap()[at] = address(&replicas[at]);
+            if kill % 20 == 19 {
+                eprintln!("{} kills", kill + 1);
+            }
         }
         leader(&replicas);
-        desk.is_over.store(true, Ordering::Relaxed);
     });
 
     // All of it arrives at the forge, and everybody serves it.

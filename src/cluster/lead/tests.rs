@@ -428,6 +428,28 @@ fn an_orphan_that_went_forward_publishes_that_when_it_leads() {
 }
 
 #[test]
+fn an_orphan_goes_back_although_the_first_register_that_it_sees_is_too_old() {
+    let value = theirs(4, 40, 9);
+    let mut desk = Desk::following(100, &value);
+    desk.at(5.0, Event::Read(None));
+    desk.at(30.0, Event::Tick);
+    desk.hears(Event::Published(facts(20)));
+    // The register was gone, and somebody who knew nothing began it anew.
+    desk.at(31.0, Event::Reconnected);
+    let anew = theirs(1, 1, 1);
+    let returned = desk.finds(101, &anew);
+    assert!(returned.contains(&Action::Stand(Standing::Following)), "{returned:?}");
+    assert!(!returned.iter().any(|action| matches!(action, Action::Follow(_))), "{returned:?}");
+    // Then whoever knew more put it right.
+    desk.at(32.0, Event::Said(102));
+    let right = theirs(5, 41, 9);
+    assert!(desk.finds(102, &right).contains(&Action::Follow(Box::new(right.clone()))));
+    desk.at(33.0, Event::Said(103));
+    let again = desk.finds(103, &right.renewed());
+    assert!(!again.iter().any(|action| matches!(action, Action::Follow(_))), "once: {again:?}");
+}
+
+#[test]
 fn a_leader_that_ends_gives_the_lead_back_and_denies_what_waits() {
     let mut desk = Desk::leading();
     desk.hears(Event::Proposed(1, facts(2)));
