@@ -26,6 +26,19 @@ pub(crate) struct Replica {
     pub(crate) internal: String,
 }
 
+/// The addresses of a replica.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) public: SocketAddr,
+    internal: SocketAddr,
+}
+
+impl Place {
+    pub(crate) fn free() -> Self {
+        Self { public: free_address(), internal: free_address() }
+    }
+}
+
 /// What all replicas of a test have in common.
 pub(crate) struct Common {
     bus: String,
@@ -67,6 +80,11 @@ impl Common {
         let internal = free_address();
         let command = self.command(name, "127.0.0.1:0".parse().unwrap(), internal, own);
         Replica::start(command, internal)
+    }
+
+    /// Starts it at addresses that stay the same over restarts.
+    pub(crate) fn start_at(&self, name: &str, place: Place) -> Replica {
+        Replica::start(self.command(name, place.public, place.internal, &[]), place.internal)
     }
 
     /// The same on a machine of its own.
