@@ -182,10 +182,15 @@ impl Replica {
         rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
     }
 
-    /// Stops it as a signal does, and waits until it has ended.
-    pub(crate) fn stop(&mut self) {
+    /// Tells it to end.
+    pub(crate) fn terminate(&self) {
         let process = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Stops it as a signal does, and waits until it has ended.
+    pub(crate) fn stop(&mut self) {
+        self.terminate();
         assert!(self.process.wait().unwrap().success());
     }
 

@@ -12,7 +12,7 @@ use headwater_testkit::{GitHttp, NatsServer};
 use serde_json::json;
 
 use crate::cluster::{Common, Place, Replica};
-use crate::cluster_watch::{leader, until};
+use crate::cluster_watch::{leader, role, until};
 use crate::harness::people;
 use crate::kills::exchange;
 use crate::leader_kills::written_by_all;
@@ -20,11 +20,18 @@ use crate::leader_kills::written_by_all;
 /// The replicas in the order of a rolling update, the last one of the StatefulSet first.
 const NAMES: [&str; 3] = ["three", "two", "one"];
 
-/// The reads and the writes of a second.
-const READS: u64 = 200;
-const WRITES: u64 = 20;
+/// What is sent in a second.
+struct Rates {
+    reads: u64,
+    writes: u64,
+}
 
-/// The callers that send them. So many may wait, and the rest are still sent when they are due.
+/// The rates of the usual run, which an unoptimized build can bear beside other tests.
+const LIGHT: Rates = Rates { reads: 40, writes: 4 };
+/// The rates of the long one.
+const FULL: Rates = Rates { reads: 200, writes: 20 };
+
+/// The callers that send them: so many may wait for an answer before others are sent late.
 const READERS: usize = 32;
 const WRITERS: usize = 64;
 
@@ -47,9 +54,10 @@ const MARGIN: Duration = Duration::from_secs(1);
 const TOLD: usize = 10;
 
 /// The number of rolling restarts; a variable sets more.
-fn rounds() -> usize {
+fn rounds() -> (usize, Rates) {
     let rounds = std::env::var("HEADWATER_ROLLING_ROUNDS").ok();
-    rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
+    let rounds = rounds.and_then(|rounds| rounds.parse().ok());
+    rounds.map_or((1, LIGHT), |rounds| (rounds, FULL))
 }
 
 /// A replica as the load balancer knows it.
@@ -133,7 +141,8 @@ fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 struct Load {
     rate: u64,
     begun: Instant,
-    next: AtomicU64,
+    /// The number of the next request. Who waits until it is due locks it.
+    next: Mutex<u64>,
     is_over: AtomicBool,
     /// How long each answer took, from the time at which its request was due.
     took: Mutex<Vec<Duration>>,
@@ -145,7 +154,7 @@ impl Load {
         Self {
             rate,
             begun: Instant::now(),
-            next: AtomicU64::new(0),
+            next: Mutex::default(),
             is_over: AtomicBool::new(false),
             took: Mutex::default(),
             failures: Mutex::default(),
@@ -154,10 +163,7 @@ impl Load {
 
     /// Sends what is due until the load is over. `send` fails with why its request did.
     fn run(&self, send: impl Fn(u64) -> Result<(), String>) {
-        while !self.is_over.load(Ordering::Relaxed) {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let due = self.begun + Duration::from_secs(1) * number as u32 / self.rate as u32;
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        while let Some((number, due)) = self.next_due() {
             match send(number) {
                 Ok(()) => self.took.lock().unwrap().push(due.elapsed()),
                 Err(why) => {
@@ -166,6 +172,17 @@ impl Load {
                 }
             }
         }
+    }
+
+    /// Waits until a request is due. Returns its number and that time; nothing once the load is over.
+    fn next_due(&self) -> Option<(u64, Instant)> {
+        let mut next = self.next.lock().unwrap();
+        let due = self.begun + Duration::from_secs(1) * *next as u32 / self.rate as u32;
+        if !self.is_over.load(Ordering::Relaxed) {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        *next += 1;
+        (!self.is_over.load(Ordering::Relaxed)).then(|| (*next, due))
     }
 
     fn end(&self) {
@@ -222,7 +239,8 @@ struct Written {
 /// Reads a record, a list, or what somebody has just written.
 fn read(balancer: &Balancer, written: &Written, number: u64) -> Result<(), String> {
     let commit = written.commit.lock().unwrap().clone().filter(|_| number.is_multiple_of(20));
-    let head = commit.map(|commit| format!("x-headwater-min-commit: {commit}\r\n"));
+    let head =
+        commit.map(|commit| format!("x-headwater-min-commit: {commit}\r\nprefer: wait=10\r\n"));
     let path = if number.is_multiple_of(4) { "/api/people?limit=20" } else { "/api/people/ada" };
     match balancer.send(&format!("GET {path}"), &head.unwrap_or_default(), "") {
         Ok((200, _)) => Ok(()),
@@ -254,9 +272,14 @@ fn write(balancer: &Balancer, written: &Written, token: &str, number: u64) -> Re
 fn a_rolling_restart_fails_no_read_and_no_write() {
     let Some(nats) = NatsServer::start() else { return };
     let upstream = people();
+    let (rounds, rates) = rounds();
     let forge = GitHttp::serve(upstream.parent());
     let mut common = Common::new(&nats, forge.url("upstream.git"), "0");
     let token = common.let_write();
+    // A list is cheap. On a busy machine it counts as costly nevertheless.
+    common.settings.push(("HEADWATER_QUERY_BUDGET", "5000".to_owned()));
+    // Forges limit how often somebody pushes, and followers are the second place.
+    common.settings.push(("HEADWATER_PUSH_INTERVAL", "3".to_owned()));
     let places = NAMES.map(|_| Place::free());
     let start = |at: usize| common.start_at(NAMES[at], places[at]);
     // The one that is restarted first leads first.
@@ -268,7 +291,7 @@ fn a_rolling_restart_fails_no_read_and_no_write() {
     let balancer = Balancer::new(places);
     balancer.probe();
     let written = Written::default();
-    let (reads, writes) = (Load::at_rate(READS), Load::at_rate(WRITES));
+    let (reads, writes) = (Load::at_rate(rates.reads), Load::at_rate(rates.writes));
     let is_over = AtomicBool::new(false);
     let epoch = |replica: &Replica| replica.status()["cluster"]["epoch"].as_u64().unwrap();
     let before = epoch(&replicas[0]);
@@ -289,7 +312,7 @@ fn a_rolling_restart_fails_no_read_and_no_write() {
         });
         let _end = Ending([reads, writes], is_over);
         std::thread::sleep(MARGIN);
-        for _ in 0..rounds() {
+        for _ in 0..rounds {
             for (at, replica) in replicas.iter_mut().enumerate() {
                 // Whoever routes hears a moment later that it is being deleted.
                 std::thread::sleep(PROPAGATION);
@@ -309,15 +332,14 @@ fn a_rolling_restart_fails_no_read_and_no_write() {
     let made = written_by_all(&upstream, &replicas);
     let (reads, writes) = (reads.figures(), writes.figures());
     let figures = format!(
-        "{} rolling restarts in {lasted} s, {led} takeovers\nreads: {reads}\nwrites: {writes}; {} in \
+        "{rounds} rolling restarts in {lasted} s, {led} takeovers\nreads: {reads}\nwrites: {writes}; {} in \
          one place only, {} connections refused",
-        rounds(),
         written.in_one_place.load(Ordering::Relaxed),
         balancer.refused.load(Ordering::Relaxed),
     );
     eprintln!("{figures}");
     assert!(reads.failures.is_empty() && writes.failures.is_empty(), "{figures}");
-    assert!(led >= rounds() as u64, "{figures}");
+    assert!(led >= rounds as u64, "{figures}");
     // Each acknowledged write is there once, and nothing else.
     let mut expected: BTreeMap<String, usize> = BTreeMap::new();
     for record in written.records.into_inner().unwrap() {
@@ -326,4 +348,31 @@ fn a_rolling_restart_fails_no_read_and_no_write() {
     assert_eq!(made, expected, "{figures}");
     let digests = replicas.map(|replica| replica.status()["digest"].clone());
     assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+}
+
+#[test]
+fn a_leader_that_ends_is_not_ready_and_serves_until_another_one_leads() {
+    let Some(nats) = NatsServer::start() else { return };
+    let upstream = people();
+    let common = Common::new(&nats, upstream.url(), "0");
+    let mut one = common.start("one");
+    one.has_role("leading");
+    let two = common.start("two");
+    two.has_role("following");
+    let status = |path: &str| {
+        let stream = connect(one.address.parse().unwrap()).unwrap();
+        exchange(stream, &format!("GET {path}"), "", "").unwrap().0
+    };
+    one.cluster(|cluster| cluster["replicas"].as_array().is_some_and(|others| others.len() == 1));
+    two.pause();
+    assert_eq!(status("/health/ready"), 200);
+    one.terminate();
+    until("not ready", || status("/health/ready") == 503);
+    // It waits for the other one, which does nothing.
+    until("a follower", || role(&one) == "following");
+    assert_eq!(status("/api/people/ada"), 200);
+    assert_eq!(status("/health/live"), 200);
+    two.wake();
+    two.has_role("leading");
+    assert!(one.process.wait().unwrap().success());
 }
