@@ -221,7 +221,7 @@ fn free_address() -> SocketAddr {
 }
 
 /// Says that the work is done when it is dropped.
-struct Done<'a>(&'a AtomicBool);
+pub(crate) struct Done<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use headwater_testkit::{GitHttp, NatsServer};
 use serde_json::json;
 
-use crate::cluster::{Common, Place, Replica};
+use crate::cluster::{Common, Done, Place, Replica};
 use crate::cluster_watch::{leader, role, until};
+use crate::cluster_writes::Writer;
 use crate::harness::people;
 use crate::kills::exchange;
 use crate::leader_kills::written_by_all;
@@ -49,6 +50,9 @@ const PRE_STOP: Duration = Duration::from_millis(500);
 
 /// The load before the first restart, and behind the last one.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// How often a replica says that it serves a later state than before.
+const SIGHTS: usize = 10;
 
 /// The most failures that are told.
 const TOLD: usize = 10;
@@ -138,24 +142,24 @@ fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 }
 
 /// What is sent at a rate, whatever became of what was sent before.
-struct Load {
+struct Load<'o> {
     rate: u64,
     begun: Instant,
     /// The number of the next request. Who waits until it is due locks it.
     next: Mutex<u64>,
-    is_over: AtomicBool,
+    is_over: &'o AtomicBool,
     /// How long each answer took, from the time at which its request was due.
     took: Mutex<Vec<Duration>>,
     failures: Mutex<Vec<String>>,
 }
 
-impl Load {
-    fn at_rate(rate: u64) -> Self {
+impl<'o> Load<'o> {
+    fn at_rate(rate: u64, is_over: &'o AtomicBool) -> Self {
         Self {
             rate,
             begun: Instant::now(),
             next: Mutex::default(),
-            is_over: AtomicBool::new(false),
+            is_over,
             took: Mutex::default(),
             failures: Mutex::default(),
         }
@@ -185,26 +189,12 @@ impl Load {
         (!self.is_over.load(Ordering::Relaxed)).then(|| (*next, due))
     }
 
-    fn end(&self) {
-        self.is_over.store(true, Ordering::Relaxed);
-    }
-
     fn figures(&self) -> Figures {
         let mut took = self.took.lock().unwrap().clone();
         took.sort_unstable();
         let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
         let failures = self.failures.lock().unwrap().clone();
         Figures { answered: took.len(), p99: at(0.99), slowest: at(1.0), failures }
-    }
-}
-
-/// Ends the load where the work fails, too.
-struct Ending<'l>([&'l Load; 2], &'l AtomicBool);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|load| load.end());
-        self.1.store(true, Ordering::Relaxed);
     }
 }
 
@@ -291,8 +281,8 @@ fn a_rolling_restart_fails_no_read_and_no_write() {
     let balancer = Balancer::new(places);
     balancer.probe();
     let written = Written::default();
-    let (reads, writes) = (Load::at_rate(rates.reads), Load::at_rate(rates.writes));
     let is_over = AtomicBool::new(false);
+    let [reads, writes] = [rates.reads, rates.writes].map(|rate| Load::at_rate(rate, &is_over));
     let epoch = |replica: &Replica| replica.status()["cluster"]["epoch"].as_u64().unwrap();
     let before = epoch(&replicas[0]);
     std::thread::scope(|scope| {
@@ -310,7 +300,7 @@ fn a_rolling_restart_fails_no_read_and_no_write() {
                 std::thread::sleep(PROBE);
             }
         });
-        let _end = Ending([reads, writes], is_over);
+        let _done = Done(is_over);
         std::thread::sleep(MARGIN);
         for _ in 0..rounds {
             for (at, replica) in replicas.iter_mut().enumerate() {
@@ -348,6 +338,40 @@ fn a_rolling_restart_fails_no_read_and_no_write() {
     assert_eq!(made, expected, "{figures}");
     let digests = replicas.map(|replica| replica.status()["digest"].clone());
     assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+}
+
+#[test]
+fn a_replica_that_starts_is_ready_although_writes_never_end() {
+    let Some(nats) = NatsServer::start() else { return };
+    let upstream = people();
+    let mut common = Common::new(&nats, upstream.url(), "0");
+    common.settings.push(("HEADWATER_PUSH_INTERVAL", "3".to_owned()));
+    let writer = Writer(common.let_write());
+    let one = common.start("one");
+    one.has_role("leading");
+    let (number, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let _done = Done(&is_over);
+        // The next one is published while this one is followed.
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let slug = format!("r{}", number.fetch_add(1, Ordering::Relaxed));
+                    let written = writer.put(&one, &slug, "prefer: wait=0\r\n");
+                    assert!(matches!(written.status, 201 | 202), "{}", written.body);
+                }
+            });
+        }
+        let two = common.start("two");
+        // It says where it is, again and again.
+        let mut served = 0;
+        for _ in 0..SIGHTS {
+            until("further", || {
+                let now = two.status()["cluster"]["servingSeq"].as_u64().unwrap();
+                now > std::mem::replace(&mut served, now)
+            });
+        }
+    });
 }
 
 #[test]
