@@ -55,6 +55,7 @@ const ATTACHMENTS: usize = 16;
 pub struct Server {
     address: SocketAddr,
     internal_address: Option<SocketAddr>,
+    ending: CancellationToken,
     stop: CancellationToken,
     state: watch::Receiver<Startup>,
     accepting: Vec<JoinHandle<bool>>,
@@ -94,7 +95,7 @@ impl Server {
             None => None,
         };
         let internal_address = internal.as_ref().map(|(_, address)| *address);
-        let stop = CancellationToken::new();
+        let (ending, stop) = (CancellationToken::new(), CancellationToken::new());
         let metrics = Arc::new(Metrics::default());
         let told = config.subscribers.take();
         let receivers = std::mem::take(&mut config.alert_receivers);
@@ -141,7 +142,8 @@ impl Server {
             tokio::spawn(Reach::new(member.clone())?.run(stop.clone()));
             tokio::spawn(cluster::share_alerts(member.clone(), pager.clone(), stop.clone()));
         }
-        let others = OtherServers { coming: coming.clone(), cluster: access };
+        let others =
+            OtherServers { coming: coming.clone(), cluster: access, ending: ending.clone() };
         let app = app(config, demo, authenticator, live.clone(), feed.clone(), metrics, others);
         pass_on(&app);
         if let Some((urls, keys)) = told {
@@ -173,6 +175,7 @@ impl Server {
         Ok(Self {
             address,
             internal_address,
+            ending,
             stop,
             state,
             accepting,
@@ -230,10 +233,11 @@ impl Server {
     /// Stops accepting, finishes requests in flight, lets a running reload end, and closes the
     /// engine, within the time that the settings allow. Returns whether all of it was done.
     pub async fn stop(self) -> bool {
-        let end = tokio::time::Instant::now() + self.drain;
+        self.ending.cancel();
         if let Some(member) = &self.cluster {
             cluster::resign(member, &self.live).await;
         }
+        let end = tokio::time::Instant::now() + self.drain;
         self.stop.cancel();
         // Otherwise followers would listen forever.
         self.feed.close();
@@ -265,6 +269,8 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure>
 struct OtherServers {
     coming: Arc<Coming>,
     cluster: Option<ClusterAccess>,
+    /// Tells them that this one ends.
+    ending: CancellationToken,
 }
 
 fn app(
@@ -310,6 +316,7 @@ fn app(
         require_if_match: config.require_if_match,
         push_first: config.push_first,
         replicate_first: config.replicate_first,
+        ending: others.ending,
         cluster: others.cluster,
         peers: config.peers.map(PeerAccess::new),
         demo,

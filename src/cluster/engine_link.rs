@@ -318,11 +318,10 @@ impl EngineLink {
         if let Some(comparison) = comparison.filter(|_| is_current) {
             self.member.view().counts.compared(comparison);
         }
-        if is_current && is_at(engine, value) {
-            self.target = None;
+        if let Some(own) = facts_at(engine, value) {
+            // While writes never end there is always a newer one, and this is where it is by now.
+            self.target.take_if(|_| is_current);
             self.is_diverged.store(false, Ordering::Relaxed);
-            let (made_by, digest) = (engine.made_by().to_owned(), engine.snapshot().digest());
-            let own = Facts { made_by, digest, ..value.facts.clone() };
             self.member.followed(value.clone(), own);
             return;
         }
@@ -373,11 +372,13 @@ impl EngineLink {
     }
 }
 
-/// Returns whether the engine serves what `value` names.
-fn is_at(engine: &Engine, value: &Value) -> bool {
-    let (snapshot, facts) = (engine.snapshot(), &value.facts);
-    let is_like = engine.made_by() != facts.made_by || snapshot.digest() == facts.digest;
-    snapshot.commit() == facts.served() && is_like
+/// Returns what the engine makes of `value`, if it serves that.
+fn facts_at(engine: &Engine, value: &Value) -> Option<Facts> {
+    let (snapshot, facts, made_by) = (engine.snapshot(), &value.facts, engine.made_by());
+    let is_like = made_by != facts.made_by || snapshot.digest() == facts.digest;
+    let is_there = snapshot.commit() == facts.served() && is_like;
+    let (made_by, digest) = (made_by.to_owned(), snapshot.digest());
+    is_there.then(|| Facts { made_by, digest, ..facts.clone() })
 }
 
 /// Returns what a step of a follower tells of the digests; nothing if it did not get that far.

@@ -174,8 +174,13 @@ impl Lead {
             }
             Event::Resign => {
                 self.is_ending = true;
+                let is_alone = self.present.here(now).next().is_none();
                 if let Role::Leading(office) = &mut self.role {
                     office.is_resigning = true;
+                    // The disk of this replica is about to be out of reach.
+                    if office.is_open && !is_alone {
+                        office.parting = Some(now + self.terms.parting());
+                    }
                 }
             }
         }
@@ -190,7 +195,9 @@ impl Lead {
             Role::Leading(office) => {
                 let until = office.until(&self.terms);
                 let turn = office.search.as_ref().map(|search| search.turn_at(&self.terms));
-                [office.renewal(&self.terms), turn, Some(until)].into_iter().flatten().min()
+                let parting = office.parting.filter(|_| office.change.is_none());
+                let dues = [office.renewal(&self.terms), turn, parting, Some(until)];
+                dues.into_iter().flatten().min()
             }
             Role::Claiming(change) => Some(change.sent + self.terms.deadline()),
             Role::Idle => self.claim_at(now),

@@ -335,6 +335,10 @@ impl<B: Register + Bus + 'static> Member<B> {
             };
             if let Some(event) = event {
                 let actions = self.lead.step(clock::now(), event);
+                if actions.iter().any(|action| matches!(action, Action::Decide(..))) {
+                    // Who is told that this replica does not lead any more finds it so.
+                    self.show();
+                }
                 for action in actions {
                     self.act(action);
                 }

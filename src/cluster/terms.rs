@@ -5,6 +5,9 @@ use std::time::Duration;
 /// The longest wait between two reads of the register.
 const READ_EVERY: Duration = Duration::from_secs(5);
 
+/// The longest time that a leader which takes no more writes keeps the lead: writes wait for the next one.
+const LONGEST_PARTING: Duration = Duration::from_secs(2);
+
 /// The settings of a replica's part in leading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
@@ -60,6 +63,12 @@ impl Terms {
     /// Returns how long such a leader lets others lead before it claims again.
     pub fn rest(&self) -> Duration {
         self.lease * 2
+    }
+
+    /// Returns how long a leader that ends keeps the lead at most, so that what it published last is on
+    /// another disk.
+    pub fn parting(&self) -> Duration {
+        LONGEST_PARTING.min(self.lease / 6)
     }
 
     /// Returns the wait between two reads.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::answer_scheduler::Answers;
@@ -73,6 +74,8 @@ pub struct AppState {
     /// Whether a write is answered only once it is in two places, so that no single machine can lose
     /// it.
     pub replicate_first: bool,
+    /// Is cancelled as soon as the server is told to end. It answers for a while after that.
+    pub ending: CancellationToken,
     /// The cluster that this server is a replica of; `None` if it is alone.
     pub cluster: Option<ClusterAccess>,
     /// The other replicas, which fetch from this one; `None` if there are none.

@@ -24,6 +24,10 @@ use crate::wire::{ApiError, Code};
 /// How long a connection to the leader may take.
 pub(super) const CONNECTING: Duration = Duration::from_secs(2);
 
+/// How long a connection to the leader is kept that is not used. The leader closes it later, so no call
+/// is sent over one that is just being closed.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// How long a call of an operator, or a write, waits for a leader. One that was stopped is replaced
 /// sooner.
 pub(super) const TAKEOVER: Duration = Duration::from_secs(5);
@@ -86,8 +90,10 @@ impl ClusterAccess {
         peer_key: String,
     ) -> Result<Self, Failure> {
         // A redirection would show the secret to somebody else.
-        let client =
-            Client::builder().connect_timeout(CONNECTING).redirect(redirect::Policy::none());
+        let client = Client::builder()
+            .connect_timeout(CONNECTING)
+            .pool_idle_timeout(IDLE)
+            .redirect(redirect::Policy::none());
         let client = client.build().map_err(|error| Failure::caused_by(Exit::Software, &error))?;
         Ok(Self { member, is_diverged, alone, client, peer_key })
     }

@@ -73,6 +73,9 @@ pub(super) async fn ready(
     let query = query.map_err(|error| {
         ApiError::explained(Code::InvalidQuery, format!("max_lag: {}", error.body_text()))
     })?;
+    if app.ending.is_cancelled() {
+        return Err(ApiError::explained(Code::NotReady, "this server ends"));
+    }
     let status = app.live.engine().ok_or_else(not_ready)?.status();
     let role = match &app.cluster {
         Some(cluster) => format!(", {}", replica_readiness(cluster, query.max_lag)?.as_str()),

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use headwater_engine::engine::{Engine, EngineConfig, Observer, Role, Stored};
+use headwater_engine::id::CommitId;
 use headwater_engine::mirror::Remote;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use crate::cluster::engine_link::{EngineLink, News, NewsDesk, Parts, RegisterCon
 use crate::cluster::lead::Standing;
 use crate::cluster::member::{ClusterView, Member, MemberHandle, Membership, RegisterState};
 use crate::cluster::nats::Nats;
-use crate::cluster::register::Leader;
+use crate::cluster::register::{Leader, Value};
 use crate::cluster::seal::Seal;
 use crate::cluster::terms::Terms;
 use crate::coming::{Coming, Others};
@@ -28,6 +29,9 @@ const WAITING: Duration = Duration::from_secs(10);
 
 /// How long each step of a resignation may take.
 const RESIGNING: Duration = Duration::from_secs(5);
+
+/// How long the others may take to hear who leads. A hint takes milliseconds.
+const HEARING: Duration = Duration::from_secs(1);
 
 /// How often the cluster is looked at for alerts.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -122,19 +126,48 @@ impl Joined {
     }
 }
 
-/// Gives the lead back, after one last push: another replica leads at once.
+/// Gives the lead back, after one last push, and stays until another replica leads: it may have to get
+/// here what was published last, and writes may still be on their way.
 pub(super) async fn resign(member: &MemberHandle, live: &Arc<Live>) {
-    if member.view().standing == Standing::Leading {
-        let live = live.clone();
-        let pushed = tokio::task::spawn_blocking(move || {
-            live.engine().into_iter().for_each(Engine::settle_pushes);
-        });
-        // What is not pushed is in the register.
-        let _ = tokio::time::timeout(RESIGNING, pushed).await;
+    let led = member.view();
+    let is_leading = led.standing == Standing::Leading;
+    if let Some(value) = led.value.as_ref().filter(|_| is_leading) {
+        push(live, value.facts.head).await;
     }
     if tokio::time::timeout(RESIGNING, member.resign()).await.is_err() {
         tracing::warn!("the lead is not given back: the bus does not answer");
+        return;
     }
+    if is_leading {
+        let mut view = member.watch();
+        let handed_over = view.wait_for(|view| is_handed_over(view));
+        // What is returned locks the view, so it is not kept.
+        let is_over = tokio::time::timeout(RESIGNING, handed_over).await.is_ok();
+        match is_over {
+            true => tokio::time::sleep(HEARING).await,
+            false => tracing::warn!("no other replica leads yet"),
+        }
+    }
+}
+
+/// Pushes what can be pushed now. What is written meanwhile is in the register, and not waited for: writes
+/// may never end.
+async fn push(live: &Arc<Live>, head: CommitId) {
+    let all = live.clone();
+    let settled = tokio::task::spawn_blocking(move || {
+        all.engine().into_iter().for_each(Engine::settle_pushes);
+    });
+    tokio::select! {
+        _ = settled => {}
+        _ = live.pushed(head, Instant::now() + RESIGNING) => {}
+    }
+}
+
+/// Returns whether nobody needs this replica, which has led, any more.
+fn is_handed_over(view: &ClusterView) -> bool {
+    let is_safe = view.value.as_ref().is_none_or(Value::is_safe);
+    let is_led = view.leader.is_some() && is_safe;
+    is_led || !view.others.iter().any(|other| other.leads)
 }
 
 /// Waits until the register was read, or the bus is taken to be away.

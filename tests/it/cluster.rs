@@ -26,6 +26,19 @@ pub(crate) struct Replica {
     pub(crate) internal: String,
 }
 
+/// The addresses of a replica.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) public: SocketAddr,
+    internal: SocketAddr,
+}
+
+impl Place {
+    pub(crate) fn free() -> Self {
+        Self { public: free_address(), internal: free_address() }
+    }
+}
+
 /// What all replicas of a test have in common.
 pub(crate) struct Common {
     bus: String,
@@ -75,6 +88,11 @@ impl Common {
         let internal = free_address();
         let command = self.command(name, "127.0.0.1:0".parse().unwrap(), internal, own);
         Replica::start(command, internal)
+    }
+
+    /// Starts it at addresses that stay the same over restarts.
+    pub(crate) fn start_at(&self, name: &str, place: Place) -> Replica {
+        Replica::start(self.command(name, place.public, place.internal, &[]), place.internal)
     }
 
     /// The same on a machine of its own.
@@ -177,10 +195,15 @@ impl Replica {
         rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
     }
 
-    /// Stops it as a signal does, and waits until it has ended.
-    pub(crate) fn stop(&mut self) {
+    /// Tells it to end.
+    pub(crate) fn terminate(&self) {
         let process = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Stops it as a signal does, and waits until it has ended.
+    pub(crate) fn stop(&mut self) {
+        self.terminate();
         assert!(self.process.wait().unwrap().success());
     }
 

@@ -92,18 +92,31 @@ pub(crate) fn send(
     head: &str,
     body: &str,
 ) -> Option<(u16, Value)> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    let length = body.len();
+    let stream = TcpStream::connect(address).ok()?;
+    let (status, body) = exchange(stream, &format!("{method} {path}"), head, body).ok()?;
+    Some((status, serde_json::from_str(&body).ok()?))
+}
+
+/// Sends a request over a connection of its own. Returns the status and the body of the answer.
+pub(crate) fn exchange(
+    mut stream: TcpStream,
+    line: &str,
+    head: &str,
+    body: &str,
+) -> std::io::Result<(u16, String)> {
+    let (host, length) = (stream.peer_addr()?, body.len());
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+        "{line} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
          {head}content-length: {length}\r\n\r\n{body}"
     );
-    stream.write_all(request.as_bytes()).ok()?;
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let status = answer.split(' ').nth(1)?.parse().ok()?;
-    let (_, body) = answer.split_once("\r\n\r\n")?;
-    Some((status, serde_json::from_str(body).ok()?))
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let parts = answer.split_once("\r\n\r\n");
+    let (status, (_, body)) =
+        status.zip(parts).ok_or_else(|| std::io::Error::other("the answer has no head"))?;
+    Ok((status, body.to_owned()))
 }
 
 /// A small generator whose numbers are the same in every run (xorshift64*, Marsaglia and Vigna).

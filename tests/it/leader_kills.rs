@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use headwater_testkit::{GitHttp, NatsServer, git};
+use headwater_testkit::{GitHttp, NatsServer, Upstream, git};
 use serde_json::json;
 
 use crate::cluster::{Common, Done, Replica};
@@ -118,6 +118,30 @@ fn leader(replicas: &[Option<Replica>; 3]) -> usize {
     }
 }
 
+/// Waits until all of it is at the forge and everybody serves that. Returns how often each record was
+/// written, by its name.
+pub(crate) fn written_by_all(
+    upstream: &Upstream,
+    replicas: &[&Replica],
+) -> BTreeMap<String, usize> {
+    let begun = Instant::now();
+    let head = loop {
+        let head = upstream.head().unwrap();
+        let statuses: Vec<_> = replicas.iter().map(|replica| replica.status()).collect();
+        if statuses.iter().all(|status| status["commit"] == head.as_str()) {
+            break head;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{statuses:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let log = git(upstream.path(), ["log", "--format=%s", &head]);
+    let mut written = BTreeMap::new();
+    for record in log.lines().filter_map(|line| line.strip_prefix("t: PUT /api/people/")) {
+        *written.entry(record.to_owned()).or_default() += 1;
+    }
+    written
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_however_often_the_leader_dies_with_its_disk() {
     let Some(nats) = NatsServer::start() else { return };
@@ -161,24 +185,8 @@ fn nothing_acknowledged_is_lost_or_doubled_however_often_the_leader_dies_with_it
         leader(&replicas);
     });
 
-    // All of it arrives at the forge, and everybody serves it.
-    let begun = Instant::now();
-    let head = loop {
-        assert!(begun.elapsed() < PATIENCE, "{:?}", statuses(&replicas));
-        let head = upstream.head().unwrap();
-        let are_there = replicas.iter().flatten().all(|it| it.status()["commit"] == head.as_str());
-        if are_there {
-            break head;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    };
-    let log = git(upstream.path(), ["log", "--format=%s", &head]);
-    let mut made: BTreeMap<&str, usize> = BTreeMap::new();
-    for subject in log.lines() {
-        if let Some(record) = subject.strip_prefix("t: PUT /api/people/") {
-            *made.entry(record).or_default() += 1;
-        }
-    }
+    let alive: Vec<&Replica> = replicas.iter().flatten().collect();
+    let made = written_by_all(&upstream, &alive);
     let fates = desk.fates.into_inner().unwrap();
     let acknowledged = fates.values().filter(|fate| **fate == Fate::Acknowledged).count();
     let lost: Vec<_> = fates

@@ -17,6 +17,7 @@ mod cluster_calls;
 mod cluster_clocks;
 mod cluster_nemeses;
 mod cluster_partitions;
+mod cluster_rolling;
 mod cluster_versions;
 mod cluster_watch;
 mod cluster_takeovers;

@@ -38,6 +38,8 @@ pub(super) struct Office {
     pub(super) missed: Option<Duration>,
     /// Whether the lead is given back.
     pub(super) is_resigning: bool,
+    /// Until when it is kept nevertheless, so that another replica gets what was published last.
+    pub(super) parting: Option<Duration>,
 }
 
 /// The search of a new leader for objects that nobody seems to have.
@@ -121,6 +123,7 @@ impl Office {
             alerts: None,
             missed: None,
             is_resigning: false,
+            parting: None,
         }
     }
 
@@ -132,6 +135,17 @@ impl Office {
     /// Returns when the lease is to be renewed, unless a change is on its way.
     pub(super) fn renewal(&self, terms: &Terms) -> Option<Duration> {
         self.change.is_none().then(|| self.renewed + terms.renewal())
+    }
+
+    /// Returns whether what the register names is on the disk of this replica.
+    fn has_the_head(&self) -> bool {
+        self.is_open || self.parting.is_some()
+    }
+
+    /// Returns whether the lead is given back now.
+    fn is_over(&self, now: Duration) -> bool {
+        let is_kept = self.parting.is_some_and(|until| now < until) && !self.value.is_safe();
+        self.is_resigning && !is_kept
     }
 
     /// Denies everything that waits.
@@ -154,7 +168,7 @@ impl Office {
         // What a new leader does not have yet is on one disk, wherever that is.
         // A slow replica may say an older one than the remote is known to have.
         let known = self.value.safe.map_or(0, |safe| safe.seq);
-        let safe = match self.is_open && !self.value.is_safe() {
+        let safe = match self.has_the_head() && !self.value.is_safe() {
             true => self.heads.safe(stored, synced).filter(|safe| safe.seq > known),
             false => None,
         };
@@ -173,7 +187,7 @@ impl Office {
     }
 
     fn next_of(&mut self, now: Duration, terms: &Terms) -> Option<(Value, Purpose)> {
-        if self.is_resigning {
+        if self.is_over(now) {
             return Some((Value { leader: None, ..self.value.renewed() }, Purpose::Lease));
         }
         if let Some(facts) = self.opening.take() {
@@ -186,7 +200,8 @@ impl Office {
         if let Some(Proposal { number, facts }) = self.proposals.pop_front() {
             return Some((self.value.publishing(facts), Purpose::Question(number)));
         }
-        if let Some(remote) = self.noted.take_if(|_| self.is_open)
+        let has_the_head = self.has_the_head();
+        if let Some(remote) = self.noted.take_if(|_| has_the_head)
             && remote != self.value.facts.remote
         {
             return Some((self.value.noting(remote), Purpose::Lease));

@@ -182,3 +182,42 @@ fn a_head_that_is_safe_is_looked_for_until_an_operator_gives_it_up() {
     // Who has it gives nothing up.
     assert_eq!(targets(&closed.hears(Event::Abandoned(head(9)))), []);
 }
+
+#[test]
+fn a_leader_that_ends_keeps_the_lead_until_another_replica_has_what_it_published_last() {
+    let publishing = || {
+        let mut desk = Desk::leading();
+        desk.hears(stores("a", 1, 1));
+        desk.hears(Event::Proposed(1, facts(2)));
+        desk.answered(Swapped::Done(2));
+        assert_eq!(desk.hears(Event::Resign), [Action::Stand(Standing::Following)]);
+        let denied = Action::Decide(2, Err(Denied::NotLeading));
+        assert!(desk.hears(Event::Proposed(2, facts(3))).contains(&denied), "nothing is added");
+        desk
+    };
+    let mut desk = publishing();
+    assert!(desk.hears(stores("a", 2, 2)).iter().any(is_swap));
+    let given_back = desk.sent().2.clone();
+    assert_eq!((given_back.leader, given_back.safe.unwrap().commit), (None, head(2)));
+    assert!(desk.answered(Swapped::Done(3)).contains(&Action::Resigned));
+
+    // The remote is a place, too.
+    let mut desk = publishing();
+    desk.hears(Event::Noted(RemoteFacts { synced: Some(head(2)), ..RemoteFacts::default() }));
+    desk.answered(Swapped::Done(3));
+    assert!(desk.sent().2.leader.is_none() && desk.sent().2.is_safe());
+
+    // Nobody gets it.
+    let mut desk = publishing();
+    let until = desk.now + TERMS.parting().as_secs_f64();
+    assert_eq!(desk.lead.due(Duration::from_secs_f64(desk.now)), Duration::from_secs_f64(until));
+    assert!(!desk.at(until - 0.1, Event::Tick).iter().any(is_swap));
+    assert!(desk.at(until, Event::Tick).iter().any(is_swap));
+    assert!(desk.sent().2.leader.is_none());
+
+    // Nobody is there.
+    let mut desk = Desk::leading();
+    desk.hears(Event::Proposed(1, facts(2)));
+    desk.answered(Swapped::Done(2));
+    assert!(desk.hears(Event::Resign).iter().any(is_swap));
+}
