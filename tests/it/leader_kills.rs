@@ -202,6 +202,7 @@ fn nothing_acknowledged_is_lost_or_doubled_however_often_the_leader_dies_with_it
     );
     assert!(lost.is_empty(), "{told}; lost: {lost:?}");
     assert!(doubled.is_empty(), "{told}; twice: {doubled:?}");
-    assert!(acknowledged > 10, "{told}");
+    // Fewer would prove little.
+    assert!(acknowledged as u64 >= kills() + writers() / 2, "{told}");
     println!("{told}; none lost, none twice");
 }
