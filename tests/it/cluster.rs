@@ -9,6 +9,7 @@ use headwater_testkit::{GitHttp, Machine, NatsServer};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::cluster_watch::until;
 use crate::commands::headwater;
 use crate::harness::{OPERATOR_SECRET, RELOAD, RELOAD_SECRET, people, person};
 use crate::kills::send;
@@ -152,17 +153,17 @@ impl Replica {
 
     /// Waits until `_status.cluster` is like this.
     pub(crate) fn cluster(&self, is: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let cluster = &self.status()["cluster"];
-            if is(cluster) {
-                return cluster.clone();
-            }
-        }
+        let mut cluster = Value::Null;
+        until("as it is to be in the cluster", || {
+            cluster = self.status()["cluster"].take();
+            is(&cluster)
+        });
+        cluster
     }
 
     /// Waits until Prometheus would read this line.
     pub(crate) fn has_metric(&self, line: &str) {
-        while !self.metrics().lines().any(|other| other == line) {}
+        until(line, || self.metrics().lines().any(|other| other == line));
     }
 
     /// Waits until this replica has this role.
@@ -173,7 +174,8 @@ impl Replica {
     /// Waits until the commit is live.
     pub(crate) fn serves(&self, commit: &str) {
         let head = format!("x-headwater-min-commit: {commit}\r\nprefer: wait=5\r\n");
-        while send(&self.address, "GET", "/api/people/ada", &head, "").unwrap().0 != 200 {}
+        let is_live = || send(&self.address, "GET", "/api/people/ada", &head, "").unwrap().0 == 200;
+        until(&format!("live at {commit}"), is_live);
     }
 
     /// Calls the webhook. Returns the status and the body.
@@ -374,11 +376,11 @@ fn a_pin_and_a_wrong_secret_are_told_to_any_replica() {
     assert_eq!(ask("/api/_internal/pin", RELOAD_SECRET, &body), 403);
     assert_eq!(ask("/api/_internal/pin", OPERATOR_SECRET, &body), 200);
     for replica in [&one, &two] {
-        while replica.status()["commit"] != first.as_str() {}
+        until("at the first commit", || replica.status()["commit"] == first.as_str());
     }
     assert_eq!(ask("/api/_internal/unpin", OPERATOR_SECRET, ""), 200);
     for replica in [&one, &two] {
-        while replica.status()["commit"] != head.as_str() {}
+        until("at the head", || replica.status()["commit"] == head.as_str());
     }
     assert_eq!(ask(RELOAD, "a-secret-of-nobody-at-all", "{}"), 401);
 }

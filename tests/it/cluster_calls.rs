@@ -7,6 +7,7 @@ use headwater_testkit::notify::{can_run_notify_script, run_notify_script};
 use serde_json::Value;
 
 use crate::cluster::{Common, Replica};
+use crate::cluster_watch::until;
 use crate::harness::{OPERATOR_SECRET, RELOAD, RELOAD_SECRET, people, person};
 use crate::kills::send;
 
@@ -112,7 +113,7 @@ fn a_follower_knows_what_the_leader_made_of_a_commit_that_it_replaced() {
     for replica in [&one, &two] {
         let wait = format!("x-headwater-min-commit: {written}\r\nprefer: wait=60\r\n");
         for (path, name) in [("/api/people/ada", "Ada"), ("/api/people/eve", "Eve")] {
-            while replica.status()["commit"] != one.status()["commit"] {}
+            until("where the leader is", || replica.status()["commit"] == one.status()["commit"]);
             let (status, read) = send(&replica.address, "GET", path, &wait, "").unwrap();
             assert_eq!((status, read["name"].as_str()), (200, Some(name)), "{read}");
         }

@@ -11,7 +11,7 @@ use crate::kills::send;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The longest wait for what must happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until `is` holds.
 #[track_caller]
