@@ -113,7 +113,8 @@ impl Common {
     ) -> Command {
         let Self { bus, remote, poll, settings, folder } = self;
         let mut command = headwater(&["serve", "--poll-interval", poll]);
-        command.arg("--repo").arg(folder.path().join(name)).args(["--remote", remote]);
+        command.args(["--remote", remote]);
+        command.env("HEADWATER_REPO", folder.path().join(name));
         command.args(["--listen", &public.to_string()]);
         command.args(["--internal-listen", &internal.to_string()]);
         command.env("HEADWATER_CLUSTER", bus);
@@ -245,7 +246,7 @@ impl Drop for Done<'_> {
 }
 
 /// Reads from the replicas without a pause while `work` runs. No read may fail.
-fn while_reading(replicas: &[&Replica], work: impl FnOnce()) {
+pub(crate) fn while_reading(replicas: &[&Replica], work: impl FnOnce()) {
     let is_done = AtomicBool::new(false);
     let reads = AtomicUsize::new(0);
     std::thread::scope(|scope| {

@@ -14,7 +14,7 @@ fn promote(replica: &Replica, head: &str) -> Answer {
     ask(&replica.internal, "POST", "/api/_internal/promote", &headers, &body)
 }
 
-fn reads(replica: &Replica, slug: &str) -> u16 {
+pub(crate) fn reads(replica: &Replica, slug: &str) -> u16 {
     ask(&replica.address, "GET", &format!("/api/people/{slug}"), "", "").status
 }
 

@@ -17,14 +17,14 @@ fn steps() -> usize {
 }
 
 /// A file system in memory that is small enough to be filled.
-struct SmallDisk {
-    folder: TempDir,
+pub(crate) struct SmallDisk {
+    pub(crate) folder: TempDir,
     filler: PathBuf,
 }
 
 impl SmallDisk {
     /// Mounts one. Returns `None` if this process may not.
-    fn mount(megabytes: usize) -> Option<Self> {
+    pub(crate) fn mount(megabytes: usize) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let size = format!("size={megabytes}m");
         let mut mount = Command::new("mount");
@@ -35,7 +35,7 @@ impl SmallDisk {
     }
 
     /// Fills it except for about this many kilobytes.
-    fn fill(&self, spare: usize) {
+    pub(crate) fn fill(&self, spare: usize) {
         let mut file = File::create(&self.filler).unwrap();
         let mut length = 0;
         for chunk in [1 << 16, 1 << 10] {
@@ -52,7 +52,7 @@ impl SmallDisk {
         file.set_len(length.saturating_sub(spare << 10) as u64).unwrap();
     }
 
-    fn free(&self) {
+    pub(crate) fn free(&self) {
         std::fs::remove_file(&self.filler).unwrap();
     }
 }

@@ -15,6 +15,7 @@ mod cluster;
 mod cluster_bus;
 mod cluster_calls;
 mod cluster_clocks;
+mod cluster_disks;
 mod cluster_nemeses;
 mod cluster_partitions;
 mod cluster_rolling;
