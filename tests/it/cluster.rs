@@ -1,6 +1,6 @@
 //! Three servers as one: processes, a NATS server, and a forge that counts its requests.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -131,11 +131,18 @@ impl Common {
 
 impl Replica {
     fn start(mut command: Command, internal: SocketAddr) -> Self {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut log = tempfile::tempfile().unwrap();
+        command.stdout(Stdio::piped()).stderr(log.try_clone().unwrap());
+        let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().trim_start_matches("http://").to_owned();
-        assert!(!address.is_empty(), "the replica has ended");
+        if address.is_empty() {
+            let (ended, mut said) = (process.wait().unwrap(), String::new());
+            log.rewind().unwrap();
+            log.read_to_string(&mut said).unwrap();
+            panic!("a replica has ended: {ended}: {said}");
+        }
         Self { process, address, internal: internal.to_string() }
     }
 
