@@ -55,7 +55,12 @@ fn a_follower_whose_disk_is_full_serves_what_it_has_and_nobody_waits_for_it() {
     let mut commit = String::new();
     while_reading(&[one, two, three], || {
         let written = house.writer.put(three, "eve", "");
-        assert_eq!((written.status, &written.body["safe"]), (201, &json!(true)), "{}", written.body);
+        assert_eq!(
+            (written.status, &written.body["safe"]),
+            (201, &json!(true)),
+            "{}",
+            written.body
+        );
         commit = written.body["commit"].as_str().unwrap().to_owned();
         one.serves(&commit);
         assert_eq!(reads(two, "eve"), 404);
