@@ -193,7 +193,7 @@ export async function writable(program) {
 
 /** Serves the same to people of an issuer, who sign in on the page. It knows the page as `client`, and its
  * tokens are for `audience`. */
-export async function peopled(program, issuer, client, audience) {
+export async function peopled(program, issuer, client, audience, base = "") {
   const folder = mkdtempSync(join(tmpdir(), "headwater-browser-"));
   const { bare, git } = house(folder);
   const access = join(folder, "access.toml");
@@ -205,7 +205,7 @@ claims = { groups = { editors = { read = ["*"], write = ["*"] } } }
 author = "\${{ name }} <\${{ email }}>"
 client_id = "${client}"
 `, { mode: 0o600 });
-  const server = await started(program, ["serve", "--repo", bare, "--listen", "127.0.0.1:0", "--access-file", access, "--log", "error"]);
+  const server = await started(program, ["serve", "--repo", bare, "--listen", "127.0.0.1:0", "--base-path", base, "--access-file", access, "--log", "error"]);
   const stop = async () => {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });

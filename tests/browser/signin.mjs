@@ -16,8 +16,10 @@ const [program, pictures] = process.argv.slice(2);
 mkdirSync(pictures, { recursive: true });
 const login = await issuer(CLIENT);
 // The one takes the token that is for the page, and the other one that is for a server.
-const servers = await Promise.all([peopled(program, login.url, CLIENT, CLIENT), peopled(program, login.url, CLIENT, "data")]);
-const [house, other] = servers;
+const servers = await Promise.all([
+  peopled(program, login.url, CLIENT, CLIENT), peopled(program, login.url, CLIENT, "data"), peopled(program, login.url, CLIENT, CLIENT, "/registry"),
+]);
+const [house, other, below] = servers;
 for (const { address } of servers) login.know(`${address}/`);
 const browser = await launched();
 
@@ -26,6 +28,7 @@ try {
   await withoutLoss();
   await notSignedIn();
   await elsewhere();
+  await belowABasePath();
   await pictured();
 } finally {
   await browser.close();
@@ -155,6 +158,18 @@ async function elsewhere() {
     const claims = await page.evaluate(() => JSON.parse(atob(sessionStorage.getItem("headwater-token").split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))));
     equal(claims.aud, "data");
     equal(login.refused, []);
+  });
+  await close();
+}
+
+async function belowABasePath() {
+  const { page, close, errors, strangers } = await opened(`${below.address}/#/record/people/ada`);
+  await check("people sign in below a base path, and come back to it", async () => {
+    await page.getByRole("button", { name: "Sign in to edit" }).click();
+    await signIn(page, "Ada Lovelace");
+    equal(page.url(), `${below.address}/#/record/people/ada`);
+    await page.getByRole("link", { name: "Edit", exact: true }).waitFor();
+    equal([login.refused, errors(), strangers()], [[], [], []]);
   });
   await close();
 }
