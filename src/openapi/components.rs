@@ -479,9 +479,9 @@ fn status() -> Value {
                 "properties": { "commit": commit(), "since": time() },
             },
             "held": {
-                "description": "The held push.",
+                "description": "The held push. A replica that follows its leader does not tell the number of its problems.",
                 "type": "object",
-                "required": ["id", "commit", "reason", "since", "problemsTotal"],
+                "required": ["id", "commit", "reason", "since"],
                 "properties": {
                     "id": { "type": "string" },
                     "commit": commit(),

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use crate::cluster::lead::Standing;
 use crate::cluster::member::ClusterView;
 use crate::cluster::present::Here;
-use crate::cluster::register::Facts;
+use crate::cluster::register::{Facts, Held};
 
 /// What `_status` says of the cluster. The digests of whole states are not public, so they are
 /// compared and not shown.
@@ -35,6 +36,18 @@ pub struct ClusterStatus {
     missing: Option<String>,
     /// The other replicas that were heard lately, by name.
     replicas: Vec<ReplicaStatus>,
+    /// The push that the leader holds, if this replica follows one.
+    #[serde(skip)]
+    pub(super) held: HeldElsewhere,
+}
+
+/// What a replica knows of the push that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum HeldElsewhere {
+    /// It judges by itself.
+    Here,
+    /// The leader judges, and holds this.
+    AtTheLeader(Option<Held>),
 }
 
 /// Another replica.
@@ -76,6 +89,12 @@ impl ClusterStatus {
             unsafe_seconds: view.unsafe_since.map_or(0, |since| since.elapsed().as_secs()),
             missing: view.missing.map(|head| head.to_string()),
             replicas,
+            held: match view.standing {
+                Standing::Following => HeldElsewhere::AtTheLeader(
+                    value.and_then(|value| value.facts.remote.held.clone()),
+                ),
+                Standing::Leading | Standing::Orphaned => HeldElsewhere::Here,
+            },
         }
     }
 }

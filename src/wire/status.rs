@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use headwater_engine::admit::publicly_refusable;
-use headwater_engine::engine::{EngineStatus, Pinned};
+use headwater_engine::engine::{EngineStatus, HeldPush, Pinned};
 use headwater_engine::id::SheetName;
 use headwater_engine::layout::Reference;
 use headwater_engine::problem::{Problem, Rule};
@@ -16,9 +16,10 @@ use headwater_engine::snapshot::Snapshot;
 use headwater_engine::write::Scope;
 use serde::Serialize;
 
-use super::cluster::ClusterStatus;
+use super::cluster::{ClusterStatus, HeldElsewhere};
 use super::public_reload::PublicReload;
 use super::timestamp::time;
+use crate::cluster::register::Held;
 
 /// The answer of `_status`.
 #[derive(Debug, Serialize)]
@@ -102,9 +103,36 @@ struct PushView {
 struct HeldView {
     id: String,
     commit: String,
-    reason: &'static str,
+    reason: String,
     since: String,
-    problems_total: usize,
+    /// The number of its problems; absent at a replica that follows, which does not judge it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems_total: Option<usize>,
+}
+
+impl HeldView {
+    /// Returns the push that this server holds itself.
+    fn here(snapshot: &Snapshot, held: &HeldPush) -> Self {
+        Self {
+            id: held.id.to_string(),
+            commit: held.commit.to_string(),
+            reason: held.reason.as_str().to_owned(),
+            since: time(held.since),
+            problems_total: Some(open_problems(snapshot, &held.problems)),
+        }
+    }
+
+    /// Returns the push that the leader holds.
+    fn at_the_leader(held: &Held) -> Self {
+        let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(held.since));
+        Self {
+            id: held.id.clone(),
+            commit: held.commit.to_string(),
+            reason: held.reason.clone(),
+            since: time(since.unwrap_or(SystemTime::UNIX_EPOCH)),
+            problems_total: None,
+        }
+    }
 }
 
 /// How far the state lags behind the remote, as last seen.
@@ -135,13 +163,12 @@ impl StatusView {
         let is_writable = |scope: &Scope, name: &str| scope.opens(&SheetName::new(name));
         let writable = writable
             .map(|scope| sheets.keys().filter(|name| is_writable(&scope, name)).cloned().collect());
-        let held = status.held.as_ref().map(|held| HeldView {
-            id: held.id.to_string(),
-            commit: held.commit.to_string(),
-            reason: held.reason.as_str(),
-            since: time(held.since),
-            problems_total: open_problems(snapshot, &held.problems),
-        });
+        let held = match cluster.as_ref().map(|cluster| &cluster.held) {
+            Some(HeldElsewhere::AtTheLeader(held)) => held.as_ref().map(HeldView::at_the_leader),
+            Some(HeldElsewhere::Here) | None => {
+                status.held.as_ref().map(|held| HeldView::here(snapshot, held))
+            }
+        };
         Self {
             commit: snapshot.commit().to_string(),
             digest: snapshot.public_digest().to_string(),

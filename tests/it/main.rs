@@ -17,6 +17,7 @@ mod cluster_calls;
 mod cluster_clocks;
 mod cluster_disks;
 mod cluster_nemeses;
+mod cluster_operators;
 mod cluster_partitions;
 mod cluster_rolling;
 mod cluster_versions;
