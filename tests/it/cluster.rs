@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -71,12 +72,12 @@ impl Common {
         token
     }
 
-    /// Removes the disk of a replica that was killed. A program that it had started may still write there.
+    /// Removes the disk of a replica that was killed, once the programs that it had started have ended: git
+    /// would make folders there again.
     pub(crate) fn remove(&self, name: &str) {
         let disk = self.folder.path().join(name);
-        while disk.exists() {
-            let _ = std::fs::remove_dir_all(&disk);
-        }
+        until("left alone", || !is_in_use(&disk));
+        std::fs::remove_dir_all(&disk).unwrap();
     }
 
     /// Starts the replica `name`, and waits until it serves.
@@ -241,6 +242,20 @@ fn free_address() -> SocketAddr {
             return address;
         }
     }
+}
+
+/// Returns whether a process works in a folder, or was told to.
+fn is_in_use(folder: &Path) -> bool {
+    let folder = folder.as_os_str().as_encoded_bytes();
+    let names = |text: Vec<u8>| text.windows(folder.len()).any(|window| window == folder);
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|process| process.path());
+    processes.filter(|process| process.join("cmdline").exists()).any(|process| {
+        // It may have ended meanwhile.
+        let [line, variables] = ["cmdline", "environ"]
+            .map(|file| std::fs::read(process.join(file)).unwrap_or_default());
+        let place = std::fs::read_link(process.join("cwd")).unwrap_or_default();
+        names(line) || names(variables) || names(place.into_os_string().into_encoded_bytes())
+    })
 }
 
 /// Says that the work is done when it is dropped, also if it fails.
