@@ -93,7 +93,9 @@ impl<'a> Disclosure<'a> {
         };
         // If sheets are declared, the number of other files is not disclosed.
         let counts = !self.now.layout().is_inferred() && then.passed_over().iter().next().is_some();
-        if files.is_empty() && sheets.is_empty() && !counts {
+        // Whether or not anything is removed, references must not tell which.
+        let refers_openly = then.layout().refers_as_openly_as(self.now.layout());
+        if files.is_empty() && sheets.is_empty() && !counts && refers_openly {
             return Ok(then.clone());
         }
         then.without(files, &sheets, self.now.layout()).index().map(Arc::new)
@@ -421,11 +423,17 @@ mod tests {
 
     #[test]
     fn a_reference_of_the_past_tells_nothing_that_the_present_keeps_to_itself() {
+        for (gone, dangling) in [(&[("b/gone.toml", "x = true\n")][..], 1), (&[], 2)] {
+            references_of_the_past(gone, dangling);
+        }
+    }
+
+    /// Whether or not the record `gone` is there, which is hidden later.
+    fn references_of_the_past(gone: &[(&str, &str)], dangling: usize) {
         let mut upstream = Upstream::new();
         let files = [
             ("a/a.toml", "b = \"gone\"\nc = \"c\"\n"),
             ("a/dangling.toml", "b = \"nobody\"\n"),
-            ("b/gone.toml", "x = true\n"),
             ("c/c.toml", ""),
         ];
         let mut with = |b: &str, c: &str| {
@@ -434,12 +442,12 @@ mod tests {
                  [sheets.b]\n{b}\n[sheets.c]\n{c}\n"
             );
             let rules = ("headwater.toml", &*rules);
-            state(&mut upstream, &[&[rules], &files[..]].concat())
+            state(&mut upstream, &[&[rules], &files[..], gone].concat())
         };
         // Each column: the definitions of the targets now, and what is told of then.
         let then = with("", "");
         for (b, c, targets, problems) in [
-            ("index = [\"x\"]", "", &["b", "c"][..], 1),
+            ("index = [\"x\"]", "", &["b", "c"][..], dangling),
             ("hidden = \"x\"", "", &["b", "c"], 0),
             ("public = false", "", &["c"], 0),
             ("hidden = \"x\"", "public = false", &["b"], 0),

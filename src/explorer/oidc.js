@@ -71,6 +71,11 @@ function exchange(code, { provider, verifier, redirect }) {
 async function configurationOf(issuer) {
   const configuration = await asked(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, {});
   if (configuration.issuer !== issuer) throw new SignInError("The issuer has another name than this server knows.");
+  // The page goes to these addresses: `javascript:` is one, too.
+  const isSafe = (address) => URL.canParse(address) && ["https:", new URL(issuer).protocol].includes(new URL(address).protocol);
+  if (![configuration.authorization_endpoint, configuration.token_endpoint].every(isSafe)) {
+    throw new SignInError(`${new URL(issuer).host} names an address that this page does not go to.`);
+  }
   return configuration;
 }
 

@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::Response;
 use headwater_engine::engine::Role;
 use headwater_engine::id::CommitId;
+use percent_encoding::percent_decode_str;
+use reqwest::Url;
 use serde::Deserialize;
 
 use super::addressee::{Addressee, Way};
@@ -124,6 +126,13 @@ pub(super) async fn forward(
                 return Ok(None);
             }
             Addressee::Elsewhere if told.is_none() => return Err(Code::Misdirected.into()),
+            // The leader would be asked for something else than this replica was.
+            Addressee::Leader(_) if !is_kept(write.path) => {
+                return Err(ApiError::explained(
+                    Code::NotFound,
+                    "a path with `..` or `\\` names nothing",
+                ));
+            }
             Addressee::Leader(leader) => leader,
             Addressee::Here | Addressee::Elsewhere => return Err(told.unwrap_or_else(no_leader)),
             Addressee::Nobody if Instant::now() < until => {
@@ -156,6 +165,16 @@ pub(super) async fn forward(
         }
         (failed, told) = (Some(leader.id), Some(error));
     }
+}
+
+/// Returns whether a path stays the same in an address. There, `..` and `%2e%2e` take away the part before, and `\` is
+/// a `/`.
+fn is_kept(path: &str) -> bool {
+    let parts = |path: &str| -> Vec<Vec<u8>> {
+        path.split('/').map(|part| percent_decode_str(part).collect()).collect()
+    };
+    let address = Url::parse(&format!("http://leader{path}"));
+    address.is_ok_and(|address| parts(address.path()) == parts(path))
 }
 
 /// Returns whether the engine still follows.
@@ -240,4 +259,36 @@ fn unreachable(leader: &Leader) -> ApiError {
 fn written(answer: &Response) -> Option<CommitId> {
     let commit = answer.headers().get(COMMIT).filter(|_| answer.status().is_success())?;
     commit.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_an_address_would_change_goes_nowhere() {
+        for path in [
+            "/api/people/ada",
+            "/api/people/a%2Fb",
+            "/api/people/a%5Cb",
+            "/api/people/%C3%A4",
+            "/api/people/a\"b{c}|^`",
+            "/api/people/..a/b..",
+            "/api/_batch",
+        ] {
+            assert!(is_kept(path), "{path}");
+        }
+        for path in [
+            "/api/people/zz/../ada",
+            "/api/people/zz/%2e%2e/ada",
+            "/api/people/zz/.%2E/ada",
+            "/api/people/./ada",
+            "/api/people/%2e/ada",
+            "/api/people/..",
+            "/api/x\\..\\_internal\\git\\git-upload-pack",
+            "/api/deep/x\\y",
+        ] {
+            assert!(!is_kept(path), "{path}");
+        }
+    }
 }

@@ -140,6 +140,14 @@ async function notSignedIn() {
     await dialog.getByText("does not answer this page").waitFor();
     await page.unrouteAll();
   });
+  await check("an issuer that names an address of another kind is not gone to", async () => {
+    const json = { issuer: login.url, authorization_endpoint: "javascript:alert(1)", token_endpoint: `${login.url}/token` };
+    const headers = { "access-control-allow-origin": "*" };
+    await page.route(`${login.url}/.well-known/openid-configuration`, (route) => route.fulfill({ json, headers }));
+    await dialog.getByRole("button", { name: "Sign in at" }).click();
+    await dialog.getByText("names an address that this page does not go to").waitFor();
+    await page.unrouteAll();
+  });
   await check("a token is taken as well", async () => {
     await dialog.getByText("Sign in with a token instead").click();
     await dialog.getByLabel("Token").fill(login.token("ada"));

@@ -158,6 +158,35 @@ fn a_follower_takes_every_kind_of_write_and_its_caller_reads_it_there() {
 }
 
 #[test]
+fn a_follower_passes_on_no_path_that_the_leader_would_read_as_another() {
+    let Some(nats) = NatsServer::start() else { return };
+    let upstream = people();
+    let mut common = Common::new(&nats, upstream.url(), "0");
+    let writer = Writer(common.let_write());
+    let one = common.start("one");
+    one.has_role("leading");
+    let two = common.start("two");
+    two.has_role("following");
+    let ada = json!({ "slug": "ada", "name": "Other" });
+    for (method, path, body) in [
+        ("DELETE", "/api/people/zz/%2e%2e/ada", Value::Null),
+        ("DELETE", "/api/x\\..\\people\\ada", Value::Null),
+        ("PUT", "/api/people/zz/%2E%2e/ada", ada.clone()),
+        ("POST", "/api/x\\..\\people", ada),
+        ("POST", "/api/x\\..\\_internal\\reload-data", Value::Null),
+        ("POST", "/api/x\\..\\_internal\\git\\git-upload-pack", Value::Null),
+    ] {
+        let answer = writer.ask(&two, method, path, "git-protocol: version=2\r\n", &body);
+        let is_refused = (400..500).contains(&answer.status) && answer.status != 401;
+        assert!(is_refused, "{method} {path}: {} {}", answer.status, answer.body);
+        assert!(!answer.body.to_string().contains("Git-Protocol"), "{}", answer.body);
+    }
+    let read = ask(&two.address, "GET", "/api/people/ada", "", "");
+    assert_eq!((read.status, &read.body["name"]), (200, &json!("Ada Lovelace")));
+    assert_eq!(one.status()["commit"], upstream.head().unwrap());
+}
+
+#[test]
 fn a_write_is_passed_on_once_and_between_replicas_only() {
     let Some(nats) = NatsServer::start() else { return };
     let upstream = people();

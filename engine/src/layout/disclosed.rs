@@ -11,6 +11,17 @@ use crate::problem::Problem;
 use crate::view::ByView;
 
 impl Layout {
+    /// Returns whether no reference of this layout tells more of its target than `now`, the present layout, lets be
+    /// told.
+    pub(crate) fn refers_as_openly_as(&self, now: &Self) -> bool {
+        let sheets = &self.0.sheets;
+        let is_told = |reference: &&Reference| {
+            sheets.get(&reference.sheet).is_some_and(|then| hides_nothing(then, now))
+        };
+        let mut open = sheets.values().flat_map(|spec| &spec.refs).filter(|it| it.is_open);
+        open.all(|reference| is_told(&reference))
+    }
+
     /// Returns this layout with some sheets private, and without the problems of their definitions.
     /// They keep their files: none of them becomes an attachment of another sheet. No reference
     /// tells more of its target than `now`, the present layout, lets be told.
