@@ -85,6 +85,15 @@ impl Common {
         self.start_with(name, &[])
     }
 
+    /// Starts three, of which the first one leads.
+    pub(crate) fn start_three(&self) -> [Replica; 3] {
+        let one = self.start("one");
+        one.has_role("leading");
+        let [two, three] = ["two", "three"].map(|name| self.start(name));
+        [&two, &three].iter().for_each(|follower| follower.has_role("following"));
+        [one, two, three]
+    }
+
     /// The same, with settings of its own.
     pub(crate) fn start_with(&self, name: &str, own: &[(&str, &str)]) -> Replica {
         let internal = free_address();

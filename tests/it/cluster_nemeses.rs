@@ -58,15 +58,6 @@ impl Forge {
     }
 }
 
-/// Starts three, of which the first one leads.
-fn three(common: &Common) -> [Replica; 3] {
-    let one = common.start("one");
-    one.has_role("leading");
-    let [two, three] = ["two", "three"].map(|name| common.start(name));
-    [&two, &three].iter().for_each(|follower| follower.has_role("following"));
-    [one, two, three]
-}
-
 fn packaged(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/nats").join(name)
 }
@@ -81,7 +72,7 @@ fn a_leader_that_was_stopped_for_long_steps_down_before_it_does_anything_and_a_s
     let Some(nats) = NatsServer::start() else { return };
     let mut forge = Forge::new();
     let common = forge.common(nats.url("data"), LEASE);
-    let replicas = three(&common);
+    let replicas = common.start_three();
     let [one, two, three] = replicas.each_ref();
 
     // A follower that is stopped misses two states of three.
@@ -119,7 +110,7 @@ fn a_register_that_is_gone_or_goes_back_is_written_anew_and_nobody_goes_back() {
     let Some(mut nats) = NatsServer::start() else { return };
     let mut forge = Forge::new();
     let common = forge.common(nats.url("data"), LEASE);
-    let replicas = three(&common);
+    let replicas = common.start_three();
     let [one, two, three] = replicas.each_ref();
     let all = [one, two, three];
     let first = forge.push();

@@ -88,10 +88,7 @@ fn a_head_that_was_acknowledged_is_waited_for() {
     let mut common = Common::new(&nats, upstream.url(), "0");
     let writer = Writer(common.let_write());
     refuse_pushes(&upstream);
-    let one = common.start("one");
-    one.has_role("leading");
-    let (two, three) = (common.start("two"), common.start("three"));
-    [&two, &three].iter().for_each(|replica| replica.has_role("following"));
+    let [one, two, three] = common.start_three();
     three.pause();
     let written = writer.put(&one, "eve", "");
     assert_eq!((written.status, &written.body["safe"]), (201, &json!(true)), "{}", written.body);
@@ -122,10 +119,7 @@ fn an_operator_gives_a_head_up_that_will_not_come_back() {
     let mut common = Common::new(&nats, upstream.url(), "0");
     let writer = Writer(common.let_write());
     refuse_pushes(&upstream);
-    let one = common.start("one");
-    one.has_role("leading");
-    let (two, three) = (common.start("two"), common.start("three"));
-    [&two, &three].iter().for_each(|replica| replica.has_role("following"));
+    let [one, two, three] = common.start_three();
     assert_eq!(promote(&two, &"1".repeat(40)).body["code"], "not_missing");
     three.pause();
     let written = writer.put(&one, "eve", "");

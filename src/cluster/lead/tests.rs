@@ -36,6 +36,15 @@ impl Desk {
         desk
     }
 
+    /// Returns a replica that has gone its own way from there.
+    fn orphaned(revision: u64, value: &Value) -> Self {
+        let mut desk = Self::following(revision, value);
+        desk.at(5.0, Event::Read(None));
+        desk.at(30.0, Event::Tick);
+        desk.hears(Event::Published(facts(20)));
+        desk
+    }
+
     /// Returns the leader of a register whose first value it wrote, at revision 1.
     fn leading() -> Self {
         let mut desk = Self::new();
@@ -415,10 +424,7 @@ fn a_replica_without_a_leader_for_two_leases_goes_its_own_way_until_there_is_one
 #[test]
 fn an_orphan_that_went_forward_publishes_that_when_it_leads() {
     let value = theirs(4, 40, 9);
-    let mut desk = Desk::following(100, &value);
-    desk.at(5.0, Event::Read(None));
-    desk.at(30.0, Event::Tick);
-    desk.hears(Event::Published(facts(20)));
+    let mut desk = Desk::orphaned(100, &value);
     desk.at(31.0, Event::Reconnected);
     assert!(desk.finds(100, &value).iter().any(is_swap));
     let next = desk.sent().2.clone();
@@ -430,10 +436,7 @@ fn an_orphan_that_went_forward_publishes_that_when_it_leads() {
 #[test]
 fn an_orphan_goes_back_although_the_first_register_that_it_sees_is_too_old() {
     let value = theirs(4, 40, 9);
-    let mut desk = Desk::following(100, &value);
-    desk.at(5.0, Event::Read(None));
-    desk.at(30.0, Event::Tick);
-    desk.hears(Event::Published(facts(20)));
+    let mut desk = Desk::orphaned(100, &value);
     // The register was gone, and somebody who knew nothing began it anew.
     desk.at(31.0, Event::Reconnected);
     let anew = theirs(1, 1, 1);
