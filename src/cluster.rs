@@ -16,6 +16,7 @@ pub mod nats;
 mod peers;
 pub mod present;
 pub mod register;
+pub mod remembered;
 pub mod safe;
 pub mod seal;
 pub mod terms;

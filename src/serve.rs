@@ -109,10 +109,7 @@ impl Server {
             access::follow(authenticator.clone(), live.clone(), pager.clone(), stop.clone());
         tokio::spawn(following);
         let joined = match &config.cluster {
-            Some(settings) => {
-                let remote = config.engine.remote.clone();
-                Some(cluster::join(settings, remote, live.clone()).await?)
-            }
+            Some(settings) => Some(cluster::join(settings, &config.engine, live.clone()).await?),
             None => None,
         };
         let news = joined.as_ref().map(|joined| joined.news.clone());

@@ -288,6 +288,7 @@ impl EngineLink {
             engine.learn_abandoned(&value.abandoned);
         }
         engine.set_role(role);
+        self.member.engine_leads(role == Role::Leading);
         if role != Role::Following {
             // A push may have come while nobody asked the remote.
             (self.target, self.retry) = (None, None);

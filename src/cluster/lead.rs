@@ -41,7 +41,7 @@ pub struct Lead {
     is_heard: bool,
     /// Since when every read shows a revision below the newest one seen.
     lower: Option<Duration>,
-    /// The value with the highest seq that was ever seen.
+    /// The newest value that was ever seen, also by an earlier process with this disk.
     known: Option<Value>,
     /// Where the engine was last told to go, or what it last published.
     target: Option<Value>,
@@ -50,8 +50,6 @@ pub struct Lead {
     stored: Option<CommitId>,
     role: Role,
     is_orphan: bool,
-    /// Whether it was one, and was not told to go back since: the register may have been too old for that.
-    is_astray: bool,
     /// When a leader was last seen at work.
     led: Duration,
     /// Until when this replica lets others lead, because none of them reached it.
@@ -68,6 +66,11 @@ pub struct Lead {
 struct Seen {
     revision: u64,
     value: Option<Value>,
+    /// Whether a later value is known: somebody put this one back, or the register went back in time. It is
+    /// not followed, and who led then is nobody to turn to.
+    is_old: bool,
+    /// Whether nothing was known before, so that it may be old, and nobody here knows.
+    is_unproven: bool,
     /// When it was first seen.
     since: Duration,
 }
@@ -117,7 +120,6 @@ impl Lead {
             stored: None,
             role: Role::Idle,
             is_orphan: false,
-            is_astray: false,
             led: now,
             rests: now,
             reading: Reading { is_running: false, is_late: false, due: now },
@@ -125,6 +127,12 @@ impl Lead {
             is_ending: false,
             is_end_told: false,
         }
+    }
+
+    /// Returns the machine with the newest value that an earlier process saw, so that no older one is followed.
+    #[must_use]
+    pub fn remembering(self, known: Value) -> Self {
+        Self { known: Some(known), ..self }
     }
 
     /// Handles one event, at a time that never goes back.
@@ -146,6 +154,7 @@ impl Lead {
             Event::Heard(here) => {
                 self.present.hear(now, here);
                 self.yield_to_the_newest(now);
+                self.outbid(now);
                 self.yield_if_missed(now);
             }
             Event::Proposed(number, facts) => self.proposed(number, facts, &mut actions),
@@ -217,14 +226,21 @@ impl Lead {
         }
     }
 
-    /// Returns the newest value of the register that was seen.
+    /// Returns the value of the register; the newest that is known, if an older one was put back.
     pub fn value(&self) -> Option<&Value> {
-        self.seen.as_ref()?.value.as_ref()
+        let seen = self.seen.as_ref()?;
+        if seen.is_old { self.known.as_ref() } else { seen.value.as_ref() }
+    }
+
+    /// Returns the newest value that was ever seen.
+    pub fn known(&self) -> Option<&Value> {
+        self.known.as_ref()
     }
 
     /// Returns the leader, if it is another replica that was at work lately.
     pub fn leader(&self, now: Duration) -> Option<&Leader> {
-        let is_working = now.saturating_sub(self.led) < self.terms.lease;
+        let is_working = now.saturating_sub(self.led) < self.terms.lease
+            && self.seen.as_ref().is_some_and(|seen| !seen.is_old);
         let leader = self.value()?.leader.as_ref();
         leader.filter(|leader| is_working && leader.id != self.me.id)
     }
@@ -298,24 +314,31 @@ impl Lead {
     /// Makes `found` the newest revision.
     fn see(&mut self, now: Duration, found: Found) {
         let Found { revision, value } = found;
-        if let Some(value) = &value {
+        let is_unproven = self.known.is_none();
+        let known = self.known.as_ref().map(Value::stamp).unwrap_or_default();
+        let is_old = value.as_ref().is_some_and(|value| value.stamp() < known);
+        if let Some(value) = value.as_ref().filter(|_| !is_old) {
             if value.leader.is_some() {
                 self.led = now;
             }
-            if self.known.as_ref().is_none_or(|known| known.seq <= value.seq) {
-                self.known = Some(value.clone());
-            }
+            self.known = Some(value.clone());
         }
-        self.seen = Some(Seen { revision, value, since: now });
+        self.seen = Some(Seen { revision, value, is_old, is_unproven, since: now });
     }
 
     /// Follows what the register names, and ends the time of an orphan.
     fn go_where_it_says(&mut self, now: Duration, actions: &mut Vec<Action>) {
         let Role::Idle = self.role else { return };
-        let Some(value) = self.seen.as_ref().and_then(|seen| seen.value.clone()) else { return };
+        let seen = self.seen.as_ref().filter(|seen| !seen.is_old);
+        let Some(value) = seen.and_then(|seen| seen.value.clone()) else { return };
+        // Somebody who is here knows a later one: it was put back, or a newer one is about to be read.
+        let is_outdated = self.present.newest(now).is_some_and(|newest| newest.seq > value.seq);
+        if is_outdated && self.target.is_none() {
+            return;
+        }
         let returns = self.is_orphan && self.led == now;
         if returns {
-            (self.is_orphan, self.is_astray) = (false, true);
+            self.is_orphan = false;
             actions.push(Action::Stand(Standing::Following));
         }
         // A seq never falls: a register that went back is brought forward before it is followed.
@@ -324,14 +347,13 @@ impl Lead {
             Some(target) => value.seq > target.seq,
             None => true,
         };
-        let is_left = self.is_astray && value.seq >= self.serving.seq;
-        if !self.is_orphan && (is_new || is_left) {
+        // An orphan may have gone elsewhere.
+        if !self.is_orphan && (is_new || returns) {
             self.follow(value, actions);
         }
     }
 
     fn follow(&mut self, value: Value, actions: &mut Vec<Action>) {
-        self.is_astray = false;
         self.target = Some(value.clone());
         actions.push(Action::Follow(Box::new(value)));
     }
@@ -512,7 +534,19 @@ impl Lead {
         let Role::Leading(office) = &mut self.role else { return };
         let pending = office.change.as_ref().map_or(0, |change| change.next.seq);
         let ours = office.value.seq.max(pending);
-        office.is_resigning |= self.present.highest_seq(now).is_some_and(|seq| seq > ours);
+        office.is_resigning |= self.present.newest(now).is_some_and(|newest| newest.seq > ours);
+    }
+
+    /// Lets the next change come after what others know of the same publication: the register went back in time,
+    /// and they would take it for an old one.
+    fn outbid(&mut self, now: Duration) {
+        let Role::Leading(office) = &mut self.role else { return };
+        let pending = office.change.as_ref().map(|change| change.next.stamp());
+        let ours = office.value.stamp().max(pending.unwrap_or_default());
+        if let Some(newest) = self.present.newest(now).filter(|newest| *newest > ours) {
+            office.value.epoch = office.value.epoch.max(newest.epoch + 1);
+            office.value.beat = office.value.beat.max(newest.beat);
+        }
     }
 
     /// Gives the lead back if the others have been here for long, and none of them reaches this replica.

@@ -20,6 +20,7 @@ use super::present::{Here, SAY_EVERY};
 use super::register::{
     Bus, BusAway, Facts, Leader, Message, Register, RemoteFacts, Swapped, Value,
 };
+use super::remembered::Remembered;
 use super::seal::{Kind, Seal};
 use super::terms::Terms;
 
@@ -35,6 +36,8 @@ pub struct Membership<B> {
     pub me: Leader,
     /// The version of the program.
     pub version: String,
+    /// The newest register that was seen, on the disk.
+    pub remembered: Remembered,
 }
 
 /// What the engine has to do.
@@ -66,6 +69,7 @@ enum Command {
     Told(String, CommitId),
     Alerted(BTreeSet<String>),
     Unreached(Option<String>),
+    EngineLeads(bool),
     Resign(oneshot::Sender<()>),
 }
 
@@ -76,6 +80,8 @@ pub struct ClusterView {
     pub me: Leader,
     /// What it is.
     pub standing: Standing,
+    /// Whether its engine knows that it leads, which is a moment later.
+    pub engine_leads: bool,
     /// The newest value of the register that it saw.
     pub value: Option<Value>,
     /// The leader, if it is another replica that was at work lately.
@@ -176,6 +182,11 @@ impl MemberHandle {
         self.tell(Command::Unreached(leader));
     }
 
+    /// Tells whether the engine leads by now.
+    pub fn engine_leads(&self, leads: bool) {
+        self.tell(Command::EngineLeads(leads));
+    }
+
     /// Gives the lead back, and returns once that is done or cannot be.
     pub async fn resign(&self) {
         let (done, resigned) = oneshot::channel();
@@ -234,6 +245,8 @@ pub struct Member<B> {
     asked: u64,
     resigning: Vec<oneshot::Sender<()>>,
     view: watch::Sender<Arc<ClusterView>>,
+    /// The newest register, which goes to the disk.
+    newest: watch::Sender<Option<Value>>,
     state: Told,
 }
 
@@ -249,6 +262,7 @@ struct Told {
     served: Option<Facts>,
     stored: Option<CommitId>,
     unreached: Option<String>,
+    engine_leads: bool,
     count: u64,
     next: Option<Instant>,
     register: Option<RegisterState>,
@@ -261,16 +275,22 @@ struct Told {
 
 impl<B: Register + Bus + 'static> Member<B> {
     /// Returns a member, its handle, and its orders for the engine. It does nothing before
-    /// [`Self::run`].
+    /// [`Self::run`], but reads what an earlier process remembered.
     pub fn new(of: Membership<B>) -> (Self, MemberHandle, UnboundedReceiver<Order>) {
-        let Membership { bus, seal, terms, me, version } = of;
+        let Membership { bus, seal, terms, me, version, remembered } = of;
         let (sender, commands) = unbounded_channel();
         let (orders, for_engine) = unbounded_channel();
         let (answer, answers) = unbounded_channel();
         let lead = Lead::new(clock::now(), terms, me.clone());
+        let lead = match remembered.read() {
+            Some(known) => lead.remembering(known),
+            None => lead,
+        };
+        let (newest, kept) = watch::channel(None);
         let first = ClusterView {
             me: me.clone(),
             standing: Standing::Following,
+            engine_leads: false,
             value: None,
             leader: None,
             serving_seq: 0,
@@ -304,8 +324,10 @@ impl<B: Register + Bus + 'static> Member<B> {
             asked: 0,
             resigning,
             view,
+            newest,
             state,
         };
+        tokio::spawn(remembered.keep(kept));
         (member, handle, for_engine)
     }
 
@@ -384,6 +406,10 @@ impl<B: Register + Bus + 'static> Member<B> {
                     self.state.unreached = leader;
                     self.state.next = Some(Instant::now());
                 }
+                None
+            }
+            Command::EngineLeads(leads) => {
+                self.state.engine_leads = leads;
                 None
             }
             Command::Resign(done) => {
@@ -496,6 +522,7 @@ impl<B: Register + Bus + 'static> Member<B> {
         self.state.next = Some(Instant::now() + SAY_EVERY);
         self.state.count += 1;
         let Told { served, stored, count, .. } = &self.state;
+        let known = self.lead.known().map(Value::stamp).unwrap_or_default();
         let of_served = |of: fn(&Facts) -> String| served.as_ref().map(of).unwrap_or_default();
         let here = Here {
             id: self.me.id.clone(),
@@ -504,7 +531,9 @@ impl<B: Register + Bus + 'static> Member<B> {
             url: self.me.url.clone(),
             version: self.version.clone(),
             made_by: of_served(|facts| facts.made_by.clone()),
-            seq: self.lead.known_seq(),
+            seq: known.seq,
+            epoch: known.epoch,
+            beat: known.beat,
             served_seq: self.lead.serving_seq(),
             served: of_served(|facts| facts.served().to_string()),
             digest: of_served(|facts| facts.digest.to_string()),
@@ -532,8 +561,22 @@ impl<B: Register + Bus + 'static> Member<B> {
         });
     }
 
+    /// Has the newest register remembered, unless only the lease was renewed since.
+    fn remember(&self) {
+        let Some(known) = self.lead.known() else { return };
+        let turn = |value: &Value| (value.seq, value.epoch, value.safe);
+        self.newest.send_if_modified(|newest| {
+            let is_news = newest.as_ref().is_none_or(|newest| turn(newest) != turn(known));
+            if is_news {
+                *newest = Some(known.clone());
+            }
+            is_news
+        });
+    }
+
     /// Shows what has changed.
     fn show(&mut self) {
+        self.remember();
         let now = clock::now();
         let standing = self.lead.standing(now);
         let (value, leader) = (self.lead.value(), self.lead.leader(now));
@@ -557,6 +600,7 @@ impl<B: Register + Bus + 'static> Member<B> {
         let view = ClusterView {
             me: self.me.clone(),
             standing,
+            engine_leads: self.state.engine_leads,
             value: value.cloned(),
             leader: leader.cloned(),
             serving_seq,

@@ -75,6 +75,7 @@ mod tests {
         ClusterView {
             me: leader("a"),
             standing: Standing::Following,
+            engine_leads: false,
             value: Some(value()),
             leader: Some(leader("b")),
             serving_seq: 1,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use headwater_engine::id::CommitId;
 use serde::{Deserialize, Serialize};
 
+use super::register::Stamp;
+
 /// How often each replica says that it is here.
 pub const SAY_EVERY: Duration = Duration::from_secs(5);
 
@@ -33,6 +35,12 @@ pub struct Here {
     pub made_by: String,
     /// The highest seq that it knows.
     pub seq: u64,
+    /// The epoch and the beat of the newest register that it knows; 0 if an earlier version says so.
+    #[serde(default)]
+    pub epoch: u64,
+    /// See above.
+    #[serde(default)]
+    pub beat: u64,
     /// The seq that it serves.
     pub served_seq: u64,
     /// The commit that it serves.
@@ -48,6 +56,13 @@ pub struct Here {
     /// The id of the leader, if that does not answer this replica.
     #[serde(default)]
     pub unreached: Option<String>,
+}
+
+impl Here {
+    /// Returns the place of the newest register that it knows.
+    pub fn stamp(&self) -> Stamp {
+        Stamp { seq: self.seq, epoch: self.epoch, beat: self.beat }
+    }
 }
 
 /// The replicas that were heard lately, without this one.
@@ -77,9 +92,9 @@ impl Present {
         self.0.values().filter(is_here).map(|heard| &heard.here)
     }
 
-    /// Returns the highest seq that one of them knows.
-    pub fn highest_seq(&self, now: Duration) -> Option<u64> {
-        self.here(now).map(|here| here.seq).max()
+    /// Returns the place of the newest register that one of them knows.
+    pub fn newest(&self, now: Duration) -> Option<Stamp> {
+        self.here(now).map(Here::stamp).max()
     }
 
     /// Returns the heads of the leader that are on the disks of others, for each the newest.
@@ -112,6 +127,8 @@ pub(crate) mod tests {
             version: "test".into(),
             made_by: "test".into(),
             seq,
+            epoch: 0,
+            beat: 0,
             served_seq: seq,
             served: String::new(),
             digest: String::new(),
@@ -126,11 +143,12 @@ pub(crate) mod tests {
     fn who_is_silent_is_not_counted_and_a_late_message_changes_nothing() {
         let mut present = Present::default();
         let at = Duration::from_secs;
-        assert_eq!(present.highest_seq(at(0)), None);
+        let seq = |present: &Present, now| present.newest(now).map(|newest| newest.seq);
+        assert_eq!(present.newest(at(0)), None);
         present.hear(at(0), here("a", 2, 7));
         present.hear(at(1), here("a", 1, 9));
         present.hear(at(5), here("b", 1, 3));
-        assert_eq!(present.highest_seq(at(5)), Some(7));
+        assert_eq!(seq(&present, at(5)), Some(7));
         assert_eq!(present.here(at(15)).map(|here| &*here.id).collect::<Vec<_>>(), ["b"]);
         present.hear(at(30), here("c", 1, 1));
         assert_eq!(present.0.len(), 1, "it is forgotten");
@@ -159,7 +177,9 @@ pub(crate) mod tests {
     #[test]
     fn what_an_earlier_version_says_is_understood() {
         let mut text = serde_json::to_value(here("a", 1, 1)).unwrap();
-        text.as_object_mut().unwrap().remove("unreached");
+        for name in ["unreached", "epoch", "beat"] {
+            assert!(text.as_object_mut().unwrap().remove(name).is_some(), "{name}");
+        }
         assert_eq!(serde_json::from_value::<Here>(text).unwrap(), here("a", 1, 1));
     }
 
@@ -171,6 +191,6 @@ pub(crate) mod tests {
         }
         assert_eq!(present.here(Duration::ZERO).count(), MOST);
         present.hear(Duration::ZERO, here("0", 2, 5));
-        assert_eq!(present.highest_seq(Duration::ZERO), Some(5));
+        assert_eq!(present.newest(Duration::ZERO).map(|newest| newest.seq), Some(5));
     }
 }

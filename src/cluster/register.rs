@@ -74,6 +74,18 @@ pub struct Value {
     pub rest: Map<String, Json>,
 }
 
+/// The place of a value among all that were ever in the register: a later one is greater. Only one that
+/// somebody put back, or a register that went back in time, is less than one that was there before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp {
+    /// The number of its publication.
+    pub seq: u64,
+    /// The number of its leader.
+    pub epoch: u64,
+    /// The number of its change.
+    pub beat: u64,
+}
+
 /// A published head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
@@ -200,6 +212,11 @@ impl Value {
     /// Returns whether the replica `id` is the leader.
     pub fn is_led_by(&self, id: &str) -> bool {
         self.leader.as_ref().is_some_and(|leader| leader.id == id)
+    }
+
+    /// Returns its place among all values.
+    pub fn stamp(&self) -> Stamp {
+        Stamp { seq: self.seq, epoch: self.epoch, beat: self.beat }
     }
 
     /// Returns the published head.
@@ -375,7 +392,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn value() -> Value {
+    pub(crate) fn value() -> Value {
         let leader = Leader { id: "a1".into(), name: "one".into(), url: "http://one:8081".into() };
         let held = Held {
             id: "1-2".into(),

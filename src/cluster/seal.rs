@@ -15,7 +15,7 @@ use crate::hmac::Mac;
 pub const LIMIT: usize = 16 * 1024;
 
 /// The hexadecimal digits of a code.
-const DIGITS: usize = 64;
+pub(super) const DIGITS: usize = 64;
 
 /// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

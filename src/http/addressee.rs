@@ -43,6 +43,8 @@ impl Addressee {
     /// Returns who answers a call that came on `way`, by what is known of the cluster.
     pub(super) fn of(view: &ClusterView, way: Way) -> Self {
         match (view.standing, &view.leader, way) {
+            // It has just won the lead: its engine would refuse the call.
+            (Standing::Leading, _, _) if !view.engine_leads => Self::Nobody,
             (Standing::Leading | Standing::Orphaned, _, _) => Self::Here,
             (Standing::Following, None, _) => Self::Nobody,
             (Standing::Following, Some(leader), Way::Direct) => Self::Leader(leader.clone()),
@@ -81,6 +83,7 @@ mod tests {
         let view = |standing, leader: Option<&Leader>| ClusterView {
             me: Leader { id: "1".into(), name: "one".into(), url: "http://one".into() },
             standing,
+            engine_leads: standing == Standing::Leading,
             value: None,
             leader: leader.cloned(),
             serving_seq: 0,
@@ -111,5 +114,7 @@ mod tests {
             let found = Addressee::of(&view(standing, known), way);
             assert_eq!(found, expected, "{standing:?} {known:?} {way:?}");
         }
+        let begins = ClusterView { engine_leads: false, ..view(Standing::Leading, None) };
+        assert_eq!(Addressee::of(&begins, Way::Direct), Addressee::Nobody);
     }
 }

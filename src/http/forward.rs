@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::Response;
-use headwater_engine::engine::Role;
 use headwater_engine::id::CommitId;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
@@ -116,11 +115,6 @@ pub(super) async fn forward(
         };
         let leader = match Addressee::wait(&cluster.member, way, failed.as_deref(), patience).await
         {
-            // The engine is about to be told.
-            Addressee::Here if is_about_to_lead(app) && Instant::now() < until => {
-                tokio::time::sleep(PAUSE / 5).await;
-                continue;
-            }
             // It began to lead meanwhile. A write of which nobody knows is found by its key alone.
             Addressee::Here if has_key || told.as_ref().is_none_or(is_not_taken) => {
                 return Ok(None);
@@ -175,11 +169,6 @@ fn is_kept(path: &str) -> bool {
     };
     let address = Url::parse(&format!("http://leader{path}"));
     address.is_ok_and(|address| parts(address.path()) == parts(path))
-}
-
-/// Returns whether the engine still follows.
-fn is_about_to_lead(app: &App) -> bool {
-    app.live.engine().is_some_and(|engine| engine.role() == Role::Following)
 }
 
 fn is_not_taken(error: &ApiError) -> bool {

@@ -31,6 +31,7 @@ mod tests {
         let view = |standing, register| ClusterView {
             me: Leader { id: "1".into(), name: "one".into(), url: "http://one".into() },
             standing,
+            engine_leads: standing == Standing::Leading,
             value: None,
             leader: None,
             serving_seq: 1,

@@ -16,6 +16,7 @@ use crate::cluster::lead::Standing;
 use crate::cluster::member::{ClusterView, Member, MemberHandle, Membership, RegisterState};
 use crate::cluster::nats::Nats;
 use crate::cluster::register::{Leader, Value};
+use crate::cluster::remembered::Remembered;
 use crate::cluster::seal::Seal;
 use crate::cluster::terms::Terms;
 use crate::coming::{Coming, Others};
@@ -54,7 +55,7 @@ pub(super) struct Joined {
 /// Fails if the settings cannot be used.
 pub(super) async fn join(
     settings: &ClusterSettings,
-    remote: Option<Arc<Remote>>,
+    engine: &EngineConfig,
     live: Arc<Live>,
 ) -> Result<Joined, Failure> {
     let bus = Nats::connect(&settings.bus, settings.creds_file.clone()).await;
@@ -62,6 +63,7 @@ pub(super) async fn join(
     let seal = Seal::new(settings.secrets.clone(), &settings.bus.name);
     let peer_keys = seal.peer_keys();
     let key = peer_keys.first().cloned().unwrap_or_default();
+    let remembered = Remembered::of(&engine.repo, seal.clone());
     let (member, handle, orders) = Member::new(Membership {
         bus: Arc::new(bus),
         seal,
@@ -72,6 +74,7 @@ pub(super) async fn join(
             url: settings.url.clone(),
         },
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        remembered,
     });
     tokio::spawn(member.run());
     let consent = Arc::new(RegisterConsent::new(handle.clone()));
@@ -81,7 +84,7 @@ pub(super) async fn join(
         member: handle.clone(),
         orders,
         consent: consent.clone(),
-        sources: Sources::new(settings.fetches_from, remote, key),
+        sources: Sources::new(settings.fetches_from, engine.remote.clone(), key),
         alone: settings.alone,
         is_diverged: is_diverged.clone(),
     });

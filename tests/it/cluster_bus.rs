@@ -1,5 +1,6 @@
 //! The register, the bus and the members of a cluster, over a real NATS server.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use headwater::cluster::nats::Nats;
 use headwater::cluster::register::{
     Bus, Entry, Facts, Leader, Message, Register, RemoteFacts, Swapped, Value,
 };
+use headwater::cluster::remembered::Remembered;
 use headwater::cluster::seal::Seal;
 use headwater::cluster::terms::Terms;
 use headwater::config::{BusAddress, Secrets};
@@ -134,14 +136,21 @@ struct Player {
 }
 
 impl Player {
+    /// Joins with a disk that remembers nothing.
     async fn join(server: &NatsServer, name: &str, secret: &str) -> Self {
+        Self::join_from(server, name, secret, Path::new("no mirror")).await
+    }
+
+    async fn join_from(server: &NatsServer, name: &str, secret: &str, repo: &Path) -> Self {
         let address = BusAddress::parse(&server.url("data")).unwrap();
         let bus = Arc::new(Nats::connect(&address, None).await.unwrap());
         let secrets = Arc::new(Secrets::parse("s", secret).unwrap());
         let me = Leader { id: name.into(), name: name.into(), url: format!("http://{name}") };
+        let seal = Seal::new(secrets, "data");
         let (member, handle, orders) = Member::new(Membership {
             bus,
-            seal: Seal::new(secrets, "data"),
+            remembered: Remembered::of(repo, seal.clone()),
+            seal,
             terms: Terms { lease: Duration::from_secs(3), leads: true },
             me,
             version: "test".into(),
@@ -227,6 +236,48 @@ fn members_agree_on_a_leader_follow_it_and_replace_it() {
         assert_eq!(other.handle.view().register, RegisterState::Away);
         server.start_again();
         other.sees(|view| view.standing != Standing::Orphaned).await;
+    });
+}
+
+#[test]
+fn an_earlier_register_that_is_put_back_while_all_are_down_is_put_right_by_who_knew_more() {
+    let Some(server) = NatsServer::start() else { return };
+    let mirror = tempfile::tempdir().unwrap();
+    std::fs::write(mirror.path().join("HEAD"), "ref: refs/heads/main\n").unwrap();
+    Runtime::new().unwrap().block_on(async {
+        let outsider = connect(&server).await;
+        let one = Player::join(&server, "one", SECRET).await;
+        one.handle.published(facts(1));
+        one.sees(|view| view.standing == Standing::Leading).await;
+        let signed = read(&outsider).await.text.unwrap();
+        let mut two = Player::join_from(&server, "two", SECRET, mirror.path()).await;
+        two.follows().await;
+        one.proposes(facts(2)).await;
+        while two.follows().await.seq < 2 {}
+        let secrets = Arc::new(Secrets::parse("s", SECRET).unwrap());
+        let remembered = Remembered::of(mirror.path(), Seal::new(secrets, "data"));
+        while remembered.read().is_none_or(|value| value.seq < 2) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for player in [one, two] {
+            player.task.abort();
+            // Its last change has arrived, or never will.
+            assert!(player.task.await.unwrap_err().is_cancelled());
+        }
+        while !matches!(
+            outsider.swap(read(&outsider).await.revision, signed.clone()).await,
+            Swapped::Done(_)
+        ) {}
+
+        let mut again = Player::join_from(&server, "again", SECRET, mirror.path()).await;
+        let seen = again.sees(|view| view.register == RegisterState::Read).await;
+        assert_eq!(seen.value.as_ref().map(|value| value.seq), Some(2));
+        assert_eq!(seen.leader, None, "nobody is sent to the leader of then");
+        let value = again.follows().await;
+        assert_eq!((value.seq, &value.facts), (2, &facts(2)));
+        again.sees(|view| view.standing == Standing::Leading).await;
+        let mut fresh = Player::join(&server, "fresh", SECRET).await;
+        assert_eq!(fresh.follows().await.facts, facts(2));
     });
 }
 

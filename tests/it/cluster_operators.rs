@@ -22,16 +22,6 @@ fn push(upstream: &mut Upstream, age: u32) -> String {
     upstream.head().unwrap()
 }
 
-/// Calls the webhook. A replica that is just about to lead says 503, and is called again, as forges do.
-fn call(replica: &Replica, commit: &str) -> (u16, Value) {
-    let mut answer = (503, Value::Null);
-    until("told of a push", || {
-        answer = replica.told(commit);
-        answer.0 != 503
-    });
-    answer
-}
-
 #[track_caller]
 fn all_serve(replicas: &[&Replica], commit: &str) {
     for replica in replicas {
@@ -68,7 +58,7 @@ fn a_pin_outlives_the_leader_and_is_taken_back_by_any_replica() {
     one.kill();
     let third = push(&mut upstream, 41);
     // Whoever leads next holds the push for the pin.
-    let (status, told) = call(&three, &third);
+    let (status, told) = three.told(&third);
     assert_eq!((status, told["outcome"].as_str()), (200, Some("held")), "{told}");
     all_serve(&[&two, &three], &first);
     for replica in [&two, &three] {
@@ -91,12 +81,12 @@ fn a_held_push_is_held_by_the_next_leader_and_let_through_by_any_replica() {
     let old = upstream.head().unwrap();
     let text = person("ada", "Augusta Ada King", 36);
     let rewritten = upstream.force_commit_on(None, "anew").put("people/ada.toml", text).push();
-    let (status, told) = call(&two, &rewritten);
+    let (status, told) = two.told(&rewritten);
     assert_eq!((status, told["code"].as_str()), (409, Some("diverged")), "{told}");
     assert_eq!(held(&[&one, &two, &three]), told["heldId"].as_str().unwrap());
 
     one.kill();
-    let (status, told) = call(&three, &rewritten);
+    let (status, told) = three.told(&rewritten);
     assert_eq!((status, told["code"].as_str()), (409, Some("diverged")), "{told}");
     let id = held(&[&two, &three]);
     all_serve(&[&two, &three], &old);

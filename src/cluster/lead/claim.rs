@@ -15,16 +15,22 @@ impl Lead {
         if !self.terms.leads || self.is_ending {
             return None;
         }
-        let others = if self.is_outranked(now) { self.terms.hesitation() } else { Duration::ZERO };
+        // Who knows more has to come first, even if the register says that nobody leads.
+        let others = match self.is_outranked(now) {
+            true => self.terms.lease + self.terms.hesitation(),
+            false => Duration::ZERO,
+        };
         let Some(value) = &seen.value else {
             // Nobody has written it, or it is gone.
             self.known.as_ref().map(|known| &known.facts).or(self.serving.own.as_ref())?;
             return Some((seen.since + self.terms.first() + others).max(self.rests));
         };
-        if value.v > FORMAT {
+        if value.v > FORMAT || self.known.as_ref().is_some_and(|known| known.v > FORMAT) {
             return None;
         }
-        let wait = match &value.leader {
+        let leader = if seen.is_old { &self.known.as_ref()?.leader } else { &value.leader };
+        let wait = match leader {
+            None if seen.is_unproven => self.terms.lease,
             None => Duration::ZERO,
             // Nobody else leads, and this replica knows that it does not.
             Some(leader) if leader.id == self.me.id => Duration::ZERO,
@@ -48,14 +54,14 @@ impl Lead {
         let mut next = self.claimed()?;
         // An earlier version did not say what is safe.
         next.safe = next.safe.or(Some(next.head()));
-        let heard = self.present.highest_seq(now).unwrap_or(0);
-        if heard > next.seq {
+        let heard = self.present.newest(now).unwrap_or_default();
+        if heard.seq > next.seq {
             // Who knows that seq did not claim. It must find its way to ours.
-            next.seq = heard + 1;
+            next.seq = heard.seq + 1;
         }
-        let (epoch, beat) = seen.value.as_ref().map_or((0, 0), |value| (value.epoch, value.beat));
-        next.epoch = next.epoch.max(epoch) + 1;
-        next.beat = next.beat.max(beat) + 1;
+        let found = seen.value.as_ref().map(Value::stamp).unwrap_or_default();
+        next.epoch = next.epoch.max(found.epoch).max(heard.epoch) + 1;
+        next.beat = next.beat.max(found.beat).max(heard.beat) + 1;
         next.leader = Some(self.me.clone());
         Some((seen.revision, next))
     }

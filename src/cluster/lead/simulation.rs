@@ -1,5 +1,5 @@
 //! A seeded world around the machine: replicas as small models around one register, one bus and one
-//! forge, in which everything goes wrong.
+//! forge, in which everything goes wrong. Somebody who can write to the bus puts old registers back.
 //!
 //! A commit is a number. Replicas have one of two versions, which make other digests. Operators pin and
 //! release commits.
@@ -78,7 +78,8 @@ enum Happening {
     Goes(Trouble),
 }
 
-/// What goes wrong, or right again.
+/// What goes wrong, or right again. `PutBack` writes what was in the register so many changes ago, as somebody can
+/// who knows no secret.
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
     Push { hooks: u64 },
@@ -95,6 +96,7 @@ enum Trouble {
     WholeBus { up: bool },
     Back { by: usize },
     Gone,
+    PutBack { by: usize },
 }
 
 /// The register with its past, the last one last.
@@ -133,6 +135,9 @@ struct World {
     is_rough: bool,
     /// Whether the register went back in time, so that two may lead for a while.
     went_back: bool,
+    /// Whether somebody put an earlier register back. If nobody who is up knew a later one, it is believed: two may
+    /// lead for a while, and writes that were acknowledged are out of sight.
+    was_put_back: bool,
     fetches: u64,
     /// How often a replica began to lead, and how often the forge refused a push: each leads to a fetch.
     reasons: u64,
@@ -164,6 +169,7 @@ impl World {
             published: Duration::ZERO,
             is_rough: true,
             went_back: false,
+            was_put_back: false,
             fetches: 0,
             reasons: 0,
             waiting: Vec::new(),
@@ -218,7 +224,8 @@ impl World {
 
     /// Plans the trouble. In some worlds the register goes back, too.
     fn plan(&mut self) {
-        let goes_back = self.below(5) == 0;
+        let kind = self.below(5);
+        let (goes_back, puts_back) = (kind == 0, kind == 1);
         let mut time = Duration::from_secs(20);
         for _ in 0..CHAOS {
             let longest = [200, 4_000, 20_000][self.below(3) as usize];
@@ -241,6 +248,7 @@ impl World {
                 21 => Trouble::WholeBus { up },
                 22 if goes_back => Trouble::Back { by: 1 + self.below(10) as usize },
                 23 if goes_back => Trouble::Gone,
+                22 | 23 if puts_back => Trouble::PutBack { by: 1 + self.below(40) as usize },
                 24 => Trouble::Rewrite { by: self.below(3) as u32 },
                 25..=27 => {
                     let operations = [Operation::Pin, Operation::Unpin, Operation::Apply];
@@ -325,6 +333,7 @@ impl World {
             self.act(replica, action);
         }
         self.acknowledges(replica);
+        self.remembers(replica);
         let (life, this) = (self.life(replica), &self.replicas[replica]);
         if let (Some(lead), true) = (&this.lead, this.is_alive) {
             // A clock that is a little fast must not make the machine look too early for ever.
@@ -562,6 +571,14 @@ impl World {
                 self.store.past.truncate(length.saturating_sub(by).max(1));
                 self.store.next = self.store.found().revision + 1;
             }
+            Trouble::PutBack { by } => {
+                let at = self.store.past.len().saturating_sub(1 + by);
+                if let Some((_, value)) = self.store.past.get(at).cloned() {
+                    self.was_put_back = true;
+                    self.store.past.push((self.store.next, value));
+                    self.store.next += 1;
+                }
+            }
             Trouble::Gone => {
                 self.went_back = true;
                 self.store = Store { past: Vec::new(), next: 1 };
@@ -591,7 +608,7 @@ impl World {
         let is_applied = self.forge.applied & forge::bit(head) != 0;
         let is_abandoned = next.abandoned.contains(&before.facts.head) && !before.is_safe();
         assert!(
-            self.forge.has_all_of(head, last) || is_applied || is_abandoned,
+            self.was_put_back || self.forge.has_all_of(head, last) || is_applied || is_abandoned,
             "a head was lost: {before:?} to {next:?}"
         );
         if next.leader.is_some() && next.leader != before.leader {
@@ -608,7 +625,7 @@ impl World {
         let count = requests.len();
         requests.dedup();
         assert_eq!(requests.len(), count, "a request is there twice: {next:?}");
-        if self.went_back {
+        if self.went_back || self.was_put_back {
             return;
         }
         if self.forge.applied & forge::bit(head) != 0 {
@@ -630,7 +647,7 @@ impl World {
 
     /// I5: one replica leads at most, even if one is stopped and does not know.
     fn check_leaders(&self) {
-        if self.went_back {
+        if self.went_back || self.was_put_back {
             return;
         }
         let leads = |replica: &&Replica| replica.leads(self.now);

@@ -80,6 +80,8 @@ pub(super) struct Replica {
     disk: Commits,
     /// The newest head of a leader that is on it.
     stored: u64,
+    /// The newest register that it saw, on its disk.
+    remembered: Option<Value>,
     /// The newest commit that the forge is known to have of its branch.
     synced: u64,
     pub(super) state: State,
@@ -131,6 +133,7 @@ impl Replica {
             standing: Standing::Following,
             disk: 0,
             stored: 0,
+            remembered: None,
             synced: 0,
             state: State::default(),
             made_by: VERSIONS[0],
@@ -210,6 +213,7 @@ impl Replica {
         let lead = self.lead.as_ref()?;
         self.said += 1;
         let name = format!("{}", life.replica);
+        let known = lead.known().map(Value::stamp).unwrap_or_default();
         Some(Here {
             id: self.id.clone(),
             count: self.said,
@@ -217,7 +221,9 @@ impl Replica {
             url: String::new(),
             version: String::new(),
             made_by: self.made_by.into(),
-            seq: lead.known_seq(),
+            seq: known.seq,
+            epoch: known.epoch,
+            beat: known.beat,
             served_seq: lead.serving_seq(),
             served: String::new(),
             digest: String::new(),
@@ -242,7 +248,12 @@ impl World {
         let now = this.clock(self.now);
         this.id = format!("{replica}-{}", this.life);
         let me = Leader { id: this.id.clone(), name: replica.to_string(), url: String::new() };
-        (this.is_alive, this.lead) = (true, Some(Lead::new(now, TERMS, me)));
+        let lead = Lead::new(now, TERMS, me);
+        let lead = match this.remembered.clone() {
+            Some(known) => lead.remembering(known),
+            None => lead,
+        };
+        (this.is_alive, this.lead) = (true, Some(lead));
         (this.standing, this.seq, this.tick) = (Standing::Following, 0, Duration::ZERO);
         (this.target, this.proposal, this.poll_at) = (None, None, None);
         this.stored = this.state.head;
@@ -269,6 +280,7 @@ impl World {
         this.life += 1;
         if disk {
             (this.disk, this.state, this.stored, this.synced) = (0, State::default(), 0, 0);
+            this.remembered = None;
             self.lost = self.now;
         }
         self.after(back, Happening::Starts(replica));
@@ -290,6 +302,15 @@ impl World {
         });
         let mut needed = on_their_way.chain([safe, value.facts.pinned.unwrap_or(safe)]).map(number);
         needed.all(|commit| self.forge.history(commit) & !elsewhere == 0)
+    }
+
+    /// A replica writes the newest register that it knows to its disk, once in a while.
+    pub(super) fn remembers(&mut self, replica: usize) {
+        let is_lost = self.one_in(4);
+        let this = &mut self.replicas[replica];
+        if let Some(known) = this.lead.as_ref().and_then(Lead::known).filter(|_| !is_lost) {
+            this.remembered = Some(known.clone());
+        }
     }
 
     /// Returns what is on the disks of some replicas.
