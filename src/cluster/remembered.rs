@@ -122,21 +122,26 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_last_of_many_values_is_kept() {
+    #[test]
+    fn the_last_of_many_values_is_kept() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("HEAD"), "").unwrap();
         let remembered = Remembered::of(folder.path(), seal("data"));
-        let (values, coming) = watch::channel(None);
-        let keeping = tokio::spawn(remembered.clone().keep(coming));
-        let mut last = value();
-        for _ in 0..100 {
-            last = last.renewed();
-            values.send_replace(Some(last.clone()));
-            tokio::task::yield_now().await;
-        }
-        drop(values);
-        keeping.await.unwrap();
+        let last = runtime.build().unwrap().block_on(async {
+            let (values, coming) = watch::channel(None);
+            let keeping = tokio::spawn(remembered.clone().keep(coming));
+            let mut last = value();
+            for _ in 0..100 {
+                last = last.renewed();
+                values.send_replace(Some(last.clone()));
+                tokio::task::yield_now().await;
+            }
+            drop(values);
+            keeping.await.unwrap();
+            last
+        });
         assert_eq!(remembered.read(), Some(last));
     }
 }

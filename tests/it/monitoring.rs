@@ -26,6 +26,7 @@ fn replica() -> String {
     let view = ClusterView {
         me: Leader { id: "1".into(), name: "one".into(), url: "http://one".into() },
         standing: Standing::Following,
+        engine_leads: false,
         value: None,
         leader: None,
         serving_seq: 0,
