@@ -124,12 +124,15 @@ mod tests {
 
     #[test]
     fn the_last_of_many_values_is_kept() {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("HEAD"), "").unwrap();
         let remembered = Remembered::of(folder.path(), seal("data"));
-        let last = runtime.build().unwrap().block_on(async {
+        let last = runtime.block_on(async {
             let (values, coming) = watch::channel(None);
             let keeping = tokio::spawn(remembered.clone().keep(coming));
             let mut last = value();

@@ -4,6 +4,8 @@
 //! objects are known, and so is the memory that its deltas will need ([`Chains`]).
 
 mod chains;
+pub(super) mod entry;
+pub(super) mod writer;
 
 use std::cell::Cell;
 use std::fs::File;

@@ -1,15 +1,19 @@
 //! Serves the mirror to other replicas: the branch, the tags and every commit by its id, for fetches
 //! alone.
 //!
-//! It answers one http request at a time, as `git http-backend` does, in protocol version 2.
-//! Nothing can be pushed.
+//! It answers one http request at a time, as `git http-backend` does, in protocol version 2: what a
+//! follower asks for after each publication by itself, everything else by git. Nothing can be pushed.
 
-use std::io::{self, Read, Write as _};
+mod plain_answer;
+mod request;
+
+use std::io::{self, Cursor, Read, Write as _};
 use std::process::ChildStdout;
 
 use super::child::{ChildGroup, Pipes};
 use super::git::upload_pack_over_http;
 use super::{GitError, Mirror};
+use request::PlainRequest;
 
 /// A request of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,17 +52,28 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// The answer to a request, as git makes it. Dropping it ends git.
+/// The answer to a request. Dropping it ends git.
 #[derive(Debug)]
-pub struct GitAnswer {
+pub struct GitAnswer(Maker);
+
+#[derive(Debug)]
+enum Maker {
+    /// It is whole.
+    Mirror(Cursor<Vec<u8>>),
+    /// Git makes it.
+    Git(GitOutput),
+}
+
+#[derive(Debug)]
+struct GitOutput {
     output: ChildStdout,
     group: ChildGroup,
     is_over: bool,
 }
 
 impl Mirror {
-    /// Starts to answer a request for `branch`. Returns at once; the answer is read from git as it is
-    /// made. Git ends a conversation in which nothing moves for thirty seconds.
+    /// Starts to answer a request for `branch`. Blocking: takes milliseconds for what is answered here; the
+    /// rest is read from git as it is made. Git ends a conversation in which nothing moves for thirty seconds.
     ///
     /// # Errors
     ///
@@ -66,18 +81,43 @@ impl Mirror {
     pub fn serve(&self, branch: &str, request: GitRequest) -> Result<GitAnswer, GitError> {
         let (options, input): (&[&str], _) = match request {
             GitRequest::Greeting => (&["--http-backend-info-refs"], Vec::new()),
-            GitRequest::Command(command) => (&[], command),
+            GitRequest::Command(command) => match self.plain_answer(branch, &command) {
+                Some(answer) => return Ok(GitAnswer(Maker::Mirror(Cursor::new(answer)))),
+                None => (&[], command),
+            },
         };
         let command = upload_pack_over_http(self.git_dir(), branch, options);
         let (group, Pipes { mut stdin, stdout }) =
             ChildGroup::spawn(command).map_err(GitError::Start)?;
         // On a thread of its own, since git may answer before it has read everything.
         std::thread::spawn(move || stdin.write_all(&input));
-        Ok(GitAnswer { output: stdout, group, is_over: false })
+        Ok(GitAnswer(Maker::Git(GitOutput { output: stdout, group, is_over: false })))
+    }
+
+    /// Returns the answer to a request that needs no git.
+    fn plain_answer(&self, branch: &str, command: &[u8]) -> Option<Vec<u8>> {
+        let request = PlainRequest::parse(command)?;
+        let objects = self.objects().ok()?;
+        match request {
+            PlainRequest::References(prefixes) => {
+                plain_answer::references(&objects, branch, &prefixes)
+            }
+            // Git tells what is wrong with an object.
+            PlainRequest::Pack(wanted) => plain_answer::pack(&objects, &wanted).ok().flatten(),
+        }
     }
 }
 
 impl Read for GitAnswer {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Maker::Mirror(answer) => answer.read(buffer),
+            Maker::Git(output) => output.read(buffer),
+        }
+    }
+}
+
+impl Read for GitOutput {
     /// Reads the next bytes. Fails at the end if git failed, so that nobody takes a part for the
     /// whole.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -98,7 +138,7 @@ mod tests {
     use super::*;
     use crate::mirror::testing::TestRepository;
 
-    fn framed(lines: &[&str]) -> Vec<u8> {
+    pub(super) fn framed(lines: &[&str]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for line in lines {
             match *line {

@@ -4,7 +4,7 @@
 //! disk. What is abandoned leaves nothing behind.
 
 mod commit;
-mod delta;
+pub(super) mod delta;
 mod edit;
 mod pack;
 mod case_collisions;

@@ -6,8 +6,11 @@
 
 use crate::mirror::tree::common_prefix;
 
-/// Returns the delta, or `None` if the two have too little in common.
-pub(super) fn between(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
+/// The bytes that a delta has at least: git applies no shorter one, not even to make an empty tree.
+const SHORTEST: usize = 4;
+
+/// Returns the delta, or `None` if the two have too little in common, or there is next to nothing to tell.
+pub(in crate::mirror) fn between(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
     let prefix = common_prefix(base, target);
     let suffix = common_suffix(&base[prefix..], &target[prefix..]);
     if prefix + suffix < target.len() / 2 {
@@ -22,7 +25,7 @@ pub(super) fn between(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
         delta.extend(chunk);
     }
     copy(&mut delta, base.len() - suffix, suffix);
-    Some(delta)
+    (delta.len() >= SHORTEST).then_some(delta)
 }
 
 /// Returns the length of the common suffix.

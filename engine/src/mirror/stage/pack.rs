@@ -7,18 +7,12 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use gix::objs::Kind;
-use gix_zlib::Compression;
-use gix_zlib::stream::deflate;
-
-use super::{Durability, NewObject, Stage, delta};
+use super::{Durability, Stage, delta};
 use crate::fault;
 use crate::mirror::folder::{OUR_FOLDER, PREFIX};
+use crate::mirror::pack::entry::{self, EntryKind, checksum};
 use crate::mirror::refs::sync_folder;
 
-/// The size in bytes from which an object is stored uncompressed. A folder of ten thousand records
-/// would take longer to compress than to write, and the next repack stores it as a small delta.
-const LARGE: usize = 256 << 10;
 /// The longest chain of deltas before an object is stored whole again, so that reading the last one
 /// stays cheap.
 const CHAIN: usize = 50;
@@ -93,7 +87,7 @@ fn write_part(
 /// Returns the pack without its checksum, and its entries in their order.
 fn pack(stage: &Stage) -> io::Result<(Vec<u8>, Vec<PackEntry>)> {
     let count = u32::try_from(stage.new.len()).map_err(io::Error::other)?;
-    let mut pack = [&b"PACK"[..], &2_u32.to_be_bytes(), &count.to_be_bytes()].concat();
+    let mut pack = entry::pack_header(count).to_vec();
     let mut entries: Vec<PackEntry> = Vec::with_capacity(stage.new.len());
     let mut depths = Vec::with_capacity(stage.new.len());
     for object in &stage.new {
@@ -109,59 +103,14 @@ fn pack(stage: &Stage) -> io::Result<(Vec<u8>, Vec<PackEntry>)> {
             _ => (None, 0),
         };
         match delta {
-            Some((delta, back)) => {
-                header(&mut pack, 6, delta.len());
-                distance(&mut pack, back);
-                compress(&mut pack, &delta)?;
-            }
-            None => {
-                header(&mut pack, type_of(object), bytes.len());
-                compress(&mut pack, &bytes)?;
-            }
+            Some((delta, back)) => entry::append(&mut pack, EntryKind::DeltaTo(back), &delta)?,
+            None => entry::append(&mut pack, EntryKind::Whole(object.kind), &bytes)?,
         }
         depths.push(depth);
         let crc = crc32fast::hash(&pack[offset..]);
         entries.push(PackEntry { id: object.id, offset: offset as u64, crc });
     }
     Ok((pack, entries))
-}
-
-fn type_of(object: &NewObject) -> u8 {
-    match object.kind {
-        Kind::Commit => 1,
-        Kind::Tree => 2,
-        Kind::Blob => 3,
-        Kind::Tag => 4,
-    }
-}
-
-/// Writes the type and the size of an entry: four bits, then seven at a time.
-fn header(pack: &mut Vec<u8>, kind: u8, size: usize) {
-    let (mut byte, mut rest) = (kind << 4 | (size & 0xf) as u8, size >> 4);
-    while rest > 0 {
-        pack.push(byte | 0x80);
-        (byte, rest) = ((rest & 0x7f) as u8, rest >> 7);
-    }
-    pack.push(byte);
-}
-
-/// Writes the distance back to the base of a delta. Each further byte counts from one.
-fn distance(pack: &mut Vec<u8>, back: u64) {
-    let mut bytes = vec![(back & 0x7f) as u8];
-    let mut rest = back >> 7;
-    while rest > 0 {
-        rest -= 1;
-        bytes.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    pack.extend(bytes.iter().rev());
-}
-
-fn compress(pack: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
-    let level = if bytes.len() < LARGE { Compression::BEST_SPEED } else { Compression::NONE };
-    let mut writer = deflate::Write::new(pack, level);
-    writer.write_all(bytes)?;
-    writer.flush()
 }
 
 /// Returns the index: the cumulative counts of ids by first byte, the ids, their checksums and
@@ -190,10 +139,4 @@ fn index(mut entries: Vec<PackEntry>, pack: &gix::ObjectId) -> io::Result<Vec<u8
     let own = checksum(&index)?;
     index.extend(own.as_slice());
     Ok(index)
-}
-
-fn checksum(bytes: &[u8]) -> io::Result<gix::ObjectId> {
-    let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
-    hasher.update(bytes);
-    hasher.try_finalize().map_err(io::Error::other)
 }
