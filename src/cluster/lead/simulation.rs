@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// After this time without chaos, one leads and all serve the same.
 const HEALING: Duration = Duration::from_secs(60);
 
-/// The same if the register went back in time: a lease passes before that is believed.
+/// The same if the register went back in time, or an earlier one was put back: a lease passes before that is
+/// believed, and who knows less waits longer than who knows more.
 const HEALING_FROM_THE_PAST: Duration = Duration::from_secs(90);
 
 /// After this time, what was published is served everywhere: a replica whose hints are lost reads the
@@ -687,7 +688,10 @@ impl World {
         let end = last.map_or(Duration::ZERO, |((time, _), _)| *time);
         self.run_until(end);
         self.calm();
-        let healing = if self.went_back { HEALING_FROM_THE_PAST } else { HEALING };
+        let healing = match self.went_back || self.was_put_back {
+            true => HEALING_FROM_THE_PAST,
+            false => HEALING,
+        };
         self.run_until(self.now + healing);
         // A poll may have brought something at the last moment.
         self.run_until(self.now.max(self.published + SPREADING));

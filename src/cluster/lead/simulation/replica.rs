@@ -289,9 +289,9 @@ impl World {
     /// Returns whether a disk may be lost: all that is safe is on another one, too, or at the forge. How
     /// to go on without the last copy of that is for an operator to decide.
     fn may_be_lost(&self, replica: usize) -> bool {
-        let Some(value) = self.store.found().value.filter(|_| !self.went_back) else {
-            return false;
-        };
+        // What the register says may be too old to know what is needed.
+        let is_newest = !self.went_back && !self.was_put_back;
+        let Some(value) = self.store.found().value.filter(|_| is_newest) else { return false };
         let others = self.disks(|other| other != replica);
         let elsewhere = others | self.forge.history(self.forge.head);
         let safe = value.safe.map_or(value.facts.head, |safe| safe.commit);
