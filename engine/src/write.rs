@@ -8,6 +8,7 @@ mod batch;
 mod cost;
 mod error;
 mod files;
+mod folders;
 mod record_location;
 mod lists;
 mod open_list;

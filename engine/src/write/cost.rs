@@ -1,5 +1,5 @@
 //! What writes cost the writer. It is known before the work is done, from the formats and sizes of the
-//! files alone.
+//! files alone; only what lies beside records is counted as it is found.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +11,10 @@ use crate::tables::Table;
 
 /// The cost of a batch by itself, however little it changes.
 const BATCH: usize = 16 << 10;
+
+/// The cost of a look at a file beside a record, besides the length of its path: it is found in its tree,
+/// and the sheets are found that hold it.
+const BESIDE: usize = 256;
 
 /// Returns the cost of writing into a list of `bytes`: as many bytes as are scanned in the time that
 /// it takes to cut the file and to read it again. It does not depend on how many records change.
@@ -33,6 +37,11 @@ pub(super) fn of_record(format: Option<Format>, bytes: usize) -> usize {
     bytes.saturating_mul(weight)
 }
 
+/// Returns the cost of a look at all files of a folder, whose paths are so long.
+pub(super) fn of_folder(paths: impl Iterator<Item = usize>) -> usize {
+    paths.map(|length| length + BESIDE).fold(0, usize::saturating_add)
+}
+
 /// What the files of a batch cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Costs {
@@ -42,8 +51,8 @@ pub(super) struct Costs {
 }
 
 impl Costs {
-    /// Adds a file, if the others do not cost more than `limit`. The costliest one is written whatever
-    /// it costs: a large file can be written too, by itself.
+    /// Adds a file, or a folder, if the others do not cost more than `limit`. The costliest one is written
+    /// whatever it costs: a large file can be written too, by itself.
     pub(super) fn add(&mut self, cost: usize, limit: usize) -> Result<(), WriteError> {
         let (all, most) = (self.all.saturating_add(cost), self.most.max(cost));
         if all.saturating_sub(most) > limit {
