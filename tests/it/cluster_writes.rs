@@ -296,9 +296,9 @@ fn a_write_is_answered_when_it_is_in_two_places() {
 /// The largest attachment. Bodies that wait have room for six of one token.
 const LARGEST: usize = 10 << 20;
 
-/// Returns the header lines of a file that this token writes.
-fn file_of(token: &str) -> String {
-    format!("authorization: Bearer {token}\r\ncontent-type: text/plain\r\nprefer: wait=300\r\n")
+/// Returns the header lines of a file that this token writes, whose answer waits for so many seconds.
+fn file_of(token: &str, wait: u16) -> String {
+    format!("authorization: Bearer {token}\r\ncontent-type: text/plain\r\nprefer: wait={wait}\r\n")
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn bodies_that_wait_for_the_leader_have_a_bounded_memory_that_tokens_share() {
     one.has_role("leading");
     let two = common.start("two");
     two.has_role("following");
-    let (head, body) = (file_of(writer.0), "x".repeat(LARGEST));
+    let (head, body) = (file_of(writer.0, 60), "x".repeat(LARGEST));
     let attach = |n: usize| {
         let path = format!("/api/_attachments/people/ada/{n}.txt");
         ask(&two.address, "PUT", &path, &head, &body)
@@ -352,7 +352,7 @@ fn a_write_that_waits_for_its_second_place_keeps_no_body() {
     refuse_pushes(&upstream);
     let one = common.start("one");
     one.has_role("leading");
-    let (head, body) = (file_of(writer.0), "x".repeat(LARGEST));
+    let (head, body) = (file_of(writer.0, 300), "x".repeat(LARGEST));
     // Nobody else has them, so none is answered.
     let waiting: Vec<_> = (0..8)
         .map(|n| {

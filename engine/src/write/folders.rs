@@ -141,7 +141,7 @@ mod tests {
     use crate::mirror::Identity;
     use crate::mirror::testing::TestRepository;
     use crate::options::LoadOptions;
-    use crate::write::{Action, Batch, Condition, Operation, Scope};
+    use crate::write::{Action, Batch, Condition, Operation};
 
     const DEFINITION: &str = "[sheets.people]\npath = \"${{ team }}/${{ slug }}\"\n";
 
@@ -176,7 +176,6 @@ mod tests {
         let author = Identity::parse("Ada <ada@example.org>").unwrap();
         let operations = moved.chain(deleted).map(operation).collect();
         let batch = Batch { limit, ..Batch::new(author, "moves".into(), operations) };
-        assert_eq!(batch.scope, Scope::Every);
         let mut files = Files::new(&mut stage, &records, Some(tree), &batch, 1_000);
         let mut operations = batch.operations.iter().enumerate();
         let refused = operations.find_map(|(index, operation)| {
