@@ -123,7 +123,9 @@ pub enum WriteError {
     #[error("the record has too many values: it would take more than {} bytes of memory", HEAVIEST)]
     TooHeavy,
     /// The operations of a batch write too much, or take along too many files.
-    #[error("the operations read, write and take along more files than one request may: send several")]
+    #[error(
+        "the operations read, write and take along more files than one request may: send several"
+    )]
     BatchTooLarge,
     /// The path cannot be derived from the fields.
     #[error("cannot determine the path of a record of {sheet}")]

@@ -410,7 +410,12 @@ impl<'a> Files<'a> {
     }
 
     /// Sets one file to its new content. A list stays a list.
-    pub(super) fn edit_file(&mut self, spec: &SheetSpec, path: &str, edit: Edit) -> Result<(), WriteError> {
+    pub(super) fn edit_file(
+        &mut self,
+        spec: &SheetSpec,
+        path: &str,
+        edit: Edit,
+    ) -> Result<(), WriteError> {
         self.bounds.allow(&spec.name, path.as_bytes())?;
         let is_list = |path| self.before.sheets().any(|sheet| sheet.table(path).is_some());
         if self.lists.contains_key(path) || is_list(path) {

@@ -153,7 +153,8 @@ mod tests {
     fn refused(teams: &[&str], deletes_eve: bool, limit: usize) -> Option<usize> {
         let repository = TestRepository::bare();
         let files = ["ada", "eve"].into_iter().flat_map(|slug| {
-            let beside = (0..FILES).map(move |n| (format!("people/x/{slug}/{n:02}.txt"), slug.into()));
+            let beside =
+                (0..FILES).map(move |n| (format!("people/x/{slug}/{n:02}.txt"), slug.into()));
             let record = format!("slug = \"{slug}\"\nteam = \"x\"\n");
             beside.chain([(format!("people/x/{slug}.toml"), record)])
         });
