@@ -15,6 +15,7 @@ mod open_list;
 mod scope;
 mod memory_cost;
 mod blame;
+mod walked_folders;
 
 pub(crate) use batch::request_of;
 pub use batch::{BatchResult, CommitState, commit, repeat_of};

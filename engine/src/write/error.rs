@@ -124,7 +124,7 @@ pub enum WriteError {
     TooHeavy,
     /// The operations of a batch write too much, or take along too many files.
     #[error(
-        "the operations read, write and take along more files than one request may: send several"
+        "the operations read, write or take along more files than one request may: send several, or push"
     )]
     BatchTooLarge,
     /// The path cannot be derived from the fields.

@@ -7,11 +7,11 @@ use serde_json::Value as Json;
 
 use super::blame::Writers;
 use super::cost::{self, Costs};
-use super::folders::WalkedFolders;
 use super::memory_cost::weighed;
 use super::open_list::OpenList;
 use super::record_location::Holder;
 use super::scope::Bounds;
+use super::walked_folders::WalkedFolders;
 use super::{
     Action, Batch, Broken, Condition, Operation, Version, WriteError, Written, attachment_version,
     version,
@@ -43,7 +43,7 @@ pub(super) struct Files<'a> {
     pub(super) lists: BTreeMap<String, OpenList>,
     /// How many more bytes of files may be read and written.
     pub(super) left: usize,
-    costs: Costs,
+    pub(super) costs: Costs,
     pub(super) walked: WalkedFolders,
     /// The most bytes of one record.
     pub(super) record_limit: u64,

@@ -1,22 +1,11 @@
 //! The folders of attachments, which move and go with their records.
 
-use std::collections::{HashMap, HashSet};
-
 use super::files::Files;
+use super::walked_folders::PlacedFolder;
 use super::{WriteError, cost};
-use crate::id::{SheetName, TreeId};
+use crate::id::TreeId;
 use crate::layout::SheetSpec;
 use crate::mirror::{Edit, EntryMode};
-
-/// The folders whose files the operations of a batch have looked at, one by one. What they found holds
-/// for the whole batch: the rules are those of its beginning, and a tree never changes.
-#[derive(Debug, Default)]
-pub(super) struct WalkedFolders {
-    /// What it costs to look at all files of a folder.
-    costs: HashMap<TreeId, usize>,
-    /// The folders whose files may be touched by an operation on a sheet, and where.
-    allowed: HashSet<(TreeId, SheetName, String)>,
-}
 
 impl Files<'_> {
     /// Moves the attachments of a record that moves.
@@ -75,7 +64,8 @@ impl Files<'_> {
     }
 
     /// Allows an operation to touch every file in the folder `from` as if it were in each of `places`. A
-    /// folder is walked at once for all places for which that is not known yet, and the walk is counted.
+    /// folder is walked once for all places for which that is not known yet, no further than the batch may
+    /// walk.
     ///
     /// # Errors
     ///
@@ -88,38 +78,44 @@ impl Files<'_> {
         places: &[&str],
     ) -> Result<(), WriteError> {
         let Some(folder) = self.folder_at(from)? else { return Ok(()) };
-        let verdict = |place: &str| (folder, spec.name.clone(), place.to_owned());
-        let verdicts = places.iter().map(|place| verdict(place));
-        let unknown: Vec<_> =
-            verdicts.filter(|verdict| !self.walked.allowed.contains(verdict)).collect();
+        let sheet = &spec.name;
+        let placed =
+            |place: &&str| PlacedFolder { folder, sheet: sheet.clone(), path: (*place).to_owned() };
+        let mut unknown: Vec<_> = places.iter().map(placed).collect();
+        unknown.retain(|placed| !self.walked.allowed.contains(placed));
         if unknown.is_empty() {
             return Ok(());
         }
-        let known_cost = self.walked.costs.get(&folder).copied();
-        if let Some(cost) = known_cost {
-            self.spend(cost.saturating_mul(unknown.len()))?;
-        }
-        let files = self.stage.objects().diff(None, Some(folder))?;
-        if known_cost.is_none() {
-            let cost = cost::of_folder(files.iter().map(|file| file.path.len()));
-            self.walked.costs.insert(folder, cost);
-            self.spend(cost.saturating_mul(unknown.len()))?;
-        }
-        for verdict in unknown {
-            let (_, sheet, place) = &verdict;
+        let (limit, times) = (self.batch.limit, unknown.len());
+        let files = match self.walked.costs.get(&folder) {
+            Some(cost) => {
+                self.costs.add_folder(cost.saturating_mul(times), limit)?;
+                self.stage.objects().diff(None, Some(folder))?
+            }
+            None => {
+                let most = self.costs.left(limit) / cost::BESIDE / times;
+                let files = self.stage.objects().files_within(folder, most)?;
+                let files = files.ok_or(WriteError::BatchTooLarge)?;
+                let cost = cost::of_folder(&files);
+                self.costs.add_folder(cost.saturating_mul(times), limit)?;
+                self.walked.costs.insert(folder, cost);
+                files.files
+            }
+        };
+        for placed in unknown {
             for file in &files {
-                let path = [place.as_bytes(), b"/", &file.path].concat();
+                let path = [placed.path.as_bytes(), b"/", &file.path].concat();
                 self.bounds.allow(sheet, &path).map_err(|error| match error {
                     WriteError::NotOfSheet { sheet, path } => {
                         WriteError::HoldsOthers { sheet, path }
                     }
                     WriteError::OutOfScope { .. } => {
-                        WriteError::OutOfScope { path: place.to_owned() }
+                        WriteError::OutOfScope { path: placed.path.clone() }
                     }
                     error => error,
                 })?;
             }
-            self.walked.allowed.insert(verdict);
+            self.walked.allowed.insert(placed);
         }
         Ok(())
     }
@@ -136,10 +132,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::id::Key;
+    use crate::id::{Key, SheetName};
     use crate::load::load;
-    use crate::mirror::Identity;
     use crate::mirror::testing::TestRepository;
+    use crate::mirror::{Identity, TreeFiles};
     use crate::options::LoadOptions;
     use crate::write::{Action, Batch, Condition, Operation};
 
@@ -147,6 +143,15 @@ mod tests {
 
     /// The files beside each of the two records.
     const FILES: usize = 50;
+
+    /// More than the records cost that one batch changes.
+    const RECORDS: usize = 10_000;
+
+    /// Returns the cost of one look at the files beside a record.
+    fn walk() -> usize {
+        let path_bytes = FILES * "00.txt".len();
+        cost::of_folder(&TreeFiles { files: Vec::new(), entries: FILES, path_bytes })
+    }
 
     /// Moves Ada from team to team as one batch whose files may cost `limit`, and deletes Eve if that is
     /// said. Returns the position of the operation that is too much.
@@ -198,26 +203,23 @@ mod tests {
     #[test]
     fn a_folder_is_walked_once_however_often_its_record_moves_between_the_same_places() {
         let there_and_back: Vec<_> = (0..40).map(|n| if n % 2 == 0 { "y" } else { "x" }).collect();
-        // The records themselves cost and write little.
-        let limit = FILES * 256;
-        assert_eq!(refused(&there_and_back, false, limit), None);
+        // The first move looks at the files in both places. The records themselves cost little.
+        assert_eq!(refused(&there_and_back, false, 2 * walk() + RECORDS), None);
     }
 
     #[test]
-    fn what_is_walked_in_all_folders_but_the_costliest_one_is_bounded() {
-        let walk = cost::of_folder(std::iter::repeat_n("00.txt".len(), FILES));
-        let records = 8_000;
-        // The first move looks at the files in two places.
-        for (teams, deletes_eve, limit, expected) in [
-            (&["y"][..], false, records, None),
-            (&["y", "z"], false, records, Some(1)),
-            (&["y", "z"], false, walk + records, None),
-            (&["y", "z", "v"], false, walk + records, Some(2)),
-            (&["y"], true, records, Some(1)),
-            (&["y"], true, walk + records, None),
-            (&[], true, records, None),
+    fn what_the_folders_of_all_records_of_a_batch_cost_is_bounded() {
+        for (teams, deletes_eve, walks, refused_at) in [
+            (&["y"][..], false, 2, 0),
+            (&["y", "z"], false, 3, 1),
+            (&["y", "z", "v"], false, 4, 2),
+            (&["y"], true, 3, 1),
+            (&[], true, 1, 0),
         ] {
-            assert_eq!(refused(teams, deletes_eve, limit), expected, "{teams:?} within {limit}");
+            let enough = walks * walk() + RECORDS;
+            assert_eq!(refused(teams, deletes_eve, enough), None, "{teams:?}");
+            let too_little = walks * walk() - 1;
+            assert_eq!(refused(teams, deletes_eve, too_little), Some(refused_at), "{teams:?}");
         }
     }
 }
