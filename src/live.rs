@@ -131,11 +131,11 @@ impl Live {
     }
 
     /// Waits until the remote has `commit`, until it is known that it will not have it soon, or
-    /// until `until`.
-    pub async fn pushed(&self, commit: CommitId, until: Instant) -> PushOutcome {
+    /// until `until`. Actors share the places of those who wait.
+    pub async fn pushed(&self, actor: &str, commit: CommitId, until: Instant) -> PushOutcome {
         let (sender, receiver) = oneshot::channel();
         let Some(engine) = self.engine() else { return PushOutcome::Never };
-        engine.when_pushed(commit, until, Box::new(|carried| drop(sender.send(carried))));
+        engine.when_pushed(actor, commit, until, Box::new(|carried| drop(sender.send(carried))));
         let carried = tokio::time::timeout_at(until.into(), receiver).await;
         carried.map_or(PushOutcome::Late, |carried| carried.unwrap_or(PushOutcome::Never))
     }

@@ -31,7 +31,7 @@ use crate::hook::Deliveries;
 use crate::http::accept_loop::{self, Limits};
 use crate::http::{
     Access, AccessKeys, Answers, App, AppState, Blocking, BodyStreams, ClusterAccess, Configured,
-    Demo, HistoricalStates, PeerAccess, Side, UnsentBytes, pass_on, router,
+    Demo, DryRuns, HistoricalStates, PeerAccess, Side, UnsentBytes, WaitingWrites, pass_on, router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -46,8 +46,6 @@ use reach::Reach;
 
 /// The number of lists that are streamed at once; each keeps a thread and its state.
 const STREAMS: usize = 16;
-/// The number of dry runs at once.
-const DRY_RUNS: usize = 2;
 /// The number of attachments that are read at once; each is a process of its own.
 const ATTACHMENTS: usize = 16;
 
@@ -305,7 +303,8 @@ fn app(
         unsent: UnsentBytes::default(),
         answers: Answers::new(config.http.query_budget),
         blocking: Blocking::default(),
-        dry_runs: Blocking::with_places(DRY_RUNS),
+        dry_runs: DryRuns::default(),
+        waiting_writes: WaitingWrites::for_bodies_of(config.attachment_limit),
         audience: Arc::default(),
         coming: others.coming,
         feed,

@@ -490,12 +490,13 @@ impl Engine {
     }
 
     /// Calls `done` once the remote has `commit`, or once it is known that it will not have it
-    /// soon. After `until`, the wait ends.
-    pub fn when_pushed(&self, commit: CommitId, until: Instant, done: OnPushOutcome) {
+    /// soon. After `until`, the wait ends. A thousand callers may wait; an `actor`, such as that of the
+    /// batch, may have as many of these places as it leaves for others.
+    pub fn when_pushed(&self, actor: &str, commit: CommitId, until: Instant, done: OnPushOutcome) {
         if !self.role().decides() {
             return done(PushOutcome::Never);
         }
-        self.pushes.wait_for(commit, until, done);
+        self.pushes.wait_for(actor, commit, until, done);
     }
 
     /// Returns the commit that has the change of `commit` now: itself, unless a replay put another in its place.

@@ -43,7 +43,7 @@ mod tree_cache;
 pub use address::RemoteOptions;
 pub use ancestry::Ancestry;
 pub use conversation::{RemoteBranch, RemoteBranches};
-pub use diff::{FileEntry, PathChange};
+pub use diff::{FileEntry, PathChange, TreeFiles};
 pub use fetch::{FetchError, FetchErrorKind, Fetched, RemoteHead};
 pub use file::{FoundFile, OpenFile};
 pub use file_history::{File, ReadLimits, Touch};

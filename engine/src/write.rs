@@ -8,12 +8,14 @@ mod batch;
 mod cost;
 mod error;
 mod files;
+mod folders;
 mod record_location;
 mod lists;
 mod open_list;
 mod scope;
 mod memory_cost;
 mod blame;
+mod walked_folders;
 
 pub(crate) use batch::request_of;
 pub use batch::{BatchResult, CommitState, commit, repeat_of};
@@ -68,7 +70,7 @@ pub struct Batch {
     pub repeat: Option<Repeat>,
     /// How many bytes of files the operations may read and write in all: [`MOST_WRITTEN`] for
     /// somebody else's. Files that a later operation replaces count, too. All files but the costliest
-    /// one may cost the writer as much, too.
+    /// one may cost the writer as much, too, together with the folders beside records that move or go.
     pub limit: usize,
 }
 

@@ -13,10 +13,12 @@ use super::blocking::Blocking;
 use super::body_stream::BodyStreams;
 use super::changes::followers::Audience;
 use super::cluster_access::ClusterAccess;
+use super::dry_runs::DryRuns;
 use super::historical_states::HistoricalStates;
 use super::peer_access::PeerAccess;
 use super::source::Source;
 use super::unsent_bytes::UnsentBytes;
+use super::waiting_writes::WaitingWrites;
 use crate::coming::Coming;
 use crate::config::{BasePath, Cors, TrustedProxies};
 use crate::exit::Failure;
@@ -55,7 +57,9 @@ pub struct AppState {
     /// Runs work that may take long for other reasons.
     pub blocking: Blocking,
     /// Runs the dry runs of writes.
-    pub dry_runs: Blocking,
+    pub dry_runs: DryRuns,
+    /// The memory of writes that wait.
+    pub waiting_writes: WaitingWrites,
     /// Finds earlier states.
     pub past: HistoricalStates,
     /// What may be served soon.

@@ -25,7 +25,7 @@ impl Default for Blocking {
 
 impl Blocking {
     /// Returns the given number of places.
-    pub fn with_places(places: usize) -> Self {
+    fn with_places(places: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(places)), turn: TURN }
     }
 

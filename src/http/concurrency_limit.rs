@@ -7,7 +7,7 @@
 use axum::http::header::RETRY_AFTER;
 use tokio::time::Instant;
 
-use super::permits::{Permit, Permits};
+use super::permits::{Asks, Permit, Permits};
 use super::source::Source;
 use super::waiter_limit::WaiterLimit;
 use crate::wire::{ApiError, Code};
@@ -59,7 +59,7 @@ impl ConcurrencyLimit {
     }
 }
 
-impl Permit {
+impl<K: Asks> Permit<K> {
     /// Runs `work` on a thread of its own, and keeps the place until it ends.
     ///
     /// # Errors

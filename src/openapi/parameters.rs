@@ -112,12 +112,14 @@ pub(super) fn shared() -> Value {
         ),
         "push": query(
             "push",
-            "Whether the answer waits for the push: `sync` waits for the time of `Prefer: wait`.",
+            "Whether the answer waits for the push: `sync` waits for the time of `Prefer: wait`. It is 202 at \
+             once if too many requests of the token wait.",
             json!({ "type": "string", "enum": ["sync", "background"] }),
         ),
         "dryRun": query(
             "dryRun",
-            "Writes nothing, and answers what the write would do. Not together with `push`.",
+            "Writes nothing, and answers what the write would do. Not together with `push`. One runs at \
+             a time for each token.",
             json!({ "type": "boolean", "enum": [true] }),
         ),
         "ifMatch": header(

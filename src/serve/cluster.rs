@@ -37,6 +37,9 @@ const HEARING: Duration = Duration::from_secs(1);
 /// How often the cluster is looked at for alerts.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// In whose name the server itself waits for a push. No token has it.
+const OURSELVES: &str = "";
+
 /// A replica that has joined its cluster, and whose engine is not open yet.
 pub(super) struct Joined {
     pub(super) member: MemberHandle,
@@ -162,7 +165,7 @@ async fn push(live: &Arc<Live>, head: CommitId) {
     });
     tokio::select! {
         _ = settled => {}
-        _ = live.pushed(head, Instant::now() + RESIGNING) => {}
+        _ = live.pushed(OURSELVES, head, Instant::now() + RESIGNING) => {}
     }
 }
 

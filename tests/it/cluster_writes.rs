@@ -12,6 +12,7 @@ use headwater_testkit::{NatsServer, Upstream};
 use serde_json::{Value, json};
 
 use crate::cluster::{Common, Replica};
+use crate::cluster_watch::until;
 use crate::harness::people;
 
 /// An answer with its headers.
@@ -31,6 +32,11 @@ impl Answer {
 
 /// Sends a request to an address, with these header lines.
 pub(crate) fn ask(address: &str, method: &str, path: &str, head: &str, body: &str) -> Answer {
+    answer_of(sent(address, method, path, head, body))
+}
+
+/// Sends a request, and does not wait for its answer.
+fn sent(address: &str, method: &str, path: &str, head: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
     let request = format!(
@@ -38,6 +44,10 @@ pub(crate) fn ask(address: &str, method: &str, path: &str, head: &str, body: &st
          {head}content-length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+fn answer_of(mut stream: TcpStream) -> Answer {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -281,6 +291,83 @@ fn a_write_is_answered_when_it_is_in_two_places() {
     let metrics = one.metrics();
     assert!(metrics.contains("\nheadwater_cluster_unsafe_seconds 0"), "{metrics}");
     assert!(metrics.contains("\nheadwater_cluster_safe_seconds_count 3\n"), "{metrics}");
+}
+
+/// The largest attachment. Bodies that wait have room for six of one token.
+const LARGEST: usize = 10 << 20;
+
+/// Returns the header lines of a file that this token writes, whose answer waits for so many seconds.
+fn file_of(token: &str, wait: u16) -> String {
+    format!("authorization: Bearer {token}\r\ncontent-type: text/plain\r\nprefer: wait={wait}\r\n")
+}
+
+#[test]
+fn bodies_that_wait_for_the_leader_have_a_bounded_memory_that_tokens_share() {
+    let Some(nats) = NatsServer::start() else { return };
+    let upstream = people();
+    let mut common = Common::new(&nats, upstream.url(), "0");
+    let writer = Writer(common.let_write());
+    common.settings.push(("HEADWATER_CLUSTER_LEASE", "60".to_owned()));
+    let tokens = common.folder.path().join("tokens.toml");
+    let second = "\n[[token]]\nname = \"second\"\nsecret = \"the-token-of-another\"\n\
+                  author = \"S <s@t.org>\"\n";
+    let both = std::fs::read_to_string(&tokens).unwrap() + second;
+    std::fs::write(&tokens, both).unwrap();
+    let one = common.start("one");
+    one.has_role("leading");
+    let two = common.start("two");
+    two.has_role("following");
+    let (head, body) = (file_of(writer.0, 60), "x".repeat(LARGEST));
+    let attach = |n: usize| {
+        let path = format!("/api/_attachments/people/ada/{n}.txt");
+        ask(&two.address, "PUT", &path, &head, &body)
+    };
+    one.pause();
+    std::thread::scope(|scope| {
+        let (told, answers) = std::sync::mpsc::channel();
+        for n in 0..7 {
+            let (told, attach) = (told.clone(), &attach);
+            scope.spawn(move || told.send(attach(n)).unwrap());
+        }
+        let refused = answers.recv().unwrap();
+        assert_eq!((refused.status, &refused.body["code"]), (503, &json!("busy")));
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        let other = scope.spawn(|| Writer("the-token-of-another").put(&two, "eve", ""));
+        one.wake();
+        assert_eq!(other.join().unwrap().status, 201);
+        // The leader takes as many at once as it has room for.
+        let rest: Vec<u16> = answers.iter().take(6).map(|answer| answer.status).collect();
+        assert!(rest.contains(&201) && rest.iter().all(|it| [201, 503].contains(it)), "{rest:?}");
+    });
+    let again = attach(7);
+    assert_eq!(again.status, 201, "{}", again.body);
+}
+
+#[test]
+fn a_write_that_waits_for_its_second_place_keeps_no_body() {
+    let Some(nats) = NatsServer::start() else { return };
+    let upstream = people();
+    let mut common = Common::new(&nats, upstream.url(), "0");
+    let writer = Writer(common.let_write());
+    refuse_pushes(&upstream);
+    let one = common.start("one");
+    one.has_role("leading");
+    let (head, body) = (file_of(writer.0, 300), "x".repeat(LARGEST));
+    // Nobody else has them, so none is answered.
+    let waiting: Vec<_> = (0..8)
+        .map(|n| {
+            let path = format!("/api/_attachments/people/ada/{n}.txt");
+            let stream = sent(&one.address, "PUT", &path, &head, &body);
+            until("written", || ask(&one.address, "HEAD", &path, "", "").status == 200);
+            stream
+        })
+        .collect();
+    let two = common.start("two");
+    two.has_role("following");
+    for stream in waiting {
+        let answer = answer_of(stream);
+        assert_eq!((answer.status, &answer.body["safe"]), (201, &json!(true)), "{}", answer.body);
+    }
 }
 
 #[test]

@@ -93,6 +93,29 @@ fn a_dry_run_is_refused_as_the_write_would_be() {
 }
 
 #[test]
+fn a_token_that_tries_much_leaves_a_place_for_another() {
+    let house = House::new();
+    let put = |n: usize| json!({"op": "put", "sheet": "people", "key": format!("p{n}"), "value": {"age": n}});
+    let much = json!({"operations": (0..500).map(put).collect::<Vec<_>>()});
+    let tries = || {
+        let request = house.server.request(Method::POST, "/api/_transact?dryRun=true");
+        let request = request.bearer_auth("the-token-of-the-site").json(&much);
+        house.server.runtime().spawn(request.send())
+    };
+    let tried: Vec<_> = (0..8).map(|_| tries()).collect();
+    for _ in 0..3 {
+        let request = house.server.request(Method::PATCH, "/api/tags/red?dryRun=true");
+        let request = request.bearer_auth("the-token-of-the-desk").json(&json!({"title": "R"}));
+        assert_eq!(house.server.send(request).status, 200);
+    }
+    for tried in tried {
+        let answer = house.server.runtime().block_on(tried).unwrap().unwrap();
+        assert!([200, 503].contains(&answer.status().as_u16()), "{answer:?}");
+        assert_eq!(answer.headers().contains_key("retry-after"), answer.status() == 503);
+    }
+}
+
+#[test]
 fn the_status_tells_which_of_the_visible_sheets_the_caller_may_write() {
     let house = House::new();
     let writable = |token: Option<&str>| {

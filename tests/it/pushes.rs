@@ -1,7 +1,11 @@
 //! Pushes from the view of a caller and an operator.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
+use headwater_engine::engine::PushOutcome;
+use headwater_engine::id::CommitId;
 use headwater_testkit::{ScriptedHttp, Upstream, git};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -232,4 +236,33 @@ fn writes_that_wait_for_an_interval_are_pushed_together_when_it_is_over() {
         assert_eq!((done.status, &done.json()["pushed"]), (200, &json!(true)));
         assert_eq!(house.upstream.head().as_deref(), Some(done.commit()));
     }
+}
+
+#[test]
+fn a_token_that_waits_for_many_pushes_leaves_places_for_others() {
+    let house = House::new(&[("HEADWATER_PUSH_INTERVAL", "3600")]);
+    house.patch("/api/people/ada?push=sync", json!({ "age": 37 }));
+    let unpushed = house.patch("/api/people/ada", json!({ "age": 38 }));
+    let commit: CommitId = unpushed.commit().parse().unwrap();
+    let live = house.server.server().live();
+    let until = Instant::now() + Duration::from_secs(600);
+    let _inside = house.server.runtime().enter();
+    let waits = |actor: &'static str| {
+        let mut pushed = Box::pin(live.pushed(actor, commit, until));
+        match pushed.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => Some(pushed),
+            Poll::Ready(outcome) => {
+                assert_eq!(outcome, PushOutcome::Late);
+                None
+            }
+        }
+    };
+    let waiting: Vec<_> = (0..2_000).map_while(|_| waits("site")).collect();
+    assert_eq!(waiting.len(), 500);
+    // The next request of this token is answered at once: it is written, and not pushed.
+    let call = house.server.request(Method::PATCH, "/api/people/ada?push=sync").bearer_auth(TOKEN);
+    let call = call.header("prefer", "wait=300").timeout(Duration::from_secs(60));
+    let told = house.server.send(call.json(&json!({ "age": 39 })));
+    assert_eq!((told.status, &told.json()["pushed"]), (202, &json!(false)));
+    assert!(waits("desk").is_some());
 }

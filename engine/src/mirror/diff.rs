@@ -61,6 +61,35 @@ impl Objects {
         let pair = Pair { folder, old: None, new: Some(TreeId::from_bytes(id)) };
         Walk::of(self, vec![pair]).finish()
     }
+
+    /// Returns all files of a tree, or `None` if it has more than `most` files and folders. No more of them
+    /// are looked at then.
+    pub fn files_within(
+        &self,
+        tree: TreeId,
+        most: usize,
+    ) -> Result<Option<TreeFiles>, ObjectError> {
+        let root = Pair { folder: Vec::new(), old: None, new: Some(tree) };
+        let mut walk = Walk::of(self, vec![root]);
+        walk.entry_limit = most;
+        match walk.run() {
+            Err(ObjectError::TooManyPaths { limit }) if limit == most => return Ok(None),
+            done => done?,
+        }
+        let Walk { entries, path_bytes, .. } = walk;
+        Ok(Some(TreeFiles { files: walk.finish()?, entries, path_bytes }))
+    }
+}
+
+/// The files of a tree, and what was looked at to find them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeFiles {
+    /// The files as additions, sorted by the bytes of their paths.
+    pub files: Vec<PathChange>,
+    /// How many files and folders there are.
+    pub entries: usize,
+    /// The bytes of all their paths.
+    pub path_bytes: usize,
 }
 
 /// Two different folders at the same path.
@@ -73,7 +102,12 @@ struct Pair {
 
 struct Walk<'a> {
     objects: &'a Objects,
-    limits: &'a MirrorOptions,
+    /// The most files, the most bytes of all paths, and the most files and folders.
+    path_limit: usize,
+    path_bytes_limit: usize,
+    entry_limit: usize,
+    /// The files and folders so far.
+    entries: usize,
     /// The bytes of all paths so far.
     path_bytes: usize,
     changes: Vec<PathChange>,
@@ -84,15 +118,31 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn of(objects: &'a Objects, pending: Vec<Pair>) -> Self {
-        let limits = objects.mirror.options();
-        Self { objects, limits, path_bytes: 0, changes: Vec::new(), pending }
+        let MirrorOptions { path_limit, path_bytes_limit, .. } = *objects.mirror.options();
+        let (entry_limit, entries, path_bytes, changes) = (usize::MAX, 0, 0, Vec::new());
+        Self {
+            objects,
+            path_limit,
+            path_bytes_limit,
+            entry_limit,
+            entries,
+            path_bytes,
+            changes,
+            pending,
+        }
     }
 
     /// Compares all pending folders and those found below them.
-    fn finish(mut self) -> Result<Vec<PathChange>, ObjectError> {
+    fn run(&mut self) -> Result<(), ObjectError> {
         while let Some(pair) = self.pending.pop() {
             self.compare(&pair)?;
         }
+        Ok(())
+    }
+
+    /// Does the same, and returns the changes.
+    fn finish(mut self) -> Result<Vec<PathChange>, ObjectError> {
+        self.run()?;
         self.changes.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(self.changes)
     }
@@ -152,7 +202,11 @@ impl<'a> Walk<'a> {
             let tree = new.and(pair.new).or(pair.old).unwrap_or(TreeId::ZERO);
             return Err(bad_tree(tree, TreeFlaw::PathTooLong));
         }
-        let MirrorOptions { path_limit, path_bytes_limit, .. } = *self.limits;
+        let Self { path_limit, path_bytes_limit, entry_limit, .. } = *self;
+        self.entries += 1;
+        if self.entries > entry_limit {
+            return Err(ObjectError::TooManyPaths { limit: entry_limit });
+        }
         if self.changes.len() + self.pending.len() >= path_limit {
             return Err(ObjectError::TooManyPaths { limit: path_limit });
         }
@@ -324,6 +378,26 @@ mod tests {
         assert_eq!(paths(objects.diff(None, Some(tree)).unwrap()), all);
         assert_eq!(paths(objects.diff(Some(tree), None).unwrap()), all);
         assert_eq!(objects.diff(None, None).unwrap(), []);
+    }
+
+    #[test]
+    fn of_more_files_and_folders_than_may_be_looked_at_none_is_told_and_no_more_are_read() {
+        let repository = TestRepository::bare();
+        repository.commit_files("main", &[("a", "1"), ("d/e", "2"), ("d/f", "3")]);
+        let (tree, objects) = (repository.tree_of("main"), repository.objects());
+        let files = objects.diff(None, Some(tree)).unwrap();
+        let all =
+            TreeFiles { files, entries: 4, path_bytes: "a".len() + "d".len() + "d/ed/f".len() };
+        for (most, expected) in [(usize::MAX, Some(&all)), (4, Some(&all)), (3, None), (0, None)] {
+            let found = objects.files_within(tree, most).unwrap();
+            assert_eq!(found.as_ref(), expected, "{most}");
+        }
+        // A folder that is missing would be an error.
+        let blob = *repository.write_blob(b"1").as_bytes();
+        let entries = [("100644", &b"a"[..], blob), ("40000", b"gone", [9; 20])];
+        let tree = repository.write_raw_tree(&entries);
+        assert!(objects.files_within(tree, 1).unwrap().is_none());
+        assert!(objects.files_within(tree, 2).unwrap_err().is_missing());
     }
 
     #[test]

@@ -1,16 +1,21 @@
 //! What writes cost the writer. It is known before the work is done, from the formats and sizes of the
-//! files alone.
+//! files alone; only what lies beside records is counted as it is found.
 
 use std::collections::BTreeSet;
 
 use super::{Action, Batch, Operation, WriteError};
 use crate::decode::Format;
+use crate::mirror::TreeFiles;
 use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
 use crate::tables::Table;
 
 /// The cost of a batch by itself, however little it changes.
 const BATCH: usize = 16 << 10;
+
+/// The least cost of a look at a file or a folder beside a record: it is found in its tree, and the sheets
+/// are found that hold it. The length of its path is added.
+pub(super) const BESIDE: usize = 256;
 
 /// Returns the cost of writing into a list of `bytes`: as many bytes as are scanned in the time that
 /// it takes to cut the file and to read it again. It does not depend on how many records change.
@@ -33,6 +38,11 @@ pub(super) fn of_record(format: Option<Format>, bytes: usize) -> usize {
     bytes.saturating_mul(weight)
 }
 
+/// Returns the cost of a look at all files of a folder.
+pub(super) fn of_folder(files: &TreeFiles) -> usize {
+    files.entries.saturating_mul(BESIDE).saturating_add(files.path_bytes)
+}
+
 /// What the files of a batch cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Costs {
@@ -45,7 +55,22 @@ impl Costs {
     /// Adds a file, if the others do not cost more than `limit`. The costliest one is written whatever
     /// it costs: a large file can be written too, by itself.
     pub(super) fn add(&mut self, cost: usize, limit: usize) -> Result<(), WriteError> {
-        let (all, most) = (self.all.saturating_add(cost), self.most.max(cost));
+        self.grow(cost, self.most.max(cost), limit)
+    }
+
+    /// Adds a folder of a record, which counts whatever else does: a few trees that refer to each other many
+    /// times have any number of files.
+    pub(super) fn add_folder(&mut self, cost: usize, limit: usize) -> Result<(), WriteError> {
+        self.grow(cost, self.most, limit)
+    }
+
+    /// Returns what a folder may cost.
+    pub(super) fn left(&self, limit: usize) -> usize {
+        limit.saturating_sub(self.all.saturating_sub(self.most))
+    }
+
+    fn grow(&mut self, cost: usize, most: usize, limit: usize) -> Result<(), WriteError> {
+        let all = self.all.saturating_add(cost);
         if all.saturating_sub(most) > limit {
             return Err(WriteError::BatchTooLarge);
         }
@@ -141,5 +166,17 @@ mod tests {
         }
         let mut costs = Costs::default();
         (0..1_000).for_each(|_| costs.add(usize::MAX / 2, usize::MAX).unwrap());
+    }
+
+    #[test]
+    fn all_folders_are_bounded_whatever_the_files_cost() {
+        let mut costs = Costs::default();
+        costs.add(1_000, 100).unwrap();
+        assert_eq!(costs.left(100), 100);
+        costs.add_folder(60, 100).unwrap();
+        costs.add_folder(40, 100).unwrap();
+        assert!(costs.left(100) == 0 && costs.add_folder(1, 100).is_err());
+        assert!(costs.add(2_000, 1_100).is_ok() && costs.add(1, 1_100).is_err());
+        assert!(Costs::default().add_folder(101, 100).is_err(), "also the only one");
     }
 }

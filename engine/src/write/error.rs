@@ -122,8 +122,10 @@ pub enum WriteError {
     /// The record has too many values to be written.
     #[error("the record has too many values: it would take more than {} bytes of memory", HEAVIEST)]
     TooHeavy,
-    /// The operations of a batch write too much.
-    #[error("the operations read and write more bytes of files than one request may: send several")]
+    /// The operations of a batch write too much, or take along too many files.
+    #[error(
+        "the operations read, write or take along more files than one request may: send several, or push"
+    )]
     BatchTooLarge,
     /// The path cannot be derived from the fields.
     #[error("cannot determine the path of a record of {sheet}")]

@@ -11,6 +11,7 @@ use super::memory_cost::weighed;
 use super::open_list::OpenList;
 use super::record_location::Holder;
 use super::scope::Bounds;
+use super::walked_folders::WalkedFolders;
 use super::{
     Action, Batch, Broken, Condition, Operation, Version, WriteError, Written, attachment_version,
     version,
@@ -42,7 +43,8 @@ pub(super) struct Files<'a> {
     pub(super) lists: BTreeMap<String, OpenList>,
     /// How many more bytes of files may be read and written.
     pub(super) left: usize,
-    costs: Costs,
+    pub(super) costs: Costs,
+    pub(super) walked: WalkedFolders,
     /// The most bytes of one record.
     pub(super) record_limit: u64,
 }
@@ -83,6 +85,7 @@ impl<'a> Files<'a> {
         let bounds = Bounds { layout: before.layout(), scope: &batch.scope };
         let (records, edits, lists) = (HashMap::new(), Edits::new(), BTreeMap::new());
         let (left, costs, operation) = (batch.limit, Costs::default(), 0);
+        let walked = WalkedFolders::default();
         Self {
             stage,
             before,
@@ -95,6 +98,7 @@ impl<'a> Files<'a> {
             lists,
             left,
             costs,
+            walked,
             record_limit,
         }
     }
@@ -105,7 +109,7 @@ impl<'a> Files<'a> {
         Ok(self.edits)
     }
 
-    /// Counts what a file costs, before it is read.
+    /// Counts what files cost, before they are read.
     pub(super) fn spend(&mut self, cost: usize) -> Result<(), WriteError> {
         self.costs.add(cost, self.batch.limit)
     }
@@ -405,41 +409,13 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Moves the attachments of a record that moves.
-    ///
-    /// # Errors
-    ///
-    /// Fails if something is already there; then the record does not move.
-    fn move_attachments(
+    /// Sets one file to its new content. A list stays a list.
+    pub(super) fn edit_file(
         &mut self,
         spec: &SheetSpec,
-        from: &str,
-        to: &str,
+        path: &str,
+        edit: Edit,
     ) -> Result<(), WriteError> {
-        let (Some(from), Some(to)) = (spec.attachments_of(from), spec.attachments_of(to)) else {
-            return Ok(());
-        };
-        self.bounds.allow_below(from)?;
-        self.bounds.allow_below(to)?;
-        let folder = self.folder_at(from)?;
-        if folder.is_some() && self.entry_at(to)?.is_some() {
-            self.allow_folder(spec, to, to)?;
-            return Err(WriteError::Occupied { path: to.to_owned() });
-        }
-        self.allow_folder(spec, from, to)?;
-        let changed = self.remove_folder(spec, from)?;
-        if let Some(folder) = folder {
-            let edit = Edit::Put { mode: EntryMode::Folder, id: *folder.as_bytes() };
-            self.edits.insert(to.to_owned(), edit);
-        }
-        for (name, edit) in changed {
-            self.edit_file(spec, &format!("{to}/{name}"), edit)?;
-        }
-        Ok(())
-    }
-
-    /// Sets one file to its new content. A list stays a list.
-    fn edit_file(&mut self, spec: &SheetSpec, path: &str, edit: Edit) -> Result<(), WriteError> {
         self.bounds.allow(&spec.name, path.as_bytes())?;
         let is_list = |path| self.before.sheets().any(|sheet| sheet.table(path).is_some());
         if self.lists.contains_key(path) || is_list(path) {
@@ -447,53 +423,6 @@ impl<'a> Files<'a> {
         }
         self.edits.insert(path.to_owned(), edit);
         Ok(())
-    }
-
-    /// Removes a folder of attachments. Returns the pending changes in it, by the names below it.
-    fn remove_folder(
-        &mut self,
-        spec: &SheetSpec,
-        folder: &str,
-    ) -> Result<Vec<(String, Edit)>, WriteError> {
-        self.bounds.allow_below(folder)?;
-        self.allow_folder(spec, folder, folder)?;
-        let below = format!("{folder}/");
-        // `0` is the character after the slash.
-        let end = format!("{folder}0");
-        let bounds = self.bounds;
-        let changed = self.edits.extract_if(below.clone()..end, |path, _| {
-            bounds.allow(&spec.name, path.as_bytes()).is_ok()
-        });
-        let changed = changed.map(|(path, edit)| (path[below.len()..].to_owned(), edit)).collect();
-        if self.folder_at(folder)?.is_some() {
-            self.edits.insert(folder.to_owned(), Edit::Remove);
-        }
-        Ok(changed)
-    }
-
-    /// Allows an operation to touch every file in the folder `from` as if it were in `to`.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a file does not belong to the sheet, since it cannot move with a record of the
-    /// sheet. Its name is reported only to authors who may change it.
-    fn allow_folder(&self, spec: &SheetSpec, from: &str, to: &str) -> Result<(), WriteError> {
-        let Some(folder) = self.folder_at(from)? else { return Ok(()) };
-        for file in self.stage.objects().diff(None, Some(folder))? {
-            let path = [to.as_bytes(), b"/", &file.path].concat();
-            self.bounds.allow(&spec.name, &path).map_err(|error| match error {
-                WriteError::NotOfSheet { sheet, path } => WriteError::HoldsOthers { sheet, path },
-                WriteError::OutOfScope { .. } => WriteError::OutOfScope { path: to.to_owned() },
-                error => error,
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Returns the folder at `path`, if there is one.
-    fn folder_at(&self, path: &str) -> Result<Option<TreeId>, WriteError> {
-        let folder = self.entry_at(path)?.filter(|entry| entry.mode == EntryMode::Folder);
-        Ok(folder.map(|entry| TreeId::from_bytes(entry.id)))
     }
 
     /// Returns what is at `path`, as far as the operations have come.

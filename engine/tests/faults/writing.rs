@@ -135,7 +135,7 @@ fn converges(stage: &Stage, point: &str) {
     let again = commit(&engine).unwrap();
     let (sender, carried) = channel();
     let done = move |carried| sender.send(carried).unwrap();
-    engine.when_pushed(engine.snapshot().commit(), later(), Box::new(done));
+    engine.when_pushed("ada", engine.snapshot().commit(), later(), Box::new(done));
     assert!(matches!(carried.recv().unwrap(), PushOutcome::Pushed(_)), "{point}");
     let key = "--grep=^Idempotency-Key: key-1$";
     let listed = git(stage.mirror(), ["rev-list", "--count", key, "published"]);

@@ -71,6 +71,7 @@ fn is_pushed(house: &House, commit: CommitId) {
 fn carried(house: &House, commit: CommitId) -> PushOutcome {
     let (sender, receiver) = mpsc::channel();
     house.engine().when_pushed(
+        "ada",
         commit,
         later(),
         Box::new(move |carried| sender.send(carried).unwrap()),
@@ -294,7 +295,7 @@ fn who_waits_for_a_push_is_told_of_what_overruled_it_once_that_is_published() {
     let theirs = id(&theirs.push());
     std::fs::remove_file(house.upstream.path().join("hooks/pre-receive")).unwrap();
     let done = move |outcome| overruled.send(format!("{outcome:?}")).unwrap();
-    house.engine().when_pushed(ours, later(), Box::new(done));
+    house.engine().when_pushed("ada", ours, later(), Box::new(done));
     assert!(replayed(&house).kept.is_some());
     let expected = [format!("published {ours}"), format!("published {theirs}"), "Overruled".into()];
     assert_eq!(told.iter().take(3).collect::<Vec<String>>(), expected);
@@ -313,6 +314,7 @@ fn where_both_changed_the_same_field_ours_are_kept_and_pushed_beside() {
     std::fs::remove_file(house.upstream.path().join("hooks/pre-receive")).unwrap();
     let (sender, waiting) = mpsc::channel();
     house.engine().when_pushed(
+        "ada",
         ours,
         later(),
         Box::new(move |carried| sender.send(carried).unwrap()),

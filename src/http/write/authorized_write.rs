@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::header;
 use axum::response::Response;
 use headwater_engine::engine::RequestKind;
 use headwater_engine::report::Trigger;
 use headwater_engine::write::{
-    Batch, HEAVIEST, Operation, WriteError, WritesClosed, weight_of_text,
+    Batch, Committed, HEAVIEST, Operation, WriteError, WritesClosed, weight_of_text,
 };
 
 use super::answer;
@@ -23,6 +23,7 @@ use crate::http::error;
 use crate::http::forward::{Outgoing, forward};
 use crate::http::request_snapshot::not_ready;
 use crate::http::wait_time::wait;
+use crate::http::waiting_writes::KeptBody;
 use crate::wire::{ApiError, Code};
 
 /// The media types of a JSON body.
@@ -31,7 +32,7 @@ const JSON: [&str; 2] = ["application/json", "application/merge-patch+json"];
 /// A write with a valid token.
 pub(super) struct Admitted {
     pub(super) head: WriteHead,
-    pub(super) body: Bytes,
+    pub(super) body: KeptBody,
     caller: Caller,
 }
 
@@ -49,7 +50,7 @@ impl Admitted {
     /// this server is a follower.
     ///
     /// # Errors
-    /// Fails if the token or the body is not accepted, or if there is no leader.
+    /// Fails if the token or the body is not accepted, if too many bodies wait, or if there is no leader.
     pub(super) async fn take(
         head: WriteHead,
         max: usize,
@@ -58,7 +59,7 @@ impl Admitted {
     ) -> Result<Receipt, ApiError> {
         let arrived = app.access.receive_write(max, head.source, &head.headers, body).await;
         let (writer, arrived) = arrived?;
-        let body = Bytes::from(arrived.into_bytes());
+        let body = app.waiting_writes.body(&writer.name, arrived.into_bytes())?;
         if let Some(answer) = by_leader(app, &head, &body).await? {
             return Ok(Receipt::Answered(answer));
         }
@@ -102,27 +103,21 @@ impl Admitted {
             }
         }
         let batch = message_of(&head, &caller, &body, operations, summary)?;
-        // Only the batch waits, except where the leader may change meanwhile.
-        let body = app.cluster.is_some().then_some(body);
+        let actor = &caller.writer.name;
         let (push_first, replicate_first) = (app.push_first, app.replicate_first);
         let effect = Effect::of(&head, BySettings { push_first, replicate_first })?;
+        // Only the batch waits, except where the leader may change meanwhile.
+        let body = (app.cluster.is_some() && effect != Effect::None).then_some(body);
         if effect == Effect::None {
-            return dry_run(app, &head, batch).await;
+            return dry_run(app, &head, actor, batch).await;
         }
         let until = Instant::now() + Duration::from_secs(wait(&head.headers));
         let written = app.live.write(batch).await.ok_or_else(not_ready)?;
         match written {
-            Ok(done) if effect == Effect::Pushed => {
-                let carried = app.live.pushed(done.commit, until).await;
-                answer::carried(app, &head, &done, &carried)
+            Ok(done) => {
+                drop(body);
+                once_brought_about(effect, app, &head, actor, &done, until).await
             }
-            Ok(done) => match app.cluster.as_ref().filter(|_| effect == Effect::Replicated) {
-                Some(cluster) => {
-                    let safety = secured(app, cluster, done.commit, until).await;
-                    answer::secured(app, &head, &done, safety)
-                }
-                None => Ok(answer::written(app, &head, &done)),
-            },
             Err(error) => {
                 if matches!(error, WriteError::Closed(WritesClosed::OutOfStep)) {
                     // A reload checks where the branch has gone.
@@ -140,11 +135,36 @@ impl Admitted {
     }
 }
 
+/// Answers to a batch that is written, once `effect` is brought about, and at `until` in any case.
+async fn once_brought_about(
+    effect: Effect,
+    app: &App,
+    head: &WriteHead,
+    actor: &str,
+    done: &Committed,
+    until: Instant,
+) -> Result<Response, ApiError> {
+    // An answer that finds no room is given with what has come about by now.
+    let room = app.waiting_writes.answer(actor, &done.written);
+    let until = if room.is_some() { until } else { Instant::now() };
+    match (effect, &app.cluster) {
+        (Effect::Pushed, _) => {
+            let carried = app.live.pushed(actor, done.commit, until).await;
+            answer::carried(app, head, done, &carried)
+        }
+        (Effect::Replicated, Some(cluster)) => {
+            let safety = secured(app, cluster, done.commit, until).await;
+            answer::secured(app, head, done, safety)
+        }
+        _ => Ok(answer::written(app, head, done)),
+    }
+}
+
 /// Has the leader answer a write, if this server is a follower.
 async fn by_leader(
     app: &App,
     head: &WriteHead,
-    body: &Bytes,
+    body: &KeptBody,
 ) -> Result<Option<Response>, ApiError> {
     let Some(cluster) = &app.cluster else { return Ok(None) };
     let WriteHead { method, path, query, headers, source } = head;
@@ -154,10 +174,15 @@ async fn by_leader(
 
 /// Tells what `batch` would do. Dry runs have places of their own, so that they keep neither reads
 /// nor writes from theirs.
-async fn dry_run(app: &App, head: &WriteHead, batch: Batch) -> Result<Response, ApiError> {
+async fn dry_run(
+    app: &App,
+    head: &WriteHead,
+    actor: &str,
+    batch: Batch,
+) -> Result<Response, ApiError> {
     let live = app.live.clone();
     let run = move || Ok(live.engine().ok_or_else(not_ready)?.dry_run(&batch));
-    match app.dry_runs.run(run).await? {
+    match app.dry_runs.run(actor, run).await? {
         Ok(done) => Ok(answer::tried(head, &done)),
         Err(error) => Err(refused(app, head, &error)),
     }

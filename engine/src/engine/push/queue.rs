@@ -125,25 +125,27 @@ impl PushQueue {
     }
 
     /// Calls `done` once the remote has `commit`, or once it is known that it will not have it
-    /// soon. After `until`, the wait ends.
+    /// soon. After `until`, the wait ends. Actors share the places of those who wait.
     pub(in crate::engine) fn wait_for(
         &self,
+        actor: &str,
         commit: CommitId,
         until: Instant,
         done: OnPushOutcome,
     ) {
         let mut state = self.lock();
-        let is_full = state.waiters.is_full(Instant::now());
+        let has_place = state.waiters.has_place(actor, Instant::now());
         let refused = match () {
             () if !self.active || state.schedule.is_closed() => Some(PushOutcome::Never),
-            () if is_full => Some(PushOutcome::Late),
+            () if !has_place => Some(PushOutcome::Late),
             () => None,
         };
         if let Some(refused) = refused {
             drop(state);
             return tell(done, refused);
         }
-        let overruled = state.waiters.put_back(vec![Waiter { commit, until, looked: None, done }]);
+        let waiter = Waiter { actor: actor.to_owned(), commit, until, looked: None, done };
+        let overruled = state.waiters.join(waiter);
         state.schedule.ask();
         drop(state);
         self.changed.notify_all();

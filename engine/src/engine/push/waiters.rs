@@ -7,7 +7,7 @@ use super::moves::Moves;
 use crate::id::CommitId;
 use crate::mirror::PushErrorKind;
 
-/// The number of callers that may wait for a push.
+/// The number of callers that may wait for a push. An actor may have as many as it leaves for others.
 const WAITERS: usize = 1_000;
 
 /// What became of an awaited commit.
@@ -19,7 +19,7 @@ pub enum PushOutcome {
     Stuck(PushErrorKind),
     /// It was overruled by the remote's commits and is kept on a separate branch.
     Overruled,
-    /// Not in time, or too many callers wait already.
+    /// Not in time, or too many callers wait already, in all or of this actor.
     Late,
     /// Nothing is pushed here, or the engine ends.
     Never,
@@ -31,6 +31,8 @@ pub type OnPushOutcome = Box<dyn FnOnce(PushOutcome) + Send>;
 
 /// A caller that waits for a commit to be on the remote.
 pub(super) struct Waiter {
+    /// Whose request it is.
+    pub(super) actor: String,
     pub(super) commit: CommitId,
     /// Until when.
     pub(super) until: Instant,
@@ -43,6 +45,8 @@ pub(super) struct Waiter {
 #[derive(Default)]
 pub(super) struct Waiters {
     waiting: Vec<Waiter>,
+    /// The actors of the callers that the pushing thread looks at. They wait like the others.
+    at_hand: Vec<String>,
     /// The callers whose commit was overruled by a state that is not published yet.
     overruled: Vec<OnPushOutcome>,
     /// Whether a state is being published: until it is, nobody is told, because whoever is told reads.
@@ -51,10 +55,18 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    /// Returns whether no more may wait at `now`, after dropping those whose time is up.
-    pub(super) fn is_full(&mut self, now: Instant) -> bool {
+    /// Returns whether one more caller of `actor` may wait at `now`, after dropping those whose time is up.
+    pub(super) fn has_place(&mut self, actor: &str, now: Instant) -> bool {
         self.waiting.retain(|waiter| waiter.until > now);
-        self.waiting.len() >= WAITERS
+        let waiting = self.waiting.iter().map(|waiter| &waiter.actor);
+        let own = waiting.chain(&self.at_hand).filter(|other| *other == actor).count();
+        may_wait(own, self.waiting.len() + self.at_hand.len())
+    }
+
+    /// Adds a caller that has a place; returns the callers whose commit was overruled.
+    pub(super) fn join(&mut self, waiter: Waiter) -> Vec<OnPushOutcome> {
+        self.waiting.push(waiter);
+        self.follow()
     }
 
     /// Makes all callers wait until [`Self::release`].
@@ -65,13 +77,13 @@ impl Waiters {
     /// Ends [`Self::hold`]; returns the callers whose commit was overruled.
     pub(super) fn release(&mut self) -> Vec<OnPushOutcome> {
         self.held = false;
-        self.put_back(Vec::new())
+        self.follow()
     }
 
     /// Records replaced commits; returns the callers whose commit was overruled.
     pub(super) fn moved(&mut self, moves: &[(CommitId, Option<CommitId>)]) -> Vec<OnPushOutcome> {
         self.moves.note(moves);
-        self.put_back(Vec::new())
+        self.follow()
     }
 
     /// Returns what [`Moves::now`] does.
@@ -79,11 +91,17 @@ impl Waiters {
         self.moves.now(commit)
     }
 
-    /// Makes these callers wait again, for the commits that replaced theirs; returns those whose
-    /// commit was overruled.
+    /// Makes those wait again that are left of what [`Self::take`] returned; returns the callers whose commit
+    /// was overruled.
     pub(super) fn put_back(&mut self, waiters: Vec<Waiter>) -> Vec<OnPushOutcome> {
-        let all = std::mem::take(&mut self.waiting).into_iter().chain(waiters);
-        for mut waiter in all {
+        self.at_hand.clear();
+        self.waiting.extend(waiters);
+        self.follow()
+    }
+
+    /// Makes all callers wait for the commits that replaced theirs; returns those whose commit was overruled.
+    fn follow(&mut self) -> Vec<OnPushOutcome> {
+        for mut waiter in std::mem::take(&mut self.waiting) {
             match self.moves.now(waiter.commit) {
                 Some(commit) => {
                     // A different commit is checked again.
@@ -107,10 +125,19 @@ impl Waiters {
         std::mem::take(&mut self.waiting)
     }
 
-    /// Removes and returns all waiting callers that may be told now.
+    /// Removes and returns all waiting callers that may be told now. They keep their places until
+    /// [`Self::put_back`].
     pub(super) fn take(&mut self) -> Vec<Waiter> {
-        if self.held { Vec::new() } else { self.take_last() }
+        let taken = if self.held { Vec::new() } else { self.take_last() };
+        self.at_hand = taken.iter().map(|waiter| waiter.actor.clone()).collect();
+        taken
     }
+}
+
+/// Returns whether an actor with `own` of `all` waiting callers may have one more. One that has none finds
+/// a place as long as there is any.
+fn may_wait(own: usize, all: usize) -> bool {
+    all < WAITERS && (own == 0 || own < WAITERS.saturating_sub(all + 1))
 }
 
 /// Calls one of them; a panic there does not matter here.
@@ -135,7 +162,47 @@ mod tests {
         let told = told.clone();
         let done = Box::new(move |outcome| told.send(outcome).unwrap());
         let until = Instant::now() + Duration::from_secs(60);
-        Waiter { commit: commit(number), until, looked: None, done }
+        Waiter { actor: "a".into(), commit: commit(number), until, looked: None, done }
+    }
+
+    /// Lets as many callers of `actor` join as there are places for, `most` at most. Returns their number.
+    fn joined(waiters: &mut Waiters, actor: &str, most: usize) -> usize {
+        let (told, _) = channel();
+        let joins = |_: &usize| {
+            let has_place = waiters.has_place(actor, Instant::now());
+            if has_place {
+                let waiter = Waiter { actor: actor.to_owned(), ..waiter(1, &told) };
+                assert!(waiters.join(waiter).is_empty());
+            }
+            has_place
+        };
+        (0..most).take_while(joins).count()
+    }
+
+    #[test]
+    fn an_actor_may_have_as_many_callers_that_wait_as_it_leaves_for_others() {
+        let mut waiters = Waiters::default();
+        assert_eq!(joined(&mut waiters, "a", 2_000), 500);
+        assert_eq!(joined(&mut waiters, "b", 2_000), 250);
+        assert_eq!(joined(&mut waiters, "c", 1), 1);
+        // The pushing thread looks at them, and they wait on.
+        let taken = waiters.take();
+        assert_eq!((taken.len(), joined(&mut waiters, "a", 1)), (751, 0));
+        assert_eq!(joined(&mut waiters, "d", 1), 1);
+        // Those who are told leave their places.
+        assert!(waiters.put_back(taken.into_iter().take(400).collect()).is_empty());
+        assert_eq!(joined(&mut waiters, "a", 2_000), 99);
+        // Who has none has a place until there is none.
+        let others = (0..2_000).map(|n| joined(&mut waiters, &n.to_string(), 1)).sum::<usize>();
+        assert_eq!((others, waiters.waiting.len()), (500, WAITERS));
+    }
+
+    #[test]
+    fn who_has_waited_long_enough_leaves_the_place() {
+        let mut waiters = Waiters::default();
+        assert_eq!(joined(&mut waiters, "a", 500), 500);
+        assert!(!waiters.has_place("a", Instant::now()));
+        assert!(waiters.has_place("a", Instant::now() + Duration::from_secs(61)));
     }
 
     #[test]
