@@ -142,8 +142,8 @@ impl Objects {
 
     /// Returns whether `ancestor` is `descendant` or in its history.
     ///
-    /// Reads the commits that only one of the two has, and a few below; if `ancestor` is a first parent
-    /// of first parents, only those in between.
+    /// Reads the commits that only one of the two has, and a few below; if `ancestor` is on the line of
+    /// first parents, only the line above it.
     pub fn descends_from(
         &self,
         descendant: CommitId,
@@ -171,12 +171,9 @@ impl Objects {
         let mut left = commits.clone();
         graph.pass_line(head, &mut left)?;
         if !left.is_empty() {
-            let left: Vec<CommitId> = left.into_iter().collect();
             let painted = paint(&mut graph, head, &left)?;
-            let is_had = |commit| painted.get(commit).is_some_and(|colours: &Colours| colours.left);
-            let lacked: HashSet<CommitId> =
-                left.into_iter().filter(|commit| !is_had(commit)).collect();
-            commits.retain(|commit| !lacked.contains(commit));
+            let is_had = |commit: &CommitId| painted.get(commit).is_some_and(|found| found.left);
+            commits.retain(|commit| !left.contains(commit) || is_had(commit));
         }
         Ok(commits)
     }
@@ -207,7 +204,7 @@ impl Objects {
         if below.is_empty() && graph.is_without_merge(&line)? {
             return Ok(line);
         }
-        let painted = paint(&mut graph, to, &[from])?;
+        let painted = paint(&mut graph, to, &HashSet::from([from]))?;
         let is_new = |colours: &Colours| colours.left && !colours.right;
         Ok(painted.iter().filter(|(_, colours)| is_new(colours)).map(|(id, _)| *id).collect())
     }
@@ -254,7 +251,7 @@ impl Objects {
         other: CommitId,
     ) -> Result<Option<CommitId>, ObjectError> {
         let mut graph = Graph::new(self)?;
-        let painted = paint(&mut graph, from, &[other])?;
+        let painted = paint(&mut graph, from, &HashSet::from([other]))?;
         let mut next = Some(from);
         while let Some(commit) = next {
             // What was not visited is in both.
@@ -426,7 +423,7 @@ impl<'a> Graph<'a> {
 fn paint(
     graph: &mut Graph<'_>,
     left: CommitId,
-    right: &[CommitId],
+    right: &HashSet<CommitId>,
 ) -> Result<HashMap<CommitId, Colours>, ObjectError> {
     let mut painted = HashMap::new();
     let mut pending = BinaryHeap::new();
