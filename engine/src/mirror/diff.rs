@@ -171,9 +171,9 @@ impl<'a> Side<'a> {
 /// # Errors
 ///
 /// Those of `report`, and of a tree that git would not write.
-pub(super) fn compare<E: From<ObjectError>>(
-    mut old: Side<'_>,
-    mut new: Side<'_>,
+pub(super) fn compare<'a, E: From<ObjectError>>(
+    mut old: Side<'a>,
+    mut new: Side<'a>,
     mut report: impl FnMut(Option<RawEntry<'_>>, Option<RawEntry<'_>>) -> Result<(), E>,
 ) -> Result<(), E> {
     loop {

@@ -431,7 +431,8 @@ fn paint(
     let mut single = 0_usize;
     let mut oldest = i64::MAX;
     let right = right.iter().map(|commit| (*commit, Colours { left: false, right: true }));
-    for (commit, colours) in right.chain([(left, Colours { left: true, right: false })]) {
+    let left = [(left, Colours { left: true, right: false })];
+    for (commit, colours) in left.into_iter().chain(right) {
         painted.insert(commit, colours);
         let time = graph.facts(commit)?.committer_time;
         pending.push((time, commit, true));
