@@ -65,7 +65,8 @@ impl PublishedHistory {
     /// Returns those of `commits` that are `head` or in its history. Commits that are not here are in no
     /// history.
     ///
-    /// Reads no commit if memory knows `head`; otherwise, walks at most once for all of them.
+    /// Reads no commit if `head` is a first parent of what was published when the history was read, or
+    /// was that itself; otherwise, walks at most once for all of them.
     ///
     /// # Errors
     ///
@@ -73,13 +74,12 @@ impl PublishedHistory {
     pub(super) fn had_by(
         &self,
         objects: &Objects,
-        published: CommitId,
         head: CommitId,
         commits: HashSet<CommitId>,
     ) -> Result<HashSet<CommitId>, ObjectError> {
         let (mut had, mut unknown) = (HashSet::new(), HashSet::new());
         for commit in commits {
-            match self.descends_in_memory(published, head, commit) {
+            match self.descends_in_memory(head, head, commit) {
                 Some(true) => had.extend([commit]),
                 Some(false) => {}
                 None if objects.contains(commit.as_bytes()) => unknown.extend([commit]),

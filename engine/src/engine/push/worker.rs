@@ -261,9 +261,8 @@ impl PushWorker {
         // One answer is valid as long as the synced commit.
         let asked = waiters.iter().filter(|waiter| waiter.looked != now);
         let asked: HashSet<CommitId> = asked.map(|waiter| waiter.commit).collect();
-        let there = synced.and_then(|(objects, synced)| {
-            self.lineage.had_by(&objects, self.states.commit(), synced, asked).ok()
-        });
+        let there =
+            synced.and_then(|(objects, synced)| self.lineage.had_by(&objects, synced, asked).ok());
         let there = there.unwrap_or_default();
         let mut waiting = Vec::new();
         for waiter in waiters {
