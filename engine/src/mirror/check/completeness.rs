@@ -27,6 +27,15 @@ pub(super) struct Completeness<'a> {
     files: HashSet<BlobId>,
 }
 
+/// The folders of one tree that are compared.
+#[derive(Default)]
+struct Walk {
+    /// Those that were entered: they are complete once all of them were compared.
+    folders: HashSet<TreeId>,
+    /// Those yet to be compared. A list rather than recursion, because the remote chooses the depth.
+    pending: Vec<Pair>,
+}
+
 /// A folder that is compared with the one at the same path.
 struct Pair {
     old: Option<TreeId>,
@@ -73,37 +82,39 @@ impl<'a> Completeness<'a> {
     }
 
     fn compare_trees(&mut self, base: Option<TreeId>, tree: TreeId) -> Result<(), CheckError> {
-        // Those of this tree. They are complete once all of them were compared.
-        let mut folders = HashSet::new();
-        // A list rather than recursion, because the remote chooses the depth.
-        let mut pending = vec![Pair { old: base, new: tree }];
-        while let Some(Pair { old, new }) = pending.pop() {
-            if old == Some(new) || self.folders.contains(&new) || !folders.insert(new) {
-                continue;
-            }
+        let mut walk = Walk::default();
+        self.enter(base, tree, &mut walk);
+        while let Some(Pair { old, new }) = walk.pending.pop() {
             let read = |tree| self.received.tree_bytes(tree);
             let (old_bytes, new_bytes) = (old.map(read).transpose()?, read(new)?);
             let old_bytes = old_bytes.as_ref().map_or(&[][..], |bytes| bytes);
             self.spent.folders(old_bytes.len() + new_bytes.len())?;
             let (old, new) = (Side::open(old, old_bytes)?, Side::open(Some(new), &new_bytes)?);
-            compare(old, new, |old, new| self.check_entry(old, new, &mut pending))?;
+            compare(old, new, |old, new| self.check_entry(old, new, &mut walk))?;
         }
-        self.folders.extend(folders);
+        self.folders.extend(walk.folders);
         Ok(())
     }
 
-    /// Checks an entry that is new, or leaves that to `pending` if it is a folder.
+    /// Leaves a folder to `walk` if it is not known to be complete.
+    fn enter(&self, old: Option<TreeId>, new: TreeId, walk: &mut Walk) {
+        if old != Some(new) && !self.folders.contains(&new) && walk.folders.insert(new) {
+            walk.pending.push(Pair { old, new });
+        }
+    }
+
+    /// Checks an entry that is new, or leaves that to `walk` if it is a folder.
     fn check_entry(
         &mut self,
         old: Option<RawEntry<'_>>,
         new: Option<RawEntry<'_>>,
-        pending: &mut Vec<Pair>,
+        walk: &mut Walk,
     ) -> Result<(), CheckError> {
         self.spent.path()?;
         match new {
             Some(RawEntry { mode: EntryMode::Folder, id, .. }) => {
                 let old = old.map(|entry| TreeId::from_bytes(entry.id));
-                pending.push(Pair { old, new: TreeId::from_bytes(id) });
+                self.enter(old, TreeId::from_bytes(id), walk);
                 Ok(())
             }
             None | Some(RawEntry { mode: EntryMode::Submodule, .. }) => Ok(()),
