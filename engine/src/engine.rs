@@ -330,6 +330,7 @@ impl Engine {
                 reloads: engine.reloads.clone(),
                 pushes: engine.pushes.clone(),
                 role: engine.role.clone(),
+                lineage: engine.lineage.clone(),
                 observer: config.push_observer,
             };
             let pushing = start("headwater-push", move || pushing.run())?;

@@ -36,6 +36,7 @@ pub fn engine(layers: &Layers<'_>) -> Result<EngineConfig, ConfigError> {
             max_bytes: layers.require(&FETCH_LIMIT, values::number)?,
             max_made: FetchLimits::made_within(timeout),
             max_held: FetchLimits::default().max_held,
+            max_paths: FetchLimits::paths_within(timeout),
         },
         limits: AdmissionLimits {
             problems: layers.require(&QUARANTINE_LIMIT, values::number)?,

@@ -114,7 +114,7 @@ settings! {
     AUDIT_INTERVAL = "audit-interval" "SECONDS" Some("0"), None, false,
         "How often to compare the state with a rebuild, such as 86400; 0 turns it off";
     FETCH_TIMEOUT = "fetch-timeout" "SECONDS" Some("600"), None, false,
-        "How long one fetch may take in total";
+        "How long one fetch may take in total, with the check of what it brings";
     FETCH_LIMIT = "fetch-limit" "BYTES" Some("2147483648"), None, false,
         "How many bytes one fetch may transfer";
     RECORD_LIMIT = "record-limit" "BYTES" Some("1048576"), None, false,

@@ -4,6 +4,8 @@
 //! one. Whoever asks first after a publication reads the commits that are new, which is mostly the
 //! maintenance thread.
 
+use std::collections::HashSet;
+
 use super::locks::{Lock, LockGuard, Rank};
 use crate::id::CommitId;
 use crate::mirror::{Ancestry, ObjectError, Objects};
@@ -58,6 +60,36 @@ impl PublishedHistory {
         ancestor: CommitId,
     ) -> Option<bool> {
         self.0.lock().descends_in_memory(published, descendant, ancestor)
+    }
+
+    /// Returns those of `commits` that are `head` or in its history. Commits that are not here are in no
+    /// history.
+    ///
+    /// Reads no commit if `head` is a first parent of what was published when the history was read, or
+    /// was that itself; otherwise, walks at most once for all of them.
+    ///
+    /// # Errors
+    ///
+    /// If a commit on the way cannot be read.
+    pub(super) fn had_by(
+        &self,
+        objects: &Objects,
+        head: CommitId,
+        commits: HashSet<CommitId>,
+    ) -> Result<HashSet<CommitId>, ObjectError> {
+        let (mut had, mut unknown) = (HashSet::new(), HashSet::new());
+        for commit in commits {
+            match self.descends_in_memory(head, head, commit) {
+                Some(true) => had.extend([commit]),
+                Some(false) => {}
+                None if objects.contains(commit.as_bytes()) => unknown.extend([commit]),
+                None => {}
+            }
+        }
+        if !unknown.is_empty() {
+            had.extend(objects.had_by(head, unknown)?);
+        }
+        Ok(had)
     }
 
     /// Returns the first of `from` and its first parents that is `other` or in its history, if there

@@ -4,20 +4,25 @@
 //! must be well formed, and every file in it must exist. Every other commit that was received must
 //! have its parents and its tree, whether or not the tip needs it: what is in the mirror counts as
 //! complete from then on. The files of the commits between the mirror and the tip must exist too,
-//! if these are few: of a whole history, that would cost more than receiving it. Indexing the pack
-//! has already decoded and hashed every object, so only existence and kind remain to be checked.
-//! Names that are merely hostile (`..`, `.git`) are left to the engine, which reports them as
-//! problems.
+//! if these are few: of a whole history, that would cost more than receiving it. If they differ in
+//! more paths than may be compared, nothing is taken. Indexing the pack has already decoded and hashed
+//! every object, so only existence and kind remain to be checked. Names that are merely hostile (`..`,
+//! `.git`) are left to the engine, which reports them as problems.
 
-use std::collections::HashSet;
+mod completeness;
+mod cost;
+mod lookup;
+
+use std::collections::{BTreeMap, HashSet};
 
 use gix::objs::{Exists as _, Kind};
-use gix::odb::Header as _;
 
+use self::completeness::Completeness;
+use self::cost::Spent;
+pub(super) use self::cost::{CheckError, CheckLimits};
+use self::lookup::{check_kind, header_of, kind_of};
 use super::history::{CommitFacts, object_id};
-use super::objects::kind_name;
-use super::tree::EntryMode;
-use super::{ObjectError, Objects, PathChange};
+use super::{ObjectError, Objects};
 use crate::id::{CommitId, TreeId};
 
 /// The most parents of a commit. The largest merges that people make have some dozens: 66 in Linux.
@@ -47,7 +52,14 @@ struct History {
     /// The tree of the commit.
     tree: TreeId,
     /// The other commits that are not in the mirror; one more than are checked stands for more.
-    between: Vec<CommitFacts>,
+    between: BTreeMap<CommitId, Between>,
+}
+
+/// A commit between the mirror and the tip.
+struct Between {
+    tree: TreeId,
+    /// Its first parent.
+    first: Option<CommitId>,
 }
 
 /// Checks that `received` has everything that the tip refers to, and, if at most 256 commits are
@@ -60,35 +72,42 @@ pub(super) fn check(
     known: Present<'_>,
     tip: CommitId,
     base: Option<TreeId>,
-) -> Result<(), ObjectError> {
-    let History { tree, between } = check_history(received, known, tip)?;
-    check_tree(received, base, tree)?;
+    limits: CheckLimits<'_>,
+) -> Result<(), CheckError> {
+    let spent = Spent::of(limits);
+    let History { tree, mut between } = check_history(received, known, tip, &spent)?;
+    let mut trees = Completeness::of(received, spent);
+    trees.check_tip(base, tree)?;
     if between.len() > BETWEEN {
         return Ok(());
     }
-    between.into_iter().try_for_each(|CommitFacts { tree, parents, .. }| {
-        let first = parents.first().map(|parent| received.commit(*parent)).transpose()?;
-        check_tree(received, first.map(|first| first.tree), tree)
-    })
-}
-
-/// Checks the files of a tree that are not the same in `base`.
-fn check_tree(received: &Objects, base: Option<TreeId>, tree: TreeId) -> Result<(), ObjectError> {
-    let changes = match received.diff(base, Some(tree)) {
-        // The fault may lie in the base, which is not being checked here.
-        Err(_) if base.is_some() => received.diff(None, Some(tree)),
-        changes => changes,
-    }?;
-    changes.iter().try_for_each(|change| check_file(received, change))
+    while let Some((_, commit)) = between.pop_first() {
+        let mut line = vec![commit];
+        while let Some(first) = line.last().and_then(|commit| between.remove(&commit.first?)) {
+            line.push(first);
+        }
+        // What a commit shares with its first parent is complete once that one was checked.
+        for Between { tree, first } in line.into_iter().rev() {
+            let first = first.map(|first| received.commit(first)).transpose()?;
+            trees.check_tree(first.map(|first| first.tree), tree)?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the parents and the tree of each of these commits exist. What is not a commit is
 /// passed over.
 ///
 /// Costs as much as reading each commit twice.
-pub(super) fn check_commits(received: &Objects, ids: &[CommitId]) -> Result<(), ObjectError> {
+pub(super) fn check_commits(
+    received: &Objects,
+    ids: &[CommitId],
+    limits: CheckLimits<'_>,
+) -> Result<(), CheckError> {
     let own: HashSet<&CommitId> = ids.iter().collect();
+    let spent = Spent::of(limits);
     for id in ids {
+        spent.in_time()?;
         if kind_of(received, object_id(*id))? != Kind::Commit {
             continue;
         }
@@ -131,7 +150,8 @@ fn check_history(
     received: &Objects,
     known: Present<'_>,
     tip: CommitId,
-) -> Result<History, ObjectError> {
+    spent: &Spent<'_>,
+) -> Result<History, CheckError> {
     // Rereading the pack folder for each new commit would cost more than everything else, and a
     // commit that is missed is merely read again.
     let mut repo = known.objects.repo.clone();
@@ -143,49 +163,23 @@ fn check_history(
     let mut edges = parents.len();
     let mut seen = HashSet::from([tip]);
     let mut pending: Vec<_> = parents.into_iter().filter(|parent| seen.insert(*parent)).collect();
-    let (mut between, mut read) = (Vec::new(), 1);
+    let (mut between, mut read) = (BTreeMap::new(), 1);
     while let Some(next) = pending.pop() {
+        spent.in_time()?;
         if !is_passed(next) {
             let facts = commit(received, next)?;
             edges += facts.parents.len();
             read += 1;
             let limit = PARENTS_MORE + PARENTS_EACH * read;
             if edges > limit {
-                return Err(ObjectError::DenseHistory { tip: tip.to_string(), limit });
+                return Err(ObjectError::DenseHistory { tip: tip.to_string(), limit }.into());
             }
             pending.extend(facts.parents.iter().filter(|parent| seen.insert(**parent)));
             if between.len() <= BETWEEN && (known.is_complete || !is_known(next)) {
-                between.push(facts);
+                let (tree, first) = (facts.tree, facts.parents.first().copied());
+                between.insert(next, Between { tree, first });
             }
         }
     }
     Ok(History { tree: first.tree, between })
-}
-
-fn check_file(received: &Objects, change: &PathChange) -> Result<(), ObjectError> {
-    let Some(entry) = change.new.filter(|entry| entry.mode != EntryMode::Submodule) else {
-        return Ok(());
-    };
-    check_kind(received, gix::ObjectId::Sha1(*entry.id.as_bytes()), Kind::Blob)
-}
-
-/// Checks that an object exists and is of the kind `wanted`.
-fn check_kind(received: &Objects, id: gix::ObjectId, wanted: Kind) -> Result<(), ObjectError> {
-    match kind_of(received, id)? {
-        found if found == wanted => Ok(()),
-        found => {
-            let (found, wanted) = (kind_name(found), kind_name(wanted));
-            Err(ObjectError::WrongKind { id: id.to_string(), found, wanted })
-        }
-    }
-}
-
-fn kind_of(received: &Objects, id: gix::ObjectId) -> Result<Kind, ObjectError> {
-    header_of(received, id).map(|header| header.kind())
-}
-
-fn header_of(received: &Objects, id: gix::ObjectId) -> Result<gix::odb::find::Header, ObjectError> {
-    let header = received.repo.objects.try_header(&id);
-    let header = header.map_err(|error| ObjectError::unreadable(&id, error))?;
-    header.ok_or_else(|| ObjectError::missing(&received.repo, &id))
 }

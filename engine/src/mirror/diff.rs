@@ -151,39 +151,9 @@ impl<'a> Walk<'a> {
         let bytes =
             |tree: Option<TreeId>| tree.map(|tree| self.objects.tree_bytes(tree)).transpose();
         let (old, new) = (bytes(pair.old)?, bytes(pair.new)?);
-        let mut old = Side::open(pair.old, old.as_ref().map_or(&[], |tree| tree))?;
-        let mut new = Side::open(pair.new, new.as_ref().map_or(&[], |tree| tree))?;
-        loop {
-            match (old.next, new.next) {
-                (None, None) => return Ok(()),
-                (Some(gone), None) => {
-                    self.report(pair, Some(gone), None)?;
-                    old.advance()?;
-                }
-                (None, Some(come)) => {
-                    self.report(pair, None, Some(come))?;
-                    new.advance()?;
-                }
-                (Some(a), Some(b)) => match a.cmp_name(&b) {
-                    std::cmp::Ordering::Less => {
-                        self.report(pair, Some(a), None)?;
-                        old.advance()?;
-                    }
-                    std::cmp::Ordering::Greater => {
-                        self.report(pair, None, Some(b))?;
-                        new.advance()?;
-                    }
-                    std::cmp::Ordering::Equal => {
-                        if a.id != b.id || a.mode != b.mode {
-                            self.report(pair, Some(a), Some(b))?;
-                        }
-                        old.entries.skip_common(&mut new.entries);
-                        old.advance()?;
-                        new.advance()?;
-                    }
-                },
-            }
-        }
+        let old = Side::open(pair.old, old.as_ref().map_or(&[], |tree| tree))?;
+        let new = Side::open(pair.new, new.as_ref().map_or(&[], |tree| tree))?;
+        compare(old, new, |old, new| self.report(pair, old, new))
     }
 
     /// Records that an entry was added, removed or changed. Two entries that are equal in git's
@@ -228,15 +198,16 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// One of the two trees, with its next entry.
-struct Side<'a> {
+/// One of two trees that are compared, with its next entry.
+pub(super) struct Side<'a> {
     tree: TreeId,
     entries: super::tree::Entries<'a>,
     next: Option<RawEntry<'a>>,
 }
 
 impl<'a> Side<'a> {
-    fn open(tree: Option<TreeId>, bytes: &'a [u8]) -> Result<Self, ObjectError> {
+    /// Opens a tree by its bytes; `None` is the empty tree.
+    pub(super) fn open(tree: Option<TreeId>, bytes: &'a [u8]) -> Result<Self, ObjectError> {
         let tree = tree.unwrap_or(TreeId::ZERO);
         let mut side = Self { tree, entries: super::tree::Entries::new(bytes), next: None };
         side.advance()?;
@@ -246,6 +217,49 @@ impl<'a> Side<'a> {
     fn advance(&mut self) -> Result<(), ObjectError> {
         self.next = self.entries.next().transpose().map_err(|flaw| bad_tree(self.tree, flaw))?;
         Ok(())
+    }
+}
+
+/// Calls `report` with the entries, on either side, of each name at which two folders differ.
+///
+/// # Errors
+///
+/// Those of `report`, and of a tree that git would not write.
+pub(super) fn compare<'a, E: From<ObjectError>>(
+    mut old: Side<'a>,
+    mut new: Side<'a>,
+    mut report: impl FnMut(Option<RawEntry<'_>>, Option<RawEntry<'_>>) -> Result<(), E>,
+) -> Result<(), E> {
+    loop {
+        match (old.next, new.next) {
+            (None, None) => return Ok(()),
+            (Some(gone), None) => {
+                report(Some(gone), None)?;
+                old.advance()?;
+            }
+            (None, Some(come)) => {
+                report(None, Some(come))?;
+                new.advance()?;
+            }
+            (Some(a), Some(b)) => match a.cmp_name(&b) {
+                std::cmp::Ordering::Less => {
+                    report(Some(a), None)?;
+                    old.advance()?;
+                }
+                std::cmp::Ordering::Greater => {
+                    report(None, Some(b))?;
+                    new.advance()?;
+                }
+                std::cmp::Ordering::Equal => {
+                    if a.id != b.id || a.mode != b.mode {
+                        report(Some(a), Some(b))?;
+                    }
+                    old.entries.skip_common(&mut new.entries);
+                    old.advance()?;
+                    new.advance()?;
+                }
+            },
+        }
     }
 }
 

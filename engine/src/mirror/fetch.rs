@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use self::error::TOO_MUCH_WORK;
 pub use self::error::{FetchError, FetchErrorKind};
 use self::negotiate::{OneRound, haves};
+use super::check::CheckLimits;
 use super::conversation::{Conversation, TAGS};
 use super::open::is_branch_name;
 use super::pack::{self, PackError, PackLimits, WrittenPack};
@@ -283,12 +284,13 @@ impl Attempt<'_> {
                 return Self { expected: None, ..self.clone() }.run(early);
             }
         }
-        let received = received.inspect_err(|error| {
+        let tracked = Tracked { name: &our_ref, old, begun };
+        let fetched = received.and_then(|received| self.conclude(&known, received, tracked));
+        fetched.inspect_err(|error| {
             if let Some(asked) = asked.filter(|_| error.is_too_much_work()) {
                 self.mirror.shared.given_up.note(asked, &self.limits);
             }
-        })?;
-        self.conclude(&known, received, Tracked { name: &our_ref, old, begun })
+        })
     }
 
     /// Checks what was received, moves it into the mirror, and makes the reference and the tags
@@ -467,19 +469,22 @@ impl Attempt<'_> {
         if old == Some(tip) && received.pack.is_none() {
             return Ok(());
         }
-        let refused = |error| FetchError::content(self.remote, error);
+        self.budget.enter(Phase::Check);
+        let goes_on = || self.budget.check().is_ok();
+        let limits = CheckLimits { paths: self.limits.max_paths, goes_on: &goes_on };
+        let refused = |error| FetchError::unsound(self.remote, error);
         let base = self.base_tree(known, old);
         let present = |is_complete| check::Present { objects: known, is_complete };
         match &received.pack {
-            None => check::check(known, present(true), tip, base).map_err(refused),
+            None => check::check(known, present(true), tip, base, limits).map_err(refused),
             Some(ReceivedPack { quarantine, written, .. }) => {
                 fault::point("fetch.check").map_err(FetchError::ours)?;
                 let objects = quarantine.objects(self.mirror)?;
-                check::check_commits(&objects, &written.commits).map_err(refused)?;
+                check::check_commits(&objects, &written.commits, limits).map_err(refused)?;
                 match self.known {
-                    Known::Everything => check::check(&objects, present(true), tip, base),
+                    Known::Everything => check::check(&objects, present(true), tip, base, limits),
                     // The contents of the mirror are in doubt: nothing is taken for granted.
-                    Known::Nothing => check::check(&objects, present(false), tip, None),
+                    Known::Nothing => check::check(&objects, present(false), tip, None, limits),
                 }
                 .map_err(refused)?;
                 drop(objects);
@@ -523,6 +528,8 @@ struct Received {
     tags: Option<Vec<(String, CommitId)>>,
 }
 
+#[cfg(test)]
+mod check_cost;
 #[cfg(test)]
 mod over_http;
 #[cfg(test)]

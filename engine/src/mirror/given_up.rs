@@ -1,4 +1,4 @@
-//! The heads of a remote whose packs cost too much to unpack.
+//! The heads of a remote that cost too much to unpack or to check.
 //!
 //! They are not requested again for a day, also not by a process that starts later: otherwise one
 //! such push would cost as much at every start. The same commit may come in a cheaper pack another
@@ -40,6 +40,7 @@ struct Head {
     /// The limits of the fetch.
     max_made: u64,
     max_held: u64,
+    max_paths: usize,
 }
 
 impl GivenUp {
@@ -58,6 +59,7 @@ impl GivenUp {
             head.commit == commit
                 && head.max_made >= limits.max_made
                 && head.max_held >= limits.max_held
+                && head.max_paths >= limits.max_paths
                 // A clock that was set back does not prolong the time.
                 && now.checked_sub(head.at).is_some_and(|age| age < TIME.as_secs())
         };
@@ -66,11 +68,11 @@ impl GivenUp {
 
     /// Remembers `commit`. If it cannot be written to disk, only this process does.
     pub(super) fn note(&self, commit: CommitId, limits: &FetchLimits) {
-        let FetchLimits { max_made, max_held, .. } = *limits;
+        let FetchLimits { max_made, max_held, max_paths, .. } = *limits;
         let mut known = self.heads();
         let heads = known.get_or_insert_default();
         heads.retain(|head| head.commit != commit);
-        heads.push(Head { commit, at: seconds_now(), max_made, max_held });
+        heads.push(Head { commit, at: seconds_now(), max_made, max_held, max_paths });
         heads.drain(..heads.len().saturating_sub(MOST));
         if let Err(error) = self.write(heads) {
             tracing::warn!(path = %self.path.display(), %error, "cannot remember what was given up");
@@ -81,8 +83,8 @@ impl GivenUp {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let lines = heads.iter().map(|Head { commit, at, max_made, max_held }| {
-            format!("{commit} {at} {max_made} {max_held}\n")
+        let lines = heads.iter().map(|Head { commit, at, max_made, max_held, max_paths }| {
+            format!("{commit} {at} {max_made} {max_held} {max_paths}\n")
         });
         fs::write(&self.path, lines.collect::<String>())
     }
@@ -103,12 +105,13 @@ impl GivenUp {
 impl Head {
     fn parse(line: &str) -> Option<Self> {
         let words: Vec<&str> = line.split(' ').collect();
-        let [commit, at, max_made, max_held] = words[..] else { return None };
+        let [commit, at, max_made, max_held, max_paths] = words[..] else { return None };
         Some(Self {
             commit: commit.parse().ok()?,
             at: at.parse().ok()?,
             max_made: max_made.parse().ok()?,
             max_held: max_held.parse().ok()?,
+            max_paths: max_paths.parse().ok()?,
         })
     }
 }
@@ -132,20 +135,21 @@ mod tests {
         let limits = FetchLimits::default();
         GivenUp::of(folder.path()).note(commit(1), &limits);
         let known = GivenUp::of(folder.path());
-        let FetchLimits { max_made, max_held, .. } = limits;
+        let FetchLimits { max_made, max_held, max_paths, .. } = limits;
         let (now, day) = (seconds_now(), TIME.as_secs());
-        for (head, max_made, max_held, time, expected) in [
-            (1, max_made, max_held, now, true),
-            (2, max_made, max_held, now, false),
-            (1, max_made - 1, max_held, now, true),
-            (1, max_made + 1, max_held, now, false),
-            (1, max_made, max_held + 1, now, false),
-            (1, max_made, max_held, now + day, false),
-            (1, max_made, max_held, now - day, false),
+        for (head, max_made, max_held, max_paths, time, expected) in [
+            (1, max_made, max_held, max_paths, now, true),
+            (2, max_made, max_held, max_paths, now, false),
+            (1, max_made - 1, max_held, max_paths - 1, now, true),
+            (1, max_made + 1, max_held, max_paths, now, false),
+            (1, max_made, max_held + 1, max_paths, now, false),
+            (1, max_made, max_held, max_paths + 1, now, false),
+            (1, max_made, max_held, max_paths, now + day, false),
+            (1, max_made, max_held, max_paths, now - day, false),
         ] {
-            let limits = FetchLimits { max_made, max_held, ..limits };
+            let limits = FetchLimits { max_made, max_held, max_paths, ..limits };
             let is_known = known.contains_at(commit(head), &limits, time);
-            assert_eq!(is_known, expected, "{head} {max_made} {max_held} {time}");
+            assert_eq!(is_known, expected, "{head} {max_made} {max_held} {max_paths} {time}");
         }
     }
 
@@ -158,7 +162,7 @@ mod tests {
         let again = GivenUp::of(folder.path());
         assert_eq!(*again.heads(), *known.heads());
         let mut text = fs::read(&known.path).unwrap();
-        text.truncate(text.len() - 60);
+        text.truncate(text.len() - 70);
         text.extend(b"\nnothing\n\xff\n");
         for bytes in [&text[..], b"", b"x y z w\n"] {
             fs::write(&known.path, bytes).unwrap();

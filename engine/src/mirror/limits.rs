@@ -17,6 +17,9 @@ pub struct FetchLimits {
     /// The most bytes of bases that the longest chain of deltas may hold while it is applied. Two
     /// chains are applied at once.
     pub max_held: u64,
+    /// The most paths, together, at which the commits between the mirror and the new head may differ
+    /// from their parents. Four KiB of folders that have to be read for that count as a path.
+    pub max_paths: usize,
 }
 
 /// Fifty versions of a file of ten megabytes, the longest chain that git makes by itself.
@@ -38,6 +41,12 @@ impl FetchLimits {
     pub fn made_within(timeout: Duration) -> u64 {
         (16 << 20) * timeout.as_secs().max(1)
     }
+
+    /// Returns the most paths that may be compared in a fetch with this timeout. A core can compare
+    /// twenty times as many.
+    pub fn paths_within(timeout: Duration) -> usize {
+        usize::try_from(timeout.as_secs().max(1)).unwrap_or(usize::MAX).saturating_mul(20_000)
+    }
 }
 
 impl Default for FetchLimits {
@@ -51,6 +60,7 @@ impl Default for FetchLimits {
             stall: Duration::from_secs(30),
             max_bytes: 4 << 30,
             max_held: HELD_BYTES,
+            max_paths: Self::paths_within(timeout),
         }
     }
 }

@@ -11,6 +11,17 @@ use crate::id::{BlobId, CommitId, TreeId};
 thread_local! {
     static COMMITS_READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
     static HANDLES_OPENED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    static PATHS_COMPARED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Counts paths that this thread compares to check a fetch.
+pub(super) fn count_paths(count: usize) {
+    PATHS_COMPARED.set(PATHS_COMPARED.get() + count);
+}
+
+/// Returns how many paths this thread has compared to check fetches.
+pub(crate) fn paths_compared() -> usize {
+    PATHS_COMPARED.get()
 }
 
 /// Counts a handle that this thread opens.

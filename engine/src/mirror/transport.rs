@@ -48,11 +48,19 @@ pub enum Phase {
     Negotiation,
     /// The remote sends the pack, which is indexed while it arrives and afterwards.
     Pack,
+    /// What it sent is checked.
+    Check,
 }
 
 impl Phase {
-    const ALL: [Self; 5] =
-        [Self::Greeting, Self::References, Self::OtherReferences, Self::Negotiation, Self::Pack];
+    const ALL: [Self; 6] = [
+        Self::Greeting,
+        Self::References,
+        Self::OtherReferences,
+        Self::Negotiation,
+        Self::Pack,
+        Self::Check,
+    ];
 }
 
 impl fmt::Display for Phase {
@@ -62,6 +70,7 @@ impl fmt::Display for Phase {
             Self::References | Self::OtherReferences => "to send its references",
             Self::Negotiation => "to begin a pack",
             Self::Pack => "to send its pack",
+            Self::Check => "to be checked",
         })
     }
 }

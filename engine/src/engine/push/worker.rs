@@ -4,6 +4,7 @@
 //! a reload is requested, and the policy decides what becomes of both sides. Conflict branches are
 //! pushed as well.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,6 +16,7 @@ use crate::causes::{self, chain};
 use crate::engine::config::Observer;
 use crate::engine::hold_reason::{HeldPush, HeldReason};
 use crate::engine::publish_turn::Writer;
+use crate::engine::published_history::PublishedHistory;
 use crate::engine::refs::{CONFLICTS, PUSHED, UNNAMED};
 use crate::engine::reload_queue::{ReloadQueue, ReloadRequest};
 use crate::engine::repository::Repository;
@@ -39,6 +41,7 @@ pub(in crate::engine) struct PushWorker {
     pub(in crate::engine) reloads: Arc<ReloadQueue>,
     pub(in crate::engine) pushes: Arc<PushQueue>,
     pub(in crate::engine) role: Arc<CurrentRole>,
+    pub(in crate::engine) lineage: Arc<PublishedHistory>,
     pub(in crate::engine) observer: Observer<PushReport>,
 }
 
@@ -254,22 +257,107 @@ impl PushWorker {
             Some((objects, synced))
         });
         let now = synced.as_ref().map(|(_, synced)| *synced);
-        let has = |commit: CommitId| {
-            synced.as_ref().is_some_and(|(objects, synced)| {
-                objects.descends_from(*synced, commit).unwrap_or(false)
-            })
-        };
+        let waiters = self.pushes.take_waiters();
+        // One answer is valid as long as the synced commit.
+        let asked = waiters.iter().filter(|waiter| waiter.looked != now);
+        let asked: HashSet<CommitId> = asked.map(|waiter| waiter.commit).collect();
+        let there =
+            synced.and_then(|(objects, synced)| self.lineage.had_by(&objects, synced, asked).ok());
+        let there = there.unwrap_or_default();
         let mut waiting = Vec::new();
-        for waiter in self.pushes.take_waiters() {
-            // One answer is valid as long as the synced commit.
-            let is_there = waiter.looked != now && has(waiter.commit);
+        for waiter in waiters {
             match stuck {
-                _ if is_there => tell(waiter.done, PushOutcome::Pushed(waiter.commit)),
+                _ if there.contains(&waiter.commit) => {
+                    tell(waiter.done, PushOutcome::Pushed(waiter.commit));
+                }
                 Some(kind) => tell(waiter.done, PushOutcome::Stuck(kind)),
                 None if waiter.until <= Instant::now() => tell(waiter.done, PushOutcome::Late),
                 None => waiting.push(Waiter { looked: now, ..waiter }),
             }
         }
         self.pushes.put_back(waiting);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use headwater_testkit::Upstream;
+    use headwater_testkit::git::git_with_input;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::engine::{Engine, EngineConfig};
+    use crate::mirror::testing::commits_read;
+    use crate::mirror::{Remote, RemoteOptions};
+
+    /// The number of commits before the one of 1970.
+    const COMMITS: usize = 300;
+
+    /// Returns the commits of a branch whose last one has the date of a broken clock.
+    fn dated(upstream: &mut Upstream) -> Vec<CommitId> {
+        upstream.commit("first").put("people/ada.toml", "n = 0\n").push();
+        let file = |n: usize| vec![("people/ada.toml", format!("n = {n}\n"))];
+        let mut line = upstream.series((1..COMMITS).map(file));
+        let last = &line[line.len() - 1];
+        let tree =
+            headwater_testkit::git(upstream.path(), ["rev-parse", &format!("{last}^{{tree}}")]);
+        let who = "A <a@example.org> 0 +0000";
+        let text = format!("tree {tree}\nparent {last}\nauthor {who}\ncommitter {who}\n\nold\n");
+        let hash = ["hash-object", "-t", "commit", "-w", "--stdin"];
+        let head = git_with_input(upstream.path(), hash, text.as_bytes());
+        line.push(String::from_utf8(head).unwrap().trim_end().to_owned());
+        upstream.reset_to(&line[line.len() - 1]);
+        line.iter().map(|commit| commit.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn all_who_wait_for_a_push_cost_one_walk_and_none_where_the_history_is_known() {
+        let mut upstream = Upstream::new();
+        let line = dated(&mut upstream);
+        let folder = TempDir::new().unwrap();
+        let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
+        let config = EngineConfig::of(folder.path().join("mirror.git"), Some(Arc::new(remote)));
+        let engine = Engine::open(config, Arc::default()).unwrap();
+        let worker = PushWorker {
+            repository: engine.repository.clone(),
+            states: engine.states.clone(),
+            status: engine.status.clone(),
+            writer: engine.writer.clone(),
+            reloads: engine.reloads.clone(),
+            pushes: Arc::new(PushQueue::new(true, Duration::ZERO)),
+            role: engine.role.clone(),
+            lineage: Arc::new(PublishedHistory::new()),
+            observer: Observer::default(),
+        };
+        let (objects, head) = (worker.repository.objects().unwrap(), line[COMMITS - 1]);
+        objects.set_reference(&worker.repository.refs.synced, Expected::Any, head).unwrap();
+        let until = Instant::now() + Duration::from_secs(600);
+        let absent = CommitId::from_bytes([7; 20]);
+        // Returns how many commits are read to tell of these.
+        let cost = |awaited: &[CommitId]| {
+            let (told, outcomes) = channel();
+            for commit in awaited {
+                let told = told.clone();
+                let done = Box::new(move |outcome| told.send(outcome).unwrap());
+                worker.pushes.wait_for(*commit, until, done);
+            }
+            let before = commits_read();
+            worker.tell_waiters(None);
+            let expected: Vec<PushOutcome> = awaited
+                .iter()
+                .filter(|commit| **commit != absent)
+                .map(|commit| PushOutcome::Pushed(*commit))
+                .collect();
+            assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), expected);
+            commits_read() - before
+        };
+        let mut awaited: Vec<CommitId> = line.iter().copied().step_by(5).collect();
+        awaited.push(absent);
+        let read = cost(&awaited);
+        assert!(read <= COMMITS + 1, "{read} commits were read");
+        worker.lineage.follow(&objects, head, || true).unwrap();
+        assert_eq!(cost(&awaited), 0);
     }
 }

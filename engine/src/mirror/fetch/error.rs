@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::mirror::check::CheckError;
 use crate::mirror::system::{is_disk_full, is_of_our_side};
 use crate::mirror::{Cause, ObjectError, Phase, RefError, Remote, RepositoryError, Untrusted};
 
-/// The rule that is broken by a pack that is too expensive to unpack.
+/// The rule that is broken by a pack that is too expensive to unpack or to check.
 pub(super) const TOO_MUCH_WORK: &str = "too_much_work";
 
 /// A failed fetch. The mirror is as it was.
@@ -151,23 +152,39 @@ impl FetchError {
         if is_disk_full(cause.as_ref()) { Self::DiskFull(cause) } else { Self::Mirror(cause) }
     }
 
-    /// Returns the error for a pack that exceeded its limit.
+    /// Returns the error for a pack that exceeded its limit, or whose commits did.
     pub(in crate::mirror) fn too_much_work(remote: &Remote) -> Self {
         Self::ContentRejected {
             remote: remote.to_string(),
             object: None,
             rule: TOO_MUCH_WORK,
-            source: "its deltas expand to too many bytes; it is not requested again for a day"
+            source: "it costs too much to unpack or to check; it is not requested again for a day"
                 .into(),
         }
     }
 
-    /// Returns whether the pack exceeded its limit, as it would again next time.
+    /// Returns whether the pack exceeded a limit on work, as it would again next time.
     pub(super) fn is_too_much_work(&self) -> bool {
         matches!(self, Self::ContentRejected { rule: TOO_MUCH_WORK, .. })
     }
 
-    pub(super) fn content(remote: &Remote, error: ObjectError) -> Self {
+    /// Returns the error for what did not pass its check.
+    pub(super) fn unsound(remote: &Remote, error: CheckError) -> Self {
+        match error {
+            CheckError::Object(error) => Self::content(remote, error),
+            CheckError::TooManyPaths { .. } => Self::ContentRejected {
+                remote: remote.to_string(),
+                object: None,
+                rule: TOO_MUCH_WORK,
+                source: error.into(),
+            },
+            CheckError::TimedOut => {
+                Self::TimedOut { remote: remote.to_string(), phase: Phase::Check }
+            }
+        }
+    }
+
+    fn content(remote: &Remote, error: ObjectError) -> Self {
         if is_of_our_side(&error) {
             return Self::ours(error);
         }

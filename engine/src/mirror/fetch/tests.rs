@@ -70,7 +70,7 @@ impl TestMirror {
     }
 }
 
-fn remote_to(repository: &TestRepository) -> Remote {
+pub(super) fn remote_to(repository: &TestRepository) -> Remote {
     Remote::new(&repository.url(), RemoteOptions::default()).unwrap()
 }
 
@@ -244,13 +244,13 @@ fn hostile_names_are_let_in() {
 
 /// A remote that sends whatever pack it is given. It is reached through the program started for
 /// ssh.
-struct LyingRemote {
-    repository: TestRepository,
-    folder: tempfile::TempDir,
+pub(super) struct LyingRemote {
+    pub(super) repository: TestRepository,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl LyingRemote {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let this =
             Self { repository: TestRepository::bare(), folder: tempfile::tempdir().unwrap() };
         this.send_all();
@@ -270,21 +270,21 @@ impl LyingRemote {
         Remote::new("ssh://git@example.org/data.git", options).unwrap()
     }
 
-    fn remote(&self) -> Remote {
+    pub(super) fn remote(&self) -> Remote {
         self.answer_with("exec $GIT")
     }
 
-    fn hook(&self) -> PathBuf {
+    pub(super) fn hook(&self) -> PathBuf {
         self.folder.path().join("hook")
     }
 
     /// Sends what git would send.
-    fn send_all(&self) {
+    pub(super) fn send_all(&self) {
         write_script(&self.hook(), "exec \"$@\"");
     }
 
     /// Sends exactly these objects from now on, whatever is requested.
-    fn send_only(&self, objects: &[[u8; 20]]) {
+    pub(super) fn send_only(&self, objects: &[[u8; 20]]) {
         let ids: String =
             objects.iter().map(|id| format!("{}\n", CommitId::from_bytes(*id))).collect();
         let pack = self.repository.git_with(["pack-objects", "-q", "--stdout"], ids.as_bytes());
@@ -300,7 +300,7 @@ impl LyingRemote {
 
 /// Writes a script in a child process: a file that is open for writing in this process, or in a
 /// child that another test is just starting, cannot be executed.
-fn write_script(path: &Path, body: &str) {
+pub(super) fn write_script(path: &Path, body: &str) {
     let mut child = std::process::Command::new("sh")
         .args(["-c", "cat >\"$0.new\" && chmod 755 \"$0.new\" && mv \"$0.new\" \"$0\""])
         .arg(path)
@@ -538,7 +538,11 @@ fn a_commit_that_nobody_asked_for_is_complete_or_the_pack_is_refused() {
 }
 
 /// Returns the objects of `range`, without `left_out`.
-fn objects_of(repository: &TestRepository, range: &str, left_out: &str) -> Vec<[u8; 20]> {
+pub(super) fn objects_of(
+    repository: &TestRepository,
+    range: &str,
+    left_out: &str,
+) -> Vec<[u8; 20]> {
     let listed = repository.git(["rev-list", "--objects", "--no-object-names", range]);
     let sent = listed.lines().filter(|id| *id != left_out);
     sent.map(|id| *id.parse::<CommitId>().unwrap().as_bytes()).collect()
