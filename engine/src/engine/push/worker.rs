@@ -341,7 +341,7 @@ mod tests {
             for commit in awaited {
                 let told = told.clone();
                 let done = Box::new(move |outcome| told.send(outcome).unwrap());
-                worker.pushes.wait_for(*commit, until, done);
+                worker.pushes.wait_for("ada", *commit, until, done);
             }
             let before = commits_read();
             worker.tell_waiters(None);
