@@ -604,7 +604,8 @@ impl World {
         let Some(before) = before.filter(|_| !self.went_back) else { return };
         assert!(next.beat > before.beat && next.seq >= before.seq, "{before:?} to {next:?}");
         let seq_of_safe = |value: &Value| value.safe.map_or(0, |safe| safe.seq);
-        assert!(seq_of_safe(next) >= seq_of_safe(before), "{before:?} to {next:?}");
+        let is_kept = seq_of_safe(next) >= seq_of_safe(before);
+        assert!(is_kept || self.was_put_back, "{before:?} to {next:?}");
         let (head, last) = (number(next.facts.head), number(before.facts.head));
         let is_applied = self.forge.applied & forge::bit(head) != 0;
         let is_abandoned = next.abandoned.contains(&before.facts.head) && !before.is_safe();
