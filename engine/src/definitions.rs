@@ -1,6 +1,8 @@
 //! Reads the files of a commit that define its sheets: a few small blobs, whatever the size of the
 //! tree.
 
+use crate::budget::Budget;
+use crate::digest::hash_part;
 use crate::id::{BlobId, TreeId};
 use crate::layout::{COLLECTIONS, DefinitionFile, DefinitionFiles, RootEntry};
 use crate::mirror::{BlobContent, EntryMode, ObjectError, Objects, TreeEntry};
@@ -29,6 +31,56 @@ pub enum DefinitionError {
         #[source]
         source: ObjectError,
     },
+}
+
+impl DefinitionError {
+    /// Returns whether the object does not exist, as opposed to being invalid.
+    pub(crate) fn is_missing(&self) -> bool {
+        let Self::Object { source, .. } = self;
+        source.is_missing()
+    }
+}
+
+/// Names the definitions of a tree. Trees with equal names have the same layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DefinitionsId([u8; 32]);
+
+/// The cost of an entry of the root, in units.
+const ENTRY: usize = 64;
+
+/// Names the definitions in `tree`; `instead` replaces its `headwater.toml`. Reads none of them: the
+/// entries of the root say which they are. That is spent from `part`.
+///
+/// # Errors
+///
+/// Fails only on a damaged repository.
+pub(crate) fn identify(
+    objects: &Objects,
+    tree: TreeId,
+    instead: Option<&DefinitionFile>,
+    part: &Budget,
+) -> Result<DefinitionsId, DefinitionError> {
+    let damaged = |source| DefinitionError::Object { tree, source };
+    let root = objects.root_entries(tree).map_err(damaged)?;
+    part.spend(ENTRY * root.len());
+    let mut hasher = blake3::Hasher::new();
+    for entry in root.iter().filter(|entry| defines(entry)) {
+        hash_part(&mut hasher, &entry.name);
+        hash_part(&mut hasher, &entry.id);
+        hasher.update(&[entry.mode as u8]);
+    }
+    // A folder `.gitsheets` may declare nothing.
+    if instead.is_none() && !root.iter().any(|entry| entry.name == b"headwater.toml") {
+        for entry in &root {
+            hash_part(&mut hasher, &entry.name);
+            hasher.update(&[u8::from(entry.mode == EntryMode::Folder)]);
+        }
+        if !root.iter().any(defines) {
+            let folders = collections(objects, tree).map_err(damaged)?;
+            folders.iter().for_each(|path| hash_part(&mut hasher, path));
+        }
+    }
+    Ok(DefinitionsId(*hasher.finalize().as_bytes()))
 }
 
 /// Reads the definitions in `tree`; `instead` replaces its `headwater.toml`.

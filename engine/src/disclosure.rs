@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use crate::changes::Change;
 use crate::delta::{Delta, PublicChange, Withheld};
+use crate::digest::hash_part;
 use crate::id::{Key, SheetName};
-use crate::layout::Shape;
+use crate::layout::{Layout, Shape};
 use crate::record::Record;
 use crate::search::SearchError;
 use crate::sheet::{Served, Sheet, hides};
@@ -64,7 +65,12 @@ impl<'a> Disclosure<'a> {
 
     /// Compares the rules of `then` with the present ones.
     pub fn rules_of(self, then: &Snapshot) -> Rules {
-        let (now, then) = (self.now.layout(), then.layout());
+        self.rules_between(then.layout())
+    }
+
+    /// Compares the rules of `then`, the layout of an earlier state, with the present ones.
+    pub(crate) fn rules_between(self, then: &Layout) -> Rules {
+        let now = self.now.layout();
         if now.reads_alike(then) {
             return Rules::Same;
         }
@@ -140,12 +146,43 @@ impl<'a> Disclosure<'a> {
     }
 
     fn shows_record(self, rules: &Rules, sheet: &SheetName, record: &Record) -> bool {
+        self.shows_version(rules, sheet, &record.path(), Some(record))
+    }
+
+    /// Returns whether what an earlier state showed of the file at `path` in `sheet`, by `rules`, may
+    /// be shown now; `record` is what it was, if it was one.
+    pub(crate) fn shows_version(
+        self,
+        rules: &Rules,
+        sheet: &SheetName,
+        path: &str,
+        record: Option<&Record>,
+    ) -> bool {
         match rules {
-            Rules::Same => !self.withholds_record(sheet, record),
+            Rules::Same => !record.is_some_and(|record| self.withholds_record(sheet, record)),
             Rules::Other { .. } => {
                 let now = self.now.sheet(sheet.as_str());
                 now.is_none_or(|now| now.spec().public)
-                    && self.shows(rules, sheet, record.path().as_bytes(), Some(record))
+                    && self.shows(rules, sheet, path.as_bytes(), record)
+            }
+        }
+    }
+
+    /// Adds to `hasher` what decides which versions of the files at `paths` may be shown now, besides
+    /// what they hold.
+    pub(crate) fn hash_into<'p>(
+        self,
+        paths: impl Iterator<Item = &'p str>,
+        hasher: &mut blake3::Hasher,
+    ) {
+        for (name, id) in self.now.layout().ids() {
+            hash_part(hasher, name.as_bytes());
+            hash_part(hasher, &id);
+        }
+        for path in paths {
+            for claim in self.now.layout().claims(path.as_bytes()) {
+                let is_withheld = self.withholds(&claim.sheet.name, &claim.key, path);
+                hasher.update(&[u8::from(is_withheld)]);
             }
         }
     }
