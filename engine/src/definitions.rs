@@ -294,6 +294,64 @@ mod tests {
                            [headwater]\npublic = false\n";
 
     #[test]
+    fn trees_with_the_same_name_of_their_definitions_have_the_same_layout() {
+        let people = "[sheets.people]\n";
+        let private = "[sheets.people]\npublic = false\n";
+        let declared = [("headwater.toml", people), ("people/a.toml", "")];
+        let inferred = [("people/a.toml", "")];
+        let and = |files: &[(&'static str, &'static str)],
+                   more: &[(&'static str, &'static str)]| {
+            [files, more].concat()
+        };
+        for (one, other, are_alike) in [
+            (and(&declared, &[]), and(&declared, &[("people/b.toml", "x")]), true),
+            // What is declared is all that counts.
+            (and(&declared, &[]), and(&declared, &[("staff/b.toml", "x")]), true),
+            (and(&declared, &[]), and(&[("headwater.toml", private)], &inferred), false),
+            (and(&declared, &[]), and(&declared, &[(".gitsheets/x.toml", PRIVATE)]), false),
+            (and(&declared, &[]), and(&[], &inferred), false),
+            (and(&inferred, &[]), and(&inferred, &[("people/b.toml", "x")]), true),
+            (and(&inferred, &[]), and(&inferred, &[("staff/b.toml", "x")]), false),
+            (and(&inferred, &[]), and(&inferred, &[("content/x/b.md", "x")]), false),
+            (
+                and(&inferred, &[("content/x/b.md", "x")]),
+                and(&inferred, &[("content/y/b.md", "x")]),
+                false,
+            ),
+            // A folder of definitions without any declares nothing.
+            (
+                and(&inferred, &[(".gitsheets/x.txt", "")]),
+                and(&inferred, &[(".gitsheets/x.txt", ""), ("staff/b.toml", "x")]),
+                false,
+            ),
+        ] {
+            let read = |files: &[(&str, &str)]| {
+                let mut upstream = Upstream::new();
+                let commit = upstream.commit("first").put_all(files.iter().copied()).push();
+                let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+                let objects = mirror.objects().unwrap();
+                let tree = objects.commit(commit.parse().unwrap()).unwrap().tree;
+                let any = Budget::unlimited();
+                let instead = DefinitionFile { path: "x".into(), bytes: people.into() };
+                let name = |instead| identify(&objects, tree, instead, &any).unwrap();
+                (
+                    name(None),
+                    Layout::read(&gather(&objects, tree, None).unwrap()),
+                    name(Some(&instead)),
+                )
+            };
+            let (one, other) = (read(&one), read(&other));
+            assert_eq!(one.0 == other.0, are_alike);
+            assert!(!are_alike || one.1.reads_alike(&other.1));
+            let (_, layout, _) = &one;
+            // Definitions in place of those of the commit count instead of its folders.
+            assert!(
+                !layout.is_inferred() || !other.1.is_inferred() || one.2 == other.2 || are_alike
+            );
+        }
+    }
+
+    #[test]
     fn what_stands_where_a_definition_would_be_a_file_is_a_problem() {
         for (path, mode, content, is_declared) in [
             (".gitsheets", LINK, "elsewhere", false),

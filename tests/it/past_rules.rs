@@ -101,7 +101,11 @@ impl World {
             let path = format!("/api/_history/people/{key}?limit={limit}{at}{cursor}");
             let answer = self.server.get(&path);
             let body = answer.json();
-            let mut text = String::from_utf8(answer.body.clone()).unwrap();
+            // The answer about a missing record has an id of its own.
+            let mut text = match answer.status {
+                200 => body.to_string(),
+                _ => body["detail"].to_string(),
+            };
             for (place, commit) in self.commits.iter().enumerate() {
                 text = text.replace(commit, &format!("#{place}"));
             }

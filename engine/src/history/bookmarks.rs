@@ -18,7 +18,7 @@ const MOST: usize = 4_000;
 /// Where the pages of histories begin, as far as it is known. Nothing depends on that but the time that a
 /// page takes.
 #[derive(Debug, Default)]
-pub struct Bookmarks(Mutex<Pages>);
+pub(super) struct Bookmarks(Mutex<Pages>);
 
 #[derive(Debug, Default)]
 struct Pages {

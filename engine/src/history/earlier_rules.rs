@@ -27,7 +27,7 @@ pub(super) struct EarlierClaim {
     pub(super) is_row: bool,
     /// Whether the sheet is that of the record, and read every path as it does now.
     pub(super) is_alike: bool,
-    /// The files that took the key from this one, if the sheet hid records.
+    /// The files that took the key from this one, if records were hidden or are now.
     pub(super) rivals: Vec<Rival>,
 }
 
@@ -74,6 +74,8 @@ impl EarlierClaim {
         at: &Whereabouts,
     ) -> SmallVec<[Self; 1]> {
         let spec = subject.spec;
+        let now = subject.now.now().layout().claims(at.path.as_bytes());
+        let hides = now.iter().any(|claim| claim.sheet.hidden.is_some());
         let claims = then.claims(at.path.as_bytes()).into_iter();
         let public = claims.filter(|claim| claim.sheet.public && claim.fault.is_none());
         let mut all: SmallVec<[Self; 1]> = public
@@ -90,8 +92,9 @@ impl EarlierClaim {
                     Shape::Either => key != claim.key.as_str(),
                 };
                 let is_alike = claim.sheet.name == spec.name && rules.read_alike(&spec.name);
-                // Where the present rules read it alike, they know about the others as well.
-                let rivals = match claim.sheet.hidden.is_some() && !is_alike {
+                // Those of a sheet that hides records now are known.
+                let is_known = is_alike && spec.hidden.is_some();
+                let rivals = match (hides || claim.sheet.hidden.is_some()) && !is_known {
                     true => Rival::all(then, &claim.sheet, &key, &at.path),
                     false => Vec::new(),
                 };

@@ -68,3 +68,46 @@ impl Layouts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definitions::identify;
+    use crate::mirror::testing::TestRepository;
+
+    const PRIVATE: &str = "[sheets.people]\npublic = false\n";
+
+    #[test]
+    fn the_layout_of_any_number_of_commits_with_the_same_definitions_is_read_once() {
+        let repository = TestRepository::bare();
+        let (objects, options) = (repository.objects(), LoadOptions::default());
+        let any = Budget::unlimited();
+        let (layouts, mut named) = (Layouts::default(), Vec::new());
+        for n in 0..30 {
+            let (row, note) = (format!("n = {n}\n"), format!("note{n}.txt"));
+            let files = [("headwater.toml", PRIVATE), ("people/a.toml", &*row), (&*note, "")];
+            repository.commit_files("main", &files);
+            let tree = repository.tree_of("main");
+            named.push((tree, identify(&objects, tree, None, &any).unwrap()));
+        }
+        assert!(named.iter().all(|(_, definitions)| *definitions == named[0].1));
+        let read = |layouts: &Layouts, named, view: &View| {
+            layouts.get_or_read(&objects, named, view, &options, &any)
+        };
+        for view in [View::PUBLIC, View::EVERYTHING] {
+            let first = read(&layouts, named[0], &view).unwrap();
+            assert_eq!(first.sheet("people").unwrap().public, !view.is_public());
+        }
+        // Whoever reads the definitions again misses them.
+        let blob = repository.git(["rev-parse", "main:headwater.toml"]);
+        let (folder, name) = blob.split_at(2);
+        std::fs::remove_file(repository.path().join("objects").join(folder).join(name)).unwrap();
+        for named in &named {
+            for view in [View::PUBLIC, View::EVERYTHING] {
+                read(&layouts, *named, &view).unwrap();
+            }
+        }
+        let error = read(&Layouts::default(), named[7], &View::PUBLIC).unwrap_err();
+        assert!(error.is_missing(), "{error}");
+    }
+}

@@ -173,13 +173,6 @@ impl<'a> OwnRules<'a> {
             };
             Record { key: Key::new(key.as_str()), frame, blob: BlobId::ZERO, value: value.clone() }
         };
-        if claim.is_alike {
-            return Ok(match held {
-                RecordState::Nothing | RecordState::Withheld => Shown::Nothing,
-                RecordState::Broken => shows(None, Shown::Whole),
-                RecordState::Record(value) => shows(Some(&record(value)), Shown::Whole),
-            });
-        }
         let missing = |source| HistoryError::Missing { commit: at.commit, source };
         for rival in &claim.rivals {
             if self.has_taken(rival, key, at.tree).map_err(missing)? {
@@ -202,19 +195,24 @@ impl<'a> OwnRules<'a> {
         })
     }
 
-    /// Returns whether a file that comes first has something under the key `key`.
+    /// Returns whether a file that comes first had the key `key`. Where records were hidden, one that
+    /// could not be read may have been one of those.
     fn has_taken(&self, rival: &Rival, key: &str, tree: TreeId) -> Result<bool, ObjectError> {
-        let Rival { path, claim } = rival;
+        let Rival { path, claim: PathClaim { sheet, key: list, .. } } = rival;
         self.effort.part.spend(LOOK);
         let entry = self.objects.entry_at(tree, path.as_bytes())?;
         let is_file = |mode| !matches!(mode, EntryMode::Folder | EntryMode::Submodule);
         let Some(entry) = entry.filter(|entry| is_file(entry.mode)) else { return Ok(false) };
-        if claim.sheet.shape_of(path) == Shape::Record {
+        let hid = sheet.hidden.is_some();
+        if hid && sheet.shape_of(path) == Shape::Record {
             return Ok(true);
         }
         let blob = BlobId::from_bytes(entry.id);
-        let found = self.seek((claim.sheet.as_ref(), path), (&claim.key, key), blob)?;
-        Ok(found != LookupResult::Nothing)
+        Ok(match self.seek((sheet.as_ref(), path), (list, key), blob)? {
+            LookupResult::Value(_) => true,
+            LookupResult::Unread => hid,
+            LookupResult::Nothing => false,
+        })
     }
 
     /// Searches a file for a record by the rules of a sheet.

@@ -1,13 +1,16 @@
 use std::sync::Arc;
 
-use headwater_testkit::Upstream;
+use headwater_testkit::{TreeEntry, Upstream};
 use tempfile::TempDir;
 
 use crate::budget::Budget;
+use crate::disclosure::Disclosure;
 use crate::engine::{Engine, EngineConfig};
-use crate::history::{Effort, Event};
-use crate::id::{CommitId, SheetName};
-use crate::mirror::{Remote, RemoteOptions};
+use crate::history::{Effort, Event, HistoryCache, Subject, Whereabouts, history};
+use crate::id::{CommitId, Key, SheetName};
+use crate::load::load;
+use crate::mirror::{Mirror, MirrorOptions, Remote, RemoteOptions};
+use crate::options::LoadOptions;
 use crate::view::{HiddenRecords, SheetNames, View};
 use Event::{Added, Broken, Modified, Removed};
 
@@ -211,4 +214,45 @@ fn a_row_that_was_hidden_under_another_key_is_no_version() {
     assert_eq!(told("eve", "public = false\n", named), never);
     // Where records are hidden now, their keys in a list by other rules are not known.
     assert_eq!(told("eve", named, &format!("{both}index = [\"n\"]\n")), never);
+}
+
+#[test]
+fn a_commit_whose_definitions_cannot_be_read_shows_nothing() {
+    let mut upstream = Upstream::new();
+    let (rules, x) = (("headwater.toml", "[sheets.people]\n"), "people/x.toml");
+    let first = upstream.commit("first").put(rules.0, rules.1).put(x, "n = 1\n").push();
+    let entry = |mode, name: &str, id: String| TreeEntry { mode, name: name.into(), id };
+    let blob = upstream.write_blob("n = 2\n");
+    let folder = upstream.write_tree(&[entry(0o100_644, "x.toml", blob)]);
+    let entries = [
+        entry(0o100_644, rules.0, upstream.write_blob(rules.1)),
+        entry(0o40_000, "people", folder),
+        // No object has this name, and git would not write it.
+        entry(0o100_644, "zero", "0".repeat(40)),
+    ];
+    let root = upstream.write_tree(&entries);
+    let second = upstream.commit_tree(&root, "second");
+    let third = upstream.commit("third").clear().put(rules.0, rules.1).put(x, "n = 3\n").push();
+    let commits = [first, second, third].map(|commit| commit.parse::<CommitId>().unwrap());
+
+    let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+    let (objects, options) = (mirror.objects().unwrap(), LoadOptions::default());
+    let now = load(&objects, commits[2], &options).unwrap();
+    let any = Budget::unlimited();
+    let effort = Effort { awaited: &any, part: &any };
+    let at = Whereabouts {
+        path: x.into(),
+        walked: x.into(),
+        list: Key::new("x"),
+        key: "x".into(),
+        is_withheld: false,
+    };
+    let spec = now.sheet("people").unwrap().spec();
+    let subject = Subject { now: Disclosure::by(&now), spec, key: "x", paths: &[at] };
+    let cache = HistoryCache::default();
+    let versions =
+        history((&mirror, &objects), subject, commits[2], (0, 9), &cache, &options, effort);
+    let told: Vec<_> =
+        versions.unwrap().items.into_iter().map(|it| (it.commit, it.event)).collect();
+    assert_eq!(told, [(commits[2], Added), (commits[1], Removed), (commits[0], Added)]);
 }
