@@ -11,7 +11,7 @@ use crate::changes::Change;
 use crate::delta::{Delta, PublicChange, Withheld};
 use crate::digest::hash_part;
 use crate::id::{Key, SheetName};
-use crate::layout::{Layout, Shape};
+use crate::layout::{Layout, Shape, SheetSpec};
 use crate::record::Record;
 use crate::search::SearchError;
 use crate::sheet::{Served, Sheet, hides};
@@ -168,6 +168,13 @@ impl<'a> Disclosure<'a> {
         }
     }
 
+    /// Returns whether the sheet `then` of an earlier state is told even if no record of it is shown,
+    /// and so are its files that could not be read.
+    pub(crate) fn tells_of(self, then: &SheetSpec) -> bool {
+        let now = self.now.sheet(then.name.as_str()).map(|sheet| sheet.spec());
+        now.is_some_and(|now| now.public && now.root == then.root)
+    }
+
     /// Adds to `hasher` what decides which versions of the files at `paths` may be shown now, besides
     /// what they hold.
     pub(crate) fn hash_into<'p>(
@@ -262,7 +269,7 @@ impl<'a> Disclosure<'a> {
         let (mut removed, mut private) = (Vec::new(), BTreeSet::new());
         for sheet in then.sheets().filter(|sheet| sheet.spec().public) {
             let name = &sheet.spec().name;
-            let now = self.now.sheet(name.as_str()).map(|sheet| sheet.spec());
+            let is_private = self.now.sheet(name.as_str()).is_some_and(|now| !now.spec().public);
             let shows = |file: &SheetFile<'_>| {
                 self.shows(rules, name, &file.path(), file.record().map(Arc::as_ref))
             };
@@ -292,11 +299,7 @@ impl<'a> Disclosure<'a> {
                 if shows(&file) { kept.push(file) } else { gone.push(file) }
             }
             // The name and the fields of a sheet reveal something about its contents.
-            let is_told = match now {
-                Some(now) if !now.public => false,
-                Some(now) if now.root == sheet.spec().root => true,
-                Some(_) | None => is_seen,
-            };
+            let is_told = self.tells_of(sheet.spec()) || is_seen && !is_private;
             removed.extend(gone.into_iter().map(SheetFile::removal));
             if !is_told {
                 removed.extend(kept.into_iter().map(SheetFile::removal));

@@ -179,6 +179,13 @@ impl<'a> OwnRules<'a> {
                 return Ok(Shown::Nothing);
             }
         }
+        if claim.is_alike {
+            return Ok(match held {
+                RecordState::Nothing | RecordState::Withheld => Shown::Nothing,
+                RecordState::Broken => shows(None, Shown::Whole),
+                RecordState::Record(value) => shows(Some(&record(value)), Shown::Whole),
+            });
+        }
         let found =
             self.seek((sheet.as_ref(), path), (list, key), at.file.blob).map_err(missing)?;
         let hid = sheet.hidden.is_some();
@@ -189,6 +196,7 @@ impl<'a> OwnRules<'a> {
             LookupResult::Value(_) if *is_row => shows(None, Shown::Whole),
             LookupResult::Value(value) => shows(Some(&record(&value)), Shown::Whole),
             LookupResult::Unread | LookupResult::Nothing if hid => Shown::Nothing,
+            LookupResult::Unread if !self.subject.now.tells_of(sheet) => Shown::Nothing,
             LookupResult::Unread => shows(None, Shown::Broken),
             // It had another key in a list that was public as a whole.
             LookupResult::Nothing => shows(None, Shown::Whole),

@@ -113,6 +113,9 @@ fn what_its_own_commit_did_not_show_is_no_version_whatever_the_present_rules_are
     // What the rules of then could not read was a problem, and no record.
     let broken = [(4, Modified), (2, Broken), (1, Broken), (0, Broken)];
     assert_eq!(told_by(&format!("{people}policy = \"quarantine\"\n{text}"), people), broken);
+    // A sheet that is not there any more is not told for a problem.
+    let gone = format!("{}policy = \"quarantine\"\n{text}", crew(""));
+    assert_eq!(told_by(&gone, people), last);
     // Where records were hidden, it may have been one of those.
     let hidden = format!("{hiding}policy = \"quarantine\"\n{text}");
     assert_eq!(told_by(&hidden, people), last);
