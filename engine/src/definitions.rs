@@ -1,6 +1,8 @@
 //! Reads the files of a commit that define its sheets: a few small blobs, whatever the size of the
 //! tree.
 
+use crate::budget::Budget;
+use crate::digest::hash_part;
 use crate::id::{BlobId, TreeId};
 use crate::layout::{COLLECTIONS, DefinitionFile, DefinitionFiles, RootEntry};
 use crate::mirror::{BlobContent, EntryMode, ObjectError, Objects, TreeEntry};
@@ -29,6 +31,56 @@ pub enum DefinitionError {
         #[source]
         source: ObjectError,
     },
+}
+
+impl DefinitionError {
+    /// Returns whether the object does not exist, as opposed to being invalid.
+    pub(crate) fn is_missing(&self) -> bool {
+        let Self::Object { source, .. } = self;
+        source.is_missing()
+    }
+}
+
+/// Names the definitions of a tree. Trees with equal names have the same layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DefinitionsId([u8; 32]);
+
+/// The cost of an entry of the root, in units.
+const ENTRY: usize = 64;
+
+/// Names the definitions in `tree`; `instead` replaces its `headwater.toml`. Reads none of them: the
+/// entries of the root say which they are. That is spent from `part`.
+///
+/// # Errors
+///
+/// Fails only on a damaged repository.
+pub(crate) fn identify(
+    objects: &Objects,
+    tree: TreeId,
+    instead: Option<&DefinitionFile>,
+    part: &Budget,
+) -> Result<DefinitionsId, DefinitionError> {
+    let damaged = |source| DefinitionError::Object { tree, source };
+    let root = objects.root_entries(tree).map_err(damaged)?;
+    part.spend(ENTRY * root.len());
+    let mut hasher = blake3::Hasher::new();
+    for entry in root.iter().filter(|entry| defines(entry)) {
+        hash_part(&mut hasher, &entry.name);
+        hash_part(&mut hasher, &entry.id);
+        hasher.update(&[entry.mode as u8]);
+    }
+    // A folder `.gitsheets` may declare nothing.
+    if instead.is_none() && !root.iter().any(|entry| entry.name == b"headwater.toml") {
+        for entry in &root {
+            hash_part(&mut hasher, &entry.name);
+            hasher.update(&[u8::from(entry.mode == EntryMode::Folder)]);
+        }
+        if !root.iter().any(defines) {
+            let folders = collections(objects, tree).map_err(damaged)?;
+            folders.iter().for_each(|path| hash_part(&mut hasher, path));
+        }
+    }
+    Ok(DefinitionsId(*hasher.finalize().as_bytes()))
 }
 
 /// Reads the definitions in `tree`; `instead` replaces its `headwater.toml`.
@@ -240,6 +292,64 @@ mod tests {
     const LINK: u32 = 0o120_000;
     const PRIVATE: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\
                            [headwater]\npublic = false\n";
+
+    #[test]
+    fn trees_with_the_same_name_of_their_definitions_have_the_same_layout() {
+        let people = "[sheets.people]\n";
+        let private = "[sheets.people]\npublic = false\n";
+        let declared = [("headwater.toml", people), ("people/a.toml", "")];
+        let inferred = [("people/a.toml", "")];
+        let and = |files: &[(&'static str, &'static str)],
+                   more: &[(&'static str, &'static str)]| {
+            [files, more].concat()
+        };
+        for (one, other, are_alike) in [
+            (and(&declared, &[]), and(&declared, &[("people/b.toml", "x")]), true),
+            // What is declared is all that counts.
+            (and(&declared, &[]), and(&declared, &[("staff/b.toml", "x")]), true),
+            (and(&declared, &[]), and(&[("headwater.toml", private)], &inferred), false),
+            (and(&declared, &[]), and(&declared, &[(".gitsheets/x.toml", PRIVATE)]), false),
+            (and(&declared, &[]), and(&[], &inferred), false),
+            (and(&inferred, &[]), and(&inferred, &[("people/b.toml", "x")]), true),
+            (and(&inferred, &[]), and(&inferred, &[("staff/b.toml", "x")]), false),
+            (and(&inferred, &[]), and(&inferred, &[("content/x/b.md", "x")]), false),
+            (
+                and(&inferred, &[("content/x/b.md", "x")]),
+                and(&inferred, &[("content/y/b.md", "x")]),
+                false,
+            ),
+            // A folder of definitions without any declares nothing.
+            (
+                and(&inferred, &[(".gitsheets/x.txt", "")]),
+                and(&inferred, &[(".gitsheets/x.txt", ""), ("staff/b.toml", "x")]),
+                false,
+            ),
+        ] {
+            let read = |files: &[(&str, &str)]| {
+                let mut upstream = Upstream::new();
+                let commit = upstream.commit("first").put_all(files.iter().copied()).push();
+                let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+                let objects = mirror.objects().unwrap();
+                let tree = objects.commit(commit.parse().unwrap()).unwrap().tree;
+                let any = Budget::unlimited();
+                let instead = DefinitionFile { path: "x".into(), bytes: people.into() };
+                let name = |instead| identify(&objects, tree, instead, &any).unwrap();
+                (
+                    name(None),
+                    Layout::read(&gather(&objects, tree, None).unwrap()),
+                    name(Some(&instead)),
+                )
+            };
+            let (one, other) = (read(&one), read(&other));
+            assert_eq!(one.0 == other.0, are_alike);
+            assert!(!are_alike || one.1.reads_alike(&other.1));
+            let (_, layout, _) = &one;
+            // Definitions in place of those of the commit count instead of its folders.
+            assert!(
+                !layout.is_inferred() || !other.1.is_inferred() || one.2 == other.2 || are_alike
+            );
+        }
+    }
 
     #[test]
     fn what_stands_where_a_definition_would_be_a_file_is_a_problem() {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use crate::changes::Change;
 use crate::delta::{Delta, PublicChange, Withheld};
+use crate::digest::hash_part;
 use crate::id::{Key, SheetName};
-use crate::layout::Shape;
+use crate::layout::{Layout, Shape, SheetSpec};
 use crate::record::Record;
 use crate::search::SearchError;
 use crate::sheet::{Served, Sheet, hides};
@@ -64,7 +65,12 @@ impl<'a> Disclosure<'a> {
 
     /// Compares the rules of `then` with the present ones.
     pub fn rules_of(self, then: &Snapshot) -> Rules {
-        let (now, then) = (self.now.layout(), then.layout());
+        self.rules_between(then.layout())
+    }
+
+    /// Compares the rules of `then`, the layout of an earlier state, with the present ones.
+    pub(crate) fn rules_between(self, then: &Layout) -> Rules {
+        let now = self.now.layout();
         if now.reads_alike(then) {
             return Rules::Same;
         }
@@ -140,12 +146,50 @@ impl<'a> Disclosure<'a> {
     }
 
     fn shows_record(self, rules: &Rules, sheet: &SheetName, record: &Record) -> bool {
+        self.shows_version(rules, sheet, &record.path(), Some(record))
+    }
+
+    /// Returns whether what an earlier state showed of the file at `path` in `sheet`, by `rules`, may
+    /// be shown now; `record` is what it was, if it was one.
+    pub(crate) fn shows_version(
+        self,
+        rules: &Rules,
+        sheet: &SheetName,
+        path: &str,
+        record: Option<&Record>,
+    ) -> bool {
         match rules {
-            Rules::Same => !self.withholds_record(sheet, record),
+            Rules::Same => !record.is_some_and(|record| self.withholds_record(sheet, record)),
             Rules::Other { .. } => {
                 let now = self.now.sheet(sheet.as_str());
                 now.is_none_or(|now| now.spec().public)
-                    && self.shows(rules, sheet, record.path().as_bytes(), Some(record))
+                    && self.shows(rules, sheet, path.as_bytes(), record)
+            }
+        }
+    }
+
+    /// Returns whether the sheet `then` of an earlier state is told even if no record of it is shown,
+    /// and so are its files that could not be read.
+    pub(crate) fn tells_of(self, then: &SheetSpec) -> bool {
+        let now = self.now.sheet(then.name.as_str()).map(|sheet| sheet.spec());
+        now.is_some_and(|now| now.public && now.root == then.root)
+    }
+
+    /// Adds to `hasher` what decides which versions of the files at `paths` may be shown now, besides
+    /// what they hold.
+    pub(crate) fn hash_into<'p>(
+        self,
+        paths: impl Iterator<Item = &'p str>,
+        hasher: &mut blake3::Hasher,
+    ) {
+        for (name, id) in self.now.layout().ids() {
+            hash_part(hasher, name.as_bytes());
+            hash_part(hasher, &id);
+        }
+        for path in paths {
+            for claim in self.now.layout().claims(path.as_bytes()) {
+                let is_withheld = self.withholds(&claim.sheet.name, &claim.key, path);
+                hasher.update(&[u8::from(is_withheld)]);
             }
         }
     }
@@ -225,7 +269,7 @@ impl<'a> Disclosure<'a> {
         let (mut removed, mut private) = (Vec::new(), BTreeSet::new());
         for sheet in then.sheets().filter(|sheet| sheet.spec().public) {
             let name = &sheet.spec().name;
-            let now = self.now.sheet(name.as_str()).map(|sheet| sheet.spec());
+            let is_private = self.now.sheet(name.as_str()).is_some_and(|now| !now.spec().public);
             let shows = |file: &SheetFile<'_>| {
                 self.shows(rules, name, &file.path(), file.record().map(Arc::as_ref))
             };
@@ -255,11 +299,7 @@ impl<'a> Disclosure<'a> {
                 if shows(&file) { kept.push(file) } else { gone.push(file) }
             }
             // The name and the fields of a sheet reveal something about its contents.
-            let is_told = match now {
-                Some(now) if !now.public => false,
-                Some(now) if now.root == sheet.spec().root => true,
-                Some(_) | None => is_seen,
-            };
+            let is_told = self.tells_of(sheet.spec()) || is_seen && !is_private;
             removed.extend(gone.into_iter().map(SheetFile::removal));
             if !is_told {
                 removed.extend(kept.into_iter().map(SheetFile::removal));

@@ -589,7 +589,8 @@ impl Engine {
     /// published state `now`, newest first. `page` is the number of commits listed before and the most to
     /// list; `effort` limits the cost. See [`history`](crate::history::history). A key that the
     /// sheet cannot have belongs to other files and has no history; neither does a record that is
-    /// hidden in `now`, or that cannot be read there and may be hidden.
+    /// hidden in `now`, or that cannot be read there and may be hidden. A version is shown if both
+    /// `now` and its own commit show it.
     ///
     /// # Errors
     ///

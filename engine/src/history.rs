@@ -1,95 +1,33 @@
 //! The history of one record: the commits that touched it, and what each changed.
 
 mod bookmarks;
+mod cache;
+mod contents;
+mod earlier_rules;
+mod effort;
+mod error;
 mod holders;
+mod layouts;
+mod own_rules;
+mod record_state;
+mod subject;
 mod whereabouts;
 
-use std::collections::{HashMap, HashSet};
-
-use crate::budget::{Budget, TooCostly};
 use crate::delta::changed_fields;
-use crate::id::{BlobId, CommitId};
-use crate::layout::{Shape, SheetSpec};
-use crate::mirror::{
-    BlobContent, CommitFacts, File, GitError, Mirror, ObjectError, Objects, ReadLimits, Touch,
-};
+use crate::id::CommitId;
+use crate::mirror::{CommitFacts, Mirror, ObjectError, Objects, Touch};
 use crate::options::LoadOptions;
-use crate::sheet::hides;
-use crate::tables::{LookupResult, seek};
-use crate::value::Value;
 
-pub use bookmarks::Bookmarks;
 use bookmarks::HistoryName;
-use holders::{Holders, Sides};
+pub use cache::HistoryCache;
+use contents::Contents;
+pub use effort::Effort;
+pub use error::HistoryError;
+use holders::Holders;
+use own_rules::OwnRules;
+use record_state::RecordState;
+pub use subject::Subject;
 pub use whereabouts::Whereabouts;
-
-/// The number of bytes of file versions that one page of a history may read: a tenth of a second of
-/// work. The page ends there, at the same commit for every caller.
-const MOST_READ: u64 = 4 << 20;
-
-/// The number of versions that are always read: one commit has two.
-const LEAST: usize = 2;
-
-/// Why the history of a record cannot be returned.
-#[derive(Debug, thiserror::Error)]
-pub enum HistoryError {
-    /// The history cannot be walked, or its versions cannot be read.
-    #[error("the history of {key} in {sheet} cannot be read from commit {commit} on")]
-    Git {
-        /// The sheet.
-        sheet: String,
-        /// The key.
-        key: String,
-        /// The start of the walk.
-        commit: CommitId,
-        /// The error from git.
-        #[source]
-        source: GitError,
-    },
-    /// A commit cannot be read.
-    #[error("commit {commit} cannot be read")]
-    Commit {
-        /// The commit.
-        commit: CommitId,
-        /// The error from git.
-        #[source]
-        source: ObjectError,
-    },
-    /// A version of the files is missing.
-    #[error("a file of commit {commit} is missing")]
-    Missing {
-        /// The commit.
-        commit: CommitId,
-        /// The error from git.
-        #[source]
-        source: ObjectError,
-    },
-    /// Nobody waits for the answer any more.
-    #[error("nobody waits for the history any more")]
-    Unawaited(#[from] TooCostly),
-}
-
-impl HistoryError {
-    /// Returns whether the walk was given up because it took too long. Another try may succeed,
-    /// when the machine has less to do.
-    pub fn took_too_long(&self) -> bool {
-        matches!(self, Self::Git { source: GitError::Killed { .. }, .. })
-    }
-
-    /// Returns whether git found that an object is missing.
-    pub fn lacks_object(&self) -> bool {
-        matches!(self, Self::Git { source: GitError::Lacking { .. }, .. })
-    }
-}
-
-/// The limits on the work for one page of a history.
-#[derive(Debug, Clone, Copy)]
-pub struct Effort<'a> {
-    /// Lasts as long as the page is awaited; then the work is abandoned.
-    pub awaited: &'a Budget,
-    /// The cost that the page may have; then it ends, after at least one commit.
-    pub part: &'a Budget,
-}
 
 /// What a commit did to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,19 +81,6 @@ pub struct Versions {
     pub ended: bool,
 }
 
-/// The contents of a record's file.
-#[derive(Debug, PartialEq, Eq)]
-enum RecordState {
-    /// Nothing.
-    Nothing,
-    /// Something that is not public, so that the key has nothing public at that commit.
-    Withheld,
-    /// Something that is not a record.
-    Broken,
-    /// A record.
-    Record(Value),
-}
-
 /// The number of bytes of files of many records that one page of a history may read, in addition to
 /// the last version. All rows of a version are decoded to find one, so this is a second or two of
 /// work.
@@ -172,14 +97,18 @@ const MOST_BESIDE: u64 = 4 << 20;
 /// How often touches are requested for one page; git walks from the start each time.
 const WALKS: usize = 4;
 
-/// Returns the commits in the history of `from` that touched the record `key` of `spec` in the
-/// files at `paths`, of which there must be at least one, in their order of precedence: at most
-/// `limit`, after the first `listed` of those that are listed.
+/// Returns the commits in the history of `from` that touched the record `subject`: at most `limit`,
+/// after the first `listed` of those that are listed.
 ///
-/// Every version is read by the rules of `spec`, whatever the rules were at the time; a version
-/// that these rules hide counts as absent. A version that cannot be read, or that exceeds the
-/// limits of `options`, is broken; if the sheet hides records it counts as absent too, because it
-/// may be hidden. A commit that touched only another record of the same file is not listed.
+/// Every version is read by the present rules, whatever the rules were at the time; a version that
+/// these rules hide counts as absent. A version that cannot be read, or that exceeds the limits of
+/// `options`, is broken; if the sheet hides records it counts as absent too, because it may be
+/// hidden. A commit that touched only another record of the same file is not listed.
+///
+/// A version must also have been shown by the rules of its own commit: in a sheet that was public to
+/// the view, and not hidden there. Otherwise it counts as absent, and as broken if these rules could
+/// not read it. Commits that have the same definitions cost one reading of these, which the `cache`
+/// keeps for the next pages.
 ///
 /// If the sheet hides records, and several files may hold this one, the first that a commit has
 /// decides what the key had there, whichever the commit touched: behind a hidden one there is
@@ -189,7 +118,7 @@ const WALKS: usize = 4;
 /// history, or where it has cost what it may: what is not public neither fills a page nor begins
 /// one. The first page of a record in a file of its own ends the history if it lists nothing,
 /// whatever is behind: otherwise it would tell that the record existed. A page that ends by its cost
-/// before it lists anything goes on from there when it is asked for again: `bookmarks` has the place.
+/// before it lists anything goes on from there when it is asked for again: the `cache` has the place.
 ///
 /// Walks the history with the git program, at most four times, and reads the versions, 4 MiB of
 /// them. For files of many records, it reads every version on the way, up to 32 MiB and one
@@ -200,13 +129,14 @@ const WALKS: usize = 4;
 /// See [`HistoryError`]; a walk of more than ten seconds is one.
 pub fn history(
     (mirror, objects): (&Mirror, &Objects),
-    (spec, key, paths): (&SheetSpec, &str, &[Whereabouts]),
+    subject: Subject<'_>,
     from: CommitId,
     (listed, limit): (usize, usize),
-    bookmarks: &Bookmarks,
+    HistoryCache { bookmarks, layouts }: &HistoryCache,
     options: &LoadOptions,
     effort: Effort<'_>,
 ) -> Result<Versions, HistoryError> {
+    let Subject { spec, key, paths, .. } = subject;
     let git = |source| HistoryError::Git {
         sheet: spec.name.to_string(),
         key: key.to_owned(),
@@ -215,11 +145,11 @@ pub fn history(
     };
     let names: Vec<String> = paths.iter().map(|at| at.walked.clone()).collect();
     let holders = Holders::of(spec, paths);
-    let held = HashMap::new();
-    let mut contents = Contents { spec, paths, options, effort, held, bytes: 0, beside: 0 };
+    let own_rules = OwnRules::of(subject, (objects, layouts), options, effort);
+    let mut contents = Contents::of(subject, own_rules, options, effort);
     let may_be_list = (0..paths.len()).any(|place| contents.may_be_list(place));
     let mut found = Versions { items: Vec::new(), ended: false };
-    let name = HistoryName::of(spec, key, from, names.iter());
+    let name = HistoryName::of(subject, from);
     let begin = bookmarks.before(name, listed);
     let mut place = begin;
     'page: for walk in 0..WALKS {
@@ -251,7 +181,8 @@ pub fn history(
             let sides = holders.around(objects, touch, effort.part).map_err(unreadable)?;
             sides.files().try_for_each(|file| contents.read(objects, file)).map_err(missing)?;
             effort.awaited.check()?;
-            let event = contents.event(&sides);
+            let made = contents.difference(&sides)?;
+            let event = made.and_then(|made| event(made.states, made.is_list));
             if event.is_some() && place.listed == listed.saturating_add(limit) {
                 bookmarks.keep(name, place);
                 return Ok(found);
@@ -325,129 +256,5 @@ impl Note {
         let author = objects.author(commit)?;
         let author = author.split_once('<').map_or(&*author, |(name, _)| name).trim().to_owned();
         Ok(Self { seconds, author, summary })
-    }
-}
-
-/// The contents of a record's files at the commits that touched them.
-struct Contents<'a> {
-    spec: &'a SheetSpec,
-    paths: &'a [Whereabouts],
-    options: &'a LoadOptions,
-    effort: Effort<'a>,
-    held: HashMap<File, RecordState>,
-    /// The number of bytes that were read.
-    bytes: u64,
-    /// The number of those in files that no commit of the page touched.
-    beside: u64,
-}
-
-impl Contents<'_> {
-    fn may_be_list(&self, place: usize) -> bool {
-        self.spec.shape_of(&self.paths[place].path) != Shape::Record
-    }
-
-    fn holds(&self, file: File) -> bool {
-        self.held.contains_key(&file)
-    }
-
-    /// Returns what a commit did to the record, as [`event`] does.
-    fn event(&self, sides: &Sides) -> Option<(Event, Vec<String>)> {
-        let [before, after] = sides.each();
-        let (before, after) = (self.deciding(before), self.deciding(after));
-        // It touched another file of the key.
-        if sides.are_whole() && before.map(|(file, _)| file) == after.map(|(file, _)| file) {
-            return None;
-        }
-        let is_list = sides.files().any(|file| self.may_be_list(file.place));
-        let state = |side: Option<(File, _)>| side.map_or(&RecordState::Nothing, |(_, held)| held);
-        event([state(before), state(after)], is_list)
-    }
-
-    /// Returns the first of these files that has something under the key, and what.
-    fn deciding(&self, files: &[File]) -> Option<(File, &RecordState)> {
-        let mut held = files.iter().filter_map(|file| Some((*file, self.held.get(file)?)));
-        held.find(|(_, held)| **held != RecordState::Nothing)
-    }
-
-    /// Reads the files that `touches` name, each of which is one record, up to the byte limit.
-    fn read_all(&mut self, mirror: &Mirror, touches: &[Touch]) -> Result<(), GitError> {
-        // In the order in which they are needed.
-        let mut known = HashSet::new();
-        let files = touches.iter().flat_map(|touch| touch.after.into_iter().chain(touch.before));
-        let is_new = |file: &File| !self.held.contains_key(file) && known.insert(*file);
-        let files: Vec<File> = files.filter(is_new).collect();
-        let blobs: Vec<BlobId> = files.iter().map(|file| file.blob).collect();
-        let (largest, most) = (self.options.record_limit, MOST_READ.saturating_sub(self.bytes));
-        let least = LEAST.saturating_sub(self.held.len());
-        let contents = mirror.files(&blobs, ReadLimits { largest, most, least })?;
-        for (file, bytes) in files.into_iter().zip(contents) {
-            if self.held.len() >= LEAST && self.effort.part.check().is_err() {
-                break;
-            }
-            let held = self.seek(file, bytes.as_deref());
-            self.held.insert(file, held);
-            self.bytes += bytes.map_or(0, |bytes| bytes.len() as u64);
-        }
-        Ok(())
-    }
-
-    /// Reads a file that may hold many records, or that no commit of the page touched, unless it was
-    /// read before.
-    ///
-    /// # Errors
-    ///
-    /// If it is missing. What it said is not known then, and it may have been a record.
-    fn read(&mut self, objects: &Objects, file: File) -> Result<(), ObjectError> {
-        if self.held.contains_key(&file) {
-            return Ok(());
-        }
-        let is_list = self.may_be_list(file.place);
-        if !is_list && self.paths[file.place].is_withheld {
-            self.held.insert(file, RecordState::Withheld);
-            return Ok(());
-        }
-        let limit = match is_list {
-            true => self.options.record_limit.max(self.options.file_limit),
-            false => self.options.record_limit,
-        };
-        let read = objects.read_blob(file.blob, limit, |content| match content {
-            BlobContent::Bytes(bytes) => (self.seek(file, Some(bytes)), bytes.len() as u64),
-            BlobContent::TooLarge(_) => (self.seek(file, None), 0),
-        });
-        let (held, bytes) = match read {
-            Err(error) if error.is_missing() => return Err(error),
-            read => read.unwrap_or_else(|_| (self.seek(file, None), 0)),
-        };
-        self.held.insert(file, held);
-        self.bytes += bytes;
-        if !is_list {
-            self.beside += bytes;
-        }
-        Ok(())
-    }
-
-    /// Finds the record in a version of its file.
-    fn seek(&self, file: File, bytes: Option<&[u8]>) -> RecordState {
-        let Self { spec, options, .. } = self;
-        let Whereabouts { path, list, key, is_withheld, .. } = &self.paths[file.place];
-        let Effort { awaited, part } = self.effort;
-        // Before the work, so that a long one waits for its turn and is not started for nobody.
-        let is_read = |bytes: &&[u8]| {
-            part.spend(bytes.len());
-            awaited.spend(bytes.len())
-        };
-        let sought = bytes.filter(is_read);
-        let sought =
-            sought.map(|bytes| seek((spec, path), (list, key), bytes, options.record_limit));
-        match sought.unwrap_or(LookupResult::Unread) {
-            // Which key it had then is not known.
-            _ if *is_withheld => RecordState::Withheld,
-            LookupResult::Nothing => RecordState::Nothing,
-            LookupResult::Value(value) if hides(spec, &value) => RecordState::Withheld,
-            LookupResult::Value(value) => RecordState::Record(value),
-            // If records are hidden, an unreadable one may be among them.
-            LookupResult::Unread if spec.hidden.is_some() => RecordState::Withheld,
-            LookupResult::Unread => RecordState::Broken,
-        }
     }
 }

@@ -12,6 +12,7 @@ mod declared;
 mod disclosed;
 mod files;
 mod gitsheets;
+mod hidden_field;
 mod inferred;
 mod reference_check;
 mod records_settings;
@@ -76,6 +77,8 @@ struct Rules {
     folders: Inferred,
     /// The roots of the unusable definitions; empty for a definition whose root is unknown.
     unsettled: BTreeSet<String>,
+    /// About how many bytes the schemas take.
+    schemas: usize,
     /// The view that this is the layout of.
     view: View,
     by_view: ByView<Layout>,
@@ -100,6 +103,7 @@ impl Layout {
             problems: Vec::new(),
             folders: Inferred::default(),
             unsettled: BTreeSet::new(),
+            schemas: 0,
             view: View::PUBLIC,
             by_view: ByView::default(),
         };
@@ -221,6 +225,7 @@ impl Rules {
                 Ok(declared) => self.add(declared, &file.path, &mut specs),
             }
         }
+        self.schemas = room.taken();
         if specs.len() > overlap::SHEETS {
             let path = if files.gitsheets.is_empty() { "headwater.toml" } else { ".gitsheets" };
             self.refuse(path, format!("more than {} sheets: none is read", overlap::SHEETS));

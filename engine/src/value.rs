@@ -6,6 +6,7 @@
 
 mod path_fields;
 mod paths;
+mod positions;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -105,7 +106,8 @@ impl Value {
     }
 
     /// Returns whether a value at `path` is set, which null and `false` are not. Arrays on the way are
-    /// opened, as [`Value::visit`] does; one at the end is set, even if it is empty.
+    /// opened, as [`Value::visit`] does; one at the end is set, even if it is empty. A number among the
+    /// names is the position of an element, too.
     pub fn is_set(&self, path: &FieldPath) -> bool {
         fn is_set(json: Json<'_>, cut: Cut<'_>) -> bool {
             match (json.kind(), cut) {
@@ -115,6 +117,7 @@ impl Value {
             }
         }
         self.parts().any(|part| is_set(part, Cut::Rest(path.as_str())))
+            || self.is_set_by_position(path)
     }
 
     /// Returns the first non-null value at `path`, without opening arrays.

@@ -76,7 +76,12 @@ pub(super) async fn history(
     let asked = key.clone();
     let read = app.past.history(source, present, spec, key, place.from, (place.listed, limit));
     let Versions { items, ended } = read.await?;
-    if items.is_empty() && place.listed == 0 && ended {
+    // A record may be shown only since the definitions changed, and no commit touched it after that.
+    let is_shown = || {
+        let sheet = snapshot.sheet(sheet.spec().name.as_str());
+        sheet.is_some_and(|sheet| sheet.record(&asked).is_some_and(|it| sheet.shows(it)))
+    };
+    if items.is_empty() && place.listed == 0 && ended && !is_shown() {
         return Err(no_record(&sheet, &asked));
     }
     let next = PageStart { listed: place.listed + items.len(), ..place };

@@ -114,7 +114,8 @@ pub(super) fn history(sheets: &[Described]) -> Value {
     let answer = Answer::json("Newest first.", schema("History"));
     let operation = Operation::new("history", "record", "Returns the history of a record")
         .described(
-            "The commits that touched the record. Today's rules of the sheet apply to old versions.",
+            "The commits that touched the record. A version is listed if both today's rules and those \
+             of its commit show it.",
         )
         .takes([limit(20, 100), cursor])
         .takes(parameters::selector())

@@ -386,3 +386,38 @@ fn ask(server: &TestServer, reader: Reader, path: &str) -> Answer {
         None => request,
     })
 }
+
+#[test]
+fn a_record_is_hidden_by_what_is_at_a_position_in_a_list_and_a_path_that_hides_nothing_is_refused()
+{
+    let rules = |field: &str| format!("[sheets.people]\nformat = \"json\"\nhidden = \"{field}\"\n");
+    let mut upstream = Upstream::new();
+    let commit = upstream.commit("first").put("headwater.toml", rules("contacts.0.private"));
+    let commit = commit.put("people/ada.json", r#"{"contacts": [{"private": true}, {}]}"#);
+    commit.put("people/bob.json", r#"{"contacts": [{}, {"private": true}]}"#).push();
+    let server = TestServer::start(&upstream.url());
+    let shown = || -> Vec<String> {
+        let list = server.get("/api/people").json();
+        let items = list["items"].as_array().unwrap().iter();
+        items.map(|item| item["key"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(shown(), ["bob"]);
+    server.get("/api/people/ada").problem(404, "not_found");
+    server.get("/api/_history/people/ada").problem(404, "not_found");
+    for (field, expected) in [("contacts.-1.private", "ada"), ("contacts.1.private", "ada")] {
+        upstream.commit("rules").put("headwater.toml", rules(field)).push();
+        server.reload().outcome("applied");
+        assert_eq!(shown(), [expected], "{field}");
+    }
+    upstream.commit("wild").put("headwater.toml", rules("contacts.*.private")).push();
+    let report = server.reload().problem(500, "push_refused");
+    let problem = &report["problems"][0];
+    assert_eq!(
+        (&problem["path"], &problem["line"]),
+        (&"headwater.toml".into(), &3.into()),
+        "{report}"
+    );
+    let message = problem["message"].as_str().unwrap();
+    assert!(message.contains("here \"contacts.private\""), "{message}");
+    assert_eq!(shown(), ["ada"], "the rules of before hold");
+}

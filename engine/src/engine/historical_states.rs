@@ -20,7 +20,7 @@ use super::timeline::Timeline;
 use crate::commits::{CommitsError, Line, Log, Walk};
 use crate::delta::Delta;
 use crate::disclosure::{Disclosure, Rules};
-use crate::history::{Bookmarks, Effort, HistoryError, Versions, Whereabouts, history};
+use crate::history::{Effort, HistoryCache, HistoryError, Subject, Versions, Whereabouts, history};
 use crate::id::{CommitId, SheetName};
 use crate::layout::{Shape, SheetSpec};
 use crate::load::{LoadError, finish, layout_at, prepare};
@@ -42,8 +42,8 @@ pub(super) struct HistoricalStates {
     timeline: Timeline,
     /// The commits that a reader may name.
     lineage: Arc<PublishedHistory>,
-    /// Where the pages of histories begin.
-    bookmarks: Bookmarks,
+    /// What pages of histories found out for the next ones.
+    histories: HistoryCache,
     /// How records are read.
     pub(super) load: LoadOptions,
 }
@@ -69,7 +69,7 @@ impl HistoricalStates {
             building: Lock::new(Rank::Building, ()),
             timeline: Timeline::new(),
             lineage,
-            bookmarks: Bookmarks::default(),
+            histories: HistoryCache::default(),
             load,
         }
     }
@@ -168,7 +168,7 @@ impl HistoricalStates {
     /// of the published state `now`, newest first. `page` is the number of versions listed before and
     /// the most to list. See [`history`]. A key that the sheet cannot have belongs to other files and has no
     /// history; neither does a record that is hidden in `now`, or that cannot be read there and may
-    /// be hidden.
+    /// be hidden. A version is shown if both `now` and its own commit show it.
     ///
     /// # Errors
     ///
@@ -210,8 +210,8 @@ impl HistoricalStates {
             return Ok(Versions { items: Vec::new(), ended: true });
         }
         let read = (&self.repository.mirror, &objects);
-        let what = (spec, key, &paths[..]);
-        let versions = history(read, what, from, page, &self.bookmarks, &self.load, effort);
+        let subject = Subject { now: Disclosure::by(now), spec, key, paths: &paths };
+        let versions = history(read, subject, from, page, &self.histories, &self.load, effort);
         versions.map_err(|error| PastError::History(Box::new(error)))
     }
 

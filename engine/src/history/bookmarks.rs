@@ -9,7 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::digest::hash_part;
 use crate::id::CommitId;
-use crate::layout::SheetSpec;
+
+use super::subject::Subject;
 
 /// The most pages of which it is known where they begin: some hundred kilobytes.
 const MOST: usize = 4_000;
@@ -17,7 +18,7 @@ const MOST: usize = 4_000;
 /// Where the pages of histories begin, as far as it is known. Nothing depends on that but the time that a
 /// page takes.
 #[derive(Debug, Default)]
-pub struct Bookmarks(Mutex<Pages>);
+pub(super) struct Bookmarks(Mutex<Pages>);
 
 #[derive(Debug, Default)]
 struct Pages {
@@ -31,12 +32,8 @@ struct Pages {
 pub(super) struct HistoryName([u8; 32]);
 
 impl HistoryName {
-    pub(super) fn of(
-        spec: &SheetSpec,
-        key: &str,
-        from: CommitId,
-        paths: impl Iterator<Item = impl AsRef<str>>,
-    ) -> Self {
+    pub(super) fn of(subject: Subject<'_>, from: CommitId) -> Self {
+        let Subject { now, spec, key, paths } = subject;
         let mut hasher = blake3::Hasher::new();
         // A view may read a definition without what it hides.
         let hidden = spec.hidden.as_ref().map_or("", |field| field.as_str());
@@ -44,7 +41,8 @@ impl HistoryName {
         for part in texts.into_iter().chain([&spec.id[..], &from.as_bytes()[..]]) {
             hash_part(&mut hasher, part);
         }
-        paths.for_each(|path| hash_part(&mut hasher, path.as_ref().as_bytes()));
+        paths.iter().for_each(|at| hash_part(&mut hasher, at.walked.as_bytes()));
+        now.hash_into(paths.iter().map(|at| &*at.path), &mut hasher);
         Self(*hasher.finalize().as_bytes())
     }
 }

@@ -20,30 +20,47 @@ pub(super) enum Holders<'a> {
     First(&'a SheetSpec, &'a [Whereabouts]),
 }
 
-/// The files that held a record before and after a commit, in their order of precedence.
+/// The files that held a record on one side of a commit, in their order of precedence.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Side {
+    /// The files.
+    pub(super) files: SmallVec<[File; 1]>,
+    /// The tree of that side, if there are any.
+    pub(super) tree: Option<TreeId>,
+}
+
+/// The files that held a record before and after a commit.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Sides {
-    /// Those that it touched.
-    Touched([SmallVec<[File; 1]>; 2]),
+pub(super) struct Sides {
+    /// The commit.
+    pub(super) commit: CommitId,
+    files: Reach,
+}
+
+/// Which files count.
+#[derive(Debug, PartialEq, Eq)]
+enum Reach {
+    /// Those that the commit touched.
+    Touched([Side; 2]),
     /// All that may decide what the key had.
-    Whole([SmallVec<[File; 1]>; 2]),
+    Whole([Side; 2]),
 }
 
 impl Sides {
-    /// Returns the files before, and those after.
-    pub(super) fn each(&self) -> [&[File]; 2] {
-        let (Self::Touched(sides) | Self::Whole(sides)) = self;
-        sides.each_ref().map(SmallVec::as_slice)
+    /// Returns the side before, and the one after.
+    pub(super) fn each(&self) -> [&Side; 2] {
+        let (Reach::Touched(sides) | Reach::Whole(sides)) = &self.files;
+        sides.each_ref()
     }
 
     /// Returns the files of both sides.
     pub(super) fn files(&self) -> impl Iterator<Item = File> {
-        self.each().into_iter().flatten().copied()
+        self.each().into_iter().flat_map(|side| &side.files).copied()
     }
 
     /// Returns whether files count that the commit did not touch.
     pub(super) fn are_whole(&self) -> bool {
-        matches!(self, Self::Whole(_))
+        matches!(self.files, Reach::Whole(_))
     }
 }
 
@@ -69,25 +86,29 @@ impl<'a> Holders<'a> {
         part: &Budget,
     ) -> Result<Sides, ObjectError> {
         let Touch { commit, before, after } = touch;
-        let Self::First(spec, paths) = self else {
-            return Ok(Sides::Touched([before, after].map(|file| file.into_iter().collect())));
-        };
-        let decides =
-            |file: File| file.place == 0 && spec.shape_of(&paths[0].path) == Shape::Record;
-        let side = |touched: Option<File>,
-                    tree: &dyn Fn() -> Result<Option<TreeId>, ObjectError>| {
-            match touched.filter(|file| decides(*file)) {
-                Some(file) => Ok(SmallVec::from([file])),
-                None => self.in_tree(objects, tree()?, part),
-            }
-        };
         let tree_of = |commit: CommitId| objects.commit(commit).map(|commit| commit.tree);
         let parent = || match objects.commit(commit)?.parents.first().map(|it| tree_of(*it)) {
             // The repository begins here.
             Some(Err(error)) if error.is_missing() => Ok(None),
             tree => tree.transpose(),
         };
-        Ok(Sides::Whole([side(before, &parent)?, side(after, &|| tree_of(commit).map(Some))?]))
+        let own = || tree_of(commit).map(Some);
+        let files = match self {
+            Self::Touched => Reach::Touched([touched(before, parent)?, touched(after, own)?]),
+            Self::First(spec, paths) => {
+                let decides =
+                    |file: &File| file.place == 0 && spec.shape_of(&paths[0].path) == Shape::Record;
+                let side = |file: Option<File>, tree: Option<TreeId>| {
+                    let files = match file.filter(decides) {
+                        Some(file) => SmallVec::from([file]),
+                        None => self.in_tree(objects, tree, part)?,
+                    };
+                    Ok(Side { files, tree })
+                };
+                Reach::Whole([side(before, parent()?)?, side(after, own()?)?])
+            }
+        };
+        Ok(Sides { commit, files })
     }
 
     /// Returns the files in `tree`, up to the first that decides whatever it holds. One that is
@@ -113,4 +134,13 @@ impl<'a> Holders<'a> {
         }
         Ok(found)
     }
+}
+
+/// Returns the side with the file that a commit touched there, if it did.
+fn touched(
+    file: Option<File>,
+    tree: impl Fn() -> Result<Option<TreeId>, ObjectError>,
+) -> Result<Side, ObjectError> {
+    let Some(file) = file else { return Ok(Side::default()) };
+    Ok(Side { files: SmallVec::from([file]), tree: tree()? })
 }

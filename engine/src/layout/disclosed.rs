@@ -26,7 +26,8 @@ impl Layout {
     /// They keep their files: none of them becomes an attachment of another sheet. No reference
     /// tells more of its target than `now`, the present layout, lets be told.
     pub(crate) fn disclosed(&self, private: &BTreeSet<SheetName>, now: &Self) -> Self {
-        let Rules { inferred, sheets, problems, folders, unsettled, view, by_view: _ } = &*self.0;
+        let Rules { inferred, sheets, problems, folders, unsettled, schemas, view, by_view: _ } =
+            &*self.0;
         let kept = |problem: &&Problem| {
             problem.sheet.as_ref().is_none_or(|sheet| !private.contains(sheet))
         };
@@ -52,6 +53,7 @@ impl Layout {
             problems: problems.iter().filter(kept).cloned().collect(),
             folders: folders.clone(),
             unsettled: unsettled.clone(),
+            schemas: *schemas,
             view: view.clone(),
             by_view: ByView::default(),
         }))

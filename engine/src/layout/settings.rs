@@ -11,6 +11,7 @@ use crate::suggestion::{did_you_mean, nearest};
 use crate::value::FieldPath;
 
 use super::DefinitionFile;
+use super::hidden_field;
 use super::reference::Reference;
 use super::spec::{Policy, SheetSpec};
 
@@ -106,6 +107,11 @@ pub(super) fn apply(
             wrong.push(SettingError::at(key, format!("{key} must be {takes}")));
         }
     }
+    // A column may have any name, and holds no list.
+    let is_table = spec.formats.iter().any(|(_, format)| format.is_table());
+    let field = spec.hidden.as_ref().filter(|_| !is_table);
+    let flaw = field.and_then(|field| hidden_field::flaw(field.as_str()));
+    wrong.extend(flaw.map(|message| SettingError::at("hidden", message)));
     if let Some(schema) = &spec.schema {
         let containers = schema.containers();
         let bad = spec.unique.iter().filter(|field| containers.contains(field.as_str()));

@@ -349,6 +349,30 @@ fn a_setting_that_is_wrong_is_told_with_its_place() {
 }
 
 #[test]
+fn a_field_that_hides_records_and_is_written_as_in_another_language_is_a_problem_at_its_line() {
+    let told = |layout: &Layout| -> Vec<_> {
+        layout.problems().map(|problem| (problem.line, problem.message.clone())).collect()
+    };
+    let message = "hidden: \"contacts.*.private\" must be the names of fields with dots between \
+                   them, here \"contacts.private\"; lists on the way are opened, and a number is a \
+                   position";
+    let hidden = "hidden = \"contacts.*.private\"\n";
+    let layout = gitsheets(&[("s", &format!("{PEOPLE}\n[headwater]\n{hidden}"))]);
+    assert_eq!(told(&layout), [(Some(6), message.to_owned())]);
+    let read = |text: &str| {
+        let headwater = Some(file("headwater.toml", text));
+        Layout::read(&DefinitionFiles { headwater, ..Default::default() })
+    };
+    let layout = read(&format!("[sheets.a]\n{hidden}"));
+    assert_eq!(told(&layout), [(Some(2), format!("sheets.a: {message}"))]);
+    assert!(claimed(&layout, "a/x.toml").is_empty(), "nothing of it is shown");
+    // Positions and the names of columns are names.
+    for text in ["hidden = \"contacts.0.private\"\n", "format = \"csv\"\nhidden = \"tags[0]\"\n"] {
+        assert_eq!(told(&read(&format!("[sheets.a]\n{text}"))), [], "{text}");
+    }
+}
+
+#[test]
 fn headwater_toml_defines_sheets_of_every_format() {
     let text = "[sheets.advisories]\nroot = \"vulns\"\nformat = \"yaml\"\nindex = [\"id\"]\n\
                 [sheets.posts]\nformat = \"markdown\"\nbody = \"text\"\npath = \"${{ slug }}\"\n\

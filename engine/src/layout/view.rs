@@ -33,13 +33,18 @@ impl Layout {
         self.0.by_view.get_or_make(view, || self.made_for(view), Self::own_bytes)
     }
 
-    /// Returns about how many bytes the definitions take.
+    /// Returns about how many bytes the definitions take, with their schemas.
+    pub(crate) fn bytes(&self) -> usize {
+        self.own_bytes() + self.0.schemas
+    }
+
+    /// Returns about how many bytes the definitions take, without their schemas.
     fn own_bytes(&self) -> usize {
         DEFINITION * self.0.sheets.len() + PROBLEM * self.0.problems.len()
     }
 
     fn made_for(&self, view: &View) -> Self {
-        let Rules { inferred, sheets, problems, folders, unsettled, view: _, by_view: _ } =
+        let Rules { inferred, sheets, problems, folders, unsettled, schemas, view: _, by_view: _ } =
             &*self.0;
         let names = |test: &dyn Fn(&SheetSpec) -> bool| -> BTreeSet<&SheetName> {
             sheets.values().filter(|spec| test(spec)).map(|spec| &spec.name).collect()
@@ -65,6 +70,7 @@ impl Layout {
             problems: problems.iter().filter(concerns).cloned().collect(),
             folders,
             unsettled: unsettled.clone(),
+            schemas: *schemas,
             view: view.clone(),
             by_view: ByView::default(),
         }))

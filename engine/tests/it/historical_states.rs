@@ -241,3 +241,117 @@ fn the_history_of_a_key_is_that_of_the_file_that_held_it_and_a_hidden_one_leaves
         [(1, Event::Modified), (0, Event::Added)]
     );
 }
+
+/// Pseudo-random numbers, the same for the same seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % end
+    }
+
+    fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        all[usize::try_from(self.below(all.len() as u64)).unwrap()]
+    }
+
+    /// Returns definitions of a sheet of this format in the folder `p`, and perhaps of another one.
+    fn definitions(&mut self, format: &str) -> String {
+        let mut text = String::new();
+        for (sheet, is_sure) in [("s", true), ("t", false)] {
+            if !is_sure && self.below(2) == 0 {
+                continue;
+            }
+            let root = if is_sure { "p" } else { self.of(&["p", "q"]) };
+            text += &format!("[sheets.{sheet}]\nroot = \"{root}\"\nformat = \"{format}\"\n");
+            text += "policy = \"quarantine\"\n";
+            text += self.of(&["", "", "", "", "public = false\n"]);
+            text += self.of(&["", "", "", "hidden = \"h\"\n", "hidden = \"g\"\n"]);
+            text += self.of(&["", "", "index = [\"n\"]\n", "unique = [\"u\"]\n"]);
+            text += match format {
+                "csv" => self.of(&["", "key = \"${{ id }}\"\n"]),
+                _ => "",
+            };
+        }
+        text + "[sheets.z]\n"
+    }
+
+    fn content(&mut self, path: &str) -> String {
+        let n = self.below(3);
+        if path.ends_with(".csv") {
+            let mut hide = || self.of(&["", "", "1"]);
+            return format!("id,n,h,g\na,{n},{},{}\nb,0,{},\n", hide(), hide(), hide());
+        }
+        match self.below(6) {
+            0 => format!("{{\"n\": {n}, \"h\": true}}"),
+            1 => format!("{{\"n\": {n}, \"g\": true}}"),
+            2 => "{".to_owned(),
+            _ => format!("{{\"n\": {n}}}"),
+        }
+    }
+}
+
+#[test]
+fn no_history_lists_what_a_read_of_the_same_commits_does_not_show() {
+    let names = ["p/a", "p/b", "p/c", "p/d", "q/a"];
+    let (mut listed, mut denied) = (0, 0);
+    for seed in 1..=40 {
+        let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
+        let mut upstream = headwater_testkit::Upstream::new();
+        let mut commits = Vec::new();
+        let format = numbers.of(&["json", "yaml", "csv"]);
+        for _ in 0..5 {
+            let mut commit = upstream.commit("a step").put("z/z.toml", "");
+            if commits.is_empty() || numbers.below(2) == 0 {
+                commit = commit.put("headwater.toml", numbers.definitions(format));
+            }
+            let extensions: &[&str] = if format == "yaml" { &["yaml", "yml"] } else { &[format] };
+            let paths = names.iter().flat_map(|name| extensions.iter().map(move |it| (name, it)));
+            for path in paths.map(|(name, extension)| format!("{name}.{extension}")) {
+                commit = match numbers.below(4) {
+                    0 if numbers.below(2) == 0 => commit.delete(path),
+                    1 | 2 => commit.put(&path, numbers.content(&path)),
+                    _ => commit,
+                };
+            }
+            commits.push(id(&commit.push()));
+        }
+        let house = House::of(upstream);
+        let now = house.engine().snapshot();
+        let states: Vec<_> =
+            commits.iter().map(|at| house.engine().at(&View::PUBLIC, *at).unwrap()).collect();
+        let any = Budget::unlimited();
+        let effort = Effort { awaited: &any, part: &any };
+        for sheet in now.sheets().filter(|sheet| sheet.spec().public) {
+            let spec = sheet.spec();
+            for key in ["a", "b", "c", "d", "a/a", "a/b", "c/1", "c/2"] {
+                let history =
+                    house.engine().history(&now, (spec, key), now.commit(), (0, 10), effort);
+                let files = spec.paths_of(key);
+                let is_there = |at: usize| {
+                    let records = states[at]
+                        .sheets()
+                        .flat_map(|sheet| sheet.records().filter(|record| sheet.shows(record)));
+                    let of_files = |path: String| files.contains(&path);
+                    let mut broken = states[at].public_problems().into_iter();
+                    records.map(|record| record.path()).any(of_files)
+                        || broken.any(|problem| files.contains(&problem.path))
+                };
+                for version in history.unwrap().items {
+                    let at = commits.iter().position(|commit| *commit == version.commit).unwrap();
+                    let is_told = match version.event {
+                        Event::Added | Event::Broken => is_there(at),
+                        Event::Modified => is_there(at) && is_there(at - 1),
+                        Event::Removed => is_there(at - 1),
+                    };
+                    assert!(is_told, "seed {seed}: {version:?} of {key} in {}", spec.name);
+                    listed += 1;
+                }
+                denied += (0..commits.len()).filter(|at| !is_there(*at)).count();
+            }
+        }
+    }
+    assert!(listed > 100 && denied > 100, "{listed} listed, {denied} not there");
+}

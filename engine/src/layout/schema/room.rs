@@ -22,6 +22,9 @@ const PATTERNS: usize = 20_000;
 /// The most patterns of one schema.
 const PATTERNS_EACH: usize = 1_000;
 
+/// About how many bytes a part takes, compiled.
+const PART: usize = 400;
+
 /// The most bytes that the patterns of all schemas may take, compiled.
 const COMPILED: usize = 64 << 20;
 
@@ -74,6 +77,11 @@ impl Room {
         }
         size.texts.iter().try_for_each(|pattern| self.take_pattern(pattern))?;
         Ok(size.prices)
+    }
+
+    /// Returns about how many bytes the schemas take that have room.
+    pub(in crate::layout) fn taken(&self) -> usize {
+        PART * (PARTS - self.parts.get()) + (COMPILED - self.compiled.get())
     }
 
     /// Returns the patterns that are compiled already.
