@@ -4,6 +4,7 @@
 //! It answers one http request at a time, as `git http-backend` does, in protocol version 2: what a
 //! follower asks for after each publication by itself, everything else by git. Nothing can be pushed.
 
+mod lines;
 mod plain_answer;
 mod request;
 
@@ -13,6 +14,7 @@ use std::process::ChildStdout;
 use super::child::{ChildGroup, Pipes};
 use super::git::upload_pack_over_http;
 use super::{GitError, Mirror};
+use lines::Lines;
 use request::PlainRequest;
 
 /// A request of a replica.
@@ -32,23 +34,6 @@ impl GitRequest {
         let mut lines = Lines(command);
         let is_fetch = lines.next().is_some_and(|line| line.starts_with(b"command=fetch"));
         is_fetch && !lines.any(|line| line.starts_with(b"have "))
-    }
-}
-
-/// The lines of a request in git's framing: four hexadecimal digits that count themselves and what
-/// follows them. What is not framed so ends it; git refuses it.
-struct Lines<'a>(&'a [u8]);
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (digits, rest) = self.0.split_at_checked(4)?;
-        let length = usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-        // Below four, the digits are a separator without content.
-        let (line, rest) = rest.split_at_checked(length.saturating_sub(4))?;
-        self.0 = rest;
-        Some(line)
     }
 }
 
@@ -135,19 +120,9 @@ impl Read for GitOutput {
 
 #[cfg(test)]
 mod tests {
+    use super::lines::tests::framed;
     use super::*;
     use crate::mirror::testing::TestRepository;
-
-    pub(super) fn framed(lines: &[&str]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for line in lines {
-            match *line {
-                "0000" | "0001" => bytes.extend(line.as_bytes()),
-                line => bytes.extend(format!("{:04x}{line}\n", line.len() + 5).as_bytes()),
-            }
-        }
-        bytes
-    }
 
     fn answer(repository: &TestRepository, request: GitRequest) -> io::Result<String> {
         let mut answer = repository.mirror().serve("main", request).unwrap();

@@ -149,7 +149,7 @@ fn frame(answer: &mut Vec<u8>, parts: &[&[u8]]) {
 mod tests {
     use std::io::Read as _;
 
-    use super::super::tests::framed;
+    use super::super::lines::tests::framed;
     use super::*;
     use crate::mirror::serve::{GitRequest, Maker};
     use crate::mirror::testing::TestRepository;

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::Lines;
+use super::lines::Lines;
 use crate::id::CommitId;
 
 /// A request that is answered without git.
@@ -82,7 +82,7 @@ fn pack<'a>(lines: impl Iterator<Item = &'a str>) -> Option<PlainRequest> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::framed;
+    use super::super::lines::tests::framed;
     use super::*;
 
     fn id(digit: &str) -> String {
