@@ -106,8 +106,9 @@ fn a_follower_knows_what_the_leader_made_of_a_commit_that_it_replaced() {
     let written = one.status()["commit"].as_str().unwrap().to_owned();
     two.serves(&written);
 
-    std::fs::remove_file(&hook).unwrap();
+    // Theirs comes first: the leader tries again to push, and must not come in between.
     upstream.commit("theirs").put("people/eve.toml", person("eve", "Eve", 30)).push();
+    std::fs::remove_file(&hook).unwrap();
     assert_eq!(two.told(&upstream.head().unwrap()).0, 200);
     assert_ne!(one.status()["commit"], written.as_str());
     for replica in [&one, &two] {
