@@ -20,7 +20,7 @@ use gix::objs::{Exists as _, Kind};
 use self::completeness::Completeness;
 use self::cost::Spent;
 pub(super) use self::cost::{CheckError, CheckLimits};
-use self::lookup::{check_kind, header_of, kind_of};
+use self::lookup::{check_kind, kind_of};
 use super::history::{CommitFacts, object_id};
 use super::{ObjectError, Objects};
 use crate::id::{CommitId, TreeId};
@@ -128,7 +128,7 @@ pub(super) fn check_commits(
 
 /// Reads a commit that is no larger, and has no more parents, than it may have and be.
 fn commit(received: &Objects, id: CommitId) -> Result<CommitFacts, ObjectError> {
-    let size = header_of(received, object_id(id))?.size();
+    let size = received.header(object_id(id))?.size();
     if size > MAX_COMMIT {
         return Err(ObjectError::CommitTooLarge { id: id.to_string(), size, limit: MAX_COMMIT });
     }

@@ -1,6 +1,7 @@
 //! A read handle, and the error of every read of an object.
 
 use gix::objs::{Find as _, Kind};
+use gix::odb::Header as _;
 
 use super::tree_flaw::TreeFlaw;
 use super::{Cause, Mirror};
@@ -132,6 +133,13 @@ impl Objects {
     pub fn contains(&self, id: &[u8; 20]) -> bool {
         use gix::objs::Exists as _;
         self.repo.objects.exists(&gix::ObjectId::Sha1(*id))
+    }
+
+    /// Returns the kind and the size of an object, without reading it.
+    pub(super) fn header(&self, id: gix::ObjectId) -> Result<gix::odb::find::Header, ObjectError> {
+        let header = self.repo.objects.try_header(&id);
+        let header = header.map_err(|error| ObjectError::unreadable(&id, error))?;
+        header.ok_or_else(|| ObjectError::missing(&self.repo, &id))
     }
 
     /// Records a missing tree or blob, and returns the error. Nobody asks for these by ids of his

@@ -1,7 +1,6 @@
 //! Whether an object exists, and what it is, without reading it.
 
 use gix::objs::Kind;
-use gix::odb::Header as _;
 
 use crate::mirror::objects::kind_name;
 use crate::mirror::{ObjectError, Objects};
@@ -22,14 +21,5 @@ pub(super) fn check_kind(
 }
 
 pub(super) fn kind_of(received: &Objects, id: gix::ObjectId) -> Result<Kind, ObjectError> {
-    header_of(received, id).map(|header| header.kind())
-}
-
-pub(super) fn header_of(
-    received: &Objects,
-    id: gix::ObjectId,
-) -> Result<gix::odb::find::Header, ObjectError> {
-    let header = received.repo.objects.try_header(&id);
-    let header = header.map_err(|error| ObjectError::unreadable(&id, error))?;
-    header.ok_or_else(|| ObjectError::missing(&received.repo, &id))
+    received.header(id).map(|header| header.kind())
 }

@@ -83,7 +83,12 @@ pub(super) fn pack(objects: &Objects, wanted: &Wanted) -> Result<Option<Vec<u8>>
             }
             let blob = change.new.filter(|file| file.mode != EntryMode::Submodule);
             if let Some(file) = blob {
-                pack.add(objects, gix::ObjectId::Sha1(*file.id.as_bytes()), None)?;
+                let id = gix::ObjectId::Sha1(*file.id.as_bytes());
+                // Git sends a large one piece by piece.
+                if objects.header(id)?.size() > PACK as u64 {
+                    return Ok(None);
+                }
+                pack.add(objects, id, None)?;
             }
             if pack.len() > PACK {
                 return Ok(None);
@@ -118,16 +123,15 @@ struct Lacked {
 /// Returns the commits from the first one that is lacked up to the wanted one, if they are few and in a row.
 fn lacked(objects: &Objects, wanted: &Wanted) -> Result<Option<Vec<Lacked>>, ObjectError> {
     let mut lacked: Vec<Lacked> = Vec::new();
-    let mut commit = wanted.commit;
+    let (mut commit, mut facts) = (wanted.commit, objects.commit(wanted.commit)?);
     while !wanted.haves.contains(&commit) {
-        let facts = objects.commit(commit)?;
         let [parent] = facts.parents[..] else { return Ok(None) };
         if lacked.len() == COMMITS {
             return Ok(None);
         }
-        let parent_tree = objects.commit(parent)?.tree;
-        lacked.push(Lacked { commit, tree: facts.tree, parent_tree });
-        commit = parent;
+        let before = objects.commit(parent)?;
+        lacked.push(Lacked { commit, tree: facts.tree, parent_tree: before.tree });
+        (commit, facts) = (parent, before);
     }
     lacked.reverse();
     Ok(Some(lacked))
