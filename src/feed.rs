@@ -8,6 +8,8 @@ use headwater_engine::engine::Published;
 use headwater_engine::id::CommitId;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// How many publications a listener may lag before it has to catch up.
 const BEHIND: usize = 256;
@@ -55,6 +57,8 @@ impl Drop for Publication {
 /// Passes publications on to all listeners.
 pub struct Feed {
     state: Mutex<FeedState>,
+    /// The requests that are answered once a commit is published.
+    expecting: TaskTracker,
     /// The number of records in pending publications.
     held: Arc<AtomicUsize>,
 }
@@ -84,6 +88,14 @@ pub struct Listener {
     pub when: SystemTime,
 }
 
+/// A listener of a request that is answered once a commit is published.
+#[derive(Debug)]
+pub struct Expectation {
+    /// Receives each publication, as any listener does.
+    pub listener: Listener,
+    _counted: TaskTrackerToken,
+}
+
 /// The result of waiting for a publication.
 #[derive(Debug)]
 pub enum Heard {
@@ -101,7 +113,9 @@ impl Default for Feed {
     fn default() -> Self {
         let sender = Some(broadcast::channel(BEHIND).0);
         let state = Mutex::new(FeedState { sender, first: None, last: None });
-        Self { state, held: Arc::default() }
+        let expecting = TaskTracker::new();
+        expecting.close();
+        Self { state, expecting, held: Arc::default() }
     }
 }
 
@@ -161,6 +175,17 @@ impl Feed {
         Listener { receiver, at, when }
     }
 
+    /// Does the same for a request that is answered once a commit is published, and for which
+    /// [`Self::settled`] waits.
+    pub fn expect(&self) -> Expectation {
+        Expectation { listener: self.listen(), _counted: self.expecting.token() }
+    }
+
+    /// Waits until no request expects a commit.
+    pub async fn settled(&self) {
+        self.expecting.wait().await;
+    }
+
     /// Ends all listeners.
     pub fn close(&self) {
         self.state().sender = None;
@@ -201,6 +226,8 @@ impl Listener {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::time::Duration;
+
     use headwater_engine::delta::{Delta, PublicChange};
     use headwater_engine::id::{Key, SheetName};
 
@@ -294,5 +321,17 @@ pub(crate) mod tests {
         feed.publish(&forward(&large));
         drop(next().await);
         assert_eq!(feed.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_feed_is_settled_once_nobody_expects_a_commit() {
+        let feed = Feed::default();
+        feed.settled().await;
+        let (expected, _listener) = (feed.expect(), feed.listen());
+        let mut settled = std::pin::pin!(feed.settled());
+        let is_settled = tokio::time::timeout(Duration::ZERO, &mut settled).await;
+        assert!(is_settled.is_err());
+        drop(expected);
+        settled.await;
     }
 }

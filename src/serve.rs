@@ -17,6 +17,7 @@ use headwater_engine::options::Progress;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Authenticator;
@@ -30,8 +31,9 @@ use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept_loop::{self, Limits};
 use crate::http::{
-    Access, AccessKeys, Answers, App, AppState, Blocking, BodyStreams, ClusterAccess, Configured,
-    Demo, DryRuns, HistoricalStates, PeerAccess, Side, UnsentBytes, WaitingWrites, pass_on, router,
+    Access, AccessKeys, Answers, App, AppState, BodyStreams, ClusterAccess, ConcurrencyLimit,
+    Configured, Demo, DryRuns, HistoricalStates, PeerAccess, Side, UnsentBytes, WaitingWrites,
+    pass_on, router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -232,8 +234,13 @@ impl Server {
         if let Some(member) = &self.cluster {
             cluster::resign(member, &self.live).await;
         }
-        let end = tokio::time::Instant::now() + self.drain;
+        let end = Instant::now() + self.drain;
         self.stop.cancel();
+        if self.cluster.is_some() {
+            // It still follows, so what requests in flight wait for comes within milliseconds. The
+            // other half of the time is for those who listen.
+            let _ = tokio::time::timeout(self.drain / 2, self.feed.settled()).await;
+        }
         // Otherwise followers would listen forever.
         self.feed.close();
         let mut drained = true;
@@ -302,7 +309,7 @@ fn app(
         streams: BodyStreams::new(STREAMS),
         unsent: UnsentBytes::default(),
         answers: Answers::new(config.http.query_budget),
-        blocking: Blocking::default(),
+        blocking: ConcurrencyLimit::of_cores(),
         dry_runs: DryRuns::default(),
         waiting_writes: WaitingWrites::for_bodies_of(config.attachment_limit),
         audience: Arc::default(),

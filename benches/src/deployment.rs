@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use headwater_engine::id::CommitId;
 use tempfile::TempDir;
 
 use crate::samples::Samples;
@@ -65,9 +66,15 @@ impl Deployment {
     /// # Panics
     /// Panics if the push does not go live.
     pub fn reload(&self) -> Reload {
-        let reload = self.server.reload();
-        assert!(["applied", "rebuilt"].contains(&reload.outcome()), "{}", reload.body);
-        reload
+        live(self.server.reload())
+    }
+
+    /// The same, and names the pushed commit, as the webhooks of forges do.
+    ///
+    /// # Panics
+    /// As [`Self::reload`].
+    pub fn reload_to(&self, commit: CommitId) -> Reload {
+        live(self.server.reload_to(commit))
     }
 
     /// Pushes `pushes` commits of one record each, one after the other, and returns the duration of
@@ -80,6 +87,12 @@ impl Deployment {
         }
         stages
     }
+}
+
+/// Checks that a push went live.
+fn live(reload: Reload) -> Reload {
+    assert!(["applied", "rebuilt"].contains(&reload.outcome()), "{}", reload.body);
+    reload
 }
 
 fn folder() -> TempDir {

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::answer_scheduler::Answers;
-use super::blocking::Blocking;
 use super::body_stream::BodyStreams;
 use super::changes::followers::Audience;
 use super::cluster_access::ClusterAccess;
+use super::concurrency_limit::ConcurrencyLimit;
 use super::dry_runs::DryRuns;
 use super::historical_states::HistoricalStates;
 use super::peer_access::PeerAccess;
@@ -55,7 +55,7 @@ pub struct AppState {
     /// Computes answers from a state.
     pub answers: Answers,
     /// Runs work that may take long for other reasons.
-    pub blocking: Blocking,
+    pub blocking: ConcurrencyLimit,
     /// Runs the dry runs of writes.
     pub dry_runs: DryRuns,
     /// The memory of writes that wait.

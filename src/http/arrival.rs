@@ -36,10 +36,10 @@ async fn arrival_of(app: &App, source: Source, commit: CommitId, until: Instant)
     loop {
         // What is on its way is looked at first: what has just ended has published what it brought.
         let may_come = may_come(engine.outlook(commit), asked, *others.borrow_and_update());
-        let mut listener = app.feed.listen();
+        let mut expected = app.feed.expect();
         if place.is_none() {
             // Nearly every request is about what is here, or comes while nothing is on its way.
-            if !may_come || listener.at == commit {
+            if !may_come || expected.listener.at == commit {
                 return;
             }
             place = app.past.awaits(source);
@@ -48,12 +48,12 @@ async fn arrival_of(app: &App, source: Source, commit: CommitId, until: Instant)
             }
         }
         // Followers are told of publications, so that is what counts.
-        let is_here = app.past.contains(source, listener.at, commit, until).await;
+        let is_here = app.past.contains(source, expected.listener.at, commit, until).await;
         if !may_come || is_here.unwrap_or(true) {
             return;
         }
         tokio::select! {
-            heard = listener.next_until(until) => {
+            heard = expected.listener.next_until(until) => {
                 if matches!(heard, Heard::Nothing | Heard::Closed) {
                     return;
                 }

@@ -80,8 +80,9 @@ pub(super) async fn show(
     let streaming = app.attachments.place(source).await?;
     let mirror = app.live.engine().ok_or_else(not_ready)?.mirror().clone();
     let commit = snapshot.commit();
-    let found =
-        app.blocking.run(move || Mirror::find_file(&mirror, commit, &place).map_err(unreadable));
+    let found = app
+        .blocking
+        .run(source, move || Mirror::find_file(&mirror, commit, &place).map_err(unreadable));
     let file = found.await?.ok_or(Code::NotFound)?;
     let tag = etag::of_version(&attachment_version(file.id()));
     let size = file.size();
@@ -153,7 +154,7 @@ async fn read(
 ) -> Result<Body, ApiError> {
     // The git program may hold the whole file in memory, however little is sent.
     app.attachments.share(source, file.size(), &mut streaming).await?;
-    let opened = app.blocking.run(move || file.open().map_err(unreadable));
+    let opened = app.blocking.run(source, move || file.open().map_err(unreadable));
     Ok(sent(opened.await?.ok_or(Code::NotFound)?, streaming, part))
 }
 

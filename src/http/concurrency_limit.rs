@@ -4,6 +4,8 @@
 //! is next. A caller learns that the lane is busy only when its patience ends, or when too many
 //! wait already. Joining and leaving cost the logarithm of the number that wait.
 
+use std::time::Duration;
+
 use axum::http::header::RETRY_AFTER;
 use tokio::time::Instant;
 
@@ -12,8 +14,11 @@ use super::source::Source;
 use super::waiter_limit::WaiterLimit;
 use crate::wire::{ApiError, Code};
 
+/// How long a request waits for its turn.
+const TURN: Duration = Duration::from_secs(2);
+
 /// Runs work on threads of its own, as many pieces at once as there are places.
-pub(super) struct ConcurrencyLimit(Permits);
+pub struct ConcurrencyLimit(Permits);
 
 /// A turn in a lane.
 #[derive(Clone, Copy)]
@@ -39,6 +44,25 @@ impl ConcurrencyLimit {
     /// Returns a lane with the given number of places, of which one source may have all but one.
     pub(super) fn new(places: usize) -> Self {
         Self(Permits::new(places, places.saturating_sub(1).max(1), WaiterLimit::default()))
+    }
+
+    /// Returns a lane for short work that reads the disk: two places for each core.
+    pub fn of_cores() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self::new(cores * 2)
+    }
+
+    /// Runs `work` on a thread of its own in the turn of `source`.
+    ///
+    /// # Errors
+    /// 503 if the turn does not come within two seconds, or too many wait; 500 if `work` panics;
+    /// what `work` returns.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        source: Source,
+        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.place(source, Some(Instant::now() + TURN)).await?.run(work).await
     }
 
     /// Waits for a place for `source`, no longer than `until`.
@@ -103,6 +127,41 @@ mod tests {
         let waits = tokio::spawn(run(None));
         drop(held);
         assert_eq!(waits.await.unwrap(), Ok(7));
+    }
+
+    #[tokio::test]
+    async fn work_whose_caller_hung_up_keeps_its_place_until_it_is_done() {
+        let lane = ConcurrencyLimit::new(1);
+        let (started, is_started) = std::sync::mpsc::channel();
+        let (release, is_released) = std::sync::mpsc::channel::<()>();
+        let work = move || {
+            started.send(()).ok();
+            is_released.recv().map_err(|_| Code::Internal.into())
+        };
+        let mut caller = Box::pin(lane.run(source(1), work));
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut caller).await.is_err());
+        is_started.recv().unwrap();
+        drop(caller);
+        let refused = lane.place(source(1), Some(Instant::now())).await;
+        assert_eq!(refused.err().map(|error| error.code()), Some(Code::Busy));
+        release.send(()).unwrap();
+        assert!(lane.place(source(1), None).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_address_leaves_a_place_to_others() {
+        let lane = ConcurrencyLimit::new(3);
+        let _held = [lane.0.take(source(1)).await, lane.0.take(source(1)).await];
+        let third = lane.place(source(1), Some(Instant::now())).await;
+        assert_eq!(third.err().map(|error| error.code()), Some(Code::Busy));
+        assert!(lane.run(source(2), || Ok(())).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error() {
+        let work = || -> Result<(), ApiError> { panic!("broken") };
+        let failed = ConcurrencyLimit::of_cores().run(source(1), work).await;
+        assert_eq!(failed.map_err(|error| error.code()), Err(Code::Internal));
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use super::app::App;
 use super::header_names::COMMIT;
 use super::json::Json;
 use super::request_snapshot::{commit_header, not_ready};
+use super::source::Source;
 use crate::wire::{ApiError, Code, PublicReload};
 
 /// A page of another origin cannot send this header: its browser asks first, and is refused.
@@ -24,13 +25,17 @@ struct Pushed {
 }
 
 /// Pushes the next change, notifies the engine as a webhook would, and answers when it is live.
-pub(super) async fn push(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn push(
+    State(app): State<App>,
+    source: Source,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     if !headers.contains_key(ASKED) {
         let told = format!("the header {ASKED} is missing; only this server's page sends it");
         return Err(ApiError::explained(Code::InvalidHeader, told));
     }
     let shared = app.clone();
-    let pushed = app.blocking.run(move || {
+    let pushed = app.blocking.run(source, move || {
         let demo = shared.demo.as_ref().ok_or(Code::NotFound)?;
         demo.push().map_err(|failure| ApiError::caused_by(Code::Internal, &failure))
     });

@@ -324,7 +324,7 @@ impl HistoricalStates {
     ) -> Result<T, ApiError> {
         let live = self.live.clone();
         let work = move || read(live.engine().ok_or_else(not_ready)?).map_err(refused);
-        lane.place(source, Some(Instant::now() + TURN)).await?.run(work).await
+        lane.run(source, work).await
     }
 }
 
@@ -343,7 +343,35 @@ fn refused(error: PastError) -> ApiError {
             ApiError::from(Code::Busy).header(RETRY_AFTER, 10)
         }
         _ if error.lacks_object() => ApiError::caused_by(Code::HistoryIncomplete, &error),
+        _ if error.is_too_costly() => {
+            let detail = "more files differ than are compared for an earlier commit";
+            ApiError::explained(Code::TooCostly, detail)
+        }
         _ if error.is_passing() => ApiError::caused_by(Code::MemoryShort, &error),
         _ => ApiError::caused_by(Code::Internal, &error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_engine::load::LoadError;
+    use headwater_engine::mirror::ObjectError;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_of_too_many_paths_is_too_costly_and_no_fault_of_ours() {
+        let (old, new) = (CommitId::ZERO, CommitId::from_bytes([7; 20]));
+        let answer = |source: ObjectError| {
+            let load = LoadError::Diff { old, new, source };
+            refused(PastError::Load { commit: new, source: Box::new(load) }).code()
+        };
+        assert_eq!(answer(ObjectError::TooManyPaths { limit: 1 }), Code::TooCostly);
+        assert_eq!(answer(ObjectError::PathsTooLong { limit: 1 }), Code::TooCostly);
+        let compared = ObjectError::PathsTooLong { limit: 1 };
+        let comparison = PastError::Repository { commit: new, source: compared.into() };
+        assert_eq!(refused(comparison).code(), Code::TooCostly);
+        let damaged = ObjectError::Unreadable { id: "7".into(), source: "damaged".into() };
+        assert_eq!(answer(damaged), Code::Internal);
     }
 }

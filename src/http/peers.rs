@@ -115,7 +115,7 @@ async fn answer(
     let places = if request.is_clone() { &peers.clones } else { &peers.fetches };
     let streaming = places.place(source).await?;
     let live = app.live.clone();
-    let begun = app.blocking.run(move || {
+    let begun = app.blocking.run(source, move || {
         let engine = live.engine().ok_or_else(not_ready)?;
         engine.serve_git(request).map_err(|error| ApiError::caused_by(Code::Internal, &error))
     });

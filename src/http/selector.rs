@@ -79,7 +79,7 @@ impl Selected {
             !reads || plain && !headers.contains_key(AT) && !headers.contains_key(MIN_COMMIT);
         if is_of_now && named.is_empty() {
             // Nearly every request is about the present.
-            return Self::published(app, view).await;
+            return Self::published(app, source, view).await;
         }
         let admission = app.access.admission(headers, view);
         let selected = async {
@@ -87,7 +87,7 @@ impl Selected {
                 arrival(app, source, &named).await;
             }
             match is_of_now {
-                true => Self::published(app, view).await,
+                true => Self::published(app, source, view).await,
                 false => Self::named(app, source, route, view, request).await,
             }
         };
@@ -101,9 +101,9 @@ impl Selected {
     }
 
     /// Returns what `view` sees of the published state, if there is one.
-    async fn published(app: &App, view: &View) -> Result<Option<Self>, ApiError> {
+    async fn published(app: &App, source: Source, view: &View) -> Result<Option<Self>, ApiError> {
         let Some(snapshot) = app.live.snapshot() else { return Ok(None) };
-        let snapshot = seen_by(app, snapshot, view).await?;
+        let snapshot = seen_by(app, source, snapshot, view).await?;
         Ok(Some(Self { snapshot, is_fixed: false }))
     }
 
@@ -115,7 +115,7 @@ impl Selected {
         view: &View,
         request: &mut Request,
     ) -> Result<Option<Self>, ApiError> {
-        let Some(published) = Self::published(app, view).await? else { return Ok(None) };
+        let Some(published) = Self::published(app, source, view).await? else { return Ok(None) };
         let selector = SnapshotSelector::of(route, request)?;
         // A caller that names no wait is answered at once.
         let headers = request.headers();
@@ -124,7 +124,7 @@ impl Selected {
         let published = match selector.least {
             Some(least) => {
                 let snapshot = containing(app, source, least, until).await?;
-                Self { snapshot: seen_by(app, snapshot, view).await?, ..published }
+                Self { snapshot: seen_by(app, source, snapshot, view).await?, ..published }
             }
             None => published,
         };
@@ -162,6 +162,7 @@ impl Selected {
 /// off the threads that answer.
 async fn seen_by(
     app: &App,
+    source: Source,
     snapshot: Arc<Snapshot>,
     view: &View,
 ) -> Result<Arc<Snapshot>, ApiError> {
@@ -169,7 +170,7 @@ async fn seen_by(
         Some(known) => Ok(known),
         None => {
             let view = view.clone();
-            app.blocking.run(move || Ok(snapshot.seen_by(&view))).await
+            app.blocking.run(source, move || Ok(snapshot.seen_by(&view))).await
         }
     }
 }
@@ -279,7 +280,7 @@ pub(super) async fn containing(
     until: Instant,
 ) -> Result<Arc<Snapshot>, ApiError> {
     let _expects = app.past.expects(source)?;
-    let mut listener = app.feed.listen();
+    let mut expected = app.feed.expect();
     loop {
         let snapshot = app.live.snapshot().ok_or_else(not_ready)?;
         let commit = snapshot.commit();
@@ -290,9 +291,9 @@ pub(super) async fn containing(
                 return Ok(snapshot);
             }
         }
-        match listener.next_until(until).await {
+        match expected.listener.next_until(until).await {
             Heard::Published(_) => {}
-            Heard::Missed => listener = app.feed.listen(),
+            Heard::Missed => expected = app.feed.expect(),
             Heard::Nothing | Heard::Closed => {
                 let error = ApiError::explained(
                     Code::NotYet,

@@ -2,7 +2,7 @@
 //! through a load balancer: no read fails, and no write does.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -14,8 +14,8 @@ use serde_json::json;
 use crate::cluster::{Common, Done, Place, Replica};
 use crate::cluster_watch::{leader, role, until};
 use crate::cluster_writes::Writer;
-use crate::harness::people;
-use crate::kills::exchange;
+use crate::harness::{people, person};
+use crate::kills::{answer_of, exchange};
 use crate::leader_kills::written_by_all;
 
 /// The replicas in the order of a rolling update, the last one of the StatefulSet first.
@@ -399,4 +399,39 @@ fn a_leader_that_ends_is_not_ready_and_serves_until_another_one_leads() {
     two.wake();
     two.has_role("leading");
     assert!(one.process.wait().unwrap().success());
+}
+
+#[test]
+fn a_replica_that_ends_answers_who_waits_for_a_commit_that_is_on_its_way() {
+    let Some(nats) = NatsServer::start() else { return };
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let next = upstream.commit("older").put("people/ada.toml", person("ada", "Ada", 40)).push();
+    upstream.reset_to(&first);
+    let mut common = Common::new(&nats, upstream.url(), "0");
+    common.settings.push(("HEADWATER_SHUTDOWN_TIMEOUT", "60".to_owned()));
+    let one = common.start("one");
+    one.has_role("leading");
+    let mut two = common.start("two");
+    two.has_role("following");
+    let address: SocketAddr = two.address.parse().unwrap();
+    let ada = || exchange(connect(address)?, "GET /api/people/ada", "", "");
+    std::thread::scope(|scope| {
+        let head = format!("x-headwater-min-commit: {next}\r\nprefer: wait=30\r\n");
+        let stream = connect(address).unwrap();
+        let mut sending = stream.try_clone().unwrap();
+        let request =
+            format!("GET /api/people/ada HTTP/1.1\r\nhost: two\r\nconnection: close\r\n{head}\r\n");
+        sending.write_all(request.as_bytes()).unwrap();
+        let answer = scope.spawn(move || answer_of(stream).unwrap());
+        // What was sent before these is read before them.
+        (0..SIGHTS).for_each(|_| assert_eq!(ada().unwrap().0, 200));
+        two.terminate();
+        until("closed to others", || ada().is_err());
+        upstream.reset_to(&next);
+        assert_eq!(one.told(&next).0, 200);
+        let (status, body) = answer.join().unwrap();
+        assert!(status == 200 && body.contains("40"), "{status} {body}");
+    });
+    assert!(two.process.wait().unwrap().success());
 }

@@ -110,6 +110,11 @@ pub(crate) fn exchange(
          {head}content-length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes())?;
+    answer_of(stream)
+}
+
+/// Returns the status and the body of the answer to a request that was sent.
+pub(crate) fn answer_of(mut stream: TcpStream) -> std::io::Result<(u16, String)> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());

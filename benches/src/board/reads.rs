@@ -29,8 +29,9 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
             }
         }
         let goal = match name {
-            "record" => Some(Goal::RatioLeast(0.7)),
-            _ => absolute(source, Goal::Least(2_000.0)),
+            "record" => Some(Goal::RatioLeast(0.85)),
+            "search-most" => absolute(source, Goal::Least(4_000.0)),
+            _ => absolute(source, Goal::Least(5_000.0)),
         };
         let row = Row::new(format!("read-{name}"), what, Unit::PerSecond, ours);
         row.against(against, theirs).goal(goal)

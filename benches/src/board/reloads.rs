@@ -1,5 +1,7 @@
 //! The time from the push to the swap, compared with git and today's pipeline for the same push.
 
+use headwater_testkit::corpus::Civic;
+
 use super::{Effort, absolute, records};
 use crate::clone::Clone;
 use crate::deployment::Deployment;
@@ -11,6 +13,9 @@ use crate::source::Source;
 
 /// The numbers of records that the pushes change.
 const SIZES: [usize; 3] = [1, 10, 1_000];
+
+/// The number of folders, where the people are not all in one.
+const FOLDERS: usize = 256;
 
 /// Returns the rows of whole reloads against git, and of their stages.
 pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
@@ -24,12 +29,12 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
         let (mut whole, mut fetch) = (Samples::default(), Samples::default());
         let (mut stages, mut floor) = (Samples::default(), Samples::default());
         for turn in 0..pushes {
-            source.push(size);
+            let commit = source.push(size);
             // The first one finds the objects of the remote cold, so they take turns.
             for place in 0..3 {
                 match (turn + place) % 3 {
                     0 => {
-                        let reload = deployment.reload();
+                        let reload = deployment.reload_to(commit);
                         whole.push(reload.whole);
                         stages.push(reload.stages);
                         deployment.server.rest();
@@ -45,31 +50,41 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
         };
         let against_fetch =
             row("reload", what.clone(), whole.clone()).against("`git fetch`", fetch);
-        rows.push(against_fetch.goal(Goal::RatioMost(1.0)));
+        rows.push(against_fetch.goal(Goal::RatioMost(if size == 1 { 0.6 } else { 1.0 })));
         let git = "`git fetch`, `diff-tree -r`, `cat-file --batch`";
         rows.push(row("reload-floor", what, whole).against(git, floor));
         let what = format!("reload of {} without the fetch, p50", records(size));
         match size {
             1 => {
                 let stages = deployment.reload_series(source, effort.stages);
-                let most = absolute(source, Goal::Most(4.0));
+                let most = absolute(source, Goal::Most(2.0));
                 rows.push(row("stages", what, stages.clone()).goal(most));
                 let what = "reload of 1 record without the fetch, p99".to_owned();
-                let most = absolute(source, Goal::Most(10.0));
+                let most = absolute(source, Goal::Most(6.0));
                 rows.push(row("stages-p99", what, stages).at(0.99).goal(most));
                 // Git must fetch the same pushes before the next can be measured.
                 fetching.fetch();
                 reading.fetch();
             }
             1_000 => {
-                let most = absolute(source, Goal::Most(60.0));
+                let most = absolute(source, Goal::Most(40.0));
                 rows.push(row("stages", what, stages).goal(most));
             }
             _ => rows.push(row("stages", what, stages)),
         }
     }
     rows.extend(redefinition(source, effort, &deployment));
+    rows.push(in_folders(effort));
     rows
+}
+
+/// Returns the row of a push to people in many folders: no folder that is walked is large.
+fn in_folders(effort: &Effort) -> Row {
+    let mut source = Source::civic(Civic::sharded(32_000, FOLDERS));
+    let stages = Deployment::of(&source).reload_series(&mut source, effort.stages);
+    let what = format!("people in {FOLDERS} folders: reload of 1 record without the fetch, p50");
+    let row = Row::new("stages-folders", what, Unit::Milliseconds, stages);
+    row.goal(Goal::Most(1.0))
 }
 
 /// Returns the row of a changed definition, or none if the definitions are not known.

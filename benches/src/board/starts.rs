@@ -40,9 +40,9 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
     vec![
         row("start-cold", "cold start to ready with search", cold)
             .against(against, git.clone())
-            .goal(goal(1_500.0)),
+            .goal(goal(1_200.0)),
         row("start-warm", "warm start, the second on the same mirror, to ready with search", warm)
             .against(against, git)
-            .goal(goal(500.0)),
+            .goal(goal(400.0)),
     ]
 }

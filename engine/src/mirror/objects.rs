@@ -110,6 +110,11 @@ impl ObjectError {
         matches!(self, Self::Missing { .. })
     }
 
+    /// Returns whether the trees hold more paths than the limits allow.
+    pub fn is_too_many_paths(&self) -> bool {
+        matches!(self, Self::TooManyPaths { .. } | Self::PathsTooLong { .. })
+    }
+
     pub(super) fn missing(repo: &gix::Repository, id: &gix::oid) -> Self {
         Self::Missing { id: id.to_string(), promised: is_partial(repo) }
     }
@@ -121,8 +126,20 @@ impl ObjectError {
 
 /// Returns whether an object that is missing is among the causes of `error`.
 pub(crate) fn lacks_object(error: &(dyn std::error::Error + 'static)) -> bool {
+    is_caused_by(error, ObjectError::is_missing)
+}
+
+/// Returns whether trees with more paths than the limits allow are among the causes of `error`.
+pub(crate) fn has_too_many_paths(error: &(dyn std::error::Error + 'static)) -> bool {
+    is_caused_by(error, ObjectError::is_too_many_paths)
+}
+
+fn is_caused_by(
+    error: &(dyn std::error::Error + 'static),
+    is_it: impl Fn(&ObjectError) -> bool,
+) -> bool {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.filter_map(|cause| cause.downcast_ref()).any(ObjectError::is_missing)
+    causes.filter_map(|cause| cause.downcast_ref()).any(is_it)
 }
 
 impl Objects {

@@ -3,7 +3,7 @@
 use crate::history::HistoryError;
 use crate::id::CommitId;
 use crate::load::LoadError;
-use crate::mirror::{Cause, FetchError, lacks_object};
+use crate::mirror::{Cause, FetchError, has_too_many_paths, lacks_object};
 
 /// Why there is no readable state of a commit.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,11 @@ impl PastError {
             _ => false,
         };
         of_git || lacks_object(self)
+    }
+
+    /// Returns whether the trees hold more paths than the limits allow, so that no retry helps.
+    pub fn is_too_costly(&self) -> bool {
+        has_too_many_paths(self)
     }
 
     /// Returns whether the same request may succeed later: memory is short.
