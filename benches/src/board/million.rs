@@ -92,5 +92,5 @@ pub(super) fn rows(effort: &Effort) -> Vec<Row> {
 }
 
 fn memory(id: &str, what: &str, samples: Samples) -> Row {
-    Row::new(id, &format!("1,000,000 records: {what}"), Unit::Megabytes, samples)
+    Row::new(id, format!("1,000,000 records: {what}"), Unit::Megabytes, samples)
 }

@@ -22,6 +22,10 @@ use crate::workers;
 /// How many records one thread sums at a time.
 const CHUNK: usize = 4_096;
 
+/// The part of the records, as a divisor, that may be hidden so that taking them out of an index costs
+/// less than another index.
+const FEW: usize = 8;
+
 impl Sheet {
     /// Updates everything derived from the served records for `changed`. The parts are independent,
     /// so large changes are processed in parallel.
@@ -68,11 +72,16 @@ impl Sheet {
         }
         let mut of_shown = of_shown.iter_mut();
         for ((field, index), moved) in indexes.iter_mut().zip(&mut moved.values) {
-            let (field, seen) = (&*field, &seen);
-            if let Some(of_shown) = of_shown.next() {
-                tasks.push(Box::new(move || reindex(of_shown, field, seen, None)));
-            }
-            tasks.push(Box::new(move || reindex(index, field, changed, moved.as_mut())));
+            let (field, seen, of_shown) = (&*field, &seen, of_shown.next());
+            tasks.push(Box::new(move || {
+                let is_new = index.is_empty();
+                reindex(index, field, changed, moved.as_mut());
+                match of_shown {
+                    Some(of_shown) if is_new => *of_shown = shown_part(index, field, changed, seen),
+                    Some(of_shown) => reindex(of_shown, field, seen, None),
+                    None => {}
+                }
+            }));
         }
         for (sum, changed) in sums.iter_mut().zip(changed.chunks(CHUNK)) {
             tasks.push(Box::new(|| sum.add_up(spec, changed)));
@@ -92,6 +101,32 @@ impl Sheet {
             self.hidden_sum.merge(hidden);
         }
     }
+}
+
+/// Returns the part of `index`, over `field` of the new records `changed`, for those of them that are
+/// `seen`. It shares the memory of `index`, unless many are not.
+fn shown_part(
+    index: &FieldIndex,
+    field: &FieldPath,
+    changed: &[(Key, Served)],
+    seen: &[(Key, Served)],
+) -> FieldIndex {
+    if seen.len() < changed.len() - changed.len() / FEW {
+        let mut part = FieldIndex::default();
+        reindex(&mut part, field, seen, None);
+        return part;
+    }
+    let mut part = index.clone();
+    let mut seen = seen.iter().peekable();
+    for (key, Served { after, .. }) in changed {
+        let shown = seen.next_if(|(shown, _)| shown == key);
+        if let Some(record) = after
+            && shown.is_none_or(|(_, shown)| shown.after.is_none())
+        {
+            part.remove(key, &scalars(&record.value, field));
+        }
+    }
+    part
 }
 
 /// Updates the index over `field` for `changed`, and adds the values that entered or left it to

@@ -157,4 +157,40 @@ mod tests {
             assert_eq!((seen.shown(), seen.shown_records(None).count()), (count, count));
         }
     }
+
+    #[test]
+    fn what_the_public_finds_by_a_field_is_the_same_whether_few_or_many_records_are_hidden() {
+        for (hides_every, count) in [(2, 40), (100, 40), (2, 1_200), (9, 1_200), (100, 1_200)] {
+            let claims = |all: bool| {
+                let is_hidden = |n: usize| n.is_multiple_of(hides_every);
+                let numbers = (0..count).filter(move |n| all || !is_hidden(*n));
+                numbers
+                    .map(|n| claim(&format!("{n}{}", "x".repeat(n % 7)), Some(is_hidden(n))))
+                    .collect()
+            };
+            let (mut with, mut without) = (empty(), empty());
+            with.put_all(claims(true));
+            without.put_all(claims(false));
+            assert_eq!(with.shown_index("v"), without.index("v"), "{hides_every} of {count}");
+            assert_eq!(with.index("v").unwrap().present(), count);
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_hidden_when_it_gets_the_first_value_of_a_field_is_not_found_by_it() {
+        let mut sheet = empty();
+        let valueless = |key: &str| {
+            let mut claim = claim(key, Some(false));
+            if let Some(Content::Record(record)) = &mut claim.content {
+                let (key, frame) = (record.key.clone(), record.frame.clone());
+                let value = Value::new(&json!({}));
+                *record = Arc::new(Record { key, frame, blob: BlobId::ZERO, value });
+            }
+            claim
+        };
+        sheet.put_all(vec![valueless("a"), valueless("b")]);
+        sheet.put_all(vec![claim("a", Some(true)), claim("b", Some(false))]);
+        let found = |index: Option<&FieldIndex>| index.map(FieldIndex::present);
+        assert_eq!((found(sheet.index("v")), found(sheet.shown_index("v"))), (Some(2), Some(1)));
+    }
 }
