@@ -13,6 +13,7 @@ use headwater_bench::machine::Machine;
 use headwater_bench::plot::{Panel, svg};
 use headwater_bench::source::Source;
 use headwater_bench::{row, soak, writes};
+use headwater_testkit::corpus::Civic;
 use serde_json::{Value, json};
 
 /// Measure Headwater and its comparisons; without a command, print the scoreboard
@@ -118,9 +119,12 @@ struct Corpus {
     /// Where the repository goes; a new folder
     #[arg(value_name = "DIR")]
     dir: PathBuf,
-    /// How many people the corpus has
+    /// How many people the corpus has; with several folders, it has nothing else
     #[arg(long, value_name = "N", default_value_t = 32_000)]
     people: usize,
+    /// The number of folders of the people
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    folders: usize,
 }
 
 fn main() -> ExitCode {
@@ -204,7 +208,11 @@ impl Writes {
 impl Corpus {
     fn run(&self) -> io::Result<()> {
         std::fs::create_dir(&self.dir)?;
-        Source::flat(self.people).copy_to(&self.dir);
+        let source = match self.folders {
+            1 => Source::flat(self.people),
+            folders => Source::civic(Civic::sharded(self.people, folders)),
+        };
+        source.copy_to(&self.dir);
         Ok(())
     }
 }

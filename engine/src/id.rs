@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
+use arcstr::ArcStr;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 macro_rules! object_id {
@@ -82,11 +82,11 @@ macro_rules! shared_name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(ArcStr);
 
         impl $name {
             /// Wraps `text`, which is copied once and shared from then on.
-            pub fn new(text: impl Into<Arc<str>>) -> Self {
+            pub fn new(text: impl Into<ArcStr>) -> Self {
                 Self(text.into())
             }
 

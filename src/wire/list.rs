@@ -166,7 +166,8 @@ fn scalar(scalar: &Scalar) -> String {
     match scalar {
         Scalar::Bool(value) => value.to_string(),
         Scalar::Number(number) => number.to_string(),
-        Scalar::String(text) | Scalar::Timestamp(_, text) => quoted(text),
+        Scalar::String(text) => quoted(text),
+        Scalar::Timestamp(text) => quoted(text.as_str()),
         Scalar::Other(text) => text.to_string(),
     }
 }

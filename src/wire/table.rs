@@ -48,7 +48,8 @@ fn cell(scalar: &Scalar) -> Cow<'static, str> {
     Cow::Owned(match scalar {
         Scalar::Bool(value) => value.to_string(),
         Scalar::Number(number) => number.to_string(),
-        Scalar::String(text) | Scalar::Timestamp(_, text) => text.to_string(),
+        Scalar::String(text) => text.to_string(),
+        Scalar::Timestamp(text) => text.as_str().to_owned(),
         Scalar::Other(text) if **text == *"null" => String::new(),
         Scalar::Other(text) => text.to_string(),
     })

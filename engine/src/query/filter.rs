@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use crate::query::case_folding::folded;
 use crate::query::index_ranges::{Range, Ranges};
-use crate::scalar::{Number, Scalar, Timestamp, Types, ValueType};
+use crate::scalar::{Dated, Number, Scalar, Timestamp, Types, ValueType};
 use crate::value::FieldPath;
 
 /// The overhead of an allocation and its pointer, in bytes.
@@ -277,7 +277,7 @@ impl Literal {
 
 /// Returns the lower bound of all spellings of a moment: an empty one.
 pub(crate) fn first_of(moment: Timestamp) -> Scalar {
-    Scalar::Timestamp(moment, "".into())
+    Scalar::Timestamp(Dated::new(moment, ""))
 }
 
 /// Returns the upper bound of all spellings of a moment.

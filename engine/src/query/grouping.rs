@@ -166,7 +166,8 @@ pub(crate) fn json_len(scalar: &Scalar) -> usize {
     };
     match scalar {
         Scalar::Bool(_) | Scalar::Number(_) => size_of::<Scalar>(),
-        Scalar::String(text) | Scalar::Timestamp(_, text) => text.bytes().map(escaped).sum(),
+        Scalar::String(text) => text.bytes().map(escaped).sum(),
+        Scalar::Timestamp(text) => text.as_str().bytes().map(escaped).sum(),
         Scalar::Other(text) => text.len(),
     }
 }

@@ -22,7 +22,8 @@ pub(crate) fn cursor_of(commit: CommitId, list: &str, position: &Position) -> Cu
         Some(Scalar::Number(Number::Float(float))) => json!(float),
         Some(Scalar::Number(Number::Negative(integer))) => json!(integer),
         Some(Scalar::Number(Number::Natural(integer))) => json!(integer),
-        Some(Scalar::String(text) | Scalar::Timestamp(_, text)) => json!(**text),
+        Some(Scalar::String(text)) => json!(**text),
+        Some(Scalar::Timestamp(text)) => json!(text.as_str()),
         Some(Scalar::Other(text)) => json!([**text]),
     }));
     Cursor { commit, place: Value::Array(parts) }
@@ -78,8 +79,8 @@ pub(crate) fn read(list: &str, order: &Order, cursor: &Cursor) -> Option<Positio
     if let Order::Fields(fields) = order {
         // A key is a string, whatever it spells.
         for (value, _) in values.iter_mut().zip(fields.iter()).filter(|(_, it)| is_key(&it.field)) {
-            if let Some(Scalar::Timestamp(_, text)) = value {
-                *value = Some(Scalar::String(text.clone()));
+            if let Some(Scalar::Timestamp(text)) = value {
+                *value = Some(Scalar::String(text.as_str().into()));
             }
         }
     }

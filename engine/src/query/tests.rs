@@ -1070,7 +1070,8 @@ fn shown(scalar: &crate::scalar::Scalar) -> String {
         Scalar::Number(Number::Negative(integer)) => integer.to_string(),
         Scalar::Number(Number::Natural(integer)) => integer.to_string(),
         Scalar::Number(Number::Float(float)) => float.to_string(),
-        Scalar::String(text) | Scalar::Timestamp(_, text) => json!(**text).to_string(),
+        Scalar::String(text) => json!(**text).to_string(),
+        Scalar::Timestamp(text) => json!(text.as_str()).to_string(),
         Scalar::Other(text) => text.to_string(),
     }
 }

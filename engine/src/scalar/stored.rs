@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::scalar::{Number, Scalar, Timestamp};
+use crate::scalar::{Dated, Number, Scalar, Timestamp};
 use crate::value::{Json, Kind};
 
-/// A [`Scalar`] without a copy of its text. Both compare and hash alike.
+/// A [`Scalar`] without a copy of its text. Both compare alike.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stored<'a> {
     /// A boolean.
@@ -59,7 +59,7 @@ impl<'a> Stored<'a> {
             Self::Bool(boolean) => Scalar::Bool(*boolean),
             Self::Number(number) => Scalar::Number(*number),
             Self::String(text) => Scalar::String((**text).into()),
-            Self::Timestamp(moment, text) => Scalar::Timestamp(*moment, (**text).into()),
+            Self::Timestamp(moment, text) => Scalar::Timestamp(Dated::new(*moment, text)),
             Self::Other(text) => Scalar::Other((*text).into()),
         }
     }
@@ -78,7 +78,9 @@ impl<'a> From<&'a Scalar> for Stored<'a> {
             Scalar::Bool(boolean) => Self::Bool(*boolean),
             Scalar::Number(number) => Self::Number(*number),
             Scalar::String(text) => Self::String(Cow::Borrowed(text)),
-            Scalar::Timestamp(moment, text) => Self::Timestamp(*moment, Cow::Borrowed(text)),
+            Scalar::Timestamp(dated) => {
+                Self::Timestamp(dated.moment(), Cow::Borrowed(dated.as_str()))
+            }
             Scalar::Other(text) => Self::Other(text),
         }
     }

@@ -151,7 +151,8 @@ impl Sheet {
 /// Returns the key that a value spells, if it is a text.
 fn key_in(value: &Scalar) -> Option<&str> {
     match value {
-        Scalar::String(key) | Scalar::Timestamp(_, key) => Some(key),
+        Scalar::String(key) => Some(key),
+        Scalar::Timestamp(key) => Some(key.as_str()),
         _ => None,
     }
 }

@@ -251,9 +251,8 @@ fn json_text(scalar: &headwater_engine::scalar::Scalar) -> String {
         Scalar::Number(Number::Negative(integer)) => integer.to_string(),
         Scalar::Number(Number::Natural(integer)) => integer.to_string(),
         Scalar::Number(Number::Float(float)) => float.to_string(),
-        Scalar::String(text) | Scalar::Timestamp(_, text) => {
-            serde_json::to_string(&**text).unwrap()
-        }
+        Scalar::String(text) => serde_json::to_string(&**text).unwrap(),
+        Scalar::Timestamp(text) => serde_json::to_string(text.as_str()).unwrap(),
         Scalar::Other(text) => text.to_string(),
     }
 }
