@@ -14,6 +14,8 @@ mod blocks;
 mod records;
 mod segments;
 
+pub(crate) use records::CachedRecord;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -5,28 +5,24 @@
 
 mod change;
 mod changed_files;
+mod claimed_files;
 mod file_contents;
+mod recall;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use foldhash::{HashMap, HashMapExt as _};
 
 use crate::cache::{Cache, CacheError};
-use crate::id::{BlobId, Key, SheetName};
+use crate::id::SheetName;
 use crate::layout::Layout;
 use crate::mirror::{EntryMode, ObjectError, Objects, PathChange};
 use crate::options::LoadOptions;
-use crate::record::Record;
-use crate::sheet::{Content, Sheet, SlotUpdate};
+use crate::sheet::Sheet;
 use crate::skipped_files::Shift;
-use crate::value::Value;
 
 pub use change::{Change, PathState};
 pub use changed_files::Difference;
-use changed_files::Differing;
-use file_contents::ChangedList;
+use claimed_files::ClaimedFiles;
+use recall::recall;
 
 /// The number of ignored paths that the log names.
 const NAMED: usize = 10;
@@ -96,74 +92,26 @@ impl ChangeSet {
         cache: Option<&Cache>,
         options: &LoadOptions,
     ) -> Result<Self, ReadError> {
-        let mut changes = Vec::with_capacity(difference.len());
-        let mut wanted = Vec::new();
-        let mut lists = Vec::new();
         let ignored = passed_over(layout, difference);
         if !ignored.is_empty() {
             let (count, paths) = (ignored.len(), ignored[..ignored.len().min(NAMED)].join(", "));
             tracing::warn!(count, paths, "symlinks and submodules are not records");
         }
-        let mut passed = Shift::default();
-        for Differing { change, is_of_redefined } in difference.files() {
-            let claims = layout.claims(&change.path);
-            let sides = [change.old, change.new].into_iter().flatten();
-            if layout.is_inferred()
-                && (claims.is_empty() || !sides.map(|entry| entry.mode).all(is_file))
-            {
-                passed.add(layout, change);
-            }
-            let new = change.new.filter(|entry| is_file(entry.mode));
-            let old = change.old.filter(|entry| is_file(entry.mode));
-            if new.map(|entry| entry.id) == old.map(|entry| entry.id) {
-                // The executable bit is not part of a record, and what never was a file is not a
-                // record.
-                continue;
-            }
-            for claim in claims {
-                let sheet = claim.sheet;
-                if difference.redefined.contains(&sheet.name) != is_of_redefined {
-                    continue;
-                }
-                // A name that is not UTF-8 is a fault, so nothing is lost here.
-                let path = String::from_utf8_lossy(&change.path);
-                if let Some(fault) = claim.fault {
-                    let problem = new.map(|_| fault);
-                    let now = PathState::Misnamed { path: (*change.path).into(), problem };
-                    changes.push(Change { sheet, now });
-                    continue;
-                }
-                let before = base(&sheet.name).filter(|_| !is_of_redefined);
-                let before = before.and_then(|before| Some((before, before.table(&path)?)));
-                let now = PathState::Claims(SlotUpdate {
-                    key: claim.key,
-                    path: path.into(),
-                    content: None,
-                });
-                let change = Change { sheet, now };
-                let new = new.map(|new| new.id);
-                match before {
-                    Some((sheet, table)) => lists.push(ChangedList { change, sheet, table, new }),
-                    None => {
-                        wanted.extend(new.map(|new| (changes.len(), new)));
-                        changes.push(change);
-                    }
-                }
-            }
-        }
+        let ClaimedFiles { mut changes, mut wanted, lists, passed } =
+            ClaimedFiles::of(layout, difference, base);
         options.progress.begin(wanted.len());
         if let Some(cache) = cache {
             recall(cache, &mut changes, &mut wanted)?;
         }
-        let ids: Vec<_> = wanted.iter().map(|(_, blob)| *blob).collect();
-        let limit = |at: usize| changes[wanted[at].0].limit(options);
+        let ids: Vec<_> = wanted.iter().map(|file| file.blob).collect();
+        let limit = |at: usize| changes[wanted[at].at].limit(options);
         let found = objects.read_each(&ids, &limit, |at, bytes| {
             options.progress.advance();
-            let (slot, blob) = wanted[at];
-            changes[slot].look(blob, bytes, None, options)
+            let file = wanted[at];
+            changes[file.at].look(file.blob, bytes, None, options)
         })?;
-        for ((at, _), found) in wanted.iter().zip(found) {
-            found.put(*at, &mut changes);
+        for (file, found) in wanted.iter().zip(found) {
+            found.put(file.at, &mut changes);
         }
         for list in lists {
             list.follow(objects, &mut changes, options)?;
@@ -173,7 +121,7 @@ impl ChangeSet {
 }
 
 /// Returns the sheet of this name in the state that is changed, if there is one.
-pub type Base<'b> = &'b dyn Fn(&SheetName) -> Option<&'b Sheet>;
+pub type Base<'b> = &'b (dyn Fn(&SheetName) -> Option<&'b Sheet> + Sync);
 
 /// Returns the paths where there is now a symlink or a submodule that would be a record if it were
 /// a file.
@@ -182,42 +130,6 @@ fn passed_over<'p>(layout: &Layout, difference: &'p Difference) -> Vec<Cow<'p, s
     let claimed = |change: &&PathChange| !layout.claims(&change.path).is_empty();
     let paths = difference.paths.iter().filter(no_file).filter(claimed);
     paths.map(|change| String::from_utf8_lossy(&change.path)).collect()
-}
-
-/// Fills in what the cache has, and leaves the rest in `wanted`.
-fn recall(
-    cache: &Cache,
-    changes: &mut [Change],
-    wanted: &mut Vec<(usize, BlobId)>,
-) -> Result<(), CacheError> {
-    let mut sheets = BTreeMap::new();
-    let mut places: HashMap<(&SheetName, &str), (usize, BlobId, &Key)> =
-        HashMap::with_capacity(wanted.len());
-    for (at, blob) in &*wanted {
-        let Change { sheet, now } = &changes[*at];
-        let PathState::Claims(SlotUpdate { key, path, .. }) = now else { continue };
-        sheets.insert(&sheet.name, sheet.id);
-        places.insert((&sheet.name, path), (*at, *blob, key));
-    }
-    let mut found = Vec::with_capacity(places.len());
-    cache.read_records(&sheets, &mut |entry| {
-        if let Some((at, blob, key)) = places.get(&(entry.sheet, entry.path))
-            && *blob == entry.blob
-        {
-            let frame = changes[*at].sheet.frame(key.as_str(), entry.path);
-            let value = Value::from_stored(entry.text);
-            let record = Record { key: Key::clone(key), frame, blob: *blob, value };
-            found.push((*at, Content::Record(Arc::new(record))));
-        }
-    })?;
-    for (at, content) in found {
-        if let PathState::Claims(claim) = &mut changes[at].now {
-            claim.content = Some(content);
-        }
-    }
-    wanted
-        .retain(|(at, _)| matches!(&changes[*at].now, PathState::Claims(c) if c.content.is_none()));
-    Ok(())
 }
 
 /// Returns whether an entry can be a record: a symlink or a submodule never is.
@@ -231,9 +143,12 @@ mod tests {
 
     use super::*;
     use crate::definitions::gather;
-    use crate::id::{CommitId, TreeId};
+    use crate::id::{BlobId, CommitId, TreeId};
     use crate::mirror::{Mirror, MirrorOptions};
-    use crate::sheet::Sheet;
+    use crate::record::Record;
+    use crate::sheet::{Content, SlotUpdate};
+    use crate::value::Value;
+    use std::sync::Arc;
 
     /// Formats the change of each path between two commits.
     fn changed(upstream: &Upstream, commits: [&str; 2], record_limit: u64) -> Vec<String> {

@@ -30,7 +30,6 @@ use crate::encode::path_of;
 use crate::id::Key;
 use crate::index::FieldIndex;
 use crate::layout::{RenderError, SheetSpec};
-use crate::persistent_map::packed;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::scalar::Scalar;
@@ -474,8 +473,7 @@ impl Sheet {
                 changed.push((key, served));
             }
         }
-        self.slots.extend(packed(first.into_iter().flatten()));
-        self.derive(&changed, moved);
+        self.derive(&changed, first.unwrap_or_default(), moved);
         changed
     }
 

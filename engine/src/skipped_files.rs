@@ -93,6 +93,13 @@ impl Shift {
             }
         }
     }
+
+    /// Accounts for the changes of other paths, too.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (reason, by) in other.0 {
+            *self.0.entry(reason).or_default() += by;
+        }
+    }
 }
 
 impl PassedOver {

@@ -27,6 +27,27 @@ pub(crate) fn run(tasks: Vec<Task<'_>>) {
     });
 }
 
+/// Returns what `work` makes of each item, in their order. A panic in one of them is propagated.
+///
+/// One item is worked on by the caller alone; more, on all cores.
+pub(crate) fn map<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    if let [only] = items {
+        return vec![work(only)];
+    }
+    let mut found: Vec<Option<T>> = items.iter().map(|_| None).collect();
+    let work = &work;
+    let tasks = items.iter().zip(&mut found);
+    run(tasks.map(|(item, found)| Box::new(|| *found = Some(work(item))) as Task<'_>).collect());
+    found.into_iter().flatten().collect()
+}
+
+/// Runs `work` on all cores at once, each time until it returns. A panic in one of them is
+/// propagated.
+pub(crate) fn run_on_all_cores(work: &(dyn Fn() + Sync)) {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    run((0..cores).map(|_| Box::new(work) as Task<'_>).collect());
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,6 +66,15 @@ mod tests {
         run((0..100).map(task).collect());
         run(Vec::new());
         assert_eq!(done.into_inner(), 4_950);
+    }
+
+    #[test]
+    fn what_is_made_of_items_comes_in_their_order() {
+        for count in [0, 1, 100] {
+            let items: Vec<usize> = (0..count).collect();
+            let doubled: Vec<usize> = items.iter().map(|n| n * 2).collect();
+            assert_eq!(map(&items, |n| n * 2), doubled);
+        }
     }
 
     #[test]

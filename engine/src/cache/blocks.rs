@@ -4,12 +4,14 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
 use super::CacheError;
 use crate::fault;
 use crate::mirror::UNFINISHED;
+use crate::workers;
 
 /// The number of bytes from which a block of entries is complete.
 pub(super) const BLOCK: usize = 1 << 20;
@@ -26,7 +28,7 @@ pub(super) fn write(
     fs::create_dir_all(folder)?;
     sweep(folder);
     let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
-    let mut blocks = BlockWriter { out: BufWriter::new(file), checksums: Checksums::default() };
+    let mut blocks = BlockWriter { out: BufWriter::new(file), seed: Seed::default(), number: 0 };
     fill(&mut blocks)?;
     blocks.write(&[])?;
     let file = blocks.out.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -47,33 +49,29 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// Computes the checksums of consecutive blocks.
-#[derive(Default)]
-struct Checksums {
-    /// The number of the next block.
-    number: u64,
-    /// The hash of the first block, which is the key for all others.
-    seed: [u8; 32],
-}
+/// What the checksums of all blocks of a file but the first depend on: the hash of the first one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seed([u8; 32]);
 
-impl Checksums {
-    /// Returns the checksum of the next block, whose contents are `bytes`.
-    fn next(&mut self, bytes: &[u8]) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_keyed(&self.seed);
-        hasher.update(&self.number.to_le_bytes()).update(bytes);
-        let checksum = *hasher.finalize().as_bytes();
-        if self.number == 0 {
-            self.seed = checksum;
-        }
-        self.number += 1;
-        checksum
+impl Seed {
+    /// Returns the checksum of the block with this number, whose contents are `bytes`.
+    fn checksum(&self, number: u64, bytes: &[u8]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        *hasher.update(&number.to_le_bytes()).update(bytes).finalize().as_bytes()
+    }
+
+    /// Returns whether the block that was read holds `bytes`, as it was written.
+    fn verifies(&self, frame: &BlockFrame, bytes: &[u8]) -> bool {
+        frame.is_whole && self.checksum(frame.number, bytes) == frame.checksum
     }
 }
 
 /// A file being written.
 pub(super) struct BlockWriter {
     out: BufWriter<NamedTempFile>,
-    checksums: Checksums,
+    seed: Seed,
+    /// The number of the next block.
+    number: u64,
 }
 
 impl BlockWriter {
@@ -82,7 +80,11 @@ impl BlockWriter {
         if u32::try_from(bytes.len()).is_err() {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a block is 4 GiB or more"));
         }
-        let checksum = self.checksums.next(bytes);
+        let checksum = self.seed.checksum(self.number, bytes);
+        if self.number == 0 {
+            self.seed = Seed(checksum);
+        }
+        self.number += 1;
         self.out.write_all(&length(bytes))?;
         self.out.write_all(&checksum)?;
         self.out.write_all(bytes)
@@ -93,9 +95,20 @@ impl BlockWriter {
 pub(super) struct BlockReader {
     path: PathBuf,
     file: BufReader<File>,
-    checksums: Checksums,
+    seed: Seed,
+    /// The number of the next block.
+    number: u64,
     /// The number of bytes still to be read.
     left: u64,
+}
+
+/// What comes before the contents of a block.
+#[derive(Debug, Clone, Copy)]
+struct BlockFrame {
+    number: u64,
+    checksum: [u8; 32],
+    /// Whether the file has as many bytes as the block, and more only if it is not empty.
+    is_whole: bool,
 }
 
 impl BlockReader {
@@ -109,20 +122,74 @@ impl BlockReader {
         };
         let left = file.metadata().map_err(unreadable)?.len();
         let file = BufReader::with_capacity(BLOCK, file);
-        Ok(Some(Self { path: path.to_owned(), file, checksums: Checksums::default(), left }))
+        Ok(Some(Self { path: path.to_owned(), file, seed: Seed::default(), number: 0, left }))
     }
 
     /// Reads the next block into `block`; the last block of a file is empty.
     ///
     /// A block is returned only after its checksum is verified: an altered block is an error.
     pub(super) fn read(&mut self, block: &mut Vec<u8>) -> Result<(), CacheError> {
-        let is_whole = self
-            .read_next(block)
-            .map_err(|source| CacheError::Unreadable { path: self.path.clone(), source })?;
-        if is_whole && (self.left == 0 || !block.is_empty()) { Ok(()) } else { Err(self.damaged()) }
+        let frame = self.take_next(block)?;
+        if !self.seed.verifies(&frame, block) {
+            return Err(self.damaged());
+        }
+        if frame.number == 0 {
+            self.seed = Seed(frame.checksum);
+        }
+        Ok(())
     }
 
-    fn read_next(&mut self, block: &mut Vec<u8>) -> io::Result<bool> {
+    /// Reads all blocks after the first on all cores, and returns what `parse` makes of them, in no
+    /// order. `parse` returns `None` if what it gets was not written as a block.
+    pub(super) fn read_rest<T: Send>(
+        self,
+        parse: &(dyn Fn(&[u8]) -> Option<T> + Sync),
+    ) -> Result<Vec<T>, CacheError> {
+        let (seed, path) = (self.seed, self.path.clone());
+        let reader = Mutex::new(Some(self));
+        let parsed = Mutex::new(Ok(Vec::new()));
+        let take_next = |block: &mut Vec<u8>| {
+            let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let frame = reader.as_mut()?.take_next(block);
+            if block.is_empty() || !frame.as_ref().is_ok_and(|frame| frame.is_whole) {
+                *reader = None;
+            }
+            Some(frame)
+        };
+        let verified = |frame: BlockFrame, block: &[u8]| {
+            let is_right = seed.verifies(&frame, block);
+            let found = (is_right && !block.is_empty()).then(|| parse(block)).flatten();
+            let is_read = found.is_some() || is_right && block.is_empty();
+            let damaged = || CacheError::Damaged { path: path.clone(), block: frame.number };
+            is_read.then_some(found).ok_or_else(damaged)
+        };
+        let work = || {
+            let mut block = Vec::new();
+            while let Some(frame) = take_next(&mut block) {
+                let found = frame.and_then(|frame| verified(frame, &block));
+                let mut parsed = parsed.lock().unwrap_or_else(PoisonError::into_inner);
+                match (found, &mut *parsed) {
+                    (Ok(found), Ok(all)) => all.extend(found),
+                    (Ok(_), Err(_)) => {}
+                    (Err(error), parsed) => *parsed = Err(error),
+                }
+                if parsed.is_err() {
+                    return;
+                }
+            }
+        };
+        workers::run_on_all_cores(&work);
+        parsed.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the next block into `block` without verifying it.
+    fn take_next(&mut self, block: &mut Vec<u8>) -> Result<BlockFrame, CacheError> {
+        self.number += 1;
+        self.read_next(block)
+            .map_err(|source| CacheError::Unreadable { path: self.path.clone(), source })
+    }
+
+    fn read_next(&mut self, block: &mut Vec<u8>) -> io::Result<BlockFrame> {
         block.clear();
         let left = self.left.checked_sub(FRAME as u64);
         let (mut length, mut checksum) = ([0; 4], [0; 32]);
@@ -138,12 +205,13 @@ impl BlockReader {
             block.resize(length as usize, 0);
             self.file.read_exact(block)?;
         }
-        Ok(self.checksums.next(block) == checksum && left.is_some())
+        let is_whole = left.is_some_and(|left| left == 0 || length > 0);
+        Ok(BlockFrame { number: self.number - 1, checksum, is_whole })
     }
 
     /// Returns the error for the last block read.
     pub(super) fn damaged(&self) -> CacheError {
-        CacheError::Damaged { path: self.path.clone(), block: self.checksums.number - 1 }
+        CacheError::Damaged { path: self.path.clone(), block: self.number - 1 }
     }
 }
 

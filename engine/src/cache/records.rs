@@ -55,19 +55,21 @@ impl Cache {
         })
     }
 
-    /// Calls `found` with each entry of a sheet that one of `sheets` reads alike: one with the same
-    /// name and id. Returns without a call if there is no file.
+    /// Returns what `take` makes of each entry of a sheet that one of `sheets` reads alike: one with
+    /// the same name and id. Returns nothing if there is no file.
+    ///
+    /// `take` is called on all cores. The entries of a block come in their order, and with a number
+    /// that is 0 at first and stays what `take` makes it.
     ///
     /// # Errors
     ///
-    /// Fails if the file is not intact, or was written for other settings. The entries found before
-    /// that are right, but are best discarded with the rest.
-    pub(crate) fn read_records(
+    /// Fails if the file is not intact, or was written for other settings.
+    pub(crate) fn read_records<T: Send>(
         &self,
         sheets: &BTreeMap<&SheetName, [u8; 32]>,
-        found: &mut dyn FnMut(CachedRecord<'_>),
-    ) -> Result<(), CacheError> {
-        let Some(mut blocks) = BlockReader::open(&self.records)? else { return Ok(()) };
+        take: &(dyn Fn(&mut usize, CachedRecord<'_>) -> Option<T> + Sync),
+    ) -> Result<Vec<T>, CacheError> {
+        let Some(mut blocks) = BlockReader::open(&self.records)? else { return Ok(Vec::new()) };
         let mut block = Vec::new();
         blocks.read(&mut block)?;
         let mut known: Vec<Option<&SheetName>> = Vec::new();
@@ -79,22 +81,17 @@ impl Cache {
             let ours = sheets.get_key_value(&SheetName::new(name));
             known.push(ours.filter(|(_, ours)| **ours == id).map(|(name, _)| *name));
         }
-        loop {
-            blocks.read(&mut block)?;
-            let mut rest = &block[..];
-            if rest.is_empty() {
-                return Ok(());
-            }
+        let parts = blocks.read_rest(&|mut rest| {
+            let (mut taken, mut near) = (Vec::new(), 0);
             while !rest.is_empty() {
-                let entry = entry(&mut rest).ok_or_else(|| blocks.damaged())?;
-                let (sheet, blob, path, text) = entry;
-                match known.get(sheet as usize) {
-                    Some(Some(sheet)) => found(CachedRecord { sheet, path, blob, text }),
-                    Some(None) => {}
-                    None => return Err(blocks.damaged()),
+                let (sheet, blob, path, text) = entry(&mut rest)?;
+                if let Some(sheet) = known.get(sheet as usize)? {
+                    taken.extend(take(&mut near, CachedRecord { sheet, path, blob, text }));
                 }
             }
-        }
+            Some(taken)
+        })?;
+        Ok(parts.into_iter().flatten().collect())
     }
 
     /// Returns the part that must be equal for an entry to be used.

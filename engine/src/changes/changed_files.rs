@@ -18,6 +18,7 @@ pub struct Difference {
 }
 
 /// A file to check.
+#[derive(Clone, Copy)]
 pub(super) struct Differing<'a> {
     pub(super) change: &'a PathChange,
     /// Whether it is checked for the redefined sheets, or for the others.

@@ -4,36 +4,53 @@ use arcstr::ArcStr;
 
 use super::Timestamp;
 
-/// How many characters of seven bits hold a moment: nanoseconds of ten thousand years.
-const MOMENT: usize = 10;
+/// How many characters hold the seconds since [`Timestamp::FIRST`], and whether nanoseconds follow.
+const SECONDS: usize = 6;
+const FLAG: usize = 1;
+/// How many more characters hold the nanoseconds, if there are any.
+const NANOSECONDS: usize = 5;
 
 /// A text that denotes a [`Timestamp`], together with the moment, so that comparing parses nothing.
 ///
-/// The two are one string, which begins with the moment as [`MOMENT`] ASCII characters, the most
+/// The two are one string, which begins with the moment as ASCII characters of seven bits, the most
 /// significant first. So comparing the strings compares the moments and then the texts, and an index
-/// needs one pointer for each value.
+/// needs one pointer for each value. Nearly all moments are whole seconds, and have no more.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dated(ArcStr);
 
 impl Dated {
     /// Returns `text`, which denotes `moment`.
     pub fn new(moment: Timestamp, text: &str) -> Self {
-        let since = moment.nanoseconds() - Timestamp::FIRST.nanoseconds();
-        let mut both = String::with_capacity(MOMENT + text.len());
-        both.extend((0..MOMENT).rev().map(|at| char::from((since >> (7 * at)) as u8 & 0x7F)));
+        let seconds = moment.seconds() - Timestamp::FIRST.seconds();
+        let nanoseconds = i64::from(moment.subsecond());
+        let digits = |number: i64, count: usize| {
+            (0..count).rev().map(move |at| char::from((number >> (7 * at)) as u8 & 0x7F))
+        };
+        let (has_more, more) = if nanoseconds > 0 { (1, NANOSECONDS) } else { (0, 0) };
+        let mut both = String::with_capacity(SECONDS + FLAG + more + text.len());
+        both.extend(digits(seconds, SECONDS));
+        both.extend(digits(has_more, FLAG));
+        both.extend(digits(nanoseconds, more));
         both.push_str(text);
         Self(both.into())
     }
 
+    /// Returns where the text begins.
+    fn begin(&self) -> usize {
+        let has_more = self.0.as_bytes()[SECONDS] != 0;
+        SECONDS + FLAG + if has_more { NANOSECONDS } else { 0 }
+    }
+
     /// Returns the text as it is written.
     pub fn as_str(&self) -> &str {
-        &self.0[MOMENT..]
+        &self.0[self.begin()..]
     }
 
     /// Returns the moment.
     pub fn moment(&self) -> Timestamp {
-        let digits = self.0.as_bytes()[..MOMENT].iter();
-        let since = digits.fold(0, |since, digit| since << 7 | i128::from(*digit));
+        let number = |digits: &[u8]| digits.iter().fold(0, |n, digit| n << 7 | i128::from(*digit));
+        let (seconds, more) = self.0.as_bytes()[..self.begin()].split_at(SECONDS);
+        let since = number(seconds) * 1_000_000_000 + number(&more[FLAG..]);
         // Only moments in range are written.
         Timestamp::at(since + Timestamp::FIRST.nanoseconds()).unwrap_or(Timestamp::FIRST)
     }
@@ -74,8 +91,10 @@ mod tests {
             numbers in prop::array::uniform2(-62_167_219_200_000_000_000..253_402_300_800_000_000_000_i128),
             texts in prop::array::uniform2("[a-zé0]{0,3}"),
             is_same in any::<bool>(),
+            is_whole in any::<bool>(),
         ) {
-            let [one, other] = numbers.map(|number| Timestamp::at(number).unwrap());
+            let unit = if is_whole { 1_000_000_000 } else { 1 };
+            let [one, other] = numbers.map(|number| Timestamp::at(number / unit * unit).unwrap());
             let other = if is_same { one } else { other };
             let [a, b] = [(one, &texts[0]), (other, &texts[1])];
             let [x, y] = [a, b].map(|(moment, text)| Dated::new(moment, text));

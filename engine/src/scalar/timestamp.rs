@@ -95,6 +95,11 @@ impl Timestamp {
         self.seconds
     }
 
+    /// Returns the number of nanoseconds since the last whole second.
+    pub fn subsecond(self) -> u32 {
+        self.nanoseconds
+    }
+
     /// Returns the shortest text in UTC that includes seconds: `2024-05-01T08:30:00Z`.
     pub fn text(self) -> String {
         let Self { seconds, nanoseconds } = self;

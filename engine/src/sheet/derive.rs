@@ -8,7 +8,7 @@ use im::OrdSet;
 use super::fields::Tally;
 use super::reference_changes::Moved;
 use super::shown_records::ShownRecords;
-use super::{MANY, Served, Sheet, hides};
+use super::{MANY, Served, Sheet, Slot, hides};
 use crate::digest::LtHash;
 use crate::id::Key;
 use crate::index::{FieldIndex, scalars};
@@ -27,10 +27,16 @@ const CHUNK: usize = 4_096;
 const FEW: usize = 8;
 
 impl Sheet {
-    /// Updates everything derived from the served records for `changed`. The parts are independent,
-    /// so large changes are processed in parallel.
-    pub(super) fn derive(&mut self, changed: &[(Key, Served)], moved: &mut Moved) {
-        let Self { spec, served, hidden, indexes, shown, fields, hidden_fields, .. } = self;
+    /// Updates everything derived from the served records for `changed`, and adds the slots `first` of a
+    /// sheet that was empty, in key order. The parts are independent, so large changes are processed in
+    /// parallel.
+    pub(super) fn derive(
+        &mut self,
+        changed: &[(Key, Served)],
+        first: Vec<(Key, Slot)>,
+        moved: &mut Moved,
+    ) {
+        let Self { spec, slots, served, hidden, indexes, shown, fields, hidden_fields, .. } = self;
         let (keys, of_shown) = match shown {
             Some(ShownRecords { keys, indexes }) => (Some(keys), &mut indexes[..]),
             None => (None, &mut [][..]),
@@ -67,6 +73,7 @@ impl Sheet {
             fields.settle(tally);
             hidden_fields.settle(hidden_tally);
         }));
+        tasks.push(Box::new(move || slots.extend(packed(first))));
         if let Some(keys) = keys {
             tasks.push(Box::new(|| follow(keys, &seen)));
         }

@@ -1,0 +1,103 @@
+//! What the files that differ claim, as far as their paths tell.
+
+use super::changed_files::Differing;
+use super::file_contents::ChangedList;
+use super::recall::WantedFile;
+use super::{Base, Change, Difference, PathState, is_file};
+use crate::layout::Layout;
+use crate::sheet::SlotUpdate;
+use crate::skipped_files::Shift;
+use crate::workers;
+
+/// How many files one thread looks at before it takes more.
+const CHUNK: usize = 8_192;
+
+/// The claims of files, and what is still to be read of them.
+#[derive(Default)]
+pub(super) struct ClaimedFiles<'b> {
+    pub(super) changes: Vec<Change>,
+    /// The files to read, in the order of their changes.
+    pub(super) wanted: Vec<WantedFile>,
+    /// The changed files of many records.
+    pub(super) lists: Vec<ChangedList<'b>>,
+    /// The changes of the ignored files, if nothing is declared.
+    pub(super) passed: Shift,
+}
+
+impl<'b> ClaimedFiles<'b> {
+    /// Returns what the files of `difference` claim, in their order. Many are looked at on all cores.
+    pub(super) fn of(layout: &Layout, difference: &Difference, base: Base<'b>) -> Self {
+        let files: Vec<Differing<'_>> = difference.files().collect();
+        let claimed = |files: &[Differing<'_>]| {
+            let mut claimed = Self::default();
+            files.iter().for_each(|file| claimed.add(layout, difference, base, file));
+            claimed
+        };
+        let chunks: Vec<_> = files.chunks(CHUNK).collect();
+        let found = workers::map(&chunks, |files| claimed(files));
+        found.into_iter().reduce(Self::followed_by).unwrap_or_default()
+    }
+
+    /// Adds the claims of a file.
+    fn add(
+        &mut self,
+        layout: &Layout,
+        difference: &Difference,
+        base: Base<'b>,
+        file: &Differing<'_>,
+    ) {
+        let Differing { change, is_of_redefined } = *file;
+        let claims = layout.claims(&change.path);
+        let sides = [change.old, change.new].into_iter().flatten();
+        if layout.is_inferred()
+            && (claims.is_empty() || !sides.map(|entry| entry.mode).all(is_file))
+        {
+            self.passed.add(layout, change);
+        }
+        let new = change.new.filter(|entry| is_file(entry.mode));
+        let old = change.old.filter(|entry| is_file(entry.mode));
+        if new.map(|entry| entry.id) == old.map(|entry| entry.id) {
+            // The executable bit is not part of a record, and what never was a file is not a
+            // record.
+            return;
+        }
+        for claim in claims {
+            let sheet = claim.sheet;
+            if difference.redefined.contains(&sheet.name) != is_of_redefined {
+                continue;
+            }
+            // A name that is not UTF-8 is a fault, so nothing is lost here.
+            let path = String::from_utf8_lossy(&change.path);
+            if let Some(fault) = claim.fault {
+                let problem = new.map(|_| fault);
+                let now = PathState::Misnamed { path: (*change.path).into(), problem };
+                self.changes.push(Change { sheet, now });
+                continue;
+            }
+            let before = base(&sheet.name).filter(|_| !is_of_redefined);
+            let before = before.and_then(|before| Some((before, before.table(&path)?)));
+            let update = SlotUpdate { key: claim.key, path: path.into(), content: None };
+            let change = Change { sheet, now: PathState::Claims(update) };
+            let new = new.map(|new| new.id);
+            match before {
+                Some((sheet, table)) => self.lists.push(ChangedList { change, sheet, table, new }),
+                None => {
+                    let at = self.changes.len();
+                    self.wanted.extend(new.map(|blob| WantedFile { at, blob }));
+                    self.changes.push(change);
+                }
+            }
+        }
+    }
+
+    /// Returns the claims of these files and of those that follow.
+    fn followed_by(mut self, mut next: Self) -> Self {
+        let before = self.changes.len();
+        let wanted = next.wanted.into_iter();
+        self.wanted.extend(wanted.map(|file| WantedFile { at: before + file.at, ..file }));
+        self.changes.append(&mut next.changes);
+        self.lists.append(&mut next.lists);
+        self.passed.merge(next.passed);
+        self
+    }
+}
