@@ -12,16 +12,15 @@ mod recall;
 use std::borrow::Cow;
 
 use crate::cache::{Cache, CacheError};
-use crate::id::SheetName;
 use crate::layout::Layout;
-use crate::mirror::{EntryMode, ObjectError, Objects, PathChange};
+use crate::mirror::{ObjectError, Objects, PathChange};
 use crate::options::LoadOptions;
-use crate::sheet::Sheet;
 use crate::skipped_files::Shift;
 
 pub use change::{Change, PathState};
 pub use changed_files::Difference;
-use claimed_files::ClaimedFiles;
+pub use claimed_files::Base;
+use claimed_files::{ClaimedFiles, is_file};
 use recall::recall;
 
 /// The number of ignored paths that the log names.
@@ -120,9 +119,6 @@ impl ChangeSet {
     }
 }
 
-/// Returns the sheet of this name in the state that is changed, if there is one.
-pub type Base<'b> = &'b (dyn Fn(&SheetName) -> Option<&'b Sheet> + Sync);
-
 /// Returns the paths where there is now a symlink or a submodule that would be a record if it were
 /// a file.
 fn passed_over<'p>(layout: &Layout, difference: &'p Difference) -> Vec<Cow<'p, str>> {
@@ -130,11 +126,6 @@ fn passed_over<'p>(layout: &Layout, difference: &'p Difference) -> Vec<Cow<'p, s
     let claimed = |change: &&PathChange| !layout.claims(&change.path).is_empty();
     let paths = difference.paths.iter().filter(no_file).filter(claimed);
     paths.map(|change| String::from_utf8_lossy(&change.path)).collect()
-}
-
-/// Returns whether an entry can be a record: a symlink or a submodule never is.
-fn is_file(mode: EntryMode) -> bool {
-    matches!(mode, EntryMode::Regular | EntryMode::Executable)
 }
 
 #[cfg(test)]

@@ -1,16 +1,21 @@
 //! What the files that differ claim, as far as their paths tell.
 
-use super::changed_files::Differing;
+use super::change::{Change, PathState};
+use super::changed_files::{Difference, Differing};
 use super::file_contents::ChangedList;
 use super::recall::WantedFile;
-use super::{Base, Change, Difference, PathState, is_file};
+use crate::id::SheetName;
 use crate::layout::Layout;
-use crate::sheet::SlotUpdate;
+use crate::mirror::EntryMode;
+use crate::sheet::{Sheet, SlotUpdate};
 use crate::skipped_files::Shift;
 use crate::workers;
 
 /// How many files one thread looks at before it takes more.
 const CHUNK: usize = 8_192;
+
+/// Returns the sheet of this name in the state that is changed, if there is one.
+pub type Base<'b> = &'b (dyn Fn(&SheetName) -> Option<&'b Sheet> + Sync);
 
 /// The claims of files, and what is still to be read of them.
 #[derive(Default)]
@@ -100,4 +105,9 @@ impl<'b> ClaimedFiles<'b> {
         self.passed.merge(next.passed);
         self
     }
+}
+
+/// Returns whether an entry can be a record: a symlink or a submodule never is.
+pub(super) fn is_file(mode: EntryMode) -> bool {
+    matches!(mode, EntryMode::Regular | EntryMode::Executable)
 }

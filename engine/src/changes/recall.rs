@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Change, PathState};
+use super::change::{Change, PathState};
 use crate::cache::{Cache, CacheError, CachedRecord};
 use crate::id::{BlobId, SheetName};
 use crate::record::Record;

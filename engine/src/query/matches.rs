@@ -24,7 +24,6 @@ use crate::value::FieldPath;
 const FEW: usize = 4;
 
 /// The records of a list.
-#[expect(clippy::large_enum_variant, reason = "a list has one of it")]
 pub(crate) enum MatchSet<'q, 'a> {
     /// All records that are shown.
     All,
