@@ -137,7 +137,7 @@ mod tests {
     use crate::id::{BlobId, CommitId, TreeId};
     use crate::mirror::{Mirror, MirrorOptions};
     use crate::record::Record;
-    use crate::sheet::{Content, SlotUpdate};
+    use crate::sheet::{Content, Sheet, SlotUpdate};
     use crate::value::Value;
     use std::sync::Arc;
 
