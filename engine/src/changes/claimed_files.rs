@@ -111,3 +111,43 @@ impl<'b> ClaimedFiles<'b> {
 pub(super) fn is_file(mode: EntryMode) -> bool {
     matches!(mode, EntryMode::Regular | EntryMode::Executable)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::BlobId;
+    use crate::layout::{DefinitionFile, DefinitionFiles};
+    use crate::mirror::{FileEntry, PathChange};
+
+    #[test]
+    fn the_claims_of_many_files_are_those_of_each() {
+        let file =
+            DefinitionFile { path: "headwater.toml".into(), bytes: b"[sheets.a]\n"[..].into() };
+        let files = DefinitionFiles { headwater: Some(file), ..Default::default() };
+        let layout = Layout::read(&files);
+        let blob = |number: usize| {
+            let mut id = [0; 20];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            BlobId::from_bytes(id)
+        };
+        let added = |number: usize| PathChange {
+            // Every third is no record.
+            path: format!("{}/{number:06}.json", if number.is_multiple_of(3) { "b" } else { "a" })
+                .into(),
+            old: None,
+            new: Some(FileEntry { mode: EntryMode::Regular, id: blob(number) }),
+        };
+        for count in [0, 5, CHUNK, 3 * CHUNK + 1] {
+            let difference = Difference::from((0..count).map(added).collect::<Vec<_>>());
+            let claimed = ClaimedFiles::of(&layout, &difference, &|_| None);
+            let wanted = claimed.wanted.iter().map(|file| match &claimed.changes[file.at].now {
+                PathState::Claims(update) => (update.path.to_string(), file.blob),
+                other => panic!("{other:?}"),
+            });
+            let numbers = (0..count).filter(|number| !number.is_multiple_of(3));
+            let expected = numbers.map(|number| (format!("a/{number:06}.json"), blob(number)));
+            assert!(wanted.eq(expected), "{count}");
+            assert_eq!(claimed.changes.len(), claimed.wanted.len());
+        }
+    }
+}
