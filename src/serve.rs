@@ -48,6 +48,8 @@ use reach::Reach;
 
 /// The number of lists that are streamed at once; each keeps a thread and its state.
 const STREAMS: usize = 16;
+/// How long a replica that stops waits for the commits that requests in flight name.
+const EXPECTED: Duration = Duration::from_secs(5);
 /// The number of attachments that are read at once; each is a process of its own.
 const ATTACHMENTS: usize = 16;
 
@@ -57,6 +59,8 @@ pub struct Server {
     internal_address: Option<SocketAddr>,
     ending: CancellationToken,
     stop: CancellationToken,
+    /// Cancelled once every request is answered.
+    answered: CancellationToken,
     state: watch::Receiver<Startup>,
     accepting: Vec<JoinHandle<bool>>,
     paging: JoinHandle<()>,
@@ -95,7 +99,7 @@ impl Server {
             None => None,
         };
         let internal_address = internal.as_ref().map(|(_, address)| *address);
-        let (ending, stop) = (CancellationToken::new(), CancellationToken::new());
+        let [ending, stop, answered] = [(); 3].map(|()| CancellationToken::new());
         let metrics = Arc::new(Metrics::default());
         let told = config.subscribers.take();
         let receivers = std::mem::take(&mut config.alert_receivers);
@@ -106,7 +110,7 @@ impl Server {
         let live = Arc::new(Live::new(ledger.clone()));
         let feed = Arc::new(Feed::default());
         let following =
-            access::follow(authenticator.clone(), live.clone(), pager.clone(), stop.clone());
+            access::follow(authenticator.clone(), live.clone(), pager.clone(), answered.clone());
         tokio::spawn(following);
         let joined = match &config.cluster {
             Some(settings) => Some(cluster::join(settings, &config.engine, live.clone()).await?),
@@ -174,6 +178,7 @@ impl Server {
             internal_address,
             ending,
             stop,
+            answered,
             state,
             accepting,
             paging,
@@ -237,9 +242,9 @@ impl Server {
         let end = Instant::now() + self.drain;
         self.stop.cancel();
         if self.cluster.is_some() {
-            // It still follows, so what requests in flight wait for comes within milliseconds. The
-            // other half of the time is for those who listen.
-            let _ = tokio::time::timeout(self.drain / 2, self.feed.settled()).await;
+            // It still follows, so what requests in flight wait for comes within milliseconds.
+            let patience = EXPECTED.min(self.drain / 2);
+            let _ = tokio::time::timeout(patience, self.feed.settled()).await;
         }
         // Otherwise followers would listen forever.
         self.feed.close();
@@ -247,6 +252,7 @@ impl Server {
         for accepting in self.accepting {
             drained &= accepting.await.unwrap_or(false);
         }
+        self.answered.cancel();
         self.live.close();
         let live = self.live;
         // An abandoned request may still hold it, so dropping it would not wait.

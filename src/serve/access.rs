@@ -12,17 +12,18 @@ use crate::live::Live;
 /// How often the files are read: a change holds after this time at the latest.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Keeps `authenticator` up to date until `stop`.
+/// Keeps `authenticator` up to date until every request is `answered`: also one that is still read or
+/// waits while the server ends loses what is revoked.
 pub(super) async fn follow(
     authenticator: Arc<Authenticator>,
     live: Arc<Live>,
     pager: Pager,
-    stop: CancellationToken,
+    answered: CancellationToken,
 ) {
     let mut told = None;
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = answered.cancelled() => return,
             () = tokio::time::sleep(PERIOD) => authenticator.refresh().await,
         }
         let trouble = authenticator.trouble();

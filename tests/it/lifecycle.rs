@@ -1,14 +1,21 @@
 //! From the start to the end of a server: before the first snapshot, polling, shutdown.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::process::Stdio;
+use std::time::Duration;
 
 use headwater::exit::Exit;
 use headwater_testkit::{Fault, GitHttp, Upstream, git};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::commands::headwater;
 use crate::harness::{RELOAD, TestServer, people, person};
+use crate::kills::{answer_of, exchange};
+
+/// How many writes are begun before the server ends.
+const WRITES: usize = 40;
 
 #[test]
 fn before_the_first_snapshot_reads_are_told_to_come_back_and_webhooks_wait() {
@@ -377,4 +384,62 @@ fn git_that_is_too_old_is_told_at_the_start() {
     child.wait().unwrap();
     let told = told.expect("it is reported before the records are served");
     assert!(told.contains("2.25") && told.contains("2.36"), "{told}");
+}
+
+#[test]
+fn a_token_that_is_revoked_while_the_server_ends_writes_nothing_more() {
+    let (upstream, folder) = (people(), tempfile::tempdir().unwrap());
+    let access = folder.path().join("access.toml");
+    let token = |name: &str| {
+        format!(
+            "[[token]]\nname = \"{name}\"\nsecret = \"the-secret-of-{name}-in-this-test\"\n\
+             read = [\"*\"]\nwrite = [\"*\"]\nauthor = \"T <t@t.org>\"\n"
+        )
+    };
+    std::fs::write(&access, token("one") + &token("other")).unwrap();
+    let mut command = headwater(&["serve", "--listen", "127.0.0.1:0", "--remote", &upstream.url()]);
+    command.env("HEADWATER_REPO", folder.path().join("mirror")).stdout(Stdio::piped());
+    let mut server =
+        command.arg("--access-file").arg(&access).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().trim_start_matches("http://").to_owned();
+    let read = || exchange(TcpStream::connect(&address)?, "GET /api/people/ada", "", "");
+    while !read().is_ok_and(|(status, _)| status == 200) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let begun = (0..WRITES).map(|number| {
+        let body = json!({ "slug": format!("r{number}"), "name": "R", "age": 1 }).to_string();
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let request = format!(
+            "PUT /api/people/r{number} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\
+             authorization: Bearer the-secret-of-other-in-this-test\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
+            body.len(),
+            &body[..body.len() - 1]
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    });
+    let begun: Vec<_> = begun.collect();
+    // What was sent before these is read before them.
+    (0..10).for_each(|_| assert_eq!(read().unwrap().0, 200));
+    let process = rustix::process::Pid::from_child(&server);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    while read().is_ok() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let next = folder.path().join("next.toml");
+    std::fs::write(&next, token("one")).unwrap();
+    std::fs::rename(&next, &access).unwrap();
+    let refused = begun.into_iter().any(|mut stream| {
+        stream.write_all(b"}").unwrap();
+        let (status, body) = answer_of(stream).unwrap();
+        assert!([201, 202, 401].contains(&status), "{status} {body}");
+        // The file is read again within a second; only asking shows when.
+        std::thread::sleep(Duration::from_millis(200));
+        status == 401
+    });
+    assert!(refused, "the token was good until the end");
+    assert!(server.wait().unwrap().success());
 }
