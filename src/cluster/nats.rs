@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::kv::{self, UpdateErrorKind};
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use async_nats::jetstream::stream::{self, LastRawMessageErrorKind};
 use async_nats::jetstream::{Context, ErrorCode};
 use async_nats::{Client, ConnectOptions, ServerAddr, Subscriber};
 use futures_core::Stream;
@@ -175,6 +175,11 @@ impl Nats {
                 self.context.create_key_value(bucket).await.map_err(|error| away(&error))?
             }
         };
+        if let Some(what) = misdirects(&store.stream.cached_info().config) {
+            let reason = format!("the stream KV_{BUCKET} is not as Headwater makes it: {what}");
+            tracing::error!(reason, "the bus cannot be used");
+            return Err(BusAway { reason });
+        }
         self.warn_of_a_single_copy(&store);
         Ok(known.insert(store).clone())
     }
@@ -215,6 +220,24 @@ impl Nats {
             _ => Err(away(&error)),
         }
     }
+}
+
+/// Returns what lets a stream hold something else than what was put into it, or lets it forget. Somebody
+/// who may make or change streams could have replicas read different registers by it.
+fn misdirects(config: &stream::Config) -> Option<&'static str> {
+    let subject = format!("$KV.{BUCKET}.>");
+    [
+        (config.subjects != [subject], "it has other subjects"),
+        (config.subject_transform.is_some(), "it changes subjects"),
+        (config.mirror.is_some(), "it is the mirror of another one"),
+        (config.sources.as_ref().is_some_and(|all| !all.is_empty()), "it has sources"),
+        (config.republish.is_some(), "it republishes"),
+        (config.no_ack, "it acknowledges nothing"),
+        (config.storage != stream::StorageType::File, "it is in memory only"),
+        (!config.max_age.is_zero(), "it forgets by age"),
+    ]
+    .into_iter()
+    .find_map(|(is_so, what)| is_so.then_some(what))
 }
 
 impl Register for Nats {
@@ -280,4 +303,36 @@ impl Bus for Nats {
 
 fn away(error: &(dyn std::error::Error + 'static)) -> BusAway {
     BusAway { reason: chain(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::jetstream::stream::{Config, Republish, Source, SubjectTransform};
+
+    use super::*;
+
+    fn made() -> Config {
+        Config { subjects: vec!["$KV.headwater.>".to_owned()], ..Config::default() }
+    }
+
+    #[test]
+    fn a_stream_that_somebody_else_made_is_used_only_if_it_holds_what_is_put_into_it() {
+        assert_eq!(misdirects(&made()), None);
+        let source = || Source { name: "other".to_owned(), ..Source::default() };
+        let transform = SubjectTransform { source: ">".to_owned(), destination: "x".to_owned() };
+        let republish =
+            Republish { source: ">".to_owned(), destination: "x".to_owned(), headers_only: false };
+        for config in [
+            Config { subjects: vec!["other.>".to_owned()], ..made() },
+            Config { subject_transform: Some(transform), ..made() },
+            Config { mirror: Some(source()), ..made() },
+            Config { sources: Some(vec![source()]), ..made() },
+            Config { republish: Some(republish), ..made() },
+            Config { no_ack: true, ..made() },
+            Config { storage: stream::StorageType::Memory, ..made() },
+            Config { max_age: Duration::from_secs(60), ..made() },
+        ] {
+            assert!(misdirects(&config).is_some(), "{config:?}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What goes over the bus is signed with the secret of the cluster, so that whoever can write to the
-//! bus and does not know the secret can delay and not mislead.
+//! bus and does not know the secret can delay and not mislead. Whoever can also change the stream, and
+//! answer in the name of NATS, can show each replica another register: no signature helps against that.
 //!
 //! A sealed text is one line of 64 hexadecimal digits, the code, and then the body as it is. The code
 //! covers the kind of the message and the name of the cluster, so no message passes for another.

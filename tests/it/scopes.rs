@@ -282,6 +282,20 @@ fn no_answer_tells_whether_a_private_sheet_has_files_in_a_folder() {
 }
 
 #[test]
+fn no_answer_tells_the_name_of_a_list_that_another_sheet_holds_as_well() {
+    let sheets = "[sheets.rows]\nroot = 'c'\nformat = 'csv'\nkey = '${{ k }}'\n\
+                  [sheets.tables]\nroot = 'c'\nformat = 'csv'\npublic = false\n";
+    let told = |files: &[(&str, &str)]| {
+        let house = served("rows", &[&[("headwater.toml", sheets)], files].concat());
+        let answer = house.write(Method::POST, "/api/rows", Some(&json!({ "k": "new" })));
+        (answer.status, answer.json()["detail"].clone())
+    };
+    let without = told(&[("x", "")]);
+    assert_eq!(without.0, 422, "{without:?}");
+    assert_eq!(told(&[("c/patient-4711.csv", "k,v\nr1,1\n")]), without);
+}
+
+#[test]
 fn names_that_stand_for_reserved_ones_on_some_system_are_for_no_new_file() {
     let house = House::new();
     let before = house.head();

@@ -311,6 +311,15 @@ impl Objects {
         }
     }
 
+    /// Returns the commit that an object is, or that a tag points to. Costs a look at the header of a
+    /// commit.
+    pub(super) fn pointed_to(&self, at: CommitId) -> Option<CommitId> {
+        match self.header(object_id(at)).ok()?.kind() {
+            Kind::Commit => Some(at),
+            _ => self.resolve(&at.to_string()).ok(),
+        }
+    }
+
     /// Returns why nothing is called `rev`, and what may be meant. Reads every reference.
     pub fn why_unknown(&self, rev: &str) -> ResolveError {
         let rev = shown(rev).to_owned();

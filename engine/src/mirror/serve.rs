@@ -4,6 +4,7 @@
 //! It answers one http request at a time, as `git http-backend` does, in protocol version 2: what a
 //! follower asks for after each publication by itself, everything else by git. Nothing can be pushed.
 
+mod lacked_objects;
 mod lines;
 mod plain_answer;
 mod request;

@@ -65,7 +65,9 @@ impl Files<'_> {
                 false => Holder::NewList,
             });
         }
-        match self.before.sheet(spec.name.as_str()).and_then(|sheet| sheet.only_list()) {
+        let only = self.before.sheet(spec.name.as_str()).and_then(|sheet| sheet.only_list());
+        // One that the caller may not write to is not told.
+        match only.filter(|(path, _)| self.bounds.allow(&spec.name, path.as_bytes()).is_ok()) {
             Some((path, _)) => Ok(Holder::List(path.to_owned())),
             None if spec.is_listed() => Err(WriteError::WhichList { sheet: spec.name.clone() }),
             None => Ok(Holder::Itself),

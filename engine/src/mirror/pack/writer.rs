@@ -1,6 +1,6 @@
 //! Packs objects of the mirror for somebody who has most of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use gix::objs::Find as _;
 
@@ -8,12 +8,22 @@ use super::entry::{self, EntryKind};
 use crate::mirror::stage::delta;
 use crate::mirror::{ObjectError, Objects};
 
-/// A pack in memory. Each object is in it once.
+/// A folder with its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::mirror) struct Tree<'a> {
+    pub(in crate::mirror) id: gix::ObjectId,
+    pub(in crate::mirror) bytes: &'a [u8],
+}
+
+/// A pack in memory. Each object is in it once, and none that another is a delta of from outside: git
+/// refuses a pack that has the base of a delta and does not name its place.
 #[derive(Default)]
 pub(in crate::mirror) struct PackWriter {
     /// The entries, without the header of the pack.
     entries: Vec<u8>,
     offsets: HashMap<gix::ObjectId, u64>,
+    /// What others are deltas of, and the pack does not have because whoever gets it does.
+    assumed: HashSet<gix::ObjectId>,
 }
 
 impl PackWriter {
@@ -22,42 +32,70 @@ impl PackWriter {
         self.entries.len()
     }
 
-    /// Adds an object, as a delta if it resembles `base`. The base is in the pack, or whoever gets the pack has it.
+    /// Adds an object whole.
     ///
     /// # Errors
     ///
-    /// If one of the two is missing or invalid.
+    /// If it is missing or invalid.
     pub(in crate::mirror) fn add(
         &mut self,
         objects: &Objects,
         id: gix::ObjectId,
-        base: Option<gix::ObjectId>,
     ) -> Result<(), ObjectError> {
-        if self.offsets.contains_key(&id) {
+        if self.is_known(&id) {
             return Ok(());
         }
-        let offset = self.entries.len() as u64;
         let mut buffer = Vec::new();
-        let (kind, content) = read(objects, &id, &mut buffer)?;
-        let delta = match base {
-            Some(base) => {
-                let mut buffer = Vec::new();
-                let (_, from) = read(objects, &base, &mut buffer)?;
-                delta::between(from, content).map(|delta| (base, delta))
-            }
-            None => None,
-        };
-        let appended = match delta {
+        let found = objects.repo.objects.try_find(&id, &mut buffer);
+        let found = found.map_err(|error| ObjectError::unreadable(&id, error))?;
+        let found = found.ok_or_else(|| ObjectError::missing(&objects.repo, &id))?;
+        self.append(id, |entries, _| {
+            entry::append(entries, EntryKind::Whole(found.kind), found.data)
+        })
+    }
+
+    /// Adds a folder, as a delta if it resembles `base`. The base is in the pack, or whoever gets the pack
+    /// has it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be compressed.
+    pub(in crate::mirror) fn add_tree(
+        &mut self,
+        tree: Tree<'_>,
+        base: Option<Tree<'_>>,
+    ) -> Result<(), ObjectError> {
+        if self.is_known(&tree.id) {
+            return Ok(());
+        }
+        let delta = base.and_then(|base| Some((base.id, delta::between(base.bytes, tree.bytes)?)));
+        let known = delta.as_ref().and_then(|(base, _)| self.offsets.get(base).copied());
+        if let Some((base, _)) = delta.as_ref().filter(|_| known.is_none()) {
+            self.assumed.insert(*base);
+        }
+        self.append(tree.id, |entries, offset| match &delta {
             Some((base, delta)) => {
-                let kind = match self.offsets.get(&base) {
-                    Some(at) => EntryKind::DeltaTo(offset - at),
-                    None => EntryKind::DeltaOf(base),
-                };
-                entry::append(&mut self.entries, kind, &delta)
+                let kind =
+                    known.map_or(EntryKind::DeltaOf(*base), |at| EntryKind::DeltaTo(offset - at));
+                entry::append(entries, kind, delta)
             }
-            None => entry::append(&mut self.entries, EntryKind::Whole(kind), content),
-        };
-        appended.map_err(|error| ObjectError::unreadable(&id, error))?;
+            None => entry::append(entries, EntryKind::Whole(gix::objs::Kind::Tree), tree.bytes),
+        })
+    }
+
+    /// Returns whether whoever gets the pack has the object then.
+    fn is_known(&self, id: &gix::ObjectId) -> bool {
+        self.offsets.contains_key(id) || self.assumed.contains(id)
+    }
+
+    fn append(
+        &mut self,
+        id: gix::ObjectId,
+        write: impl FnOnce(&mut Vec<u8>, u64) -> std::io::Result<()>,
+    ) -> Result<(), ObjectError> {
+        let offset = self.entries.len() as u64;
+        let written = write(&mut self.entries, offset);
+        written.map_err(|error| ObjectError::unreadable(&id, error))?;
         self.offsets.insert(id, offset);
         Ok(())
     }
@@ -74,15 +112,4 @@ impl PackWriter {
         pack.extend(checksum.as_slice());
         Ok(pack)
     }
-}
-
-fn read<'a>(
-    objects: &Objects,
-    id: &gix::oid,
-    buffer: &'a mut Vec<u8>,
-) -> Result<(gix::objs::Kind, &'a [u8]), ObjectError> {
-    let found = objects.repo.objects.try_find(id, buffer);
-    let found = found.map_err(|error| ObjectError::unreadable(id, error))?;
-    let found = found.ok_or_else(|| ObjectError::missing(&objects.repo, id))?;
-    Ok((found.kind, found.data))
 }
