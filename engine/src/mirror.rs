@@ -34,6 +34,7 @@ mod remote;
 mod serve;
 mod stage;
 mod system;
+mod tag_listing;
 mod file_history;
 mod transport;
 mod tree;

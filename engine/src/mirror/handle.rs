@@ -7,6 +7,7 @@ use super::folder::OUR_FOLDER;
 use super::gaps::Gaps;
 use super::given_up::GivenUp;
 use super::ownership::SafeDirectories;
+use super::tag_listing::TagListing;
 use super::tree_cache::TreeCache;
 
 /// The cause of an error of this module, whichever library it came from.
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     pub(super) given_up: GivenUp,
     /// The objects that are missing.
     pub(super) gaps: Gaps,
+    /// The tags of the leader, if this is a follower.
+    pub(super) tag_listing: TagListing,
 }
 
 impl Mirror {

@@ -14,6 +14,7 @@ use super::given_up::GivenUp;
 use super::handle::Shared;
 use super::objects::is_partial;
 use super::ownership::LocalRepository;
+use super::tag_listing::TagListing;
 use super::tree_cache::TreeCache;
 use super::{Cause, Foreign, Mirror, MirrorOptions, Objects, Remote, SafeDirectories};
 
@@ -170,7 +171,9 @@ impl Mirror {
             RepositoryError::Corrupt { path: dir.to_owned(), source: error.into() }
         })?;
         let (given_up, gaps) = (GivenUp::of(&git_dir), Gaps::default());
-        Ok(Self { shared: Arc::new(Shared { git_dir, options, trees, given_up, gaps }) })
+        let tag_listing = TagListing::default();
+        let shared = Shared { git_dir, options, trees, given_up, gaps, tag_listing };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Makes `dir` a bare repository whose `HEAD` names `branch`, and opens it.
