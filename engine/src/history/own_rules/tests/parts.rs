@@ -44,6 +44,7 @@ fn what_another_part_of_its_file_showed_is_no_version_of_a_record() {
     let hiding = format!("{both}hidden = \"gone\"\n");
     let (ann, d) = (("staff", "ann"), ("docs", "d"));
     let crew = both.replace("staff]", "crew]");
+    let private_items = format!("{ITEMS}{PRIVATE}{STAFF}");
     // Each row: the record, the definitions then, and now, and what is told.
     for (case, record, then, now, expected) in [
         ("in no sheet", ann, ITEMS, &*both, &last[..]),
@@ -52,6 +53,14 @@ fn what_another_part_of_its_file_showed_is_no_version_of_a_record() {
         ("hidden, and the other part is in no sheet now", ann, &hiding, STAFF, &since),
         ("in a public sheet", ann, &both, STAFF, &all),
         ("in a public sheet of another name", ann, &crew, &both, &all),
+        ("in a public sheet, and the other part is private now", ann, &both, &private_items, &all),
+        (
+            "in a sheet of another name, and the other part is private",
+            ann,
+            &crew,
+            &private_items,
+            &all,
+        ),
         ("in less of the part", ann, &STAFF.replace("/staff", "/staff/0"), STAFF, &last),
         ("the whole, which is in no sheet now", ann, DOCS, &both, &last),
         ("the whole, which is in a sheet now too", ann, DOCS, &format!("{DOCS}{STAFF}"), &all),
