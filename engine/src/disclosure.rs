@@ -2,16 +2,17 @@
 //!
 //! A commit itself states which of its files are public, and may have been overruled since: a sheet
 //! was made private, renamed or removed, or a record was hidden. The present state decides, by the
-//! paths of the files and not by the names of sheets. What it does not mention is not shown.
+//! paths of the files and not by the names of sheets. Where sheets read parts of a file, it decides
+//! about each part. What it does not mention is not shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::changes::Change;
 use crate::delta::{Delta, PublicChange, Withheld};
 use crate::digest::hash_part;
 use crate::id::{Key, SheetName};
-use crate::layout::{Layout, Shape, SheetSpec};
+use crate::layout::{Layout, Part, Shape, SheetSpec};
 use crate::record::Record;
 use crate::search::SearchError;
 use crate::sheet::{Served, Sheet, hides};
@@ -33,6 +34,9 @@ pub enum Rules {
     Other {
         /// The sheets that read every path alike, so that their records have the same keys.
         alike: BTreeSet<SheetName>,
+        /// The sheets of the earlier state that read a part of their files, with the names that lead
+        /// to it.
+        parts: BTreeMap<SheetName, Vec<String>>,
     },
 }
 
@@ -41,7 +45,18 @@ impl Rules {
     pub fn read_alike(&self, sheet: &SheetName) -> bool {
         match self {
             Self::Same => true,
-            Self::Other { alike } => alike.contains(sheet),
+            Self::Other { alike, .. } => alike.contains(sheet),
+        }
+    }
+
+    /// Returns the part of its files that `sheet` of the earlier state read. Where both states read
+    /// alike, that is not kept, and counts as the whole file.
+    fn part_of(&self, sheet: &SheetName) -> Part<'_> {
+        match self {
+            Self::Same => Part::WHOLE,
+            Self::Other { parts, .. } => {
+                parts.get(sheet).map_or(Part::WHOLE, |names| Part::at(names))
+            }
         }
     }
 }
@@ -77,7 +92,11 @@ impl<'a> Disclosure<'a> {
         let redefined = now.redefined(then);
         let is_alike = |name: &&SheetName| redefined.as_ref().is_some_and(|it| !it.contains(*name));
         let names = now.sheets().map(|spec| &spec.name);
-        Rules::Other { alike: names.filter(is_alike).cloned().collect() }
+        let partial = then.sheets().filter(|spec| !spec.part_names().is_empty());
+        Rules::Other {
+            alike: names.filter(is_alike).cloned().collect(),
+            parts: partial.map(|spec| (spec.name.clone(), spec.part_names().to_vec())).collect(),
+        }
     }
 
     /// Returns the part of `then` that may be shown now, as if its commit did not have the files
@@ -172,7 +191,7 @@ impl<'a> Disclosure<'a> {
     /// and so are its files that could not be read.
     pub(crate) fn tells_of(self, then: &SheetSpec) -> bool {
         let now = self.now.sheet(then.name.as_str()).map(|sheet| sheet.spec());
-        now.is_some_and(|now| now.public && now.root == then.root)
+        now.is_some_and(|now| now.public && now.is_in_place_of(then))
     }
 
     /// Adds to `hasher` what decides which versions of the files at `paths` may be shown now, besides
@@ -194,18 +213,27 @@ impl<'a> Disclosure<'a> {
         }
     }
 
-    /// Returns whether a file that was public in `sheet` by other rules may be shown now; `record`
-    /// is what it was, if it was one.
+    /// Returns whether what `sheet` had of a file by other rules, and showed, may be shown now;
+    /// `record` is what it was, if it was one. A sheet must cover that part of the file now, and all
+    /// that have any of it must show it.
     fn shows(self, rules: &Rules, sheet: &SheetName, path: &[u8], record: Option<&Record>) -> bool {
         let claims = self.now.layout().claims(path);
+        let part = rules.part_of(sheet);
+        // Which part of a file could not be read is not known, so all sheets decide about that.
+        let is_met = |spec: &SheetSpec| record.is_none() || spec.part().meets(part);
+        let is_covered = claims.iter().any(|claim| claim.sheet.part().covers(part));
         // Bytes that are not text are not the path of a record.
         let text = std::str::from_utf8(path).unwrap_or_default();
-        let all = claims.iter().all(|claim| {
+        let mut met = claims.iter().filter(|claim| is_met(&claim.sheet));
+        let all = met.all(|claim| {
             let spec = &claim.sheet;
             // The keys of the records in a list depend on the rules, so under other rules the
             // hidden ones are not known. A file that could not be read may be a hidden record.
+            // So may one of which only a row was read, unless both sheets are as they were.
             let is_alike = spec.name == *sheet && rules.read_alike(sheet);
-            let is_record = record.is_some() && spec.shape_of(text) == Shape::Record;
+            let are_alike = rules.read_alike(sheet) && rules.read_alike(&spec.name);
+            let is_judged = record.is_some_and(|record| !record.is_in_list() || are_alike);
+            let is_record = is_judged && spec.shape_of(text) == Shape::Record;
             let is_withheld = match record.filter(|_| is_alike) {
                 Some(record) => self.withholds_record(sheet, record),
                 None => self.withholds(&spec.name, &claim.key, text),
@@ -215,7 +243,7 @@ impl<'a> Disclosure<'a> {
                 && !is_withheld
                 && !record.is_some_and(|record| hides(spec, &record.value))
         });
-        all && !claims.is_empty()
+        all && is_covered
     }
 
     fn withholds_record(self, sheet: &SheetName, record: &Record) -> bool {
@@ -312,6 +340,8 @@ impl<'a> Disclosure<'a> {
 
 #[cfg(test)]
 mod tests {
+    mod parts;
+
     use headwater_testkit::Upstream;
 
     use super::*;

@@ -18,6 +18,7 @@ mod reference_check;
 mod records_settings;
 mod file_name;
 mod overlap;
+mod part;
 mod redefinition;
 mod reference;
 mod reserved;
@@ -45,6 +46,7 @@ pub use files::{DefinitionFile, DefinitionFiles, RootEntry};
 pub(crate) use inferred::COLLECTIONS;
 use inferred::Inferred;
 
+pub(crate) use part::Part;
 pub use reference::Reference;
 pub(crate) use reserved::is_reserved;
 pub use schema::{Schema, Violation};

@@ -65,6 +65,7 @@ mod offline;
 mod openapi;
 mod origins;
 mod peers;
+mod past_parts;
 mod past_rules;
 mod people;
 mod pins;

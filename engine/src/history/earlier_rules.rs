@@ -67,6 +67,7 @@ impl EarlierRules {
 
 impl EarlierClaim {
     /// Returns the claims of public sheets to the file `at`, those of sheets that hid nothing first.
+    /// A sheet that read another part of the file, or less than the record has now, did not show it.
     fn all(
         then: &Layout,
         subject: &Subject<'_>,
@@ -78,13 +79,20 @@ impl EarlierClaim {
         let hides = now.iter().any(|claim| claim.sheet.hidden.is_some());
         let claims = then.claims(at.path.as_bytes()).into_iter();
         let public = claims.filter(|claim| claim.sheet.public && claim.fault.is_none());
-        let mut all: SmallVec<[Self; 1]> = public
+        let around = public.filter(|claim| claim.sheet.part().covers(spec.part()));
+        let mut all: SmallVec<[Self; 1]> = around
             .map(|claim| {
-                let name = spec.element_name(at.list.as_str(), &at.key);
+                let list = claim.key.as_str();
+                let is_its_part = claim.sheet.part() == spec.part();
+                let name = spec.element_name(at.list.as_str(), &at.key).filter(|_| is_its_part);
                 let shape = claim.sheet.shape_of(&at.path);
-                let key = match name.filter(|_| shape != Shape::Record) {
-                    Some(name) => claim.sheet.element_key(claim.key.as_str(), name),
-                    None => claim.key.as_str().to_owned(),
+                let key = match (shape, name) {
+                    (Shape::Record, _) | (Shape::Either, None) => list.to_owned(),
+                    (Shape::List | Shape::Either, Some(name)) => {
+                        claim.sheet.element_key(list, name)
+                    }
+                    // It is more than one row, so a row of its name must not stand for it.
+                    (Shape::List, None) => format!("{list}\u{1}"),
                 };
                 let is_row = match shape {
                     Shape::Record => false,

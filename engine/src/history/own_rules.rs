@@ -193,7 +193,6 @@ impl<'a> OwnRules<'a> {
             LookupResult::Value(value) if hides(sheet, &value) => Shown::Nothing,
             // Another key may have been that of another record.
             LookupResult::Value(value) if *is_row && hid && !is_of(held, &value) => Shown::Nothing,
-            LookupResult::Value(_) if *is_row => shows(None, Shown::Whole),
             LookupResult::Value(value) => shows(Some(&record(&value)), Shown::Whole),
             LookupResult::Unread | LookupResult::Nothing if hid => Shown::Nothing,
             LookupResult::Unread if !self.subject.now.tells_of(sheet) => Shown::Nothing,

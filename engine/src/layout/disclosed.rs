@@ -60,8 +60,8 @@ impl Layout {
     }
 }
 
-/// Returns whether `now` has the sheet `then`, and keeps none of its records to itself.
+/// Returns whether `now` has the sheet `then` in its place, and keeps none of its records to itself.
 fn hides_nothing(then: &SheetSpec, now: &Layout) -> bool {
     let now = now.sheet(then.name.as_str());
-    now.is_some_and(|now| now.public && now.hidden.is_none() && now.root == then.root)
+    now.is_some_and(|now| now.public && now.hidden.is_none() && now.is_in_place_of(then))
 }
