@@ -154,7 +154,7 @@ pub fn history(
     let name = HistoryName::of(subject, from);
     let begin = bookmarks.before(name, listed);
     let mut place = begin;
-    let mut is_shown = false;
+    let (mut has_looked, mut is_shown) = (false, false);
     'page: for walk in 0..WALKS {
         // One more than are listed says whether there is another page.
         let asked = match walk == 0 && !may_be_list {
@@ -168,6 +168,10 @@ pub fn history(
         let last = touches.len() < asked;
         for touch in touches {
             effort.awaited.check()?;
+            if touch.is_of_no_file() {
+                place.touches += 1;
+                continue;
+            }
             let commit = touch.commit;
             let mut touched = touch.before.iter().chain(&touch.after);
             let is_unread = !may_be_list && !touched.all(|file| contents.holds(*file));
@@ -176,9 +180,10 @@ pub fn history(
                 false => contents.beside > MOST_BESIDE,
             };
             let is_costly = is_much || effort.part.check().is_err();
-            if is_unread || place.touches > begin.touches && is_costly {
+            if is_unread || has_looked && is_costly {
                 break 'page;
             }
+            has_looked = true;
             let missing = |source| HistoryError::Missing { commit, source };
             let unreadable = |source| HistoryError::Commit { commit, source };
             let sides = holders.around(objects, touch, effort.part).map_err(unreadable)?;

@@ -178,7 +178,7 @@ fn a_request_that_is_repeated_at_another_replica_is_the_same_however_its_path_is
     let two = common.start("two");
     two.has_role("following");
     // On the way to the leader, what the path has unencoded is encoded.
-    for (n, slug) in ["é", "a{b}", "a|b^c", "a[b]"].into_iter().enumerate() {
+    for (n, slug) in ["é", "a{b}", "a[b]^c"].into_iter().enumerate() {
         for (name, first, second) in [("two", &two, &one), ("one", &one, &two)] {
             let slug = format!("{slug}{name}");
             let key = format!("idempotency-key: {n}-{name}\r\n");

@@ -158,7 +158,8 @@ impl<'a> Contents<'a> {
         let files: Vec<File> = files.filter(is_new).collect();
         let blobs: Vec<BlobId> = files.iter().map(|file| file.blob).collect();
         let (largest, most) = (self.options.record_limit, MOST_READ.saturating_sub(self.bytes));
-        let first = touches.first().filter(|_| self.held.is_empty());
+        let first = touches.iter().find(|touch| !touch.is_of_no_file());
+        let first = first.filter(|_| self.held.is_empty());
         let least = first.map_or(0, |touch| touch.before.len() + touch.after.len());
         let contents = mirror.files(&blobs, ReadLimits { largest, most, least })?;
         for (number, (file, bytes)) in files.into_iter().zip(contents).enumerate() {

@@ -49,6 +49,13 @@ pub struct Touch {
     pub after: Files,
 }
 
+impl Touch {
+    /// Returns whether there was no file before, nor after: a link or a submodule was changed.
+    pub fn is_of_no_file(&self) -> bool {
+        self.before.is_empty() && self.after.is_empty()
+    }
+}
+
 /// The contents of some of several files.
 pub type Files = SmallVec<[File; 1]>;
 
