@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn the_path_of_a_request_is_the_same_after_it_was_passed_on() {
         let head = |path: &str| {
-            let uri = Uri::from_maybe_shared(path.to_owned()).unwrap();
+            let uri = path.parse().unwrap();
             let source = Source::at([192, 0, 2, 1].into());
             WriteHead::new(Method::PUT, &uri, HeaderMap::new(), source).path
         };
