@@ -7,6 +7,7 @@ mod earlier_rules;
 mod effort;
 mod error;
 mod holders;
+mod key_state;
 mod layouts;
 mod own_rules;
 mod record_state;
@@ -15,17 +16,17 @@ mod whereabouts;
 
 use crate::delta::changed_fields;
 use crate::id::CommitId;
-use crate::mirror::{CommitFacts, Mirror, ObjectError, Objects, Touch};
+use crate::mirror::{CommitFacts, Mirror, ObjectError, Objects};
 use crate::options::LoadOptions;
 
 use bookmarks::HistoryName;
 pub use cache::HistoryCache;
-use contents::Contents;
+use contents::{Contents, Difference};
 pub use effort::Effort;
 pub use error::HistoryError;
 use holders::Holders;
+use key_state::KeyState;
 use own_rules::OwnRules;
-use record_state::RecordState;
 pub use subject::Subject;
 pub use whereabouts::Whereabouts;
 
@@ -110,14 +111,15 @@ const WALKS: usize = 4;
 /// not read it. Commits that have the same definitions cost one reading of these, which the `cache`
 /// keeps for the next pages.
 ///
-/// If the sheet hides records, and several files may hold this one, the first that a commit has
-/// decides what the key had there, whichever the commit touched: behind a hidden one there is
-/// nothing.
+/// If several files may hold the record, the one that a commit served decides what the key had there,
+/// whichever the commit touched: the first that is a record. If the sheet hides records, that is the
+/// first that the commit has: behind a hidden one there is nothing. A list that cannot be read is
+/// `broken` for a record that was in it before, and for no other key.
 ///
 /// A page ends only at a listed commit behind which another one is listed, at the end of the
 /// history, or where it has cost what it may: what is not public neither fills a page nor begins
-/// one. The first page of a record in a file of its own ends the history if it lists nothing,
-/// whatever is behind: otherwise it would tell that the record existed. A page that ends by its cost
+/// one. The first page of a record in a file of its own ends the history if its commits show nothing
+/// of the record, whatever is behind: otherwise it would tell that the record existed. A page that ends by its cost
 /// before it lists anything goes on from there when it is asked for again: the `cache` has the place.
 ///
 /// Walks the history with the git program, at most four times, and reads the versions, 4 MiB of
@@ -144,7 +146,7 @@ pub fn history(
         source,
     };
     let names: Vec<String> = paths.iter().map(|at| at.walked.clone()).collect();
-    let holders = Holders::of(spec, paths);
+    let mut holders = Holders::of(spec, paths);
     let own_rules = OwnRules::of(subject, (objects, layouts), options, effort);
     let mut contents = Contents::of(subject, own_rules, options, effort);
     let may_be_list = (0..paths.len()).any(|place| contents.may_be_list(place));
@@ -152,6 +154,7 @@ pub fn history(
     let name = HistoryName::of(subject, from);
     let begin = bookmarks.before(name, listed);
     let mut place = begin;
+    let (mut has_looked, mut is_shown) = (false, false);
     'page: for walk in 0..WALKS {
         // One more than are listed says whether there is another page.
         let asked = match walk == 0 && !may_be_list {
@@ -165,24 +168,30 @@ pub fn history(
         let last = touches.len() < asked;
         for touch in touches {
             effort.awaited.check()?;
-            let Touch { commit, before, after } = touch;
-            let mut touched = before.into_iter().chain(after);
-            let is_unread = !may_be_list && !touched.all(|file| contents.holds(file));
+            if touch.is_of_no_file() {
+                place.touches += 1;
+                continue;
+            }
+            let commit = touch.commit;
+            let mut touched = touch.before.iter().chain(&touch.after);
+            let is_unread = !may_be_list && !touched.all(|file| contents.holds(*file));
             let is_much = match may_be_list {
                 true => contents.bytes > LIST_BYTES,
                 false => contents.beside > MOST_BESIDE,
             };
             let is_costly = is_much || effort.part.check().is_err();
-            if is_unread || place.touches > begin.touches && is_costly {
+            if is_unread || has_looked && is_costly {
                 break 'page;
             }
+            has_looked = true;
             let missing = |source| HistoryError::Missing { commit, source };
             let unreadable = |source| HistoryError::Commit { commit, source };
             let sides = holders.around(objects, touch, effort.part).map_err(unreadable)?;
             sides.files().try_for_each(|file| contents.read(objects, file)).map_err(missing)?;
             effort.awaited.check()?;
             let made = contents.difference(&sides)?;
-            let event = made.and_then(|made| event(made.states, made.is_list));
+            is_shown |= made.states.into_iter().any(KeyState::is_shown);
+            let event = event(&made);
             if event.is_some() && place.listed == listed.saturating_add(limit) {
                 bookmarks.keep(name, place);
                 return Ok(found);
@@ -200,25 +209,34 @@ pub fn history(
         }
     }
     bookmarks.keep(name, place);
-    found.ended = !may_be_list && found.items.is_empty() && listed == 0;
+    found.ended = !may_be_list && found.items.is_empty() && listed == 0 && !is_shown;
     Ok(found)
 }
 
 /// Returns what a commit did to a record, and which fields it changed; `None` if it changed nothing
-/// public.
-fn event([before, after]: [&RecordState; 2], is_list: bool) -> Option<(Event, Vec<String>)> {
-    use RecordState::{Broken, Nothing, Record, Withheld};
+/// public. A list that cannot be read tells nothing of a key that it had not before.
+fn event(made: &Difference<'_>) -> Option<(Event, Vec<String>)> {
+    use KeyState::{Broken, Nothing, OtherRecords, Record, UnreadList, Withheld};
+    let [before, after] = made.states;
     match (before, after) {
-        (Nothing | Withheld, Nothing | Withheld) => None,
+        _ if !made.is_own => None,
         // It changed another record.
-        (before, after) if is_list && before == after => None,
-        (_, Broken) => Some((Event::Broken, Vec::new())),
-        (Nothing | Withheld | Broken, Record(_)) => Some((Event::Added, Vec::new())),
-        (Record(_) | Broken, Nothing | Withheld) => Some((Event::Removed, Vec::new())),
+        (before, after) if made.is_list && before == after => None,
         (Record(before), Record(after)) => {
             let fields = changed_fields(before, after).into_iter();
             Some((Event::Modified, fields.map(|field| field.pointer.into()).collect()))
         }
+        (_, Record(_)) => Some((Event::Added, Vec::new())),
+        (Record(_), UnreadList | Broken) => Some((Event::Broken, Vec::new())),
+        (Nothing | Withheld | UnreadList | Broken, Broken) => Some((Event::Broken, Vec::new())),
+        (Record(_), Nothing | Withheld | OtherRecords) => Some((Event::Removed, Vec::new())),
+        (Broken, Nothing | Withheld | UnreadList) => Some((Event::Removed, Vec::new())),
+        // The file was or became a list, and may have been one all the time.
+        (OtherRecords, Broken) | (Broken, OtherRecords) => None,
+        (
+            Nothing | Withheld | OtherRecords | UnreadList,
+            Nothing | Withheld | OtherRecords | UnreadList,
+        ) => None,
     }
 }
 

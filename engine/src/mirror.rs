@@ -47,7 +47,7 @@ pub use conversation::{RemoteBranch, RemoteBranches};
 pub use diff::{FileEntry, PathChange, TreeFiles};
 pub use fetch::{FetchError, FetchErrorKind, Fetched, RemoteHead};
 pub use file::{FoundFile, OpenFile};
-pub use file_history::{File, ReadLimits, Touch};
+pub use file_history::{File, Files, ReadLimits, Touch};
 pub use first_parents::FirstParentLine;
 pub(crate) use folder::UNFINISHED;
 pub use git::{GitError, GitVersion, OLDEST_GIT};

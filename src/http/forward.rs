@@ -16,7 +16,9 @@ use serde::Deserialize;
 use super::addressee::{Addressee, Way};
 use super::app::App;
 use super::cluster_access::{CONNECTING, ClusterAccess, TAKEOVER, no_leader};
-use super::header_names::{AT, AUTHOR, COMMIT, HOP, IDEMPOTENCY_KEY, PEER_KEY, SUMMARY};
+use super::header_names::{
+    AT, AUTHOR, COMMIT, HOP, IDEMPOTENCY_KEY, MIN_COMMIT, PEER_KEY, SUMMARY,
+};
 use super::selector::containing;
 use super::source::Source;
 use super::wait_time::wait;
@@ -36,8 +38,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The largest refusal that is read, in bytes.
 const REFUSAL: usize = 64 << 10;
 
-/// The headers of a write that go along: who writes, what the body is, and on which conditions.
-const SENT: [HeaderName; 11] = [
+/// The headers of a write that go along: who writes, what the body is, on which conditions, and those
+/// that the leader refuses.
+const SENT: [HeaderName; 12] = [
     header::AUTHORIZATION,
     header::ACCEPT,
     header::CONTENT_TYPE,
@@ -49,6 +52,7 @@ const SENT: [HeaderName; 11] = [
     AUTHOR,
     SUMMARY,
     AT,
+    MIN_COMMIT,
 ];
 
 /// The headers of an answer that are about one connection, or that this server sets by itself.
@@ -66,7 +70,7 @@ const OWN: [HeaderName; 8] = [
 /// A write whose body has arrived here, from a caller that may write.
 pub(super) struct Outgoing<'a> {
     pub(super) method: &'a Method,
-    /// The path as received, without the base path.
+    /// The path, encoded and without the base path.
     pub(super) path: &'a str,
     pub(super) query: Option<&'a str>,
     pub(super) headers: &'a HeaderMap,

@@ -9,6 +9,7 @@ mod effect;
 mod head;
 mod request;
 mod safety;
+mod told_commits;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;

@@ -520,7 +520,12 @@ fn status() -> Value {
 /// The members of every answer to a write.
 fn told() -> Value {
     json!({
-        "commit": { "type": "string", "pattern": HASH },
+        "commit": {
+            "type": ["string", "null"],
+            "pattern": HASH,
+            "description": "The commit with the change, or the served one if nothing changed; null if \
+                            that is the commit of others, and the caller reads nothing.",
+        },
         "changed": { "type": "boolean", "description": "Whether the request made a commit." },
         "pushed": {
             "type": ["boolean", "null"],

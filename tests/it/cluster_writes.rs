@@ -168,6 +168,30 @@ fn a_follower_takes_every_kind_of_write_and_its_caller_reads_it_there() {
 }
 
 #[test]
+fn a_request_that_is_repeated_at_another_replica_is_the_same_however_its_path_is_written() {
+    let Some(nats) = NatsServer::start() else { return };
+    let upstream = people();
+    let mut common = Common::new(&nats, upstream.url(), "0");
+    let writer = Writer(common.let_write());
+    let one = common.start("one");
+    one.has_role("leading");
+    let two = common.start("two");
+    two.has_role("following");
+    // On the way to the leader, what the path has unencoded is encoded.
+    for (n, slug) in ["é", "a{b}", "a[b]^c"].into_iter().enumerate() {
+        for (name, first, second) in [("two", &two, &one), ("one", &one, &two)] {
+            let slug = format!("{slug}{name}");
+            let key = format!("idempotency-key: {n}-{name}\r\n");
+            let made = writer.put(first, &slug, &key);
+            let again = writer.put(second, &slug, &key);
+            assert_eq!((made.status, again.status), (201, 200), "{slug}: {}", again.body);
+            assert_eq!(again.body["repeated"], true);
+            assert_eq!(again.body["commit"], made.body["commit"]);
+        }
+    }
+}
+
+#[test]
 fn a_follower_passes_on_no_path_that_the_leader_would_read_as_another() {
     let Some(nats) = NatsServer::start() else { return };
     let upstream = people();

@@ -220,7 +220,12 @@ fn a_refused_write_names_no_record_of_a_sheet_that_its_author_does_not_see() {
 
 #[test]
 fn a_token_that_reads_nothing_is_told_of_no_commit_but_its_own() {
-    let house = House::open(&ACCESS.replace("read = [\"teams\"]", "read = []"));
+    const READS: &str = "the-secret-of-who-reads-it";
+    let reads = format!(
+        "\n[[token]]\nname = \"reads\"\nsecret = \"{READS}\"\nread = [\"teams\"]\n\
+         write = [\"teams\"]\nauthor = \"Reads <reads@example.org>\"\n"
+    );
+    let house = House::open(&(ACCESS.replace("read = [\"teams\"]", "read = []") + &reads));
     let write = |path: &str| {
         let request = house.server.request(Method::PUT, path).bearer_auth(TEAMS);
         house.server.send(request.json(&json!({ "name": "New", "slug": "new" })))
@@ -231,9 +236,46 @@ fn a_token_that_reads_nothing_is_told_of_no_commit_but_its_own() {
     assert_eq!((other.status, commit(&other)), (403, None), "{other:?}");
     let read = house.get(Some(TEAMS), "/api/teams/red");
     assert_eq!((read.status, commit(&read)), (403, None), "{read:?}");
+    // A write that is not made, or changes nothing, would tell the commit of somebody else.
+    let served = house.get(Some(ALL), "/api/teams").commit().to_owned();
+    for (method, path, body) in [
+        (Method::PUT, "/api/teams/new?dryRun=true", json!({ "name": "New", "slug": "new" })),
+        (Method::PATCH, "/api/teams/red", json!({ "slug": "red" })),
+        (Method::PATCH, "/api/teams/red?push=sync", json!({ "slug": "red" })),
+        (
+            Method::POST,
+            "/api/_transact",
+            json!({ "operations": [
+                { "op": "patch", "sheet": "teams", "key": "red", "value": { "slug": "red" } }] }),
+        ),
+    ] {
+        for preference in ["return=representation", "return=minimal"] {
+            for (token, told) in [(TEAMS, None), (READS, Some(&*served))] {
+                let request = house.server.request(method.clone(), path).bearer_auth(token);
+                let answer = house.server.send(request.header("prefer", preference).json(&body));
+                assert!(answer.status < 300, "{path}: {answer:?}");
+                assert_eq!(answer.header("x-headwater-commit"), told, "{path} of {token}");
+                let is_told = String::from_utf8_lossy(&answer.body).contains(&served);
+                assert_eq!(is_told, told.is_some() && answer.status == 200, "{path} of {token}");
+            }
+        }
+    }
+    let keyed = || {
+        let request = house.server.request(Method::PATCH, "/api/teams/red").bearer_auth(TEAMS);
+        let request = request.header("idempotency-key", "once").json(&json!({ "slug": "red" }));
+        house.server.send(request)
+    };
+    for answer in [keyed(), keyed()] {
+        assert_eq!((answer.status, commit(&answer)), (200, None), "{answer:?}");
+        assert_eq!(
+            (&answer.json()["commit"], &answer.json()["changed"]),
+            (&json!(null), &json!(false))
+        );
+    }
     let written = write("/api/teams/new");
     assert_eq!(written.status, 201, "{written:?}");
     assert!(commit(&written).is_some());
+    assert_eq!(written.json()["commit"], written.commit());
 }
 
 #[test]

@@ -365,6 +365,25 @@ fn what_a_caller_says_cannot_forge_a_commit() {
 }
 
 #[test]
+fn a_write_that_names_a_commit_to_read_from_is_refused() {
+    let house = House::new(&[]);
+    let read = house.server.get("/api/people/ada");
+    let (before, head) = (read.json(), read.commit().to_owned());
+    for (name, code) in
+        [("x-headwater-min-commit", "invalid_header"), ("x-headwater-at", "invalid_query")]
+    {
+        for commit in [&*head, "1111111111111111111111111111111111111111", "nonsense"] {
+            for path in ["/api/people/ada", "/api/people/ada?dryRun=true"] {
+                let request = house.call(Method::PUT, path).header(name, commit);
+                let refused = house.server.send(request.json(&ada(99))).problem(422, code);
+                assert!(!refused["detail"].as_str().unwrap().is_empty(), "{refused}");
+            }
+        }
+    }
+    assert_eq!(house.server.get("/api/people/ada").json(), before);
+}
+
+#[test]
 fn a_body_that_is_no_record_is_refused_with_its_place() {
     let house = House::new(&[]);
     house

@@ -109,8 +109,8 @@ export interface WriteOptions {
 
 /** What became of a write. */
 export interface Written<T> {
-  /** The commit with the change. */
-  readonly commit: string;
+  /** The commit with the change; null if the caller reads nothing and there was nothing to change. */
+  readonly commit: string | null;
   /** Whether there was anything to change. */
   readonly changed: boolean;
   /** Whether the remote has it; null without a remote. */

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::effort::Effort;
 use super::error::HistoryError;
 use super::holders::{Side, Sides};
+use super::key_state::KeyState;
 use super::own_rules::{FileAt, OwnRules, Shown};
 use super::record_state::RecordState;
 use super::subject::Subject;
@@ -21,9 +22,6 @@ use crate::tables::{LookupResult, seek};
 /// The number of bytes of file versions that one page of a history may read: a tenth of a second of
 /// work. The page ends there, at the same commit for every caller.
 const MOST_READ: u64 = 4 << 20;
-
-/// The number of versions that are always read: one commit has two.
-const LEAST: usize = 2;
 
 /// The contents of a record's files at the commits that touched them.
 pub(super) struct Contents<'a> {
@@ -42,9 +40,20 @@ pub(super) struct Contents<'a> {
 #[derive(Debug)]
 pub(super) struct Difference<'a> {
     /// What the key had before, and what it has after.
-    pub(super) states: [&'a RecordState; 2],
-    /// Whether a file may hold other records as well.
+    pub(super) states: [KeyState<'a>; 2],
+    /// Whether a file that decided that may hold other records as well.
     pub(super) is_list: bool,
+    /// Whether the commit made it. Otherwise it touched another file of the key, or is a merge of
+    /// the commit that did it.
+    pub(super) is_own: bool,
+}
+
+/// What one side of a commit had under the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Decision<'a> {
+    /// The file that decides it, if there is any.
+    file: Option<File>,
+    state: KeyState<'a>,
 }
 
 impl<'a> Contents<'a> {
@@ -68,15 +77,12 @@ impl<'a> Contents<'a> {
     }
 
     /// Returns what a commit made of the record, by the present rules and by those of the commit and
-    /// its parent; `None` if it is the same. The files must have been read.
+    /// its parent. The files must have been read.
     ///
     /// # Errors
     ///
     /// If something that decides it is missing, or nobody waits for the answer any more.
-    pub(super) fn difference(
-        &mut self,
-        sides: &Sides,
-    ) -> Result<Option<Difference<'_>>, HistoryError> {
+    pub(super) fn difference(&mut self, sides: &Sides) -> Result<Difference<'_>, HistoryError> {
         let mut shown: [SmallVec<[Shown; 1]>; 2] = Default::default();
         for (side, shown) in sides.each().into_iter().zip(&mut shown) {
             for file in &side.files {
@@ -91,43 +97,73 @@ impl<'a> Contents<'a> {
             }
         }
         let [before, after] = sides.each();
-        let (before, after) = (self.deciding(before, &shown[0]), self.deciding(after, &shown[1]));
-        // It touched another file of the key.
-        if sides.are_whole() && before == after {
-            return Ok(None);
-        }
-        let is_list = sides.files().any(|file| self.may_be_list(file.place));
-        let state = |side: Option<(File, _)>| side.map_or(&RecordState::Nothing, |(_, held)| held);
-        Ok(Some(Difference { states: [state(before), state(after)], is_list }))
+        let (before, after) = (self.decide(before, &shown[0]), self.decide(after, &shown[1]));
+        let files = [before, after].into_iter().filter_map(|side| side.file);
+        let is_own = before != after && files.clone().any(|file| sides.touched(file));
+        let is_list = files.clone().any(|file| self.may_be_list(file.place));
+        Ok(Difference { states: [before.state, after.state], is_list, is_own })
     }
 
-    /// Returns the first file of a side that has something under the key, and what is shown of that.
-    fn deciding(&self, side: &Side, shown: &[Shown]) -> Option<(File, &RecordState)> {
+    /// Returns what the files of one side make of the key: the first that is a record is served. Where
+    /// records are hidden, the first that has anything under the key decides.
+    fn decide(&self, side: &Side, shown: &[Shown]) -> Decision<'_> {
         let files = side.files.iter().zip(shown);
-        let mut held =
-            files.filter_map(|(file, shown)| Some((*file, self.held.get(file)?, *shown)));
-        let (file, held, shown) = held.find(|(_, held, _)| **held != RecordState::Nothing)?;
-        let state = match (held, shown) {
-            (RecordState::Nothing | RecordState::Withheld, _) | (_, Shown::Whole) => held,
-            (_, Shown::Broken) => &RecordState::Broken,
-            (_, Shown::Nothing) => &RecordState::Withheld,
+        let mut each = files.filter_map(|(file, shown)| {
+            Some(Decision { file: Some(*file), state: self.state(*file, *shown)? })
+        });
+        let decision = match self.subject.spec.hidden.is_some() {
+            true => each.find(|one| one.state.is_something()),
+            false => each.min_by_key(|one| one.state.rank()),
         };
-        Some((file, state))
+        decision.unwrap_or(Decision { file: None, state: KeyState::Nothing })
     }
 
-    /// Reads the files that `touches` name, each of which is one record, up to the byte limit.
+    /// Returns what is shown of what a file had under the key; `None` if it was not read.
+    fn state(&self, file: File, shown: Shown) -> Option<KeyState<'_>> {
+        Some(match (self.held.get(&file)?, shown) {
+            (RecordState::Nothing, Shown::Whole) if self.is_of_key(file.place) => {
+                KeyState::OtherRecords
+            }
+            (RecordState::Nothing, _) => KeyState::Nothing,
+            (RecordState::Withheld, _) | (_, Shown::Nothing) => KeyState::Withheld,
+            (RecordState::Record(value), Shown::Whole) => KeyState::Record(value),
+            (RecordState::Broken, Shown::Whole) | (_, Shown::Broken) => {
+                match self.is_of_key(file.place) {
+                    true => KeyState::Broken,
+                    false => KeyState::UnreadList,
+                }
+            }
+        })
+    }
+
+    /// Returns whether the file at a place has the key itself, and not only records below it.
+    fn is_of_key(&self, place: usize) -> bool {
+        let Subject { spec, paths, key, .. } = self.subject;
+        let at = &paths[place];
+        match spec.shape_of(&at.path) {
+            Shape::Record => true,
+            Shape::Either => at.list.as_str() == key,
+            Shape::List => false,
+        }
+    }
+
+    /// Reads the files that `touches` name, each of which is one record, up to the byte limit. Those
+    /// of the first touch of a page are always read.
     pub(super) fn read_all(&mut self, mirror: &Mirror, touches: &[Touch]) -> Result<(), GitError> {
         // In the order in which they are needed.
         let mut known = HashSet::new();
-        let files = touches.iter().flat_map(|touch| touch.after.into_iter().chain(touch.before));
+        let files =
+            touches.iter().flat_map(|touch| touch.after.iter().chain(&touch.before).copied());
         let is_new = |file: &File| !self.held.contains_key(file) && known.insert(*file);
         let files: Vec<File> = files.filter(is_new).collect();
         let blobs: Vec<BlobId> = files.iter().map(|file| file.blob).collect();
         let (largest, most) = (self.options.record_limit, MOST_READ.saturating_sub(self.bytes));
-        let least = LEAST.saturating_sub(self.held.len());
+        let first = touches.iter().find(|touch| !touch.is_of_no_file());
+        let first = first.filter(|_| self.held.is_empty());
+        let least = first.map_or(0, |touch| touch.before.len() + touch.after.len());
         let contents = mirror.files(&blobs, ReadLimits { largest, most, least })?;
-        for (file, bytes) in files.into_iter().zip(contents) {
-            if self.held.len() >= LEAST && self.effort.part.check().is_err() {
+        for (number, (file, bytes)) in files.into_iter().zip(contents).enumerate() {
+            if number >= least && self.effort.part.check().is_err() {
                 break;
             }
             let held = self.seek(file, bytes.as_deref());

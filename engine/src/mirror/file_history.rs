@@ -7,6 +7,8 @@ use std::cell::Cell;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::child::Pipes;
 use super::git::{GitCommand, GitError, GitRun};
 use super::transport::{Budget, watched};
@@ -19,8 +21,8 @@ const WALK_TIME: Duration = Duration::from_secs(10);
 /// paths.
 const WALK_BYTES: u64 = 4 << 20;
 
-/// The mode of a submodule.
-const SUBMODULE: &str = "160000";
+/// What the modes of files begin with. A link, a submodule and a folder are no files.
+const FILE: &str = "100";
 
 /// How long reading versions may take.
 const READ_TIME: Duration = Duration::from_secs(10);
@@ -41,11 +43,21 @@ pub struct ReadLimits {
 pub struct Touch {
     /// The commit.
     pub commit: CommitId,
-    /// The content before, of the first of the files that existed.
-    pub before: Option<File>,
-    /// The content after, of the first of the files that exists.
-    pub after: Option<File>,
+    /// What those that it touched held before, in the order of their places.
+    pub before: Files,
+    /// What those that it touched hold after it, in the same order.
+    pub after: Files,
 }
+
+impl Touch {
+    /// Returns whether there was no file before, nor after: a link or a submodule was changed.
+    pub fn is_of_no_file(&self) -> bool {
+        self.before.is_empty() && self.after.is_empty()
+    }
+}
+
+/// The contents of some of several files.
+pub type Files = SmallVec<[File; 1]>;
 
 /// The content of one of several files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -188,8 +200,7 @@ enum Answer {
 }
 
 /// Parses the output of `git log -z --format=%H --raw`: a hash, followed for each file by a colon
-/// per parent, the modes in the parents and now, the ids in the parents and now, and the path. A
-/// submodule is no file.
+/// per parent, the modes in the parents and now, the ids in the parents and now, and the path.
 fn read_log(text: &str, paths: &[String]) -> Vec<Touch> {
     let mut touches: Vec<Touch> = Vec::new();
     let mut words = text.split('\0').map(|word| word.trim_start_matches('\n'));
@@ -197,7 +208,8 @@ fn read_log(text: &str, paths: &[String]) -> Vec<Touch> {
         let parents = word.bytes().take_while(|byte| *byte == b':').count();
         if parents == 0 {
             let commit = word.parse().ok();
-            touches.extend(commit.map(|commit| Touch { commit, before: None, after: None }));
+            let (before, after) = (Files::new(), Files::new());
+            touches.extend(commit.map(|commit| Touch { commit, before, after }));
             continue;
         }
         let path = words.next().unwrap_or_default();
@@ -205,14 +217,17 @@ fn read_log(text: &str, paths: &[String]) -> Vec<Touch> {
         let (Some(touch), Some(place)) = (touches.last_mut(), place) else { continue };
         let words: Vec<&str> = word.trim_start_matches(':').split(' ').collect();
         let (modes, ids) = words.split_at(words.len().min(parents + 1));
-        // An id of zeros means that there is no file.
         let file = |at: usize| {
-            let blob = ids.get(at)?.parse().ok().filter(|id: &BlobId| !id.is_zero())?;
-            (modes.get(at) != Some(&SUBMODULE)).then_some(File { place, blob })
+            modes.get(at).filter(|mode| mode.starts_with(FILE))?;
+            Some(File { place, blob: ids.get(at)?.parse().ok()? })
         };
-        let first = |known: Option<File>, told: Option<File>| known.into_iter().chain(told).min();
-        touch.before = first(touch.before, file(0));
-        touch.after = first(touch.after, file(parents));
+        touch.before.extend(file(0));
+        touch.after.extend(file(parents));
+    }
+    // The program sorts by path.
+    for Touch { before, after, .. } in &mut touches {
+        before.sort_unstable();
+        after.sort_unstable();
     }
     touches
 }
@@ -221,6 +236,10 @@ fn read_log(text: &str, paths: &[String]) -> Vec<Touch> {
 mod tests {
     use super::*;
     use crate::mirror::testing::TestRepository;
+
+    fn places(files: &[File]) -> Vec<usize> {
+        files.iter().map(|file| file.place).collect()
+    }
 
     fn up_to(largest: u64) -> ReadLimits {
         ReadLimits { largest, most: 1 << 20, least: 1 }
@@ -238,13 +257,13 @@ mod tests {
         let touches = mirror.touched(removed, &paths, 0, 10).unwrap();
         let commits: Vec<_> = touches.iter().map(|touch| touch.commit).collect();
         assert_eq!(commits, [removed, changed, added]);
-        let read = |file: Option<File>| {
-            let id: Vec<BlobId> = file.iter().map(|file| file.blob).collect();
+        let read = |files: &[File]| {
+            let id: Vec<BlobId> = files.iter().map(|file| file.blob).collect();
             let file = mirror.files(&id, up_to(100)).unwrap().pop()?;
             Some(String::from_utf8(file.unwrap()).unwrap())
         };
         let held: Vec<_> =
-            touches.iter().map(|touch| (read(touch.before), read(touch.after))).collect();
+            touches.iter().map(|touch| (read(&touch.before), read(&touch.after))).collect();
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(held, [(text("2"), None), (text("1"), text("2")), (None, text("1"))]);
         let part = mirror.touched(removed, &paths, 1, 1).unwrap();
@@ -254,7 +273,31 @@ mod tests {
 
         let moved = repository.commit_files("main", &[("a b/[x].yaml", "1"), ("c", "2")]);
         let last = &mirror.touched(moved, &paths, 0, 1).unwrap()[0];
-        assert_eq!(last.after.map(|file| file.place), Some(1), "the file is reported");
+        assert_eq!(places(&last.after), [1], "the file is reported");
+    }
+
+    #[test]
+    fn each_of_the_files_that_a_commit_touched_is_told_and_a_link_is_none() {
+        let repository = TestRepository::bare();
+        let both = repository.commit_files("main", &[("a.x", "1"), ("a/b.x", "2"), ("c", "1")]);
+        let mirror = repository.mirror();
+        let paths = ["a/b.x".to_owned(), "nothing".to_owned(), "a.x".to_owned()];
+        let touched = |at| mirror.touched(at, &paths, 0, 1).unwrap().pop().unwrap();
+        let touch = touched(both);
+        assert_eq!((places(&touch.before), places(&touch.after)), (vec![], vec![0, 2]));
+        let one = repository.commit_files("main", &[("a.x", "3"), ("a/b.x", "2")]);
+        let touch = touched(one);
+        assert_eq!((places(&touch.before), places(&touch.after)), (vec![2], vec![2]));
+
+        let blob = repository.git(["rev-parse", "main:a.x"]);
+        let linked = format!("120000,{},a.x", blob.trim());
+        repository.git(["read-tree", "main"]);
+        repository.git(["update-index", "--add", "--cacheinfo", &linked]);
+        let tree = repository.git(["write-tree"]);
+        let arguments = ["commit-tree", "-m", "link", "-p", &one.to_string(), tree.trim()];
+        let link: CommitId = repository.git(arguments).trim().parse().unwrap();
+        let touch = touched(link);
+        assert_eq!((places(&touch.before), places(&touch.after)), (vec![2], vec![]));
     }
 
     #[test]
@@ -263,7 +306,7 @@ mod tests {
         let commit = repository.commit_files("main", &[("a.x", "12345"), ("b.x", "1")]);
         let mirror = repository.mirror();
         let touched = |path: &str| mirror.touched(commit, &[path.to_owned()], 0, 1).unwrap();
-        let id = |path: &str| touched(path)[0].after.unwrap().blob;
+        let id = |path: &str| touched(path)[0].after[0].blob;
         let mut ids = vec![id("a.x"), id("b.x")];
         assert_eq!(mirror.files(&ids, up_to(4)).unwrap(), [None, Some(b"1".to_vec())]);
         ids.push(BlobId::from_bytes([7; 20]));
@@ -290,9 +333,8 @@ mod tests {
         let repository = TestRepository::bare();
         let commit = repository.commit_files("main", &[("a.x", "12345"), ("b.x", "1")]);
         let mirror = repository.mirror();
-        let id = |path: &str| {
-            mirror.touched(commit, &[path.to_owned()], 0, 1).unwrap()[0].after.unwrap().blob
-        };
+        let id =
+            |path: &str| mirror.touched(commit, &[path.to_owned()], 0, 1).unwrap()[0].after[0].blob;
         let ids = [id("b.x"), id("a.x"), id("b.x"), id("b.x")];
         let count = |most: u64, least: usize| {
             mirror.files(&ids, ReadLimits { most, least, ..up_to(100) }).unwrap().len()
@@ -329,7 +371,7 @@ mod tests {
         let merge: CommitId = repository.git(arguments).trim().parse().unwrap();
         let touches = repository.mirror().touched(merge, &["a.x".to_owned()], 0, 1).unwrap();
         let told = &touches[0];
-        assert_eq!((told.commit, told.before.is_some()), (merge, true));
+        assert_eq!((told.commit, told.before.len()), (merge, 1));
         assert_ne!(told.before, told.after);
     }
 }

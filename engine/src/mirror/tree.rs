@@ -234,6 +234,24 @@ impl Objects {
         Ok(None)
     }
 
+    /// Returns the entry of each of `names` in the tree itself, or `None`. Reads the tree once.
+    pub fn entries_called(
+        &self,
+        tree: TreeId,
+        names: &[&[u8]],
+    ) -> Result<Vec<Option<TreeEntry>>, ObjectError> {
+        let (mut found, mut buffer) = (vec![None; names.len()], Vec::new());
+        for entry in self.entries(tree, &mut buffer)? {
+            let RawEntry { name, mode, id } = entry.map_err(|flaw| bad_tree(tree, flaw))?;
+            for (sought, found) in names.iter().zip(&mut found) {
+                if *sought == name {
+                    *found = Some(TreeEntry { name: name.to_owned(), mode, id });
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Returns the entries of the folder at `path`, or `None` if there is no folder.
     ///
     /// The empty path is the tree itself.
@@ -299,6 +317,9 @@ mod tests {
         assert_eq!(objects.folder_at(tree, b"a.toml").unwrap(), None);
         let file = objects.entry_at(tree, b"d/e/f.toml").unwrap().unwrap();
         assert_eq!((file.mode, file.name), (EntryMode::Regular, b"f.toml".to_vec()));
+        let called = objects.entries_called(tree, &[b"d", b"x", b"a.toml"]).unwrap();
+        let modes: Vec<_> = called.iter().map(|it| it.as_ref().map(|it| it.mode)).collect();
+        assert_eq!(modes, [Some(EntryMode::Folder), None, Some(EntryMode::Regular)]);
         for absent in [&b"x"[..], b"d/x", b"a.toml/x", b"", b"/", b"d/", b"d//e"] {
             assert_eq!(objects.entry_at(tree, absent).unwrap(), None, "{absent:?}");
         }

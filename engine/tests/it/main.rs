@@ -16,6 +16,7 @@ mod lists;
 mod local;
 mod model;
 mod historical_states;
+mod histories;
 mod names;
 mod pins;
 mod power_loss;

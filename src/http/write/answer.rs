@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::head::WriteHead;
 use super::safety::Safety;
+use super::told_commits::MadeBy;
 use crate::hook;
 use crate::http::app::App;
 use crate::http::etag;
@@ -65,7 +66,7 @@ pub(super) fn secured(
             let done = Committed { commit, ..done.clone() };
             Ok(told_of(app, head, &done, Places { pushed, safe: Some(true) }))
         }
-        Safety::Overruled => Err(overruled(done)),
+        Safety::Overruled => Err(overruled(head, done)),
         Safety::Abandoned => {
             let why = "the machine that wrote it is gone, and nobody else had it";
             let refused = ApiError::explained(Code::LeaderChanged, why).member("outcome", "none");
@@ -80,9 +81,13 @@ pub(super) fn secured(
     }
 }
 
-fn overruled(done: &Committed) -> ApiError {
+fn overruled(head: &WriteHead, done: &Committed) -> ApiError {
     let why = "the remote changed the same fields; your change is kept on a separate branch";
-    ApiError::explained(Code::Conflict, why).header(COMMIT, commit_header(done.commit))
+    let refused = ApiError::explained(Code::Conflict, why);
+    match head.told.tell(done.commit, MadeBy::of(done.changed)) {
+        Some(commit) => refused.header(COMMIT, commit_header(commit)),
+        None => refused,
+    }
 }
 
 /// Answers to a batch that is written and had to be pushed first.
@@ -100,7 +105,7 @@ pub(super) fn carried(
         }
         // If nothing is pushed, there is nothing to wait for.
         PushOutcome::Never => Ok(written(app, head, done)),
-        PushOutcome::Overruled => Err(overruled(done)),
+        PushOutcome::Overruled => Err(overruled(head, done)),
         PushOutcome::Stuck(_) | PushOutcome::Late => {
             let mut response = told_of(app, head, done, Places { pushed: Some(false), safe: None });
             // The batch is written and published, and its push is still pending.
@@ -113,8 +118,9 @@ pub(super) fn carried(
 fn told_of(app: &App, head: &WriteHead, done: &Committed, places: Places) -> Response {
     let Places { pushed, safe } = places;
     let one = only(head, &done.written);
+    let commit = head.told.tell(done.commit, MadeBy::of(done.changed));
     let mut body = Map::new();
-    body.insert("commit".into(), done.commit.to_string().into());
+    body.insert("commit".into(), commit.map(|commit| commit.to_string()).into());
     body.insert("changed".into(), done.changed.into());
     body.insert("pushed".into(), pushed.into());
     if let Some(safe) = safe {
@@ -139,7 +145,9 @@ fn told_of(app: &App, head: &WriteHead, done: &Committed, places: Places) -> Res
         (false, false) => Json(body).into_response(),
     };
     let headers = response.headers_mut();
-    headers.insert(COMMIT, commit_header(done.commit));
+    if let Some(commit) = commit {
+        headers.insert(COMMIT, commit_header(commit));
+    }
     for (name, is) in [(PUSHED, pushed), (SAFE, safe)] {
         if let Some(is) = is {
             headers.insert(name, HeaderValue::from_static(if is { "true" } else { "false" }));
@@ -170,8 +178,9 @@ fn told_of(app: &App, head: &WriteHead, done: &Committed, places: Places) -> Res
 
 /// Answers to a dry run: with what the write would be answered, and that nothing was written.
 pub(super) fn tried(head: &WriteHead, done: &DryRun) -> Response {
+    let commit = head.told.tell(done.commit, MadeBy::Anybody);
     let mut body = Map::new();
-    body.insert("commit".into(), done.commit.to_string().into());
+    body.insert("commit".into(), commit.map(|commit| commit.to_string()).into());
     body.insert("changed".into(), done.changes.into());
     body.insert("pushed".into(), Value::Null);
     body.insert("dryRun".into(), true.into());
@@ -186,7 +195,9 @@ pub(super) fn tried(head: &WriteHead, done: &DryRun) -> Response {
         true => StatusCode::NO_CONTENT.into_response(),
         false => Json(body).into_response(),
     };
-    response.headers_mut().insert(COMMIT, commit_header(done.commit));
+    if let Some(commit) = commit {
+        response.headers_mut().insert(COMMIT, commit_header(commit));
+    }
     response
 }
 

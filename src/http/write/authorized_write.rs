@@ -16,6 +16,7 @@ use super::effect::{BySettings, Effect};
 use super::head::WriteHead;
 use super::request::{Caller, message_of};
 use super::safety::secured;
+use super::told_commits::ToldCommits;
 use crate::header_fields::essence;
 use crate::http::app::App;
 use crate::http::cluster_access::ClusterAccess;
@@ -52,13 +53,14 @@ impl Admitted {
     /// # Errors
     /// Fails if the token or the body is not accepted, if too many bodies wait, or if there is no leader.
     pub(super) async fn take(
-        head: WriteHead,
+        mut head: WriteHead,
         max: usize,
         app: &App,
         body: Body,
     ) -> Result<Receipt, ApiError> {
         let arrived = app.access.receive_write(max, head.source, &head.headers, body).await;
         let (writer, arrived) = arrived?;
+        head.told = ToldCommits::to(&writer.view);
         let body = app.waiting_writes.body(&writer.name, arrived.into_bytes())?;
         if let Some(answer) = by_leader(app, &head, &body).await? {
             return Ok(Receipt::Answered(answer));
@@ -167,7 +169,7 @@ async fn by_leader(
     body: &KeptBody,
 ) -> Result<Option<Response>, ApiError> {
     let Some(cluster) = &app.cluster else { return Ok(None) };
-    let WriteHead { method, path, query, headers, source } = head;
+    let WriteHead { method, path, query, headers, source, told: _ } = head;
     let (query, source) = (query.as_deref(), *source);
     forward(app, cluster, &Outgoing { method, path, query, headers, source, body }).await
 }

@@ -1,7 +1,7 @@
 //! What a write is to bring about before it is answered: its only parameter.
 
 use super::head::WriteHead;
-use crate::http::header_names::AT;
+use crate::http::header_names::{AT, MIN_COMMIT};
 use crate::http::parameters;
 use crate::wire::{ApiError, Code};
 
@@ -32,7 +32,7 @@ impl Effect {
     /// waits for another replica all the same, if the settings say so.
     ///
     /// # Errors
-    /// 422 for any other parameter, and for more than one.
+    /// 422 for any other parameter, for more than one, and for a header that selects a state to read.
     pub(super) fn of(head: &WriteHead, by_settings: BySettings) -> Result<Self, ApiError> {
         let BySettings { push_first, replicate_first } = by_settings;
         let unpushed = if replicate_first { Self::Replicated } else { Self::Published };
@@ -40,6 +40,11 @@ impl Effect {
         if head.headers.contains_key(AT) || pairs.iter().any(|(name, _)| name == "at") {
             let why = "is not a parameter of a write: history cannot be changed";
             return Err(parameters::wrong("at", why));
+        }
+        if head.headers.contains_key(MIN_COMMIT) {
+            let why = "`X-Headwater-Min-Commit` is for reads. A write is made upon the newest state; with \
+                       `If-Match` only if the record is still the version that was read";
+            return Err(ApiError::explained(Code::InvalidHeader, why));
         }
         let [(name, value)] = &pairs[..] else {
             return match pairs.first() {
@@ -71,6 +76,21 @@ mod tests {
 
     use super::*;
     use crate::http::source::Source;
+
+    #[test]
+    fn a_write_that_names_a_state_to_read_is_refused() {
+        for (name, code) in [(AT, Code::InvalidQuery), (MIN_COMMIT, Code::InvalidHeader)] {
+            for value in ["nonsense", "1111111111111111111111111111111111111111"] {
+                let headers = HeaderMap::from_iter([(name.clone(), value.parse().unwrap())]);
+                let source = Source::at([192, 0, 2, 1].into());
+                let uri = "/api/people".parse().unwrap();
+                let head = WriteHead::new(Method::POST, &uri, headers, source);
+                let by_settings = BySettings { push_first: false, replicate_first: false };
+                let refused = Effect::of(&head, by_settings).map_err(|error| error.code());
+                assert_eq!(refused, Err(code), "{name}: {value}");
+            }
+        }
+    }
 
     #[test]
     fn the_parameter_decides_and_without_one_the_settings() {

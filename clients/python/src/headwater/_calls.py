@@ -96,8 +96,8 @@ class Hits:
 class Written:
     """What became of a write."""
 
-    commit: str
-    """The commit with the change."""
+    commit: str | None
+    """The commit with the change; None if the caller reads nothing and there was nothing to change."""
     changed: bool
     """Whether there was anything to change."""
     pushed: bool | None
