@@ -121,8 +121,10 @@ mod tests {
 
     #[test]
     fn the_claims_of_many_files_are_those_of_each() {
-        let file =
-            DefinitionFile { path: "headwater.toml".into(), bytes: b"[sheets.a]\n"[..].into() };
+        let file = DefinitionFile {
+            path: "headwater.toml".into(),
+            bytes: b"[sheets.a]\nformat = 'json'\npath = '${{ id }}'\n"[..].into(),
+        };
         let files = DefinitionFiles { headwater: Some(file), ..Default::default() };
         let layout = Layout::read(&files);
         let blob = |number: usize| {
@@ -146,7 +148,8 @@ mod tests {
             });
             let numbers = (0..count).filter(|number| !number.is_multiple_of(3));
             let expected = numbers.map(|number| (format!("a/{number:06}.json"), blob(number)));
-            assert!(wanted.eq(expected), "{count}");
+            let (wanted, expected): (Vec<_>, Vec<_>) = (wanted.collect(), expected.collect());
+            assert_eq!(wanted, expected);
             assert_eq!(claimed.changes.len(), claimed.wanted.len());
         }
     }
