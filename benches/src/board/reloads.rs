@@ -74,7 +74,8 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
         }
     }
     rows.extend(redefinition(source, effort, &deployment));
-    rows.push(in_folders(effort));
+    // It has a goal of its own, and takes as long for any other corpus.
+    rows.extend(source.has_goals().then(|| in_folders(effort)));
     rows
 }
 
