@@ -110,6 +110,7 @@ test("a write that is sent twice is done once", async () => {
   const client = new Headwater<Sheets>(address, { token, waits, fetch: losing });
   const { repeated, commit } = await client.create("people", { slug, name: "Once" });
   assert.deepEqual([repeated, lost], [true, 2]);
+  assert.ok(commit !== null);
   assert.equal((await reader.get("people", slug, { at: commit })).value.name, "Once");
 });
 
