@@ -63,20 +63,22 @@ impl Layouts {
         self.ours.reads_alike(&other.ours) && self.theirs.reads_alike(&other.theirs)
     }
 
-    /// Returns whether a file at `path` is the same record, or attached to the same one, on both
-    /// sides.
+    /// Returns whether a file at `path` is the same record, the same list of records, or attached to
+    /// the same one, on both sides.
     fn agree_on(&self, path: &[u8]) -> bool {
         self.ours.reads_alike(&self.theirs)
-            || are_same(&self.ours.claims(path), &self.theirs.claims(path))
-                && are_same(&self.ours.beside(path), &self.theirs.beside(path))
+            || are_same(path, &self.ours.claims(path), &self.theirs.claims(path))
+                && are_same(path, &self.ours.beside(path), &self.theirs.beside(path))
     }
 }
 
-fn are_same(ours: &[PathClaim], theirs: &[PathClaim]) -> bool {
+fn are_same(path: &[u8], ours: &[PathClaim], theirs: &[PathClaim]) -> bool {
+    let path = String::from_utf8_lossy(path);
     let is_same = |(ours, theirs): (&PathClaim, &PathClaim)| {
         ours.sheet.name == theirs.sheet.name
             && ours.key == theirs.key
             && ours.fault.is_none() == theirs.fault.is_none()
+            && ours.sheet.divides_as(&theirs.sheet, &path)
     };
     ours.len() == theirs.len() && ours.iter().zip(theirs).all(is_same)
 }

@@ -28,6 +28,18 @@ impl SheetSpec {
         }
     }
 
+    /// Returns whether this sheet and `other` find the same records, with the same keys, in the file
+    /// at `path`. A file that may be one record for either counts as one.
+    pub(crate) fn divides_as(&self, other: &Self, path: &str) -> bool {
+        let (listing, others) = (&self.listing, &other.listing);
+        let is_list = |spec: &Self| spec.shape_of(path) == Shape::List;
+        match (is_list(self), is_list(other)) {
+            (false, false) => true,
+            (true, true) => listing.records == others.records && listing.key == others.key,
+            _ => false,
+        }
+    }
+
     /// Returns whether files of this sheet hold several records, or may.
     pub fn has_lists(&self) -> bool {
         self.listing.records != Records::One

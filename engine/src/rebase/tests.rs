@@ -595,6 +595,31 @@ fn a_file_of_ours_beside_a_record_of_a_sheet_that_moved_is_lost_by_its_name() {
 }
 
 #[test]
+fn a_row_of_ours_whose_sheet_reads_another_part_or_makes_other_keys_is_lost_by_its_file() {
+    fn sheet(rest: &str) -> String {
+        format!("[sheets.all]\nfile = \"d.json\"\n{rest}\n")
+    }
+    let items = sheet("records = \"/items\"\nkey = \"${{ k }}\"");
+    let file = r#"{"items": [{"k": "i"}], "staff": [{"k": "s"}]}"#;
+    let added = r#"{"items": [{"k": "i"}, {"k": "x"}], "staff": [{"k": "s"}]}"#;
+    let base: Files<'_> = &[("headwater.toml", &items), ("d.json", file)];
+    let ours: Files<'_> = &[("headwater.toml", &items), ("d.json", added)];
+    for (rest, fits) in [
+        ("records = \"/staff\"\nkey = \"${{ k }}\"", false),
+        ("records = \"map\"", false),
+        ("records = \"/items\"\nkey = \"${{ n }}\"", false),
+        ("", false),
+        ("records = \"/items\"\nkey = \"${{ k }}\"\npublic = false", true),
+    ] {
+        let sides = Sides::new(base, &[("headwater.toml", &sheet(rest)), base[1]], &[ours]);
+        match fits {
+            true => assert_eq!(sides.rebased().unwrap().made, 1, "{rest}"),
+            false => assert_eq!(sides.lost(), [lost("d.json", "")], "{rest}"),
+        }
+    }
+}
+
+#[test]
 fn authors_messages_and_trailers_stay_byte_for_byte() {
     let sides = Sides::new(&[("people/a.toml", "n = 1\n")], &[], &[]);
     let repository = &sides.repository;

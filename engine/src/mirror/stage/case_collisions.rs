@@ -50,8 +50,18 @@ fn folded(name: &[u8]) -> String {
     if name.is_ascii() {
         return String::from_utf8_lossy(name).to_ascii_lowercase();
     }
-    // Case folding can decompose a composed name, and the other way round.
-    String::from_utf8_lossy(name).nfc().collect::<String>().to_lowercase().nfc().collect()
+    let name = String::from_utf8_lossy(name);
+    // Via upper case, since `ß` and `ss` have no other common form, and `ẞ` has none but `ß`.
+    let letters = name.nfd().filter(|letter| !is_ignored(*letter)).flat_map(char::to_lowercase);
+    let folded = letters.flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    // Case folding can compose a letter.
+    folded.nfd().collect()
+}
+
+/// Returns whether HFS+ compares names as if `letter` were not there.
+fn is_ignored(letter: char) -> bool {
+    matches!(letter,
+        '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -65,6 +75,13 @@ mod tests {
             ("é", "e\u{301}", true),
             ("É", "e\u{301}", true),
             ("ß", "ẞ", true),
+            ("straße", "STRASSE", true),
+            ("ẞ", "ss", true),
+            ("ﬁn", "FIN", true),
+            ("ς", "Σ", true),
+            ("\u{212a}", "k", true),
+            ("ǰ", "J\u{30c}", true),
+            ("a\u{200d}", "a", true),
             ("a", "b", false),
             ("a", "ä", false),
             ("ab", "a", false),
