@@ -70,7 +70,8 @@ pub struct Batch {
     pub repeat: Option<Repeat>,
     /// How many bytes of files the operations may read and write in all: [`MOST_WRITTEN`] for
     /// somebody else's. Files that a later operation replaces count, too. All files but the costliest
-    /// one may cost the writer as much, too, together with the folders beside records that move or go.
+    /// one may cost the writer as much, too, together with the folders beside records that move or go; that
+    /// one may cost four times as much.
     pub limit: usize,
 }
 

@@ -266,7 +266,7 @@ impl<'a> List<'_, 'a> {
     /// Returns the statistics of a field from its index. Returns `None` if there is none, if reading
     /// the records is cheaper, or if a record may hold a value twice: an index has it once.
     fn indexed_stats(&self, field: &FieldPath) -> Option<Result<Stats, LongValue>> {
-        let index = self.sheet.shown_index(field.as_str())?;
+        let index = self.sheet.shown_index(&field)?;
         if self.rows.is_some() || is_in_list(self.sheet.fields(), field) {
             return None;
         }
@@ -410,7 +410,7 @@ impl<'a> List<'_, 'a> {
     /// Counts a field in its index. Returns `None` if there is no index, or if the records must be
     /// read because that is cheaper or a record may hold two values of one group.
     fn indexed_facet(&self, grouping: &Grouping) -> Option<Result<Facet, LongValue>> {
-        let index = self.sheet.shown_index(grouping.field.as_str())?;
+        let index = self.sheet.shown_index(&grouping.field)?;
         let is_single = index.multi_valued() == 0;
         if self.rows.is_some() || grouping.by != By::Value && !is_single {
             return None;

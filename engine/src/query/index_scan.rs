@@ -30,7 +30,7 @@ impl<'q, 'a> List<'q, 'a> {
     /// than sorting the whole list.
     pub(crate) fn walk_to(&self, fields: &SortFields, wanted: usize) -> Option<Walk<'a>> {
         let field = fields.first()?;
-        let index = self.sheet.shown_index(field.field.as_str())?;
+        let index = self.sheet.shown_index(&field.field)?;
         if index.multi_valued() > 0 {
             return None;
         }

@@ -147,7 +147,7 @@ impl<'q, 'a> MatchSet<'q, 'a> {
         let (mut left, mut skipped) = (Vec::new(), 0);
         let narrowings = expression.narrowings().iter();
         let indexed: Vec<&Narrowing> =
-            narrowings.filter(|it| sheet.shown_index(it.field.as_str()).is_some()).collect();
+            narrowings.filter(|it| sheet.shown_index(&it.field).is_some()).collect();
         let is_counted = |record: &Record| {
             indexed.iter().all(|narrowing| {
                 budget.spend(reading(record) + STEP * narrowing.ranges.len())
@@ -297,7 +297,7 @@ fn conditions<'q, 'a>(
         if query.filters.iter().any(|other| share_tables(filter, other, sheet)) {
             add(&mut read, filter);
         }
-        let index = sheet.shown_index(filter.field.as_str()).filter(|_| !filter.is_negated());
+        let index = sheet.shown_index(&filter.field).filter(|_| !filter.is_negated());
         let (Some(index), Some(ranges)) = (index, filter.values()) else {
             add(&mut read, filter);
             continue;
@@ -342,7 +342,7 @@ fn narrowed<'q, 'a>(
 ) -> Vec<Condition<'q, 'a>> {
     let narrowings = query.expression.iter().flat_map(|expression| expression.narrowings());
     let conditions = narrowings.filter_map(|Narrowing { field, ranges }| {
-        let index = sheet.shown_index(field.as_str())?;
+        let index = sheet.shown_index(&field)?;
         let (ranges, sieve) = (ranges.clone(), OnceCell::new());
         Some(Condition { filters: Vec::new(), sieve, index, ranges })
     });
@@ -362,7 +362,7 @@ fn add<'q>(read: &mut Vec<&'q Filter>, filter: &'q Filter) {
 /// everything.
 fn share_tables(one: &Filter, other: &Filter, sheet: &Sheet) -> bool {
     let is_single = || {
-        let index = sheet.shown_index(one.field.as_str());
+        let index = sheet.shown_index(&one.field);
         one.field == other.field && index.is_some_and(|index| index.multi_valued() == 0)
     };
     let fields = sheet.fields();

@@ -359,6 +359,15 @@ impl Parser<'_> {
             || spec.is_open() && self.sheet.fields().contains(name)
     }
 
+    /// Returns whether records have a field, or may have it by their schema or their path. What else
+    /// the definition names may be a position in a list, which makes it no member.
+    fn has_member(&self, name: &str) -> bool {
+        let spec = self.sheet.spec();
+        spec.is_open() && self.sheet.fields().contains(name)
+            || spec.schema.as_ref().is_some_and(|schema| schema.fields().contains(name))
+            || spec.template.fields().iter().any(|field| field.as_str() == name)
+    }
+
     /// Returns the field that a name with positions in lists stands for, if the sheet knows it. A
     /// number after a list is a position, unless it is the name of a member there.
     fn positioned(&self, name: &str) -> Option<FieldPath> {
@@ -369,7 +378,7 @@ impl Parser<'_> {
                 && digits.bytes().all(|digit| digit.is_ascii_digit());
             let dot = if place == 0 { "" } else { "." };
             let member = format!("{plain}{dot}{segment}");
-            if is_number && self.sheet.fields().is_list(&plain) && !self.knows(&member) {
+            if is_number && self.sheet.fields().is_list(&plain) && !self.has_member(&member) {
                 positions.push(place);
             } else {
                 plain = member;
@@ -406,11 +415,12 @@ impl Parser<'_> {
             self.problem(parameter, format!("a field has more than {most} parts between dots"));
             return None;
         }
-        if self.knows(name) {
-            return Some(FieldPath::new(name));
-        }
+        // First, since the definition may name a position, which none of its indexes has.
         if let Some(field) = self.positioned(name) {
             return Some(field);
+        }
+        if self.knows(name) {
+            return Some(FieldPath::new(name));
         }
         let spec = self.sheet.spec();
         let declared = self.declared.get_or_init(|| spec.known_fields());

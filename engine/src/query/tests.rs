@@ -549,54 +549,59 @@ fn a_number_behind_a_list_is_a_position_unless_it_is_the_name_of_a_member() {
         json!({"r": [], "t": [[1], 2, 3], "n": [{"0": 5}, {"0": 6}]}),
         json!({"r": {"n": "b"}, "t": 1}),
     ];
-    let sheet = sheet(DEFINITION, &values);
-    for (query, expected) in [
-        ("r.0.n=b", "001"),
-        ("r.-1.n=a", "000 001"),
-        ("r.0.n=c&r.0.lts=true", "000"),
-        ("r.1.n=b&r.1.lts=true", ""),
-        ("r.0.n=b&r.n=a&r.lts=true", "001"),
-        ("r.0.n[ne]=c", "001 002 003"),
-        ("r.2.n[exists]=true", "000"),
-        ("t.0=1", "000 002"),
-        ("t.0.0=1", "002"),
-        ("sort=-r.-1.n,-t.0&perPage=2", "001 000"),
-        ("n.17.4[gte]=1", "000 001"),
-        ("n.0=6", "002"),
-        ("r[size]=0", "002"),
-        ("r[size][gte]=2&r[size][lt]=3", "001"),
-        ("r[size][ne]=3", "001 002 003"),
-        ("r[size][in]=0,3", "000 002"),
-        ("t[size][nin]=1,2", "002 003"),
-        ("r[size][gt]=2&r.n=b", "000"),
-        ("unnest=r&r.n=b&r[size]=2", "001"),
-        ("unnest=r&r.n=b&t[size]=1", "001"),
-        ("unnest=r&r.n=a&r.0.n=c", "000"),
-    ] {
-        assert_eq!(keys(&page(&sheet, query)), expected, "{query}");
-    }
-    let facets = page(&sheet, "facets=r.0.n,r.-1.n");
-    let counts = |at: usize| {
-        let values = facets.facets[at].values.iter();
-        values
-            .map(|(value, count)| format!("{}={count}", shown(value)))
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    assert_eq!((counts(0), counts(1)), ("\"b\"=1 \"c\"=1".to_owned(), "\"a\"=2".to_owned()));
-    for (query, told) in [
-        ("r.x.n=1", "r.x.n: `r.x.n` is not a known field of s"),
-        ("n.17.n=1", "n.17.n: `n.17.n` is not a known field of s"),
-        ("fields=r.0.n", "fields: `r.0.n` has a position, and lists are shown whole"),
-        ("unnest=r.0", "unnest: must name a list, without positions: the key is not one"),
-        ("r[size]=many", "r[size]: must be a whole number: how many elements a list has"),
-        (
-            "r[size][prefix]=1",
-            "r[size][prefix]: `prefix` compares no sizes; these do: eq, ne, gt, gte, lt, lte, in and nin",
-        ),
-    ] {
-        let problems = problems(&sheet.0, query);
-        assert!(problems[0].starts_with(told), "{problems:?}");
+    // A definition that names positions does not make them names.
+    let named =
+        "[sheets.s]\nindex = ['r.0.n', 'r.-1.n', 'n.0', 't']\nunique = ['t.0']\nhidden = 'r.1.x'\n";
+    for definition in [DEFINITION, named] {
+        let sheet = sheet(definition, &values);
+        for (query, expected) in [
+            ("r.0.n=b", "001"),
+            ("r.-1.n=a", "000 001"),
+            ("r.0.n=c&r.0.lts=true", "000"),
+            ("r.1.n=b&r.1.lts=true", ""),
+            ("r.0.n=b&r.n=a&r.lts=true", "001"),
+            ("r.0.n[ne]=c", "001 002 003"),
+            ("r.2.n[exists]=true", "000"),
+            ("t.0=1", "000 002"),
+            ("t.0.0=1", "002"),
+            ("sort=-r.-1.n,-t.0&perPage=2", "001 000"),
+            ("n.17.4[gte]=1", "000 001"),
+            ("n.0=6", "002"),
+            ("r[size]=0", "002"),
+            ("r[size][gte]=2&r[size][lt]=3", "001"),
+            ("r[size][ne]=3", "001 002 003"),
+            ("r[size][in]=0,3", "000 002"),
+            ("t[size][nin]=1,2", "002 003"),
+            ("r[size][gt]=2&r.n=b", "000"),
+            ("unnest=r&r.n=b&r[size]=2", "001"),
+            ("unnest=r&r.n=b&t[size]=1", "001"),
+            ("unnest=r&r.n=a&r.0.n=c", "000"),
+        ] {
+            assert_eq!(keys(&page(&sheet, query)), expected, "{query}");
+        }
+        let facets = page(&sheet, "facets=r.0.n,r.-1.n");
+        let counts = |at: usize| {
+            let values = facets.facets[at].values.iter();
+            values
+                .map(|(value, count)| format!("{}={count}", shown(value)))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!((counts(0), counts(1)), ("\"b\"=1 \"c\"=1".to_owned(), "\"a\"=2".to_owned()));
+        for (query, told) in [
+            ("r.x.n=1", "r.x.n: `r.x.n` is not a known field of s"),
+            ("n.17.n=1", "n.17.n: `n.17.n` is not a known field of s"),
+            ("fields=r.0.n", "fields: `r.0.n` has a position, and lists are shown whole"),
+            ("unnest=r.0", "unnest: must name a list, without positions: the key is not one"),
+            ("r[size]=many", "r[size]: must be a whole number: how many elements a list has"),
+            (
+                "r[size][prefix]=1",
+                "r[size][prefix]: `prefix` compares no sizes; these do: eq, ne, gt, gte, lt, lte, in and nin",
+            ),
+        ] {
+            let problems = problems(&sheet.0, query);
+            assert!(problems[0].starts_with(told), "{problems:?}");
+        }
     }
 }
 

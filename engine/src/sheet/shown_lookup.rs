@@ -8,6 +8,7 @@ use crate::id::Key;
 use crate::index::FieldIndex;
 use crate::record::Record;
 use crate::suggestion::nearest;
+use crate::value::FieldPath;
 
 /// How many keys are compared with a missing one.
 const AROUND: usize = 200;
@@ -31,9 +32,12 @@ impl Sheet {
     }
 
     /// Returns the index over `field` of the records that are not hidden, if the sheet declares one.
-    pub fn shown_index(&self, field: &str) -> Option<&FieldIndex> {
-        let Some(shown) = &self.shown else { return self.index(field) };
-        let at = self.indexes.iter().position(|(name, _)| name.as_str() == field)?;
+    /// There is none over what lists have at a position, even if the definition has such a name.
+    pub fn shown_index(&self, field: &FieldPath) -> Option<&FieldIndex> {
+        let Some(shown) = &self.shown else {
+            return self.index(field.as_str()).filter(|_| !field.has_positions());
+        };
+        let at = self.indexes.iter().position(|(name, _)| name == field)?;
         shown.indexes.get(at)
     }
 
@@ -121,7 +125,7 @@ mod tests {
         let behind = sheet.shown_records(Some("alpha12")).count();
         let wrong = ["alpha123", "alpha12345.toml", "alpha1234.toml", "alpha99", "b", "beta", "x"];
         let meant = wrong.map(|key| sheet.nearest_shown(key).map(|record| &record.key));
-        format!("{keys:?} {behind} {meant:?} {:?}", sheet.shown_index("v"))
+        format!("{keys:?} {behind} {meant:?} {:?}", sheet.shown_index(&FieldPath::new("v")))
     }
 
     #[test]
@@ -171,7 +175,11 @@ mod tests {
             let (mut with, mut without) = (empty(), empty());
             with.put_all(claims(true));
             without.put_all(claims(false));
-            assert_eq!(with.shown_index("v"), without.index("v"), "{hides_every} of {count}");
+            assert_eq!(
+                with.shown_index(&FieldPath::new("v")),
+                without.index("v"),
+                "{hides_every} of {count}"
+            );
             assert_eq!(with.index("v").unwrap().present(), count);
         }
     }
@@ -191,6 +199,9 @@ mod tests {
         sheet.put_all(vec![valueless("a"), valueless("b")]);
         sheet.put_all(vec![claim("a", Some(true)), claim("b", Some(false))]);
         let found = |index: Option<&FieldIndex>| index.map(FieldIndex::present);
-        assert_eq!((found(sheet.index("v")), found(sheet.shown_index("v"))), (Some(2), Some(1)));
+        assert_eq!(
+            (found(sheet.index("v")), found(sheet.shown_index(&FieldPath::new("v")))),
+            (Some(2), Some(1))
+        );
     }
 }

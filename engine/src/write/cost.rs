@@ -17,6 +17,10 @@ const BATCH: usize = 16 << 10;
 /// are found that hold it. The length of its path is added.
 pub(super) const BESIDE: usize = 256;
 
+/// How many times the cost of all others the costliest file of a batch may have. All other writes, and
+/// reloads, wait for it: YAML takes a second or two at this cost.
+const COSTLIEST: usize = 4;
+
 /// Returns the cost of writing into a list of `bytes`: as many bytes as are scanned in the time that
 /// it takes to cut the file and to read it again. It does not depend on how many records change.
 pub(super) fn of_list(format: Option<Format>, is_scanned: bool, bytes: usize) -> usize {
@@ -27,6 +31,14 @@ pub(super) fn of_list(format: Option<Format>, is_scanned: bool, bytes: usize) ->
         _ => 32,
     };
     bytes.saturating_mul(weight)
+}
+
+/// Returns the cost of a list, if one request may cause it; `limit` is that of the whole batch.
+pub(super) fn affordable(cost: usize, limit: usize) -> Result<usize, WriteError> {
+    match cost <= limit.saturating_mul(COSTLIEST) {
+        true => Ok(cost),
+        false => Err(WriteError::ListTooLarge),
+    }
 }
 
 /// Returns the cost of writing a record of `bytes` in a file of its own.
@@ -52,8 +64,8 @@ pub(super) struct Costs {
 }
 
 impl Costs {
-    /// Adds a file, if the others do not cost more than `limit`. The costliest one is written whatever
-    /// it costs: a large file can be written too, by itself.
+    /// Adds a file, if the others do not cost more than `limit`. The costliest one does not count: a
+    /// large file can be written too, by itself, as far as it is [`affordable`].
     pub(super) fn add(&mut self, cost: usize, limit: usize) -> Result<(), WriteError> {
         self.grow(cost, self.most.max(cost), limit)
     }
@@ -101,6 +113,8 @@ impl Batch {
             let cost = match target(sheet, action) {
                 Some(Target::List { path, table }) => {
                     let cost = of_list(format(&path), table.splitter().is_some(), table.size());
+                    let cost = affordable(cost, self.limit);
+                    let cost = cost.map_err(|error| self.at_operation(index, error))?;
                     if lists.insert(path) { cost } else { 0 }
                 }
                 Some(Target::Record { path, bytes }) => of_record(format(&path), bytes),
@@ -166,6 +180,25 @@ mod tests {
         }
         let mut costs = Costs::default();
         (0..1_000).for_each(|_| costs.add(usize::MAX / 2, usize::MAX).unwrap());
+    }
+
+    #[test]
+    fn a_list_may_cost_four_times_as_much_as_all_other_files() {
+        let limit = 32 << 20;
+        let is_refused = |format, is_scanned, bytes| {
+            affordable(of_list(Some(format), is_scanned, bytes), limit).is_err()
+        };
+        for (format, is_scanned, most) in [
+            (Format::Csv, true, 128 << 20),
+            (Format::Json, true, 128 << 20),
+            (Format::Json, false, 16 << 20),
+            (Format::Yaml, false, (128 << 20) / 24),
+            (Format::Toml11, false, 4 << 20),
+        ] {
+            assert!(!is_refused(format, is_scanned, most), "{format:?}");
+            assert!(is_refused(format, is_scanned, most + 1), "{format:?}");
+        }
+        assert!(affordable(usize::MAX, usize::MAX).is_ok());
     }
 
     #[test]

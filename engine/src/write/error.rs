@@ -127,6 +127,11 @@ pub enum WriteError {
         "the operations read, write or take along more files than one request may: send several, or push"
     )]
     BatchTooLarge,
+    /// The whole file is parsed for one record, which would take the writer too long.
+    #[error(
+        "the file of the record is too large to change one of its records: split it, use CSV or JSON Lines, or push"
+    )]
+    ListTooLarge,
     /// The path cannot be derived from the fields.
     #[error("cannot determine the path of a record of {sheet}")]
     Path {

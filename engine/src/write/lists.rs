@@ -117,7 +117,8 @@ impl Files<'_> {
         let table = table.filter(|table| table.blob() == blob);
         self.left = self.left.checked_sub(bytes.len()).ok_or(WriteError::BatchTooLarge)?;
         let is_scanned = table.is_some_and(|table| table.splitter().is_some());
-        self.spend(cost::of_list(spec.format_of(path), is_scanned, bytes.len()))?;
+        let cost = cost::of_list(spec.format_of(path), is_scanned, bytes.len());
+        self.spend(cost::affordable(cost, self.batch.limit)?)?;
         let source = Source { spec, path, list: &key, record_limit: self.record_limit };
         let list = List::open(&source, table.map(Arc::as_ref), &bytes).ok_or_else(no_list)?;
         let (sheet, mode, last) = (sheet.clone(), entry.mode, self.operation);

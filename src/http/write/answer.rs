@@ -286,6 +286,7 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
         WriteError::OtherKey { .. }
         | WriteError::TooHeavy
         | WriteError::BatchTooLarge
+        | WriteError::ListTooLarge
         | WriteError::NotOfSheet { .. }
         | WriteError::InList { .. }
         | WriteError::NoList { .. }

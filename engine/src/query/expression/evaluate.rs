@@ -338,7 +338,7 @@ fn number_of(text: &str) -> Result<Scalar, Fault> {
 /// Returns the records that refer to the current one and that the public sees, in key order.
 fn referring<'a>(referrers: &'a Referrers, scope: &Scope<'a, '_>) -> Result<Operand<'a>, Fault> {
     let record = scope.record.ok_or(Fault::ABSENT)?;
-    let Some(index) = referrers.sheet.shown_index(referrers.field.as_str()) else {
+    let Some(index) = referrers.sheet.shown_index(&referrers.field) else {
         return Ok(Operand::List(Vec::new().into()));
     };
     let mut keys = Vec::new();
