@@ -26,6 +26,7 @@ mod follow_target;
 mod following;
 mod hold_reason;
 mod held_pushes;
+mod lane;
 mod ledger;
 mod locks;
 mod maintenance;
@@ -40,6 +41,7 @@ mod published_history;
 mod publisher;
 mod push;
 mod refs;
+mod refused_heads;
 mod rehearsal;
 mod reload_steps;
 mod reload_queue;
@@ -671,7 +673,8 @@ impl Engine {
     /// # Errors
     ///
     /// [`PastError::Unknown`] for a branch that does not exist or may not be previewed,
-    /// [`PastError::Remote`] if the remote does not answer.
+    /// [`PastError::Remote`] if the remote does not answer, [`PastError::BranchRefused`] if it does
+    /// and the branch cannot be fetched.
     pub fn preview(&self, view: &View, branch: &str) -> Result<Arc<Snapshot>, PastError> {
         self.past.preview(view, branch)
     }

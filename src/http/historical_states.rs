@@ -336,6 +336,10 @@ fn refused(error: PastError) -> ApiError {
         PastError::Unknown { .. } => Code::UnknownCommit.into(),
         PastError::Remote { source: None, .. } => Code::FetchFailed.into(),
         PastError::Remote { .. } => ApiError::caused_by(Code::FetchFailed, &error),
+        PastError::BranchRefused { .. } => {
+            let detail = "this branch cannot be fetched: its content is refused, or takes too long";
+            ApiError::explained(Code::RemoteContentRejected, detail)
+        }
         PastError::History(source) if matches!(**source, HistoryError::Unawaited(_)) => {
             ApiError::from(Code::Busy).header(RETRY_AFTER, 1)
         }
@@ -358,6 +362,20 @@ mod tests {
     use headwater_engine::mirror::ObjectError;
 
     use super::*;
+
+    #[test]
+    fn a_branch_that_is_refused_is_told_from_a_remote_that_does_not_answer() {
+        let branch = || "draft/a".to_owned();
+        for (error, expected) in [
+            (PastError::Remote { branch: branch(), source: None }, Code::FetchFailed),
+            (
+                PastError::BranchRefused { branch: branch(), source: None },
+                Code::RemoteContentRejected,
+            ),
+        ] {
+            assert_eq!(refused(error).code(), expected);
+        }
+    }
 
     #[test]
     fn a_commit_of_too_many_paths_is_too_costly_and_no_fault_of_ours() {

@@ -44,6 +44,8 @@ pub(super) enum Rank {
     Timeline,
     /// What the remote reported about its branches.
     Heads,
+    /// The heads of branches that cannot be previewed.
+    Refused,
     /// Where to go as a follower.
     Following,
 }

@@ -3,7 +3,8 @@
 //! It is the published state with the difference of the branch applied. A setting lists the
 //! branches that may be previewed, since a branch may hold content that nobody has reviewed. The
 //! remote is asked for all of them at once, whatever name a reader gives. While it does not answer,
-//! no lock that others need is held.
+//! no lock that others need is held. One branch is fetched in a few seconds or not at all, and gives
+//! way to the served one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::historical_states::error::PastError;
 use super::locks::{Lock, LockGuard, Rank};
 use super::maintenance::Maintenance;
+use super::refused_heads::{Lesson, RefusedHeads};
 use super::repository::Repository;
 use crate::causes::chain;
 use crate::id::CommitId;
@@ -26,8 +28,10 @@ const LEFT_ALONE: Duration = Duration::from_secs(30);
 /// How long the remote may take to list its branches, and how long it may be silent during a fetch.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long fetching one may take in total: a fetch of the served branch waits as long.
-const FETCH: Duration = Duration::from_secs(20);
+/// How long fetching one may take in total, and how many bytes it may have: a fetch of the served
+/// branch waits as long.
+const FETCH: Duration = Duration::from_secs(5);
+const FETCH_BYTES: u64 = 64 << 20;
 
 /// The branches that may be previewed, and their last known heads.
 pub(super) struct Previews {
@@ -36,6 +40,7 @@ pub(super) struct Previews {
     /// Held while the remote is asked, so that other readers wait for the same answer.
     asking: Lock<()>,
     heads: Lock<Heads>,
+    refused: Lock<RefusedHeads>,
     /// Objects fetched for a reader may need maintenance.
     maintenance: Arc<Maintenance>,
 }
@@ -79,7 +84,8 @@ impl Previews {
     pub(super) fn new(allowed: Vec<String>, maintenance: Arc<Maintenance>) -> Self {
         let asking = Lock::new(Rank::Preview, ());
         let heads = Lock::new(Rank::Heads, Heads::default());
-        Self { allowed, asking, heads, maintenance }
+        let refused = Lock::new(Rank::Refused, RefusedHeads::default());
+        Self { allowed, asking, heads, refused, maintenance }
     }
 
     pub(super) fn allow(&self, branch: &str) -> bool {
@@ -126,6 +132,10 @@ impl Previews {
             branch: branch.to_owned(),
             source: source.map(Box::new),
         };
+        let refused = |source: Option<FetchError>| PastError::BranchRefused {
+            branch: branch.to_owned(),
+            source: source.map(Box::new),
+        };
         let limits = within(&repository.fetch, FETCH);
         let quick = within(&repository.fetch, PATIENCE);
         let known = || self.heads().known(branch, Instant::now());
@@ -144,20 +154,36 @@ impl Previews {
         let Some(head) = head.filter(|head| !is_here(&repository.mirror, *head)) else {
             return Ok(head);
         };
+        if self.refused.lock().contains(head, Instant::now()) {
+            return Err(refused(None));
+        }
         let fetched = {
-            let _lane = repository.lane();
+            let _lane = repository.lane_for_reader();
             repository.mirror.fetch(remote, branch, &limits)
         };
-        match fetched {
+        let error = match fetched {
             Ok(fetched) => {
                 self.maintenance.wake();
-                Ok(fetched.head.commit())
+                return Ok(fetched.head.commit());
             }
-            Err(FetchError::InvalidBranch { .. }) => Ok(None),
-            Err(error) => {
-                tracing::warn!(branch, %head, error = chain(&error), "a preview cannot be fetched");
-                *self.heads() = Heads::Silent(Instant::now());
+            Err(FetchError::InvalidBranch { .. }) => return Ok(None),
+            Err(error) => error,
+        };
+        tracing::warn!(branch, %head, error = chain(&error), "a preview cannot be fetched");
+        if is_here(&repository.mirror, head) {
+            // Only its reference cannot be written: that of another branch is in the way.
+            self.maintenance.wake();
+            return Ok(Some(head));
+        }
+        let now = Instant::now();
+        match Lesson::of(&error) {
+            Lesson::LeaveRemote => {
+                *self.heads() = Heads::Silent(now);
                 Err(silent(Some(error)))
+            }
+            Lesson::LeaveHead(time) => {
+                self.refused.lock().note(head, now, time);
+                Err(refused(Some(error)))
             }
         }
     }
@@ -166,7 +192,7 @@ impl Previews {
 /// Returns the limits of work for a reader, which takes no longer than `timeout`.
 fn within(fetch: &FetchLimits, timeout: Duration) -> FetchLimits {
     let (stall, timeout) = (PATIENCE.min(fetch.stall), timeout.min(fetch.timeout));
-    FetchLimits { stall, timeout, ..*fetch }
+    FetchLimits { stall, timeout, max_bytes: FETCH_BYTES.min(fetch.max_bytes), ..*fetch }
 }
 
 /// Returns whether the mirror has the commit.
@@ -176,7 +202,14 @@ fn is_here(mirror: &Mirror, commit: CommitId) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use headwater_testkit::Upstream;
+    use headwater_testkit::git::{git, git_with_input};
+    use tempfile::TempDir;
+
     use super::*;
+    use crate::engine::{Engine, EngineConfig};
+    use crate::mirror::RemoteOptions;
+    use crate::view::View;
 
     fn allowing(allowed: Vec<String>) -> Previews {
         Previews::new(allowed, Arc::new(Maintenance::new()))
@@ -197,13 +230,13 @@ mod tests {
     #[test]
     fn a_fetch_for_a_reader_is_short_whatever_the_settings_allow() {
         let seconds = Duration::from_secs;
-        for (stall, timeout, expected) in [
-            (seconds(60), seconds(600), (PATIENCE, FETCH)),
-            (seconds(2), seconds(5), (seconds(2), seconds(5))),
+        for (stall, timeout, max_bytes, expected) in [
+            (seconds(60), seconds(600), 1 << 32, (PATIENCE, FETCH, FETCH_BYTES)),
+            (seconds(2), seconds(3), 1 << 20, (seconds(2), seconds(3), 1 << 20)),
         ] {
-            let fetch = FetchLimits { stall, timeout, ..FetchLimits::default() };
+            let fetch = FetchLimits { stall, timeout, max_bytes, ..FetchLimits::default() };
             let limits = within(&fetch, FETCH);
-            assert_eq!((limits.stall, limits.timeout), expected);
+            assert_eq!((limits.stall, limits.timeout, limits.max_bytes), expected);
         }
     }
 
@@ -223,5 +256,69 @@ mod tests {
         ] {
             assert_eq!(heads.known(branch, at), expected, "{heads:?} {branch}");
         }
+    }
+
+    /// Serves a remote, and lets its branches `draft/…` be previewed.
+    fn serving(upstream: &Upstream) -> (TempDir, Engine) {
+        let folder = TempDir::new().unwrap();
+        let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
+        let config = EngineConfig::of(&folder.path().join("mirror.git"), Some(Arc::new(remote)));
+        let config = EngineConfig { previews: vec!["draft/*".into()], ..config };
+        let engine = Engine::open(config, Arc::default()).unwrap();
+        (folder, engine)
+    }
+
+    /// Points the branch at a new commit with this message, on top of the served branch.
+    fn draft(upstream: &Upstream, branch: &str, message: &str) {
+        let base = upstream.head().unwrap();
+        let tree = git(upstream.path(), ["rev-parse", &format!("{base}^{{tree}}")]);
+        let who = "A <a@example.org> 1700000000 +0000";
+        let commit = format!(
+            "tree {}\nparent {base}\nauthor {who}\ncommitter {who}\n\n{message}\n",
+            tree.trim()
+        );
+        let write = ["hash-object", "-t", "commit", "-w", "--literally", "--stdin"];
+        let head = git_with_input(upstream.path(), write, commit.as_bytes());
+        let head = String::from_utf8_lossy(&head).trim().to_owned();
+        git(upstream.path(), ["update-ref", &format!("refs/heads/{branch}"), &head]);
+    }
+
+    #[test]
+    fn a_branch_whose_content_is_refused_stops_no_other_preview_and_is_not_asked_for_again() {
+        let mut upstream = Upstream::new();
+        upstream.commit("first").put("people/ada.toml", "name = \"Ada\"\n").push();
+        let (_folder, engine) = serving(&upstream);
+        draft(&upstream, "draft/evil", &"x".repeat(1 << 20));
+        draft(&upstream, "draft/good", "good");
+        let preview = |branch| engine.preview(&View::PUBLIC, branch);
+        let refused = |branch| match preview(branch) {
+            Err(PastError::BranchRefused { source, .. }) => source.is_some(),
+            Err(error) => panic!("{error}"),
+            Ok(_) => panic!("it is previewed"),
+        };
+        let forget = || *engine.past.previews.heads() = Heads::Unknown;
+        assert!(refused("draft/evil"), "the fetch says why");
+        assert!(preview("draft/good").is_ok());
+        // Its content would be refused again, now and when the remote has been asked again.
+        assert!(!refused("draft/evil"));
+        forget();
+        assert!(!refused("draft/evil"));
+        // It is tried as soon as it has another head.
+        draft(&upstream, "draft/evil", "reformed");
+        forget();
+        assert!(preview("draft/evil").is_ok());
+    }
+
+    #[test]
+    fn a_branch_is_previewed_whose_reference_cannot_be_written() {
+        let mut upstream = Upstream::new();
+        upstream.commit("first").put("people/ada.toml", "name = \"Ada\"\n").push();
+        let (_folder, engine) = serving(&upstream);
+        draft(&upstream, "draft/topic", "topic");
+        assert!(engine.preview(&View::PUBLIC, "draft/topic").is_ok());
+        git(upstream.path(), ["update-ref", "-d", "refs/heads/draft/topic"]);
+        draft(&upstream, "draft/topic/x", "renamed");
+        *engine.past.previews.heads() = Heads::Unknown;
+        assert!(engine.preview(&View::PUBLIC, "draft/topic/x").is_ok());
     }
 }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::error::ReloadError;
-use super::locks::{Lock, LockGuard, Rank};
+use super::lane::Lane;
+use super::locks::LockGuard;
 use super::refs::BranchRefs;
 use crate::causes::chain;
 use crate::fault;
@@ -22,7 +23,7 @@ pub(super) struct Repository {
     pub(super) remote: Option<Arc<Remote>>,
     /// The limits of a fetch.
     pub(super) fetch: FetchLimits,
-    lane: Lock<()>,
+    lane: Lane,
     /// Keeps a second server out for as long as the engine lives.
     _lock: Option<MirrorLock>,
 }
@@ -35,13 +36,18 @@ impl Repository {
         fetch: FetchLimits,
         lock: Option<MirrorLock>,
     ) -> Self {
-        let (refs, lane) = (BranchRefs::of(&branch), Lock::new(Rank::Lane, ()));
+        let (refs, lane) = (BranchRefs::of(&branch), Lane::new());
         Self { mirror, branch, refs, remote, fetch, lane, _lock: lock }
     }
 
     /// Waits for the git lane. Writes never wait for it.
     pub(super) fn lane(&self) -> LockGuard<'_, ()> {
-        self.lane.lock()
+        self.lane.enter()
+    }
+
+    /// Waits for the git lane for a reader, who gives way to all others.
+    pub(super) fn lane_for_reader(&self) -> LockGuard<'_, ()> {
+        self.lane.enter_last()
     }
 
     /// Fetches the branch from `remote`. The caller holds the lane.

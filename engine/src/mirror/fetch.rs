@@ -317,10 +317,8 @@ impl Attempt<'_> {
             Some(tip) => mirrored.set_reference(name, Expected::Any, tip)?,
             None => mirrored.delete_reference(name, Expected::Any)?,
         }
-        if let Some(tags) = &received.tags
-            && let Err(error) = tags::follow(&mirrored, tags)
-        {
-            tracing::warn!(error = chain(&error), "cannot follow the tags of the remote");
+        if let Some(tags) = &received.tags {
+            tags::follow(&mirrored, tags);
         }
         fault::point("fetch.done").map_err(FetchError::ours)?;
         let whole = begun.elapsed();

@@ -32,6 +32,16 @@ pub enum PastError {
         #[source]
         source: Option<Box<FetchError>>,
     },
+    /// The remote has the branch, and it cannot be fetched: its content is refused or takes too long.
+    /// Other branches are not concerned.
+    #[error("the branch {branch:?} cannot be fetched from the remote")]
+    BranchRefused {
+        /// The branch.
+        branch: String,
+        /// The cause; `None` if the same head was refused recently.
+        #[source]
+        source: Option<Box<FetchError>>,
+    },
     /// The versions of a record cannot be read.
     #[error(transparent)]
     History(Box<HistoryError>),
