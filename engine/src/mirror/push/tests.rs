@@ -1,5 +1,7 @@
 //! Pushes to real repositories, and to remotes that refuse.
 
+mod long_answers;
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use headwater_testkit::{Answer, GitHttp, ScriptedHttp};
@@ -40,7 +42,13 @@ impl Ahead {
         name: &str,
     ) -> Result<(), PushError> {
         let remote = Remote::new(&self.remote.url(), RemoteOptions::default()).unwrap();
-        self.ours.mirror().push(&remote, (known, commit), name, TIME)
+        let moved = RefPush { name, known, commit, served: MAIN };
+        self.ours.mirror().push(&remote, moved, TIME)
+    }
+
+    /// Returns the move of the branch to the new commit.
+    fn onward(&self) -> RefPush<'static> {
+        RefPush { name: MAIN, known: Some(self.shared), commit: self.new, served: MAIN }
     }
 
     /// Installs a script that the remote runs before it accepts anything.
@@ -116,16 +124,12 @@ fn a_hook_of_the_remote_has_the_last_word() {
 fn a_remote_that_is_gone_or_never_answers_is_told_apart() {
     let ahead = Ahead::new();
     let gone = Remote::new("/nowhere/at/all", RemoteOptions::default()).unwrap();
-    let error = ahead.ours.mirror().push(&gone, (None, ahead.new), MAIN, TIME).unwrap_err();
+    let error = ahead.ours.mirror().push(&gone, ahead.onward(), TIME).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Unreachable, "{error}");
     ahead.hook("sleep 3600");
     let remote = Remote::new(&ahead.remote.url(), RemoteOptions::default()).unwrap();
     let short = Duration::from_millis(300);
-    let error = ahead
-        .ours
-        .mirror()
-        .push(&remote, (Some(ahead.shared), ahead.new), MAIN, short)
-        .unwrap_err();
+    let error = ahead.ours.mirror().push(&remote, ahead.onward(), short).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::TimedOut, "{error}");
     assert_eq!(ahead.remote.head("main"), ahead.shared);
 }
@@ -140,7 +144,7 @@ fn ssh_that_refuses_us_wants_other_credentials() {
     std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
     let options = RemoteOptions { ssh_program: Some(ssh), ..RemoteOptions::default() };
     let remote = Remote::new("git@example.org:a/b.git", options).unwrap();
-    let error = ahead.ours.mirror().push(&remote, (None, ahead.new), MAIN, TIME).unwrap_err();
+    let error = ahead.ours.mirror().push(&remote, ahead.onward(), TIME).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Auth, "{error}");
 }
 
@@ -185,8 +189,7 @@ fn a_folder_of_another_user_is_pushed_to_only_where_that_is_said() {
     let safe_directories = SafeDirectories::new([ahead.remote.path()]);
     let options = RemoteOptions { safe_directories, ..RemoteOptions::default() };
     let remote = Remote::new(&ahead.remote.url(), options).unwrap();
-    let commits = (Some(ahead.shared), ahead.new);
-    ahead.ours.mirror().push(&remote, commits, MAIN, TIME).unwrap();
+    ahead.ours.mirror().push(&remote, ahead.onward(), TIME).unwrap();
     assert!(ran.exists(), "the hook of a trusted user runs");
 }
 
@@ -203,7 +206,8 @@ fn a_push_follows_no_redirect() {
     let token_file = Some(token.path().to_owned());
     let options = RemoteOptions { token_file, ..RemoteOptions::default() };
     let remote = Remote::new(&server.url("/a.git"), options).unwrap();
-    let error = ours.mirror().push(&remote, (None, commit), MAIN, TIME).unwrap_err();
+    let moved = RefPush { name: MAIN, known: None, commit, served: MAIN };
+    let error = ours.mirror().push(&remote, moved, TIME).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Unreachable, "{error}");
     assert_eq!(server.received().len(), 1);
     assert_eq!(elsewhere.requests(), 0, "the token is for one host only");
@@ -222,6 +226,25 @@ fn git_is_given_the_address_without_secrets_and_may_use_no_other_protocol() {
         let (given, allowed) = address_of(&remote).unwrap();
         assert_eq!((given.to_str(), allowed), (Some(expected), protocol), "{address}");
     }
+}
+
+#[test]
+fn a_folder_lists_only_what_a_push_needs_and_is_sent_only_what_it_lacks() {
+    let ahead = Ahead::new();
+    // The hook writes down how many objects came.
+    ahead.hook("find \"$GIT_QUARANTINE_PATH\" -type f | wc -l >>came");
+    let came = || std::fs::read_to_string(ahead.remote.path().join("came")).unwrap();
+    let theirs = ahead.remote.commit_files("z's;$(other)\"", &[("a", "2")]);
+    ahead.ours.git(["fetch", "-q", &ahead.remote.url(), &theirs.to_string()]);
+    // With the other branch in the list, git would know that its tree and its blob are there.
+    ahead.push(ahead.new, MAIN).unwrap();
+    assert_eq!(came().split_whitespace().collect::<Vec<_>>(), ["3"]);
+    // What the served branch has is known whichever branch is pushed.
+    let kept = ahead.ours.commit_files("main", &[("a", "2"), ("b", "3")]);
+    let name = "refs/heads/conflicts/it's;$(x)\"#";
+    ahead.push(kept, name).unwrap();
+    assert_eq!(came().split_whitespace().collect::<Vec<_>>(), ["3", "3"]);
+    assert_eq!(ahead.remote.git(["rev-parse", name]), kept.to_string());
 }
 
 #[test]
