@@ -176,12 +176,10 @@ impl GitRun {
     }
 
     /// Allows the program that git starts for a remote on this machine to use that repository,
-    /// whose owner has been checked. That program takes over this settings file and no other; the
-    /// settings of the repository come after `settings`.
-    pub(super) fn trust_local_remote(&mut self, settings: &str) -> Result<(), GitError> {
+    /// whose owner has been checked. That program takes over this settings file and no other.
+    pub(super) fn trust_local_remote(&mut self) -> Result<(), GitError> {
         let file = self.dir.path().join("global");
-        let settings = ["[safe]\n\tdirectory = *\n", settings].concat();
-        std::fs::write(&file, settings).map_err(GitError::Folder)?;
+        std::fs::write(&file, "[safe]\n\tdirectory = *\n").map_err(GitError::Folder)?;
         self.command.env("GIT_CONFIG_GLOBAL", file);
         Ok(())
     }

@@ -128,7 +128,9 @@ mod tests {
         let mut command = Command::new("sh");
         // Each of the two holds a text of eight megabytes until its input ends.
         let hold = "x=$(head -c 8388608 /dev/zero | tr '\\0' a); echo \"${#x}\"; read -r _";
-        command.arg("-c").arg(format!("sh -c '{}' <&0 & {hold}", hold.replace('\'', "'\\''")));
+        command
+            .arg("-c")
+            .arg(format!("exec 3<&0; sh -c '{}' <&3 & {hold}", hold.replace('\'', "'\\''")));
         let (group, mut pipes) = ChildGroup::spawn(command).unwrap();
         let mut told = [0; 16];
         io::Read::read_exact(&mut pipes.stdout, &mut told).unwrap();

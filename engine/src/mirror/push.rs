@@ -208,7 +208,8 @@ impl Mirror {
         match &remote.target {
             // Its hooks are run on this machine with our rights, so their memory is not limited.
             Target::Folder(_) => {
-                run.trust_local_remote(&shown_refs([name, served])).map_err(PushError::Git)?;
+                run.trust_local_remote().map_err(PushError::Git)?;
+                run.command.arg(format!("--receive-pack={}", receive_pack([name, served])));
             }
             Target::Http { .. } => run.limit_memory(limits.memory),
             Target::Ssh(_) => {
@@ -325,12 +326,17 @@ fn address_of(remote: &Remote) -> Result<(OsString, &'static str), PushError> {
     })
 }
 
-/// Returns the settings with which a repository on this machine lists only these refs to a push: a
-/// push needs no others, and a remote may have very many. What the repository hides itself stays
-/// hidden.
-fn shown_refs(names: [&str; 2]) -> String {
-    let shown = names.map(|name| format!("\thideRefs = {}\n", quoted(&format!("!{name}"))));
-    format!("[receive]\n\thideRefs = refs\n{}", shown.concat())
+/// Returns the command line, for a shell, that takes a push on this machine and lists only these
+/// refs: a push needs no others, and a remote may have very many.
+///
+/// The settings are in the command line so that they end with that program: what the hooks push on
+/// to other repositories is not affected.
+fn receive_pack(names: [&str; 2]) -> String {
+    let shown = names.map(|name| {
+        let setting = format!("receive.hideRefs=!{name}").replace('\'', r"'\''");
+        format!(" -c '{setting}'")
+    });
+    format!("git -c receive.hideRefs=refs{} receive-pack", shown.concat())
 }
 
 /// Returns, as git settings, what git must know about the remote but must not appear in the process

@@ -53,7 +53,11 @@ impl Ahead {
 
     /// Installs a script that the remote runs before it accepts anything.
     fn hook(&self, script: &str) {
-        let hook = self.remote.path().join("hooks/pre-receive");
+        self.named_hook("pre-receive", script);
+    }
+
+    fn named_hook(&self, name: &str, script: &str) {
+        let hook = self.remote.path().join("hooks").join(name);
         std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
         std::fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -231,20 +235,36 @@ fn git_is_given_the_address_without_secrets_and_may_use_no_other_protocol() {
 #[test]
 fn a_folder_lists_only_what_a_push_needs_and_is_sent_only_what_it_lacks() {
     let ahead = Ahead::new();
-    // The hook writes down how many objects came.
-    ahead.hook("find \"$GIT_QUARANTINE_PATH\" -type f | wc -l >>came");
-    let came = || std::fs::read_to_string(ahead.remote.path().join("came")).unwrap();
-    let theirs = ahead.remote.commit_files("z's;$(other)\"", &[("a", "2")]);
-    ahead.ours.git(["fetch", "-q", &ahead.remote.url(), &theirs.to_string()]);
-    // With the other branch in the list, git would know that its tree and its blob are there.
-    ahead.push(ahead.new, MAIN).unwrap();
-    assert_eq!(came().split_whitespace().collect::<Vec<_>>(), ["3"]);
+    // The remote keeps the packs as they come, and its hook writes down how many objects they have.
+    ahead.remote.git(["config", "receive.unpackLimit", "1"]);
+    ahead.hook(r#"git show-index <"$(find "$GIT_QUARANTINE_PATH" -name '*.idx')" | wc -l >>came"#);
+    let came = || {
+        let counts = std::fs::read_to_string(ahead.remote.path().join("came")).unwrap();
+        counts.lines().map(|count| count.trim().parse().unwrap()).collect::<Vec<u32>>()
+    };
+    let other = "refs/heads/z's;$(x)";
+    ahead.remote.git(["fetch", "-q", &ahead.ours.url(), &format!("main:{other}")]);
+    // With the other branch in the list, git would send the last commit alone.
+    let last = ahead.ours.commit_files("main", &[("a", "3")]);
+    ahead.push(last, MAIN).unwrap();
+    assert_eq!(came(), [2 * 3]);
     // What the served branch has is known whichever branch is pushed.
-    let kept = ahead.ours.commit_files("main", &[("a", "2"), ("b", "3")]);
+    let kept = ahead.ours.commit_files("main", &[("a", "3"), ("b", "4")]);
     let name = "refs/heads/conflicts/it's;$(x)\"#";
     ahead.push(kept, name).unwrap();
-    assert_eq!(came().split_whitespace().collect::<Vec<_>>(), ["3", "3"]);
+    assert_eq!(came(), [2 * 3, 3]);
     assert_eq!(ahead.remote.git(["rev-parse", name]), kept.to_string());
+    assert_eq!(ahead.remote.git(["rev-parse", other]), ahead.new.to_string());
+}
+
+#[test]
+fn a_hook_of_a_folder_may_push_on_to_another_one() {
+    let (ahead, copy) = (Ahead::new(), TestRepository::bare());
+    copy.commit_files("copied", &[("a", "0")]);
+    let script = format!("git push -q '{}' +main:copied main:another", copy.url());
+    ahead.named_hook("post-receive", &script);
+    ahead.push(ahead.new, MAIN).unwrap();
+    assert_eq!([copy.head("copied"), copy.head("another")], [ahead.new; 2]);
 }
 
 #[test]

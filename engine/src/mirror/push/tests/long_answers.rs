@@ -10,6 +10,9 @@ const MEMORY: u64 = 16 << 20;
 /// How many bytes a remote answers before it falls silent, which is six times as much.
 const ANSWER: usize = 96 << 20;
 
+/// A line of a list of references, without its end.
+const LISTED: &str = "003a7777777777777777777777777777777777777777 refs/heads/x";
+
 impl Ahead {
     /// Returns a server for the remote, and its address there.
     fn over_http(&self) -> (GitHttp, Remote) {
@@ -33,8 +36,7 @@ fn many(line: &[u8]) -> Vec<u8> {
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "only Linux tells what processes hold")]
 fn an_answer_without_an_end_is_given_up_before_git_holds_much_of_it() {
-    let listed = format!("{} refs/heads/x\n", "7".repeat(40));
-    let line = format!("{:04x}{listed}", listed.len() + 4);
+    let line = format!("{LISTED}\n");
     // Text of the second band, which git keeps until the line ends.
     let text = [&b"fff0\x02"[..], &[b'z'; 0xfff0 - 5]].concat();
     for (method, begin, again) in [
@@ -52,6 +54,21 @@ fn an_answer_without_an_end_is_given_up_before_git_holds_much_of_it() {
         ahead.push_within(&remote, ahead.onward()).unwrap();
         assert_eq!(ahead.remote.head("main"), ahead.new);
     }
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "only Linux tells what processes hold")]
+fn a_list_without_an_end_over_ssh_is_given_up_as_well() {
+    let ahead = Ahead::new();
+    let folder = tempfile::tempdir().unwrap();
+    let ssh = folder.path().join("ssh");
+    let script = format!("#!/bin/sh\nyes '{LISTED}' | head -c {}\ncat >/dev/null\n", ANSWER / 4);
+    std::fs::write(&ssh, script).unwrap();
+    std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let options = RemoteOptions { ssh_program: Some(ssh), ..RemoteOptions::default() };
+    let remote = Remote::new("git@example.org:a/b.git", options).unwrap();
+    let error = ahead.push_within(&remote, ahead.onward()).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::AnswerTooLarge, "{error}");
 }
 
 #[test]
