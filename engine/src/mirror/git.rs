@@ -321,6 +321,40 @@ mod tests {
     }
 
     #[test]
+    fn large_files_are_merged_within_bounded_memory() {
+        let repository = TestRepository::bare();
+        let mut noise = 7_u32;
+        let random = std::iter::repeat_with(|| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 24) as u8
+        });
+        let random: Vec<u8> = random.take((33 << 20) + 1).collect();
+        let mut blobs = Vec::new();
+        for size in [1 << 20, 33 << 20] {
+            for more in [0, 1] {
+                let blob = repository.write_blob(&random[..size + more]);
+                let input = format!("100644 blob {blob}\tlarge\n");
+                let tree = repository.git_with(["mktree"], input.as_bytes());
+                let tree = String::from_utf8(tree).unwrap();
+                let commit = repository.git(["commit-tree", tree.trim(), "-m", "large"]);
+                repository.git(["tag", &blob.to_string(), &commit]);
+                repository.git(["-c", "pack.compression=0", "repack", "-dq"]);
+                blobs.push(blob.to_string());
+            }
+        }
+        let mirror = repository.mirror();
+        mirror.repack().unwrap();
+        assert_eq!(mirror.pack_count().unwrap(), 1);
+        let query = blobs.join("\n");
+        let format = ["cat-file", "--batch-check=%(deltabase)"];
+        let bases = String::from_utf8(repository.git_with(format, query.as_bytes())).unwrap();
+        let is_delta: Vec<bool> = bases.lines().map(|base| base.contains(['1', 'a'])).collect();
+        assert_eq!(is_delta.len(), 4, "{bases}");
+        assert!(is_delta[..2].contains(&true), "small ones are compared: {bases}");
+        assert_eq!(is_delta[2..], [false, false], "large ones are copied as they are: {bases}");
+    }
+
+    #[test]
     fn a_program_is_named_with_its_folder_if_it_can_be_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = std::env::join_paths([Path::new("relative"), folder.path()]).unwrap();
