@@ -653,7 +653,8 @@ fn what_we_changed_is_merged_by_a_sheet_that_sees_it_or_kept_beside() {
             continue;
         }
         let rebased = sides.rebased();
-        let Rebased { head, made, .. } = rebased.unwrap_or_else(|error| panic!("{error} {theirs} {ours}"));
+        let Rebased { head, made, .. } =
+            rebased.unwrap_or_else(|error| panic!("{error} {theirs} {ours}"));
         let merged = sides.repository.git(["show", &format!("{head}:p.json")]);
         let merged: Json = serde_json::from_str(&merged).unwrap();
         let n = |part: &str, at: usize| merged[part][at]["n"].clone();
