@@ -81,7 +81,7 @@ fn what_packing_takes_does_not_count() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 56) as u8
     });
-    let noise: Vec<u8> = noise.take(2 * MEMORY as usize).collect();
+    let noise: Vec<u8> = noise.take(3 * MEMORY as usize / 2).collect();
     let blob = ahead.ours.write_blob(&noise);
     let tree = ahead.ours.write_raw_tree(&[("100644", b"a", *blob.as_bytes())]);
     let commit = ahead.ours.commit_tree(tree, &[ahead.shared]);
