@@ -34,7 +34,8 @@ fn boosts(spec: &SheetSpec) -> Vec<f32> {
     }
 }
 
-/// Passes the texts of `record` to `emit`, each in the slot of its boost. Linear in the value.
+/// Passes the texts of `record` to `emit`, each in the slot of its boost. The fields of its path are
+/// among them. Linear in the value.
 pub(crate) fn texts(
     spec: &SheetSpec,
     record: &Record,
@@ -49,7 +50,10 @@ pub(crate) fn texts(
                 record.value.visit(field, &mut |json| scalars(json, slot, emit));
             }
         }
-        None => scalars(record.value.json(), slots.slot(PLAIN), emit),
+        None => {
+            let slot = slots.slot(PLAIN);
+            record.value.parts().for_each(|part| scalars(part, slot, emit));
+        }
     }
 }
 

@@ -227,7 +227,7 @@ impl ListQuery {
     /// Returns the fields that the list filters, sorts or counts by without an index of `sheet`,
     /// each once. They are read record by record.
     pub fn unindexed(&self, sheet: &Sheet) -> Vec<&FieldPath> {
-        let is_read = |field: &FieldPath| sheet.shown_index(&field).is_none();
+        let is_read = |field: &FieldPath| sheet.shown_index(field).is_none();
         let filtered = self.filters.iter().filter(|filter| !is_key(&filter.field));
         let filtered = filtered.filter(|filter| {
             filter.is_negated() || filter.values().is_none() || is_read(&filter.field)

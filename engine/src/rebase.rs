@@ -12,6 +12,7 @@ mod merge;
 mod moved;
 mod record_edit;
 mod requests;
+mod unseen;
 
 use std::collections::BTreeSet;
 
@@ -323,54 +324,71 @@ impl Merge<'_> {
         ours: Option<FileEntry>,
         theirs: Option<FileEntry>,
     ) -> Result<Result<Edit, Vec<Pointer>>, ObjectError> {
-        let as_a_whole = || Ok(Err(vec![Pointer::whole()]));
-        let claims = self.layouts.theirs.claims(path.as_bytes());
-        let Some(spec) = claims.into_iter().find(|claim| claim.fault.is_none()) else {
-            return as_a_whole();
-        };
-        let (spec, key) = (spec.sheet, spec.key);
+        let claims = self.layouts.theirs.claims(path.as_bytes()).into_iter();
+        let mut claims: Vec<_> = claims.filter(|claim| claim.fault.is_none()).collect();
+        // A sheet that reads the file as one record sees all of it, but merges a list in it as one field.
+        claims.sort_by_key(|claim| claim.sheet.shape_of(path) == Shape::Record);
+        for claim in &claims {
+            if let Some(merged) = self.merged_by(claim, path, [old, ours, theirs])? {
+                return Ok(merged);
+            }
+        }
+        Ok(Err(vec![Pointer::whole()]))
+    }
+
+    /// Merges it as the sheet of a claim reads it; `None` if that sheet cannot read a side, or does not
+    /// see all that we changed.
+    fn merged_by(
+        &mut self,
+        PathClaim { sheet: spec, key, .. }: &PathClaim,
+        path: &str,
+        [old, ours, theirs]: [Option<FileEntry>; 3],
+    ) -> Result<Option<Result<Edit, Vec<Pointer>>>, ObjectError> {
         let shape = spec.shape_of(path);
         if shape != Shape::Record {
-            let source = Source { spec: &spec, path, list: &key, record_limit: u64::MAX };
-            match self.list(&source, [old, ours, theirs])? {
-                Some(merged) => return Ok(merged),
-                None if shape == Shape::List => return as_a_whole(),
-                None => {}
+            let source = Source { spec, path, list: key, record_limit: u64::MAX };
+            let merged = self.list(&source, [old, ours, theirs])?;
+            if merged.is_some() || shape == Shape::List {
+                return Ok(merged);
             }
         }
         let mut sides = Vec::new();
         for side in [old, ours, theirs] {
-            match self.record(&spec, path, side)? {
+            match self.record(spec, path, side)? {
                 Some(record) => sides.push(record),
-                None => return as_a_whole(),
+                None => return Ok(None),
             }
         }
-        let [old, ours, theirs] = &sides[..] else { return as_a_whole() };
+        let [old, ours, theirs] = &sides[..] else { return Ok(None) };
         let value = |side: &One| side.as_ref().map(|(value, _)| value.clone());
         let merged =
             merge::merge(value(old).as_ref(), value(ours).as_ref(), value(theirs).as_ref());
-        match merged {
-            Err(pointers) => Ok(Err(pointers)),
-            Ok(None) => Ok(Ok(Edit::Remove)),
+        Ok(Some(match merged {
+            Err(pointers) => Err(pointers),
+            Ok(None) => Ok(Edit::Remove),
             Ok(Some(merged)) => {
                 let before = theirs.as_ref().or(ours.as_ref()).map(|(_, bytes)| &bytes[..]);
-                // The merged value may no longer be a valid record.
-                let Ok(encoded) = encode(&spec, path, &merged, before) else { return as_a_whole() };
-                let id = *self.stage.blob(&encoded.bytes)?.as_bytes();
-                Ok(Ok(Edit::Put { mode: EntryMode::Regular, id }))
+                match encode(spec, path, &merged, before) {
+                    Ok(encoded) => {
+                        let id = *self.stage.blob(&encoded.bytes)?.as_bytes();
+                        Ok(Edit::Put { mode: EntryMode::Regular, id })
+                    }
+                    // The merged value may no longer be a valid record.
+                    Err(_) => Err(vec![Pointer::whole()]),
+                }
             }
-        }
+        }))
     }
 
     /// Merges, record by record, a file of many records that both sides changed; `None` if a side
-    /// is not such a file.
+    /// is not such a file, or we changed more than these records.
     fn list(
         &mut self,
         source: &Source<'_>,
         [old, ours, theirs]: [Option<FileEntry>; 3],
     ) -> Result<Option<Result<Edit, Vec<Pointer>>>, ObjectError> {
         let (Some(ours), Some(theirs)) = (ours, theirs) else { return Ok(None) };
-        let known = self.lists.take(source.path);
+        let known = self.lists.take(source);
         let (known_ours, known_theirs) = known.map(|known| (known.ours, known.theirs)).unzip();
         let old = match old {
             Some(old) => match self.side(source, old, known_ours)? {
@@ -397,7 +415,7 @@ impl Merge<'_> {
         };
         let blob = self.stage.blob_near(merged.theirs.bytes(), near)?;
         merged.theirs.is_stored(blob);
-        self.lists.put(source.path, merged);
+        self.lists.put(source, merged);
         Ok(Some(Ok(Edit::Put { mode: EntryMode::Regular, id: *blob.as_bytes() })))
     }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::group_memory::GroupMemory;
+
 /// The number of bytes of a child's stderr that are kept.
 const STDERR_LIMIT: u64 = 64 << 10;
 /// How long a child may take to exit once its output has ended.
@@ -47,6 +49,13 @@ impl ChildGroup {
         });
         let group = Self { child: Mutex::new(Some(child)), stderr: Mutex::new(receiver) };
         Ok((group, Pipes { stdin, stdout }))
+    }
+
+    /// Returns a limit on the memory of the group, to be used until the child is reaped. `None` if it
+    /// has been.
+    pub(super) fn limited_to(&self, most: u64) -> Option<GroupMemory> {
+        let child = self.child.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        child.as_ref().map(|child| GroupMemory::new(Pid::from_child(child), most))
     }
 
     /// Kills the whole group at once, unless the child has been reaped.

@@ -405,7 +405,9 @@ impl FarEnd {
             Some(Overrun::Bytes) => {
                 return Err(FetchError::TooLarge { remote: name, limit: budget.max_bytes() });
             }
-            Some(Overrun::Talk) => return Err(FetchError::TooTalkative { remote: name }),
+            Some(Overrun::Talk | Overrun::Memory) => {
+                return Err(FetchError::TooTalkative { remote: name });
+            }
             Some(Overrun::Work) => return Err(FetchError::too_much_work(remote)),
             None => {}
         }

@@ -157,7 +157,7 @@ impl Mirror {
     }
 
     fn has_refs(&self) -> Result<bool, FetchError> {
-        Ok(!self.objects()?.references_under("refs/")?.is_empty())
+        Ok(self.objects()?.has_references()?)
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) use self::dir::GitDir;
 pub use self::version::{GitVersion, OLDEST_GIT};
 use super::child::{ChildGroup, Pipes};
 use super::lock::is_temporary;
-use super::transport::{Budget, Metered, watched};
+use super::transport::{Budget, Metered, Overrun, watched};
 use super::{FetchLimits, Mirror};
 
 /// The number of bytes of git's output that are read.
@@ -41,6 +41,12 @@ pub enum GitError {
     /// It took too long or printed too much, and was killed.
     #[error("git {command} was killed: it took too long or printed too much")]
     Killed {
+        /// The command.
+        command: String,
+    },
+    /// Its processes held too much memory, and were killed.
+    #[error("git {command} was killed: it held too much memory")]
+    TooMuchMemory {
         /// The command.
         command: String,
     },
@@ -132,6 +138,7 @@ pub(super) struct GitRun {
     pub(super) command: Command,
     git_command: GitCommand,
     dir: GitDir,
+    memory: Option<u64>,
 }
 
 /// A run in progress. Dropping it kills the program and removes its git directory.
@@ -165,7 +172,7 @@ impl GitRun {
         command.env("GIT_DIR", dir.path());
         command.env("GIT_OBJECT_DIRECTORY", mirror.git_dir().join("objects"));
         command.arg(git_command.name());
-        Ok(Self { command, git_command, dir })
+        Ok(Self { command, git_command, dir, memory: None })
     }
 
     /// Allows the program that git starts for a remote on this machine to use that repository,
@@ -175,6 +182,12 @@ impl GitRun {
         std::fs::write(&file, "[safe]\n\tdirectory = *\n").map_err(GitError::Folder)?;
         self.command.env("GIT_CONFIG_GLOBAL", file);
         Ok(())
+    }
+
+    /// Limits the memory that the program and those that it starts may hold together, in bytes.
+    /// What makes packs does not count. Only Linux tells what they hold.
+    pub(super) fn limit_memory(&mut self, most: u64) {
+        self.memory = Some(most);
     }
 
     /// Starts the run.
@@ -193,10 +206,11 @@ impl GitRun {
         Err(GitError::Failed { command, message: ended.message })
     }
 
-    /// Runs the command to its end, or kills it after `time` or `max_bytes`. A nonzero exit code is
-    /// not an error here.
+    /// Runs the command to its end, or kills it after `time` or `max_bytes`, or above its limit of
+    /// memory. A nonzero exit code is not an error here.
     pub(super) fn output(self, time: Duration, max_bytes: u64) -> Result<Ended, GitError> {
-        output(self.command, self.git_command.name(), time, max_bytes)
+        let limits = RunLimits { time, max_bytes, memory: self.memory };
+        output(self.command, self.git_command.name(), &limits)
     }
 }
 
@@ -239,6 +253,15 @@ fn locate(program: &Path, path: Option<&OsStr>) -> PathBuf {
     found.unwrap_or_else(|| program.to_owned())
 }
 
+/// What a run of the git program may cost.
+struct RunLimits {
+    time: Duration,
+    /// The most bytes that it may print.
+    max_bytes: u64,
+    /// The most bytes that its processes may hold, if there is a limit.
+    memory: Option<u64>,
+}
+
 /// The outcome of a run of the git program.
 pub(super) struct Ended {
     pub(super) succeeded: bool,
@@ -248,12 +271,14 @@ pub(super) struct Ended {
 }
 
 /// Runs the command to its end, or kills it.
-fn output(command: Command, name: &str, time: Duration, max_bytes: u64) -> Result<Ended, GitError> {
+fn output(command: Command, name: &str, limits: &RunLimits) -> Result<Ended, GitError> {
     let (group, Pipes { stdin, stdout }) = ChildGroup::spawn(command).map_err(GitError::Start)?;
     drop(stdin);
     // git is silent while it works, so silence does not count as a stall.
+    let &RunLimits { time, max_bytes, memory } = limits;
     let limits = FetchLimits { timeout: time, stall: time, max_bytes, ..FetchLimits::default() };
-    let budget = Arc::new(Budget::new(&limits));
+    let memory = memory.and_then(|most| group.limited_to(most));
+    let budget = Arc::new(Budget::new(&limits).with_memory(memory));
     let mut output = Vec::new();
     let read = watched(
         &budget,
@@ -262,8 +287,11 @@ fn output(command: Command, name: &str, time: Duration, max_bytes: u64) -> Resul
     );
     let overrun = budget.overrun();
     let (message, status) = group.finish();
-    if overrun.is_some() {
-        return Err(GitError::Killed { command: name.to_owned() });
+    let command = name.to_owned();
+    match overrun {
+        Some(Overrun::Memory) => return Err(GitError::TooMuchMemory { command }),
+        Some(_) => return Err(GitError::Killed { command }),
+        None => {}
     }
     let succeeded = read.is_ok() && status.is_some_and(|status| status.success());
     let status = status.map(|status| status.to_string());
@@ -290,6 +318,40 @@ mod tests {
         assert!(mirror.pack_count().unwrap() < 4, "{}", mirror.pack_count().unwrap());
         repository.git(["fsck", "--full", "--strict"]);
         mirror.repack().unwrap();
+    }
+
+    #[test]
+    fn large_files_are_merged_within_bounded_memory() {
+        let repository = TestRepository::bare();
+        let mut noise = 7_u32;
+        let random = std::iter::repeat_with(|| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 24) as u8
+        });
+        let random: Vec<u8> = random.take((33 << 20) + 1).collect();
+        let mut blobs = Vec::new();
+        for size in [1 << 20, 33 << 20] {
+            for more in [0, 1] {
+                let blob = repository.write_blob(&random[..size + more]);
+                let input = format!("100644 blob {blob}\tlarge\n");
+                let tree = repository.git_with(["mktree"], input.as_bytes());
+                let tree = String::from_utf8(tree).unwrap();
+                let commit = repository.git(["commit-tree", tree.trim(), "-m", "large"]);
+                repository.git(["tag", &blob.to_string(), &commit]);
+                repository.git(["-c", "pack.compression=0", "repack", "-dq"]);
+                blobs.push(blob.to_string());
+            }
+        }
+        let mirror = repository.mirror();
+        mirror.repack().unwrap();
+        assert_eq!(mirror.pack_count().unwrap(), 1);
+        let query = blobs.join("\n");
+        let format = ["cat-file", "--batch-check=%(deltabase)"];
+        let bases = String::from_utf8(repository.git_with(format, query.as_bytes())).unwrap();
+        let is_delta: Vec<bool> = bases.lines().map(|base| base.contains(['1', 'a'])).collect();
+        assert_eq!(is_delta.len(), 4, "{bases}");
+        assert!(is_delta[..2].contains(&true), "small ones are compared: {bases}");
+        assert_eq!(is_delta[2..], [false, false], "large ones are copied as they are: {bases}");
     }
 
     #[test]
@@ -321,7 +383,9 @@ mod tests {
     fn a_run_that_takes_too_long_is_killed() {
         let mut command = clean_command(Path::new("sleep"));
         command.arg("3600");
-        let ended = output(command, "sleep", Duration::from_millis(20), OUTPUT_LIMIT);
+        let time = Duration::from_millis(20);
+        let limits = RunLimits { time, max_bytes: OUTPUT_LIMIT, memory: None };
+        let ended = output(command, "sleep", &limits);
         assert!(matches!(ended, Err(GitError::Killed { .. })));
     }
 

@@ -22,6 +22,23 @@ use crate::id::CommitId;
 /// The number of bytes of git's output about a push that are read.
 const REPORT_BYTES: u64 = 64 << 10;
 
+/// The memory that git may hold while it pushes over a line, without that for making the pack. A
+/// list of 700,000 references takes as much: git holds it in three processes.
+const ANSWER_MEMORY: u64 = 512 << 20;
+
+/// A ref of the remote, and where it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct RefPush<'a> {
+    /// Its full name.
+    pub name: &'a str,
+    /// What the remote was last known to have there; `None` creates the ref.
+    pub known: Option<CommitId>,
+    /// The commit that it gets.
+    pub commit: CommitId,
+    /// The full name of the branch that is served. What the remote has of it is not sent.
+    pub served: &'a str,
+}
+
 /// A push that failed, or whose outcome is unknown. Pushing again does no harm.
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
@@ -70,6 +87,12 @@ pub enum PushError {
         /// The address, without secrets.
         remote: String,
     },
+    /// The remote lists so many references, or answers so much, that git would hold too much.
+    #[error("{remote} answers a push with more than git may hold")]
+    AnswerTooLarge {
+        /// The address, without secrets.
+        remote: String,
+    },
     /// The file with the credentials cannot be read.
     #[error("the credentials cannot be passed to git")]
     Credentials(#[source] io::Error),
@@ -96,6 +119,8 @@ pub enum PushErrorKind {
     Unreachable,
     /// Try again later, or allow more time.
     TimedOut,
+    /// Somebody must check what the remote answers, or hide its other references.
+    AnswerTooLarge,
     /// Somebody must check this machine.
     Ours,
 }
@@ -110,6 +135,7 @@ impl PushErrorKind {
             Self::Untrusted => "remote_untrusted",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
+            Self::AnswerTooLarge => "answer_too_large",
             Self::Ours => "internal",
         }
     }
@@ -130,15 +156,24 @@ impl PushError {
             Self::Untrusted { .. } => PushErrorKind::Untrusted,
             Self::Unreachable { .. } => PushErrorKind::Unreachable,
             Self::TimedOut { .. } => PushErrorKind::TimedOut,
+            Self::AnswerTooLarge { .. } => PushErrorKind::AnswerTooLarge,
             Self::Credentials(_) | Self::Git(_) | Self::Mirror(_) => PushErrorKind::Ours,
         }
     }
 }
 
+/// What a push may cost.
+#[derive(Debug, Clone, Copy)]
+struct PushLimits {
+    time: Duration,
+    /// The most bytes that git may hold of what a remote answers over a line.
+    memory: u64,
+}
+
 impl Mirror {
-    /// Moves the ref of this full name on the remote forward from `known` to `commit`, or creates
-    /// it if `known` is `None`. It is an error ([`PushError::Behind`]) if the remote has something
-    /// else by now, or if `commit` does not descend from `known`.
+    /// Moves a ref of the remote forward from the known commit, or creates it if none is known. It is
+    /// an error ([`PushError::Behind`]) if the remote has something else by now, or if the commit does
+    /// not descend from the known one.
     ///
     /// When it returns `Ok`, the remote has the commit and everything that belongs to it. After an
     /// error, the remote may have it all the same: the line can break after the last word. Blocks
@@ -146,10 +181,19 @@ impl Mirror {
     pub fn push(
         &self,
         remote: &Remote,
-        (known, commit): (Option<CommitId>, CommitId),
-        name: &str,
+        moved: RefPush<'_>,
         time: Duration,
     ) -> Result<(), PushError> {
+        self.push_within(remote, moved, PushLimits { time, memory: ANSWER_MEMORY })
+    }
+
+    fn push_within(
+        &self,
+        remote: &Remote,
+        moved: RefPush<'_>,
+        limits: PushLimits,
+    ) -> Result<(), PushError> {
+        let RefPush { name, known, commit, served } = moved;
         fault::step("push.begin");
         if let Some(known) = known
             && !self.goes_forward(known, commit)?
@@ -162,9 +206,14 @@ impl Mirror {
         let (address, protocol) = address_of(remote)?;
         run.command.env("GIT_ALLOW_PROTOCOL", protocol);
         match &remote.target {
-            Target::Folder(_) => run.trust_local_remote().map_err(PushError::Git)?,
-            Target::Http { .. } => {}
+            // Its hooks are run on this machine with our rights, so their memory is not limited.
+            Target::Folder(_) => {
+                run.trust_local_remote().map_err(PushError::Git)?;
+                run.command.arg(format!("--receive-pack={}", receive_pack([name, served])));
+            }
+            Target::Http { .. } => run.limit_memory(limits.memory),
             Target::Ssh(_) => {
+                run.limit_memory(limits.memory);
                 let line = ssh_command_line(&remote.options);
                 run.command.env("GIT_SSH_COMMAND", line).env("GIT_SSH_VARIANT", "ssh");
             }
@@ -177,8 +226,9 @@ impl Mirror {
         command.arg(format!("--force-with-lease={name}:{known}")).arg("--");
         command.arg(address).arg(format!("{commit}:{name}"));
         let shown = remote.to_string();
-        let ended = run.output(time, REPORT_BYTES).map_err(|error| match error {
+        let ended = run.output(limits.time, REPORT_BYTES).map_err(|error| match error {
             GitError::Killed { .. } => PushError::TimedOut { remote: shown.clone() },
+            GitError::TooMuchMemory { .. } => PushError::AnswerTooLarge { remote: shown.clone() },
             error => PushError::Git(error),
         })?;
         fault::step("push.sent");
@@ -274,6 +324,19 @@ fn address_of(remote: &Remote) -> Result<(OsString, &'static str), PushError> {
             (address.into(), "ssh")
         }
     })
+}
+
+/// Returns the command line, for a shell, that takes a push on this machine and lists only these
+/// refs: a push needs no others, and a remote may have very many.
+///
+/// The settings are in the command line so that they end with that program: what the hooks push on
+/// to other repositories is not affected.
+fn receive_pack(names: [&str; 2]) -> String {
+    let shown = names.map(|name| {
+        let setting = format!("receive.hideRefs=!{name}").replace('\'', r"'\''");
+        format!(" -c '{setting}'")
+    });
+    format!("git -c receive.hideRefs=refs{} receive-pack", shown.concat())
 }
 
 /// Returns, as git settings, what git must know about the remote but must not appear in the process

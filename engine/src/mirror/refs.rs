@@ -114,12 +114,22 @@ impl Objects {
         head_branch(&self.repo).map_err(unreadable)
     }
 
+    /// Returns whether there is any ref but `HEAD`.
+    pub(super) fn has_references(&self) -> Result<bool, RefError> {
+        let unreadable = |source: Cause| RefError::Unreadable { name: "refs/".to_owned(), source };
+        let platform = self.repo.references().map_err(|error| unreadable(error.into()))?;
+        let mut all = platform.all().map_err(|error| unreadable(error.into()))?;
+        Ok(all.next().is_some())
+    }
+
     /// Returns the refs whose full names begin with `prefix` (`refs/headwater/`), sorted by name.
+    ///
+    /// Reads these, and no others: each may be a file of its own.
     pub fn references_under(&self, prefix: &str) -> Result<Vec<(String, CommitId)>, RefError> {
         let unreadable = |source: Cause| RefError::Unreadable { name: prefix.to_owned(), source };
         let platform = self.repo.references().map_err(|error| unreadable(error.into()))?;
         let mut found = Vec::new();
-        for reference in platform.all().map_err(|error| unreadable(error.into()))? {
+        for reference in platform.prefixed(prefix).map_err(|error| unreadable(error.into()))? {
             let reference = reference.map_err(|error| unreadable(error.into()))?;
             let name = String::from_utf8_lossy(reference.name().as_bstr()).into_owned();
             if name.starts_with(prefix)
@@ -411,6 +421,18 @@ mod tests {
         std::fs::write(repository.path().join(NAME), "").unwrap();
         let error = repository.objects().reference(NAME).unwrap_err();
         assert!(matches!(error, RefError::Unreadable { .. }), "{error}");
+    }
+
+    #[test]
+    fn references_are_read_by_their_prefix_alone() {
+        let (repository, _, second) = two_commits();
+        std::fs::create_dir_all(repository.path().join("refs/tags")).unwrap();
+        std::fs::write(repository.path().join("refs/tags/broken"), "").unwrap();
+        let objects = repository.objects();
+        let found = |prefix| objects.references_under(prefix);
+        assert_eq!(found("refs/heads/").unwrap(), [(NAME.to_owned(), second)]);
+        assert_eq!(found("refs/heads/conflicts/").unwrap(), []);
+        assert!(found("refs/tags/").is_err() && objects.has_references().unwrap());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use gix::protocol::transport::client::blocking_io::Transport;
 
 use self::pack_limits::Work;
 use super::FetchLimits;
+use super::group_memory::GroupMemory;
 
 /// A gix transport of any kind.
 pub(super) type Line = Box<dyn Transport>;
@@ -85,6 +86,7 @@ pub(super) struct Budget {
     stall: Duration,
     max_bytes: u64,
     max_held: u64,
+    memory: Option<GroupMemory>,
     received: AtomicU64,
     /// Those of the bytes received that were skipped as they arrived.
     skipped: AtomicU64,
@@ -109,6 +111,8 @@ pub(super) enum Overrun {
     Talk,
     /// Its pack was too expensive to unpack.
     Work,
+    /// A program held too much of what the remote sent.
+    Memory,
 }
 
 impl Budget {
@@ -121,12 +125,18 @@ impl Budget {
             stall: limits.stall,
             max_bytes: limits.max_bytes,
             max_held: limits.max_held,
+            memory: None,
             received: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             overrun: OnceLock::new(),
             interrupt: AtomicBool::new(false),
         }
+    }
+
+    /// Limits the memory of a process group as well.
+    pub(super) fn with_memory(self, memory: Option<GroupMemory>) -> Self {
+        Self { memory, ..self }
     }
 
     /// Returns the part that was used up, if any.
@@ -229,6 +239,8 @@ impl Budget {
                 .ok_or(Overrun::Stall)?,
         };
         let most = if self.phase() == Phase::Pack { WORK_INTERVAL } else { Duration::MAX };
+        let unread = self.memory.as_ref().map_or(Some(Duration::MAX), GroupMemory::check);
+        let most = most.min(unread.ok_or(Overrun::Memory)?);
         Ok(total.min(stall).min(most).max(Duration::from_millis(1)))
     }
 }
@@ -241,6 +253,7 @@ impl Overrun {
             Self::Bytes => "the remote sent too much",
             Self::Talk => "the remote sent too much before its pack",
             Self::Work => "the pack costs too much to unpack",
+            Self::Memory => "the answer of the remote takes too much memory",
         }
     }
 }

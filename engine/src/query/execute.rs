@@ -266,7 +266,7 @@ impl<'a> List<'_, 'a> {
     /// Returns the statistics of a field from its index. Returns `None` if there is none, if reading
     /// the records is cheaper, or if a record may hold a value twice: an index has it once.
     fn indexed_stats(&self, field: &FieldPath) -> Option<Result<Stats, LongValue>> {
-        let index = self.sheet.shown_index(&field)?;
+        let index = self.sheet.shown_index(field)?;
         if self.rows.is_some() || is_in_list(self.sheet.fields(), field) {
             return None;
         }

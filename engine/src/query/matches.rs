@@ -342,7 +342,7 @@ fn narrowed<'q, 'a>(
 ) -> Vec<Condition<'q, 'a>> {
     let narrowings = query.expression.iter().flat_map(|expression| expression.narrowings());
     let conditions = narrowings.filter_map(|Narrowing { field, ranges }| {
-        let index = sheet.shown_index(&field)?;
+        let index = sheet.shown_index(field)?;
         let (ranges, sieve) = (ranges.clone(), OnceCell::new());
         Some(Condition { filters: Vec::new(), sieve, index, ranges })
     });

@@ -3,14 +3,16 @@
 //! Both sides are read once. A commit of ours begins where the one before it ended, on both sides: so it
 //! costs a reading of its own file and the writing of what it changed.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::record_edit::{RecordEdit, There, record_edit};
+use super::unseen::{Unseen, unseen};
 use crate::encode::List;
-use crate::id::{BlobId, Key};
+use crate::id::{BlobId, Key, SheetName};
 use crate::mirror::ObjectError;
 use crate::pointer::Pointer;
 use crate::record::Record;
@@ -25,7 +27,8 @@ const KEPT: usize = 2 * LARGEST_LIST;
 /// The files that were merged last, as both sides have them now.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
-    files: HashMap<String, BothSides>,
+    /// By the sheet that reads them, and their path.
+    files: HashMap<(SheetName, String), BothSides>,
     /// How many sides were read without knowing the one before.
     reads: usize,
 }
@@ -47,6 +50,7 @@ pub(super) struct Side {
     /// How it is cut.
     table: Table,
     records: HashMap<Key, Arc<Record>>,
+    unseen: OnceCell<Unseen>,
 }
 
 /// A record that a new content of a file changed.
@@ -57,9 +61,9 @@ struct Changed {
 }
 
 impl Lists {
-    /// Returns what is known of the file at `path`, and forgets it.
-    pub(super) fn take(&mut self, path: &str) -> Option<BothSides> {
-        self.files.remove(path)
+    /// Returns what is known of the file, and forgets it.
+    pub(super) fn take(&mut self, source: &Source<'_>) -> Option<BothSides> {
+        self.files.remove(&place(source))
     }
 
     /// Reads a side of which nothing is known; `None` if it is not a list.
@@ -82,15 +86,19 @@ impl Lists {
 
     /// Keeps a file for the next commit, unless it is too large to be merged again. Forgets all others
     /// if they are too large together.
-    pub(super) fn put(&mut self, path: &str, sides: BothSides) {
+    pub(super) fn put(&mut self, source: &Source<'_>, sides: BothSides) {
         if sides.ours.bytes.len().max(sides.theirs.bytes.len()) > LARGEST_LIST {
             return;
         }
         if self.files.values().map(BothSides::len).sum::<usize>() + sides.len() > KEPT {
             self.files.clear();
         }
-        self.files.insert(path.to_owned(), sides);
+        self.files.insert(place(source), sides);
     }
+}
+
+fn place(source: &Source<'_>) -> (SheetName, String) {
+    (source.spec.name.clone(), source.path.to_owned())
 }
 
 impl BothSides {
@@ -99,7 +107,8 @@ impl BothSides {
     }
 }
 
-/// Applies to `theirs` the changes that `ours` made to `old`; `None` if it is not a readable list.
+/// Applies to `theirs` the changes that `ours` made to `old`; `None` if it is not a readable list, or if
+/// ours changed what the sheet does not see, which another sheet may.
 /// Without `old`, both sides created the file. `is_elsewhere` returns whether they may have a record, which
 /// is not under its key any more, under another one or in another file; it gets our side, too.
 ///
@@ -118,7 +127,11 @@ pub(super) fn merged(
     is_elsewhere: &mut dyn FnMut(&Json, &Side) -> Result<bool, ObjectError>,
 ) -> Result<Option<Result<BothSides, Vec<Pointer>>>, ObjectError> {
     let before = old.as_ref().map(|old| old.table.clone());
+    let unseen_before = old.as_ref().unwrap_or(&theirs).unseen(source);
     let Some((ours, changed)) = Side::after(source, old, ours) else { return Ok(None) };
+    if ours.unseen(source) != unseen_before {
+        return Ok(None);
+    }
     let tables: Vec<&Table> = before.iter().chain([&ours.table, &theirs.table]).collect();
     let names_alike = tables.iter().all(|one| tables.iter().all(|other| one.names_like(other)));
     let is_by_position = tables.iter().any(|table| table.is_by_position());
@@ -193,7 +206,7 @@ impl Side {
         let TableChange { table, records } = list.replacing(None, &|_| None);
         let records = records.into_iter();
         let records = records.filter_map(|(key, record)| Some((key, record?))).collect();
-        Some(Self { blob, bytes, table, records })
+        Some(Self { blob, bytes, table, records, unseen: OnceCell::new() })
     }
 
     pub(super) fn blob(&self) -> BlobId {
@@ -243,6 +256,7 @@ impl Side {
     fn apply(&mut self, change: TableChange, (blob, bytes): (BlobId, Vec<u8>)) -> Vec<Changed> {
         let TableChange { table, records } = change;
         (self.blob, self.bytes, self.table) = (blob, bytes, table);
+        self.unseen = OnceCell::new();
         let records = records.into_iter();
         let changed = records.map(|(key, is)| {
             let was = match &is {
@@ -252,6 +266,11 @@ impl Side {
             Changed { key, was, is }
         });
         changed.collect()
+    }
+
+    /// Returns what the sheet does not see of the file, which is found the first time.
+    fn unseen(&self, source: &Source<'_>) -> Unseen {
+        *self.unseen.get_or_init(|| unseen(source, &self.table, &self.bytes))
     }
 
     /// Returns whether a piece of the file cannot be read.

@@ -6,7 +6,7 @@ use super::Merge;
 use super::brought::{Brought, NewContent};
 use super::lists::Side;
 use crate::id::BlobId;
-use crate::layout::Shape;
+use crate::layout::{PathClaim, Shape};
 use crate::mirror::{FileEntry, ObjectError, PathChange};
 use crate::tables::Source;
 
@@ -23,17 +23,15 @@ impl Merge<'_> {
             let at = changes.binary_search_by(|change| change.path.as_slice().cmp(path));
             at.is_ok_and(|at| changes[at].new.is_some_and(|new| new.id == blob))
         };
-        let claims = self.layouts.theirs.claims(path.as_bytes()).into_iter();
-        let spec = claims.map(|claim| claim.sheet).next();
-        let record = match spec {
-            Some(spec) => self.record(&spec, path, Some(old))?.flatten(),
-            None => None,
-        };
+        let mut records = Vec::new();
+        for claim in self.layouts.theirs.claims(path.as_bytes()) {
+            records.extend(self.record(&claim.sheet, path, Some(old))?.flatten());
+        }
         let brought = self.brought()?;
-        let may_have = |(record, _): (Json, Vec<u8>)| {
-            brought.may_have(&record, |it| it.key.is_none() && is_ours(&it.path, it.blob))
+        let may_have = |(record, _): &(Json, Vec<u8>)| {
+            brought.may_have(record, |it| it.key.is_none() && is_ours(&it.path, it.blob))
         };
-        Ok(brought.has_file(old.id, is_ours) || record.is_some_and(may_have))
+        Ok(brought.has_file(old.id, is_ours) || records.iter().any(may_have))
     }
 
     /// Returns what they brought, which is read the first time: their files that differ from those on
@@ -54,44 +52,53 @@ impl Merge<'_> {
                 continue;
             };
             brought.add_file(&path, new.id);
-            let claims = self.layouts.theirs.claims(&path).into_iter();
-            let mut claims = claims.filter(|claim| claim.fault.is_none());
-            let Some(claim) = claims.next() else { continue };
-            if brought.is_more() {
-                continue;
-            }
-            let (spec, list) = (claim.sheet, claim.key);
-            let name = String::from_utf8_lossy(&path).into_owned();
-            let shape = spec.shape_of(&name);
-            if shape != Shape::Record {
-                let source =
-                    Source { spec: &spec, path: &name, list: &list, record_limit: u64::MAX };
-                let side = |entry: FileEntry| -> Result<Option<Side>, ObjectError> {
-                    let text = self.text(entry)?;
-                    Ok(text.and_then(|text| Side::read(&source, entry.id, text)))
-                };
-                if let Some(now) = side(new)? {
-                    let before = old.map(side).transpose()?.flatten();
-                    if now.has_unread() {
-                        brought.has_more();
-                    }
-                    for (key, now, before) in now.differing_from(before.as_ref()) {
-                        let (path, blob) = (path.clone(), new.id);
-                        brought.add(NewContent { path, blob, key: Some(key), now, before });
-                    }
-                    continue;
+            for claim in self.layouts.theirs.claims(&path) {
+                if claim.fault.is_none() && !brought.is_more() {
+                    self.read_new(&mut brought, &claim, &path, (old, new))?;
                 }
-                if shape == Shape::List {
-                    brought.has_more();
-                    continue;
-                }
-            }
-            if let Some(Some((now, _))) = self.record(&spec, &name, Some(new))? {
-                let before = self.record(&spec, &name, old)?.flatten().map(|(before, _)| before);
-                brought.add(NewContent { path, blob: new.id, key: None, now, before });
             }
         }
         tracing::debug!("read what the other side brought");
         Ok(brought)
+    }
+
+    /// Adds what a file has now and had not before, as the sheet of a claim reads it.
+    fn read_new(
+        &self,
+        brought: &mut Brought,
+        PathClaim { sheet: spec, key: list, .. }: &PathClaim,
+        path: &[u8],
+        (old, new): (Option<FileEntry>, FileEntry),
+    ) -> Result<(), ObjectError> {
+        let name = String::from_utf8_lossy(path);
+        let content =
+            |key, now, before| NewContent { path: path.to_owned(), blob: new.id, key, now, before };
+        let shape = spec.shape_of(&name);
+        if shape != Shape::Record {
+            let source = Source { spec, path: &name, list, record_limit: u64::MAX };
+            let side = |entry: FileEntry| -> Result<Option<Side>, ObjectError> {
+                let text = self.text(entry)?;
+                Ok(text.and_then(|text| Side::read(&source, entry.id, text)))
+            };
+            if let Some(now) = side(new)? {
+                let before = old.map(side).transpose()?.flatten();
+                if now.has_unread() {
+                    brought.has_more();
+                }
+                for (key, now, before) in now.differing_from(before.as_ref()) {
+                    brought.add(content(Some(key), now, before));
+                }
+                return Ok(());
+            }
+            if shape == Shape::List {
+                brought.has_more();
+                return Ok(());
+            }
+        }
+        if let Some(Some((now, _))) = self.record(spec, &name, Some(new))? {
+            let before = self.record(spec, &name, old)?.flatten().map(|(before, _)| before);
+            brought.add(content(None, now, before));
+        }
+        Ok(())
     }
 }

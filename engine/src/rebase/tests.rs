@@ -620,6 +620,92 @@ fn a_row_of_ours_whose_sheet_reads_another_part_or_makes_other_keys_is_lost_by_i
 }
 
 #[test]
+fn what_we_changed_is_merged_by_a_sheet_that_sees_it_or_kept_beside() {
+    let parts = "[sheets.items]\nfile = \"p.json\"\nrecords = \"/items\"\nkey = \"${{ k }}\"\n\
+                 [sheets.staff]\nfile = \"p.json\"\nrecords = \"/staff\"\nkey = \"${{ k }}\"\n";
+    let whole = "[sheets.all]\nroot = \".\"\nformat = \"json\"\npath = \"${{ slug }}\"\n";
+    let whole = &format!("{parts}{whole}");
+    let file = |items: &str, staff: &str, note: u8| {
+        format!(r#"{{"items": [{items}], "note": {note}, "staff": [{staff}]}}"#)
+    };
+    let row = |key: &str, n: u8| format!(r#"{{"k": "{key}", "n": {n}}}"#);
+    let both = |one: u8, other: u8| format!("{}, {}", row("a", one), row("b", other));
+    let base = &file(&both(0, 0), &both(0, 0), 0);
+    for (definition, theirs, ours, expected) in [
+        // Whoever changed which part, nothing is lost.
+        (parts, file(&both(0, 0), &both(0, 0), 1), file(&both(0, 0), &both(5, 0), 0), "0 0 1 5 0"),
+        (parts, file(&both(7, 0), &both(0, 0), 0), file(&both(0, 0), &both(5, 0), 0), "7 0 0 5 0"),
+        (parts, file(&both(0, 0), &both(0, 7), 0), file(&both(0, 0), &both(5, 0), 0), "0 0 0 5 7"),
+        (parts, file(&both(0, 0), &both(0, 7), 0), file(&both(5, 0), &both(0, 0), 0), "5 0 0 0 7"),
+        // Neither sheet sees both, nor what is outside.
+        (parts, file(&both(0, 0), &both(0, 0), 1), file(&both(5, 0), &both(5, 0), 0), ""),
+        (parts, file(&both(0, 0), &both(0, 7), 0), file(&both(0, 0), &both(0, 0), 5), ""),
+        (whole, file(&both(0, 0), &both(0, 7), 0), file(&both(0, 0), &both(0, 0), 5), "0 0 5 0 7"),
+        (whole, file(&both(0, 0), &both(0, 0), 1), file(&both(5, 0), &both(5, 0), 0), "5 0 1 5 0"),
+        (whole, file(&both(7, 0), &both(0, 0), 0), file(&both(5, 0), &both(5, 0), 0), ""),
+    ] {
+        let definition = ("headwater.toml", definition);
+        let files = [[definition, ("p.json", &theirs)], [definition, ("p.json", &ours)]];
+        let sides = Sides::new(&[definition, ("p.json", base)], &files[0], &[&files[1]]);
+        if expected.is_empty() {
+            let lost = sides.lost();
+            assert!(lost.iter().all(|(path, _)| path == "p.json"), "{lost:?}");
+            continue;
+        }
+        let rebased = sides.rebased();
+        let Rebased { head, made, .. } =
+            rebased.unwrap_or_else(|error| panic!("{error} {theirs} {ours}"));
+        let merged = sides.repository.git(["show", &format!("{head}:p.json")]);
+        let merged: Json = serde_json::from_str(&merged).unwrap();
+        let n = |part: &str, at: usize| merged[part][at]["n"].clone();
+        let all =
+            [n("items", 0), n("items", 1), merged["note"].clone(), n("staff", 0), n("staff", 1)];
+        assert_eq!(all.map(|n| n.to_string()).join(" "), expected, "{theirs} {ours}");
+        assert_eq!(made, 1);
+    }
+}
+
+#[test]
+fn a_record_that_they_moved_into_another_part_of_a_file_is_not_deleted_without_a_word() {
+    let definition = "[sheets.items]\nfile = \"p.json\"\nrecords = \"/items\"\nkey = \"${{ k }}\"\n\
+                      [sheets.staff]\nfile = \"p.json\"\nrecords = \"/staff\"\nkey = \"${{ k }}\"\n";
+    let ada = r#"{"k": "ada", "city": "x", "n": 1}"#;
+    let file = |items: &str, staff: &str| format!(r#"{{"items": [{items}], "staff": [{staff}]}}"#);
+    let files = |text| [("headwater.toml", definition), ("p.json", text)];
+    let [base, theirs, ours] = [file(ada, ""), file("", ada), file("", "")];
+    let sides = Sides::new(&files(&base), &files(&theirs), &[&files(&ours)]);
+    assert_eq!(sides.lost(), [lost("p.json", "/ada")]);
+}
+
+#[test]
+fn a_row_that_the_first_sheet_cannot_read_is_merged_by_the_other_one() {
+    for (path, format) in [("l.json", "json"), ("l.yaml", "yaml"), ("l.ndjson", "ndjson")] {
+        let list = format!("file = \"{path}\"\nrecords = \"each\"\nkey = \"${{{{ k }}}}\"\n");
+        let numbers =
+            "schema = { properties = { n = { type = \"number\" } } }\npolicy = \"quarantine\"\n";
+        let definition = &format!("[sheets.a]\n{list}{numbers}[sheets.b]\n{list}");
+        let text = |one: &str, other: &str| match format {
+            "json" => {
+                format!("[{{\"k\": \"x\", \"n\": \"{one}\"}}, {{\"k\": \"y\", \"n\": {other}}}]\n")
+            }
+            "yaml" => format!("- k: x\n  n: \"{one}\"\n- k: y\n  n: {other}\n"),
+            _ => format!("{{\"k\": \"x\", \"n\": \"{one}\"}}\n{{\"k\": \"y\", \"n\": {other}}}\n"),
+        };
+        let [base, theirs, ours] = [text("no", "1"), text("no", "2"), text("yes", "1")];
+        let files = |text| [("headwater.toml", &**definition), (path, text)];
+        let sides = Sides::new(&files(&base), &files(&theirs), &[&files(&ours)]);
+        let Rebased { head, made, .. } = sides.rebased().unwrap();
+        let merged = sides.repository.git(["show", &format!("{head}:{path}")]);
+        assert_eq!((made, merged.trim()), (1, text("yes", "2").trim()));
+        // If only the first sheet is left, nobody sees it.
+        let alone = &format!("[sheets.a]\n{list}{numbers}");
+        let files = |text| [("headwater.toml", &**alone), (path, text)];
+        let sides = Sides::new(&files(&base), &files(&theirs), &[&files(&ours)]);
+        assert_eq!(sides.lost(), [lost(path, "")]);
+    }
+}
+
+#[test]
 fn authors_messages_and_trailers_stay_byte_for_byte() {
     let sides = Sides::new(&[("people/a.toml", "n = 1\n")], &[], &[]);
     let repository = &sides.repository;

@@ -36,7 +36,7 @@ impl Sheet {
     pub fn referred_to(&self, target: Option<&FieldPath>, value: &Scalar) -> Option<&Arc<Record>> {
         let key = match target {
             None => key_in(value)?,
-            Some(field) => self.shown_index(&field)?.get(value)?.iter().next()?.as_str(),
+            Some(field) => self.shown_index(field)?.get(value)?.iter().next()?.as_str(),
         };
         self.record(key).filter(|record| self.shows(record))
     }

@@ -186,9 +186,9 @@ pub enum WriteError {
         /// The sheet.
         sheet: SheetName,
     },
-    /// Two sheets of a batch would write to one file of many records.
+    /// Two sheets of a batch would write to one file.
     #[error("the request already writes to {path} as a file of {sheet}: send a separate request")]
-    SharedList {
+    SharedFile {
         /// The path.
         path: String,
         /// The sheet.

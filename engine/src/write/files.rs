@@ -39,6 +39,8 @@ pub(super) struct Files<'a> {
     /// The records as changed by operations, which later operations see.
     pub(super) records: HashMap<(SheetName, Key), Option<File>>,
     pub(super) edits: Edits,
+    /// The sheet that wrote each file. Another one does not see what it wrote, so it may not write there.
+    pub(super) editors: HashMap<String, SheetName>,
     /// The files of many records that are written to, by path.
     pub(super) lists: BTreeMap<String, OpenList>,
     /// How many more bytes of files may be read and written.
@@ -84,6 +86,7 @@ impl<'a> Files<'a> {
     ) -> Self {
         let bounds = Bounds { layout: before.layout(), scope: &batch.scope };
         let (records, edits, lists) = (HashMap::new(), Edits::new(), BTreeMap::new());
+        let editors = HashMap::new();
         let (left, costs, operation) = (batch.limit, Costs::default(), 0);
         let walked = WalkedFolders::default();
         Self {
@@ -95,6 +98,7 @@ impl<'a> Files<'a> {
             tree,
             records,
             edits,
+            editors,
             lists,
             left,
             costs,
@@ -421,8 +425,20 @@ impl<'a> Files<'a> {
         if self.lists.contains_key(path) || is_list(path) {
             return Err(WriteError::InList { path: path.to_owned() });
         }
+        self.allow_editor(spec, path)?;
+        self.editors.insert(path.to_owned(), spec.name.clone());
         self.edits.insert(path.to_owned(), edit);
         Ok(())
+    }
+
+    /// Allows the sheet to change a file that no operation of another one changed.
+    pub(super) fn allow_editor(&self, spec: &SheetSpec, path: &str) -> Result<(), WriteError> {
+        match self.editors.get(path).filter(|editor| **editor != spec.name) {
+            None => Ok(()),
+            Some(editor) => {
+                Err(WriteError::SharedFile { path: path.to_owned(), sheet: editor.clone() })
+            }
+        }
     }
 
     /// Returns what is at `path`, as far as the operations have come.

@@ -56,7 +56,12 @@ impl Files<'_> {
         let changed = self.edits.extract_if(below.clone()..end, |path, _| {
             bounds.allow(&spec.name, path.as_bytes()).is_ok()
         });
-        let changed = changed.map(|(path, edit)| (path[below.len()..].to_owned(), edit)).collect();
+        let changed: Vec<_> = changed.collect();
+        changed.iter().try_for_each(|(path, _)| self.allow_editor(spec, path))?;
+        let changed = changed
+            .into_iter()
+            .map(|(path, edit)| (path[below.len()..].to_owned(), edit))
+            .collect();
         if self.folder_at(folder)?.is_some() {
             self.edits.insert(folder.to_owned(), Edit::Remove);
         }

@@ -98,7 +98,7 @@ impl Files<'_> {
         self.bounds.allow(sheet, path.as_bytes())?;
         if let Some(open) = self.lists.get(path) {
             let is_same = open.sheet == *sheet;
-            return is_same.then_some(()).ok_or_else(|| WriteError::SharedList {
+            return is_same.then_some(()).ok_or_else(|| WriteError::SharedFile {
                 path: path.to_owned(),
                 sheet: open.sheet.clone(),
             });

@@ -31,6 +31,18 @@ pub enum Fault {
     Hang,
     /// Closes the connection after this many bytes of each body.
     CutAfter(usize),
+    /// Answers requests of one method with `begin` and then `again`, so many times, and nothing
+    /// more until another fault is set or [`GitHttp::recover`] is called. Then the connection ends.
+    Repeat {
+        /// The method in upper case.
+        method: &'static str,
+        /// The begin of the body.
+        begin: Vec<u8>,
+        /// What follows.
+        again: Vec<u8>,
+        /// How often it follows.
+        times: usize,
+    },
 }
 
 #[derive(Debug)]
@@ -139,6 +151,12 @@ impl Shared {
         }
         (!state.stopped).then(|| state.fault.clone())
     }
+
+    /// Waits until another fault is set, or the server stops.
+    fn wait_while(&self, fault: &Fault) {
+        let same = |state: &mut State| state.fault.as_ref() == Some(fault) && !state.stopped;
+        drop(self.changed.wait_while(self.lock(), same).expect(UNPOISONED));
+    }
 }
 
 fn answer(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
@@ -150,6 +168,13 @@ fn answer(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
         if let Some(Fault::Status(status)) = fault {
             return refuse(connection, status);
         }
+        if let Some(repeat @ Fault::Repeat { method, begin, again, times }) = &fault
+            && request.method == *method
+        {
+            babble(connection, &request, begin, (0..*times).map(|_| &**again))?;
+            shared.wait_while(repeat);
+            return Ok(());
+        }
         let authorization = shared.lock().authorization.clone();
         if authorization.is_some() && request.header("authorization") != authorization.as_deref() {
             return refuse(connection, 401);
@@ -158,6 +183,23 @@ fn answer(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
         cgi::run(&shared.root, &request, connection, limit)?;
     }
     Ok(())
+}
+
+/// Answers with a body of these parts that has no end, in the content type that git expects.
+fn babble<'a>(
+    mut connection: &TcpStream,
+    request: &Request,
+    begin: &'a [u8],
+    again: impl Iterator<Item = &'a [u8]>,
+) -> io::Result<()> {
+    let service = if request.target.contains("receive-pack") { "receive" } else { "upload" };
+    let kind = if request.method == "GET" { "advertisement" } else { "result" };
+    let content_type = format!("application/x-git-{service}-pack-{kind}");
+    write!(
+        connection,
+        "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nConnection: close\r\n\r\n"
+    )?;
+    std::iter::once(begin).chain(again).try_for_each(|part| connection.write_all(part))
 }
 
 fn refuse(mut connection: &TcpStream, status: u16) -> io::Result<()> {

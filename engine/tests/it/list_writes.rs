@@ -369,20 +369,22 @@ fn a_batch_whose_files_cost_too_much_is_refused_before_it_waits() {
     });
     house.engine().write(batch("d", [patch("a/k1", json!({"n": 2}))]), stuck);
     is_writing.recv().unwrap();
-    let ask = |patches: &[&str]| {
+    let ask_within = |limit: usize, patches: &[&str]| {
         let (sender, answer) = std::sync::mpsc::channel();
         let patches = patches.iter().map(|key| patch(key, json!({"n": 3})));
-        // Enough for what is read and written.
-        let limit = 20_000;
         let batch = Batch { limit, ..batch("d", patches) };
         house.engine().write(batch, Box::new(move |done| sender.send(done).unwrap()));
         answer
     };
+    // Enough for what is read and written.
+    let ask = |patches: &[&str]| ask_within(20_000, patches);
     // Any number of records of one list cost as much as one.
     let taken = ask(&["a/k1", "a/k2", "a/k3", "a/k4", "a/k5"]);
     let refused = ask(&["a/k6", "b/k1"]).try_recv().unwrap().unwrap_err();
     let WriteError::Operation { index: 1, source } = refused else { panic!("{refused:?}") };
     assert!(matches!(*source, WriteError::BatchTooLarge), "{source:?}");
+    let refused = ask_within(5_000, &["a/k6"]).try_recv().unwrap().unwrap_err();
+    assert!(matches!(refused, WriteError::ListTooLarge), "a list by itself: {refused:?}");
     drop(go_on);
     assert!(taken.recv().unwrap().unwrap().changed);
     house.is_lawful();

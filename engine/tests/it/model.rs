@@ -267,7 +267,8 @@ fn read_sheet(
             }
         }
         if rules.public && !(rules.hides && doc.hidden) {
-            expected.texts.insert((sheet.into(), key.clone()), texts(&value, rules));
+            let texts = texts(&asked(&value, &key, rules), rules);
+            expected.texts.insert((sheet.into(), key.clone()), texts);
         }
         paths.insert((sheet.to_owned(), key.clone()), path.to_string());
         records.insert(key, value);

@@ -138,3 +138,24 @@ fn a_new_record_has_the_format_of_its_folder_where_nothing_is_declared() {
     assert_eq!(path("m", "new"), "m/new.md");
     assert_eq!(path("t", "new"), "t/new.toml");
 }
+
+#[test]
+fn fields_of_the_path_are_searched_like_all_others() {
+    let template = "path = \"${{ lang }}/${{ year }}/${{ slug }}\"\n";
+    let sheet = format!("[sheets.d]\nformat = \"json\"\n{template}");
+    let searched = format!("{sheet}search = {{ lang = 1.0, year = 1.0 }}\n");
+    let files = [("d/fr/2024/a.json", "{}"), ("d/de/2024/b.json", "{}"), ("d/fr/7/c.json", "{}")];
+    for definition in [sheet, searched] {
+        let snapshot = loaded(&[&files[..], &[("headwater.toml", &*definition)]].concat());
+        for (query, keys) in [
+            ("lang:fr", &["fr/2024/a", "fr/7/c"][..]),
+            ("year:2024", &["de/2024/b", "fr/2024/a"]),
+            ("year:2024 -lang:fr", &["de/2024/b"]),
+            ("lang:en", &[]),
+        ] {
+            let mut found = listed(&snapshot, "q", query);
+            found.sort();
+            assert_eq!(found, keys, "{query} of {definition}");
+        }
+    }
+}

@@ -597,3 +597,43 @@ fn a_file_that_cannot_be_read_is_replaced_and_not_left_beside_the_record() {
     assert_eq!(git(&house, &["cat-file", "blob", "HEAD:notes/a.yml"]), "b: 1\n");
     assert_eq!(house.engine().snapshot().problems(), []);
 }
+
+#[test]
+fn a_file_is_written_through_one_sheet_of_a_batch_only() {
+    let sheet = |name: &str, path: &str| {
+        let path = format!("path = \"{path}\"\n");
+        format!("[sheets.{name}]\nroot = \"s\"\nformat = \"json\"\n{path}")
+    };
+    let definition = sheet("a", "${{ k }}") + &sheet("b", "${{ path/** }}");
+    let record = r#"{"k": "x", "n": 0}"#;
+    let house = crate::lists::house(&definition, &[("s/x.json", record), ("s/y.json", "{}")]);
+    let key = || Key::new("x");
+    let [put, patch] =
+        [Action::Put(key(), json!({"k": "x", "n": 5})), Action::Patch(key(), json!({"m": 1}))];
+    let new = || json!({"k": "z"});
+    let operations = |one: &Action, other: &Action| {
+        let operation = |sheet: &str, action: &Action| Operation {
+            sheet: SheetName::new(sheet),
+            action: action.clone(),
+            condition: Condition::Any,
+        };
+        vec![operation("a", one), operation("b", other)]
+    };
+    for (one, other) in [
+        (&put, &patch),
+        (&put, &Action::Delete(key())),
+        (&Action::Delete(key()), &patch),
+        (&Action::Patch(key(), json!({"k": "w"})), &patch),
+        (&Action::Create(new()), &Action::Put(Key::new("z"), new())),
+    ] {
+        let batch = Batch { operations: operations(one, other), ..batch([]) };
+        let before = house.served();
+        let refused = house.engine().commit(batch).unwrap_err();
+        let WriteError::Operation { index: 1, source } = refused else { panic!("{refused:?}") };
+        assert!(matches!(*source, WriteError::SharedFile { .. }), "{source:?}");
+        assert_eq!(house.served(), before, "nothing was written");
+    }
+    let elsewhere = operations(&put, &Action::Patch(Key::new("y"), json!({"m": 1})));
+    assert!(house.engine().commit(Batch { operations: elsewhere, ..batch([]) }).unwrap().changed);
+    house.is_lawful();
+}

@@ -291,7 +291,7 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
         | WriteError::InList { .. }
         | WriteError::NoList { .. }
         | WriteError::WhichList { .. }
-        | WriteError::SharedList { .. }
+        | WriteError::SharedFile { .. }
         | WriteError::NotAttachable { .. } => explained(Code::InvalidRecord),
         WriteError::Encode { source, .. } => {
             let errors = match source {

@@ -77,15 +77,19 @@ impl PushBackoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use PushErrorKind::{Auth, Behind, Refused, TimedOut, Unreachable};
+    use PushErrorKind::{AnswerTooLarge, Auth, Behind, Refused, TimedOut, Unreachable};
 
     const NOW: Duration = Duration::from_secs(1_000_000);
 
     #[test]
     fn each_failure_in_a_row_doubles_the_wait_up_to_an_hour() {
-        for (kind, first) in
-            [(Unreachable, FIRST), (TimedOut, FIRST), (Auth, SLOW), (Refused, SLOW)]
-        {
+        for (kind, first) in [
+            (Unreachable, FIRST),
+            (TimedOut, FIRST),
+            (Auth, SLOW),
+            (Refused, SLOW),
+            (AnswerTooLarge, SLOW),
+        ] {
             for seed in 0..200 {
                 let mut backoff = PushBackoff::new(seed);
                 let mut whole = first;
@@ -119,6 +123,7 @@ mod tests {
             (TimedOut, 9, at_once),
             (Auth, 1, later),
             (Refused, 1, later),
+            (AnswerTooLarge, 1, later),
             (Behind, ROUNDS - 1, at_once),
             (Behind, 12, FIRST),
         ] {

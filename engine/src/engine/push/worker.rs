@@ -26,7 +26,7 @@ use crate::engine::states::States;
 use crate::engine::status::StatusBoard;
 use crate::fault;
 use crate::id::CommitId;
-use crate::mirror::{Expected, Objects, PushErrorKind};
+use crate::mirror::{Expected, Objects, PushErrorKind, RefPush};
 use crate::report::Trigger;
 
 /// How long the last push may take when the engine ends.
@@ -144,8 +144,10 @@ impl PushWorker {
         self.repository.note_synced();
         let objects = self.repository.objects().map_err(PushFailure::Open)?;
         let backlog = self.backlog(&objects)?;
-        let push = |commits, name: &str| {
-            let pushed = self.repository.mirror.push(remote, commits, name, time);
+        let served = &*self.repository.refs.head;
+        let push = |name: &str, known, commit| {
+            let moved = RefPush { name, known, commit, served };
+            let pushed = self.repository.mirror.push(remote, moved, time);
             self.pushes.sent();
             pushed.map_err(PushFailure::Remote)
         };
@@ -160,7 +162,7 @@ impl PushWorker {
         // else. A remote that refuses such a branch does not hold back the others.
         for (name, conflict) in backlog.conflicts.into_iter().filter(|_| is_due) {
             *commit = conflict;
-            match push((None, conflict), &name) {
+            match push(&name, None, conflict) {
                 Ok(()) => {
                     fault::step("push.conflict");
                     let short = name.strip_prefix(CONFLICTS).unwrap_or(&name);
@@ -175,7 +177,7 @@ impl PushWorker {
         }
         if let Some((known, head)) = backlog.head {
             *commit = head;
-            push((known, head), &self.repository.refs.head)?;
+            push(served, known, head)?;
             tried = Tried::Pushed;
             fault::step("push.note");
             note(&self.repository.refs.synced, head)?;

@@ -7,7 +7,6 @@ use gix::protocol::fetch::{Arguments, Negotiate, Response};
 
 use crate::id::CommitId;
 use crate::mirror::Objects;
-use crate::mirror::conversation::TAGS;
 use crate::mirror::history::object_id;
 
 /// The most commits that are reported as present.
@@ -21,10 +20,11 @@ const WALKED: usize = 256;
 ///
 /// The distances grow, so that a remote that went back far still finds one it knows.
 pub(super) fn haves(known: &Objects) -> Vec<CommitId> {
-    let tips = known.references_under("refs/").unwrap_or_default();
+    // Tags point to commits of the branch, and there may be hundreds of thousands.
+    let named = ["refs/heads/", "refs/headwater/", "refs/remotes/"].into_iter();
+    let tips = named.flat_map(|prefix| known.references_under(prefix).unwrap_or_default());
     let mut haves: Vec<CommitId> = Vec::new();
-    // Tags point to commits of the branch.
-    for (_, tip) in tips.iter().filter(|(name, _)| !name.starts_with(TAGS)) {
+    for (_, tip) in &tips.collect::<Vec<_>>() {
         if !haves.contains(tip) && known.commit(*tip).is_ok() {
             haves.push(*tip);
         }

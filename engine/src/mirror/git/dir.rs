@@ -14,13 +14,19 @@ use crate::mirror::Mirror;
 use crate::mirror::folder::PREFIX;
 
 /// The settings of every run. A pack is as durable as what the fetch wrote, and no background work
-/// is done.
+/// is done. Git compares each file with ten others, on each core: memory for that is bounded, and files that
+/// are larger than any list of records that is written are copied as they are.
 const SETTINGS: &str = "[core]
 	repositoryformatversion = 0
 	bare = true
 	fsync = all
 	fsyncMethod = fsync
 	askPass =
+	bigFileThreshold = 32m
+[pack]
+	threads = 2
+	windowMemory = 64m
+	deltaCacheSize = 64m
 [gc]
 	auto = 0
 [maintenance]

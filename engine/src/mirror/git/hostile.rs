@@ -9,7 +9,7 @@ use super::{GitCommand, GitError, GitVersion};
 use crate::id::{BlobId, CommitId};
 use crate::mirror::testing::{TestRepository, hermetic_git};
 use crate::mirror::{
-    FetchLimits, Mirror, MirrorOptions, ReadLimits, Remote, RemoteHead, RemoteOptions,
+    FetchLimits, Mirror, MirrorOptions, ReadLimits, RefPush, Remote, RemoteHead, RemoteOptions,
 };
 
 /// Settings that name a program (`$EVIL`) or that lead to one.
@@ -196,14 +196,15 @@ fn run(command: GitCommand, hostile: &Hostile) {
         GitCommand::Push => {
             let theirs = TestRepository::bare();
             let local = Remote::new(&theirs.url(), RemoteOptions::default()).unwrap();
-            let push =
-                |remote: &Remote, time| mirror.push(remote, (None, tip), "refs/heads/main", time);
-            push(&local, Duration::from_secs(60)).unwrap();
+            let name = "refs/heads/main";
+            let moved = RefPush { name, known: None, commit: tip, served: name };
+            let push = |remote: &Remote| mirror.push(remote, moved, Duration::from_secs(60));
+            push(&local).unwrap();
             assert_eq!(theirs.head("main"), tip);
             for address in ["git@127.0.0.1:a.git", "http://127.0.0.1:1/a"] {
                 let ssh_program = Some("/bin/false".into());
                 let options = RemoteOptions { ssh_program, ..RemoteOptions::default() };
-                push(&Remote::new(address, options).unwrap(), Duration::from_secs(60)).unwrap_err();
+                push(&Remote::new(address, options).unwrap()).unwrap_err();
             }
         }
         GitCommand::Repack => {

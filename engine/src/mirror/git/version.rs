@@ -4,14 +4,15 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{GitCommand, GitError, OUTPUT_LIMIT, clean_command, output};
+use super::{GitCommand, GitError, OUTPUT_LIMIT, RunLimits, clean_command, output};
 
 /// The oldest version that supports everything used here: `repack --geometric` and
 /// `GIT_CONFIG_GLOBAL` are from 2.32, and `core.fsync` from 2.36.
 pub const OLDEST_GIT: GitVersion = GitVersion { major: 2, minor: 36 };
 
-/// How long the program may take to print its version.
-const TIME: Duration = Duration::from_secs(10);
+/// What printing its version may cost.
+const LIMITS: RunLimits =
+    RunLimits { time: Duration::from_secs(10), max_bytes: OUTPUT_LIMIT, memory: None };
 
 /// The version of a git program, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +31,7 @@ impl GitVersion {
         let name = GitCommand::Version.name();
         let mut command = clean_command(Path::new("git"));
         command.arg(name);
-        let ended = output(command, name, TIME, OUTPUT_LIMIT)?;
+        let ended = output(command, name, &LIMITS)?;
         let told = String::from_utf8_lossy(&ended.stdout).into_owned();
         let failed = || GitError::Failed { command: name.to_owned(), message: ended.message };
         Self::read(&told).ok_or_else(failed)

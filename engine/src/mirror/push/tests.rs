@@ -1,5 +1,7 @@
 //! Pushes to real repositories, and to remotes that refuse.
 
+mod long_answers;
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use headwater_testkit::{Answer, GitHttp, ScriptedHttp};
@@ -40,12 +42,22 @@ impl Ahead {
         name: &str,
     ) -> Result<(), PushError> {
         let remote = Remote::new(&self.remote.url(), RemoteOptions::default()).unwrap();
-        self.ours.mirror().push(&remote, (known, commit), name, TIME)
+        let moved = RefPush { name, known, commit, served: MAIN };
+        self.ours.mirror().push(&remote, moved, TIME)
+    }
+
+    /// Returns the move of the branch to the new commit.
+    fn onward(&self) -> RefPush<'static> {
+        RefPush { name: MAIN, known: Some(self.shared), commit: self.new, served: MAIN }
     }
 
     /// Installs a script that the remote runs before it accepts anything.
     fn hook(&self, script: &str) {
-        let hook = self.remote.path().join("hooks/pre-receive");
+        self.named_hook("pre-receive", script);
+    }
+
+    fn named_hook(&self, name: &str, script: &str) {
+        let hook = self.remote.path().join("hooks").join(name);
         std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
         std::fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -116,16 +128,12 @@ fn a_hook_of_the_remote_has_the_last_word() {
 fn a_remote_that_is_gone_or_never_answers_is_told_apart() {
     let ahead = Ahead::new();
     let gone = Remote::new("/nowhere/at/all", RemoteOptions::default()).unwrap();
-    let error = ahead.ours.mirror().push(&gone, (None, ahead.new), MAIN, TIME).unwrap_err();
+    let error = ahead.ours.mirror().push(&gone, ahead.onward(), TIME).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Unreachable, "{error}");
     ahead.hook("sleep 3600");
     let remote = Remote::new(&ahead.remote.url(), RemoteOptions::default()).unwrap();
     let short = Duration::from_millis(300);
-    let error = ahead
-        .ours
-        .mirror()
-        .push(&remote, (Some(ahead.shared), ahead.new), MAIN, short)
-        .unwrap_err();
+    let error = ahead.ours.mirror().push(&remote, ahead.onward(), short).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::TimedOut, "{error}");
     assert_eq!(ahead.remote.head("main"), ahead.shared);
 }
@@ -140,7 +148,7 @@ fn ssh_that_refuses_us_wants_other_credentials() {
     std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
     let options = RemoteOptions { ssh_program: Some(ssh), ..RemoteOptions::default() };
     let remote = Remote::new("git@example.org:a/b.git", options).unwrap();
-    let error = ahead.ours.mirror().push(&remote, (None, ahead.new), MAIN, TIME).unwrap_err();
+    let error = ahead.ours.mirror().push(&remote, ahead.onward(), TIME).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Auth, "{error}");
 }
 
@@ -185,8 +193,7 @@ fn a_folder_of_another_user_is_pushed_to_only_where_that_is_said() {
     let safe_directories = SafeDirectories::new([ahead.remote.path()]);
     let options = RemoteOptions { safe_directories, ..RemoteOptions::default() };
     let remote = Remote::new(&ahead.remote.url(), options).unwrap();
-    let commits = (Some(ahead.shared), ahead.new);
-    ahead.ours.mirror().push(&remote, commits, MAIN, TIME).unwrap();
+    ahead.ours.mirror().push(&remote, ahead.onward(), TIME).unwrap();
     assert!(ran.exists(), "the hook of a trusted user runs");
 }
 
@@ -203,7 +210,8 @@ fn a_push_follows_no_redirect() {
     let token_file = Some(token.path().to_owned());
     let options = RemoteOptions { token_file, ..RemoteOptions::default() };
     let remote = Remote::new(&server.url("/a.git"), options).unwrap();
-    let error = ours.mirror().push(&remote, (None, commit), MAIN, TIME).unwrap_err();
+    let moved = RefPush { name: MAIN, known: None, commit, served: MAIN };
+    let error = ours.mirror().push(&remote, moved, TIME).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Unreachable, "{error}");
     assert_eq!(server.received().len(), 1);
     assert_eq!(elsewhere.requests(), 0, "the token is for one host only");
@@ -222,6 +230,41 @@ fn git_is_given_the_address_without_secrets_and_may_use_no_other_protocol() {
         let (given, allowed) = address_of(&remote).unwrap();
         assert_eq!((given.to_str(), allowed), (Some(expected), protocol), "{address}");
     }
+}
+
+#[test]
+fn a_folder_lists_only_what_a_push_needs_and_is_sent_only_what_it_lacks() {
+    let ahead = Ahead::new();
+    // The remote keeps the packs as they come, and its hook writes down how many objects they have.
+    ahead.remote.git(["config", "receive.unpackLimit", "1"]);
+    ahead.hook(r#"git show-index <"$(find "$GIT_QUARANTINE_PATH" -name '*.idx')" | wc -l >>came"#);
+    let came = || {
+        let counts = std::fs::read_to_string(ahead.remote.path().join("came")).unwrap();
+        counts.lines().map(|count| count.trim().parse().unwrap()).collect::<Vec<u32>>()
+    };
+    let other = "refs/heads/z's;$(x)";
+    ahead.remote.git(["fetch", "-q", &ahead.ours.url(), &format!("main:{other}")]);
+    // With the other branch in the list, git would send the last commit alone.
+    let last = ahead.ours.commit_files("main", &[("a", "3")]);
+    ahead.push(last, MAIN).unwrap();
+    assert_eq!(came(), [2 * 3]);
+    // What the served branch has is known whichever branch is pushed.
+    let kept = ahead.ours.commit_files("main", &[("a", "3"), ("b", "4")]);
+    let name = "refs/heads/conflicts/it's;$(x)\"#";
+    ahead.push(kept, name).unwrap();
+    assert_eq!(came(), [2 * 3, 3]);
+    assert_eq!(ahead.remote.git(["rev-parse", name]), kept.to_string());
+    assert_eq!(ahead.remote.git(["rev-parse", other]), ahead.new.to_string());
+}
+
+#[test]
+fn a_hook_of_a_folder_may_push_on_to_another_one() {
+    let (ahead, copy) = (Ahead::new(), TestRepository::bare());
+    copy.commit_files("copied", &[("a", "0")]);
+    let script = format!("git push -q '{}' +main:copied main:another", copy.url());
+    ahead.named_hook("post-receive", &script);
+    ahead.push(ahead.new, MAIN).unwrap();
+    assert_eq!([copy.head("copied"), copy.head("another")], [ahead.new; 2]);
 }
 
 #[test]

@@ -34,7 +34,11 @@ const FLUSH: &[u8] = b"0000";
 pub(super) fn references(objects: &Objects, branch: &str, prefixes: &[String]) -> Option<Vec<u8>> {
     let branch = format!("refs/heads/{branch}");
     let tip = objects.reference(&branch).ok()?.map(|tip| (branch, tip));
-    let tags = objects.references_under(TAGS).ok()?;
+    let asks = |prefix: &String| prefix.starts_with(TAGS) || TAGS.starts_with(prefix);
+    let tags = match prefixes.iter().any(asks) {
+        true => objects.references_under(TAGS).ok()?,
+        false => Vec::new(),
+    };
     if tags.len() > TAGS_LISTED {
         return None;
     }
