@@ -142,25 +142,36 @@ impl Previews {
         if let Some(Known::Silent) = known() {
             return Err(silent(None));
         }
-        let _asking = self.asking.lock();
-        // The previous holder may have asked already.
-        if known().is_none() {
-            self.ask(remote, &quick).map_err(|error| silent(Some(error)))?;
+        let head = {
+            let _asking = self.asking.lock();
+            // The previous holder may have asked already.
+            if known().is_none() {
+                self.ask(remote, &quick).map_err(|error| silent(Some(error)))?;
+            }
+            match known() {
+                Some(Known::Head(head)) => head,
+                Some(Known::Silent) | None => return Err(silent(None)),
+            }
+        };
+        let Some(head) = head else { return Ok(None) };
+        let answer = || {
+            if is_here(&repository.mirror, head) {
+                return Some(Ok(Some(head)));
+            }
+            if self.refused.lock().contains(head, Instant::now()) {
+                return Some(Err(refused(None)));
+            }
+            (known() == Some(Known::Silent)).then(|| Err(silent(None)))
+        };
+        if let Some(answer) = answer() {
+            return answer;
         }
-        let head = match known() {
-            Some(Known::Head(head)) => head,
-            Some(Known::Silent) | None => return Err(silent(None)),
-        };
-        let Some(head) = head.filter(|head| !is_here(&repository.mirror, *head)) else {
-            return Ok(head);
-        };
-        if self.refused.lock().contains(head, Instant::now()) {
-            return Err(refused(None));
+        let _lane = repository.lane_for_reader();
+        // Another reader may have fetched it meanwhile, or tried to.
+        if let Some(answer) = answer() {
+            return answer;
         }
-        let fetched = {
-            let _lane = repository.lane_for_reader();
-            repository.mirror.fetch(remote, branch, &limits)
-        };
+        let fetched = repository.mirror.fetch(remote, branch, &limits);
         let error = match fetched {
             Ok(fetched) => {
                 self.maintenance.wake();
@@ -262,7 +273,7 @@ mod tests {
     fn serving(upstream: &Upstream) -> (TempDir, Engine) {
         let folder = TempDir::new().unwrap();
         let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
-        let config = EngineConfig::of(&folder.path().join("mirror.git"), Some(Arc::new(remote)));
+        let config = EngineConfig::of(folder.path().join("mirror.git"), Some(Arc::new(remote)));
         let config = EngineConfig { previews: vec!["draft/*".into()], ..config };
         let engine = Engine::open(config, Arc::default()).unwrap();
         (folder, engine)

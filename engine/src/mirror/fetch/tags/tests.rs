@@ -26,7 +26,10 @@ fn what_there_is_to_do_follows_from_what_is_here_and_what_the_remote_has() {
     let long = &*"l".repeat(LONGEST_PART + 1);
     let longest = &*"l".repeat(LONGEST_PART);
     type Tags<'a> = &'a [(&'a str, u8)];
-    let cases: [(Tags, Tags, &[&str], Tags, &[&str]); 10] = [
+    type Names<'a> = &'a [&'a str];
+    // What is here, and what the remote has; what is gone, new and left out.
+    type Case<'a> = (Tags<'a>, Tags<'a>, Names<'a>, Tags<'a>, Names<'a>);
+    let cases: [Case; 10] = [
         (&[("a", 1)], &[("a", 1)], &[], &[], &[]),
         (&[("a", 7)], &[("a", 1)], &[], &[], &[]),
         (&[("a", 1)], &[("a", 2), ("b", 2)], &[], &[("a", 2), ("b", 2)], &[]),
