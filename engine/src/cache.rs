@@ -24,10 +24,10 @@ use crate::mirror::Mirror;
 use crate::search::{SearchError, words_are_of};
 
 /// Returns the first bytes of every file of this layout. Raise the number when the layout changes,
-/// or when the decoding of a file or the splitting of a text into words changes, without a new
-/// version of Headwater.
+/// or when the decoding of a file, the texts of a record that are searched, or the splitting of a text into
+/// words change, without a new version of Headwater.
 fn format() -> String {
-    format!("headwater cache 7, of version {}, {}", env!("CARGO_PKG_VERSION"), words_are_of())
+    format!("headwater cache 8, of version {}, {}", env!("CARGO_PKG_VERSION"), words_are_of())
 }
 
 /// A reason why a cache cannot be used.

@@ -8,6 +8,7 @@
 
 mod brought;
 mod lists;
+mod lost_records;
 mod merge;
 mod moved;
 mod record_edit;
@@ -31,6 +32,7 @@ use crate::value::Kind;
 use crate::write::request_of;
 use brought::Brought;
 use lists::{LARGEST_LIST, Lists, Side};
+pub(crate) use lost_records::{ReplayedStates, only_in};
 use requests::Requests;
 
 /// The largest file that is merged; a larger one counts as one field.
@@ -44,6 +46,8 @@ pub struct Rebased {
     /// Each commit, oldest first, and the one that now has its change, or that the same request made
     /// on the other side.
     pub moves: Vec<(CommitId, CommitId)>,
+    /// Those that the same request made on the other side.
+    pub repeated: Vec<CommitId>,
     /// The number of commits made.
     pub made: u64,
 }
@@ -140,7 +144,7 @@ impl Rebase {
     ) -> Result<Self, ObjectError> {
         let facts = stage.objects().commit(upstream)?;
         let (tree, seconds) = (Some(facts.tree), facts.committer_time);
-        let rebased = Rebased { head: upstream, moves: Vec::new(), made: 0 };
+        let rebased = Rebased { head: upstream, moves: Vec::new(), repeated: Vec::new(), made: 0 };
         Ok(Self {
             stage,
             layouts,
@@ -172,6 +176,7 @@ impl Rebase {
         if let Some(same) = self.requested(commit)? {
             tracing::info!(%commit, theirs = %same, "dropping a commit: the remote has the same request");
             self.rebased.moves.push((commit, same));
+            self.rebased.repeated.push(commit);
             return Ok(());
         }
         let Self {

@@ -96,7 +96,7 @@ impl Batch {
 /// Identifies a repeated request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Repeat {
-    /// The requester: the value of the trailer `Actor-Slug`. Each requester has separate keys.
+    /// The requester, as [`Repeat::actor_id`] says. Each requester has separate keys.
     pub actor: String,
     /// The key that the caller chose.
     pub key: String,
@@ -108,10 +108,21 @@ impl Repeat {
     /// The most bytes of an actor. All three are visible ASCII; a commit whose trailers have
     /// anything else is not recognized as that of a request.
     pub const ACTOR_LENGTH: usize = 64;
+    /// The most bytes of the trailer `Actor-Slug` of a request: an issuer and a subject can be long.
+    pub(crate) const ACTOR_NAME_LENGTH: usize = 4 << 10;
     /// The most bytes of a key.
     pub const KEY_LENGTH: usize = 255;
     /// The most bytes of a digest.
     pub const DIGEST_LENGTH: usize = 32;
+
+    /// Returns what identifies the requester whose trailer `Actor-Slug` is `name`: the name itself, or the
+    /// BLAKE3 hash of a longer one. So the memory of requests is bounded by their number.
+    pub fn actor_id(name: &str) -> String {
+        match name.len() <= Self::ACTOR_LENGTH {
+            true => name.to_owned(),
+            false => blake3::hash(name.as_bytes()).to_hex().to_string(),
+        }
+    }
 }
 
 /// One change of one record.

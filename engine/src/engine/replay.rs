@@ -18,9 +18,9 @@ use crate::admit::{Health, admit};
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{Prepared, finish, layout_at, prepare};
-use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
+use crate::mirror::{Durability, Expected, Objects, PathChange, Signature, Stage};
 use crate::plan::Movement;
-use crate::rebase::{Layouts, Rebase, RebaseError, Rebased};
+use crate::rebase::{Layouts, Rebase, RebaseError, Rebased, ReplayedStates, only_in};
 use crate::report::{KeptCommits, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::{Snapshot, count};
 
@@ -187,11 +187,22 @@ impl Reloader {
             }
         };
         match rebase.map(Rebase::into_parts) {
-            Ok((stage, Rebased { head, moves, made: 0 })) if head == remote => {
-                Ok(ReplayPlan { prepared: theirs, stage, moves: all(moves), made: 0, lost: None })
-            }
-            Ok((new, Rebased { head, moves, made })) => {
-                let both = self.prepared(new.objects(), published, head)?;
+            Ok((new, Rebased { head, moves, repeated, made })) => {
+                let has_ours = made > 0 || head != remote;
+                let both = match has_ours {
+                    true => Some(self.prepared(new.objects(), published, head)?),
+                    false => None,
+                };
+                let live = both.as_ref().unwrap_or(&theirs);
+                let states = (published.as_ref(), theirs.draft.state(), live.draft.state());
+                let lost = self.lost(new.objects(), states, &ours, &repeated)?;
+                if !lost.is_empty() {
+                    return Ok(overruled(theirs, stage, lost));
+                }
+                let Some(both) = both else {
+                    let moves = all(moves);
+                    return Ok(ReplayPlan { prepared: theirs, stage, moves, made, lost: None });
+                };
                 // Each side may be right, and both together wrong: a unique value claimed twice.
                 let objection = self.objection(&both, published).filter(|_| !through);
                 if let Some(objection) = objection {
@@ -209,6 +220,45 @@ impl Reloader {
             Err(RebaseError::Conflict { lost }) => Ok(overruled(theirs, stage, lost)),
             Err(RebaseError::Repository(error)) => Err(ReloadError::Repository(error)),
         }
+    }
+
+    /// Returns what of the commits `ours` the state that is to go live would lose. `repeated` are those of
+    /// them whose requests the remote has.
+    ///
+    /// Costs as much as the difference that they made.
+    fn lost(
+        &self,
+        objects: &Objects,
+        (published, theirs, merged): (&Snapshot, &Snapshot, &Snapshot),
+        ours: &[CommitId],
+        repeated: &[CommitId],
+    ) -> Result<Vec<LostField>, ReloadError> {
+        let (Some(first), Some(last)) = (ours.first(), ours.last()) else { return Ok(vec![]) };
+        let read = ReloadError::Repository;
+        let changes = |commit: CommitId| {
+            let facts = objects.commit(commit)?;
+            let parent = facts.parents.first().map(|parent| objects.commit(*parent));
+            objects.diff(parent.transpose()?.map(|parent| parent.tree), Some(facts.tree))
+        };
+        let changes = ours.iter().map(|commit| Ok((*commit, changes(*commit)?)));
+        let changes: Vec<_> = changes.collect::<Result<_, _>>().map_err(read)?;
+        let (again, others): (Vec<_>, Vec<_>) =
+            changes.iter().partition(|(commit, _)| repeated.contains(commit));
+        let files = again.iter().map(|(_, files)| &files[..]);
+        let again = only_in(files, others.iter().map(|(_, files)| &files[..]));
+        let local = match published.commit() == *last {
+            true => None,
+            false => Some(self.prepared(objects, published, *last)?),
+        };
+        let local = local.as_ref().map_or(published, |local| local.draft.state());
+        let parent = objects.commit(*first).map_err(read)?.parents.first().copied();
+        let Some(parent) = parent else { return Ok(vec![]) };
+        let base = self.prepared(objects, local, parent)?;
+        let records = base.changed_from(local);
+        let base = base.draft.state();
+        let states = ReplayedStates { base, ours: local, theirs, merged };
+        let files: Vec<PathChange> = changes.into_iter().flat_map(|(_, files)| files).collect();
+        Ok(states.lost(&records, &files, &again))
     }
 
     /// Returns who commits the local commits again, as of now; `None` if nothing is written.

@@ -60,17 +60,19 @@ impl Sides {
     /// Returns what comes of each commit, put on top of what came of the one before it as if it were the
     /// only one.
     fn one_by_one(&self) -> Result<Rebased, RebaseError> {
-        let mut all = Rebased { head: self.theirs, moves: Vec::new(), made: 0 };
+        let mut all =
+            Rebased { head: self.theirs, moves: Vec::new(), repeated: Vec::new(), made: 0 };
         for commit in &self.ours {
             let begun = self.begun();
             let layouts = begun.layouts.clone();
             let (stage, committer) = (begun.stage, begun.committer);
             let mut one = Rebase::onto(all.head, stage, layouts, committer).unwrap();
             one.put(*commit)?;
-            let (stage, Rebased { head, moves, made }) = one.into_parts();
+            let (stage, Rebased { head, moves, repeated, made }) = one.into_parts();
             stage.store(Durability::Synced).unwrap();
             all.head = head;
             all.moves.extend(moves);
+            all.repeated.extend(repeated);
             all.made += made;
         }
         Ok(all)

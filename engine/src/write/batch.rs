@@ -180,7 +180,13 @@ fn trailers(batch: &Batch) -> Result<Vec<Trailer>, WriteError> {
     if let Some(Repeat { actor, key, digest }) = &batch.repeat {
         for (name, value) in [(ACTOR, actor), (KEY, key), (DIGEST, digest)] {
             let trailer = Trailer::new(name, value).map_err(WriteError::Trailer)?;
-            if !trailers.contains(&trailer) {
+            let is_it = |other: &Trailer| {
+                *other == trailer
+                    || name == ACTOR
+                        && other.key() == ACTOR
+                        && Repeat::actor_id(other.value()) == *actor
+            };
+            if !trailers.iter().any(is_it) {
                 trailers.push(trailer);
             }
         }
@@ -198,7 +204,7 @@ pub fn repeat_of(trailers: &[Trailer]) -> Option<Repeat> {
         is_one.then(|| value.to_owned())
     };
     Some(Repeat {
-        actor: value(ACTOR, Repeat::ACTOR_LENGTH)?,
+        actor: Repeat::actor_id(&value(ACTOR, Repeat::ACTOR_NAME_LENGTH)?),
         key: value(KEY, Repeat::KEY_LENGTH)?,
         digest: value(DIGEST, Repeat::DIGEST_LENGTH)?,
     })
@@ -226,8 +232,13 @@ mod tests {
         let text = |length| "a".repeat(length);
         let whole = repeat_of(&text(64), &text(255), &text(32)).unwrap();
         assert_eq!((whole.actor.len(), whole.key.len(), whole.digest.len()), (64, 255, 32));
+        // A person is called by an issuer and a subject.
+        let [long, longer] = [65, 4_096].map(|length| repeat_of(&text(length), "k", "d").unwrap());
+        assert_eq!((long.actor.len(), longer.actor.len()), (64, 64));
+        assert_ne!(long, longer);
+        assert_eq!(long.actor, Repeat::actor_id(&text(65)));
         for (actor, key, digest) in [
-            (65, 255, 32),
+            (4_097, 255, 32),
             (64, 256, 32),
             (64, 255, 33),
             (0, 1, 1),

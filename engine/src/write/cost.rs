@@ -21,16 +21,22 @@ pub(super) const BESIDE: usize = 256;
 /// reloads, wait for it: YAML takes a second or two at this cost.
 const COSTLIEST: usize = 4;
 
-/// Returns the cost of writing into a list of `bytes`: as many bytes as are scanned in the time that
-/// it takes to cut the file and to read it again. It does not depend on how many records change.
-pub(super) fn of_list(format: Option<Format>, is_scanned: bool, bytes: usize) -> usize {
+/// Returns the cost of writing into a list of `bytes` that so many sheets read: as many bytes as are scanned
+/// in the time that it takes to cut the file and to read it again. It does not depend on how many records
+/// change.
+pub(super) fn of_list(
+    format: Option<Format>,
+    is_scanned: bool,
+    bytes: usize,
+    sheets: usize,
+) -> usize {
     let weight = match format {
         _ if is_scanned => 1,
         Some(Format::Json) => 8,
         Some(Format::Yaml) => 24,
         _ => 32,
     };
-    bytes.saturating_mul(weight)
+    bytes.saturating_mul(weight).saturating_mul(sheets.max(1))
 }
 
 /// Returns the cost of a list, if one request may cause it; `limit` is that of the whole batch.
@@ -112,7 +118,9 @@ impl Batch {
             let format = |path: &str| sheet.spec().format_of(path);
             let cost = match target(sheet, action) {
                 Some(Target::List { path, table }) => {
-                    let cost = of_list(format(&path), table.splitter().is_some(), table.size());
+                    let sheets = records.layout().claims(path.as_bytes()).len();
+                    let is_scanned = table.splitter().is_some();
+                    let cost = of_list(format(&path), is_scanned, table.size(), sheets);
                     let cost = affordable(cost, self.limit);
                     let cost = cost.map_err(|error| self.at_operation(index, error))?;
                     if lists.insert(path) { cost } else { 0 }
@@ -163,9 +171,9 @@ mod tests {
 
     #[test]
     fn all_files_but_the_costliest_one_are_bounded() {
-        let yaml = |bytes| of_list(Some(Format::Yaml), false, bytes);
-        let list = of_list(Some(Format::Json), true, 1_000);
-        assert!(list < of_list(Some(Format::Json), false, 1_000) && list < yaml(1_000));
+        let yaml = |bytes| of_list(Some(Format::Yaml), false, bytes, 1);
+        let list = of_list(Some(Format::Json), true, 1_000, 1);
+        assert!(list < of_list(Some(Format::Json), false, 1_000, 1) && list < yaml(1_000));
         for (files, limit, expected) in [
             (&[yaml(1_000_000)][..], 0, None),
             (&[yaml(100), yaml(1_000_000)], yaml(100), None),
@@ -186,7 +194,7 @@ mod tests {
     fn a_list_may_cost_four_times_as_much_as_all_other_files() {
         let limit = 32 << 20;
         let is_refused = |format, is_scanned, bytes| {
-            affordable(of_list(Some(format), is_scanned, bytes), limit).is_err()
+            affordable(of_list(Some(format), is_scanned, bytes, 1), limit).is_err()
         };
         for (format, is_scanned, most) in [
             (Format::Csv, true, 128 << 20),
@@ -199,6 +207,8 @@ mod tests {
             assert!(is_refused(format, is_scanned, most + 1), "{format:?}");
         }
         assert!(affordable(usize::MAX, usize::MAX).is_ok());
+        let of_two = of_list(Some(Format::Yaml), false, 100, 2);
+        assert_eq!(of_two, of_list(Some(Format::Yaml), false, 200, 1), "each sheet reads it");
     }
 
     #[test]

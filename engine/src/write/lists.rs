@@ -109,6 +109,7 @@ impl Files<'_> {
             return Err(no_list());
         }
         let claims = self.before.layout().claims(path.as_bytes());
+        let sheets = claims.len();
         let claim = claims.into_iter().find(|claim| claim.sheet.name == *sheet);
         let key = claim.filter(|claim| claim.fault.is_none()).ok_or_else(no_list)?.key;
         let blob = BlobId::from_bytes(entry.id);
@@ -117,7 +118,7 @@ impl Files<'_> {
         let table = table.filter(|table| table.blob() == blob);
         self.left = self.left.checked_sub(bytes.len()).ok_or(WriteError::BatchTooLarge)?;
         let is_scanned = table.is_some_and(|table| table.splitter().is_some());
-        let cost = cost::of_list(spec.format_of(path), is_scanned, bytes.len());
+        let cost = cost::of_list(spec.format_of(path), is_scanned, bytes.len(), sheets);
         self.spend(cost::affordable(cost, self.batch.limit)?)?;
         let source = Source { spec, path, list: &key, record_limit: self.record_limit };
         let list = List::open(&source, table.map(Arc::as_ref), &bytes).ok_or_else(no_list)?;

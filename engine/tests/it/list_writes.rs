@@ -284,7 +284,7 @@ fn a_file_that_both_sides_began_is_merged_record_by_record() {
 }
 
 /// Reopens the house with replay, so that local writes go on top of the remote's head.
-fn replaying(mut house: House) -> House {
+pub(crate) fn replaying(mut house: House) -> House {
     house.engine = None;
     let mut config = config(&house.mirror(), Some(remote(&house.upstream)));
     config.rewrites = Some(Rewrites::Replay);

@@ -26,6 +26,7 @@ mod cached_index;
 mod references;
 mod replicas;
 mod reloads;
+mod replays;
 mod restarts;
 mod scope;
 mod storm;

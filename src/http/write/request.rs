@@ -197,7 +197,7 @@ pub(super) fn message_of(
             if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) =>
         {
             let digest = digest(head, caller, &operations, body);
-            Some(Repeat { actor: actor.clone(), key, digest })
+            Some(Repeat { actor: Repeat::actor_id(actor), key, digest })
         }
         Some(_) => return Err(invalid(&KEY, "it must have 1 to 255 visible ASCII characters")),
     };

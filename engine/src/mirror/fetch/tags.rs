@@ -5,8 +5,10 @@
 //! that it no longer names.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use gix::lock::acquire::Fail;
+use gix::refs::file::transaction::PackedRefs;
 use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit, RefLog};
 use gix::refs::{FullName, Target};
 
@@ -20,6 +22,12 @@ use crate::mirror::{Objects, RefError};
 /// locked by a file with `.lock` at its end.
 const LONGEST_PART: usize = 250;
 
+/// From how many changes on tags are written into one file instead of one for each.
+const PACKED: usize = 100;
+
+/// How long another process may hold a lock.
+const LOCKED: Duration = Duration::from_secs(1);
+
 /// How many of the tags that are left out are named in the log, and how much of each name.
 const NAMED: usize = 3;
 const NAMED_CHARS: usize = 100;
@@ -29,8 +37,8 @@ const NAMED_CHARS: usize = 100;
 ///
 /// A tag is left out if the mirror does not have its commit or if it does not point to a commit:
 /// only the history of one branch is served. Nothing is fetched for a tag, so an annotated tag
-/// becomes a lightweight one. Reads each tag, and writes a file for each that differs. A tag that
-/// cannot be written is left out, too, with a warning.
+/// becomes a lightweight one. Reads each tag, and writes a file for each that differs, or one file for many.
+/// A tag that cannot be written is left out, too, with a warning.
 pub(super) fn follow(objects: &Objects, told: &[(String, CommitId)]) {
     match update(objects, told) {
         Ok(left_out) if left_out.is_empty() => {}
@@ -137,12 +145,27 @@ fn is_name_of_file(name: &str) -> bool {
 /// Makes the edits, and returns the names of those that cannot be made. If they cannot be made
 /// together, both halves are tried.
 fn apply(objects: &Objects, edits: Vec<RefEdit>) -> Vec<String> {
-    if edits.is_empty() || objects.repo.edit_references(edits.iter().cloned()).is_ok() {
+    let is_done = match edits.len() {
+        0 => true,
+        1..PACKED => objects.repo.edit_references(edits.iter().cloned()).is_ok(),
+        _ => apply_packed(objects, &edits).is_ok(),
+    };
+    if is_done {
         return Vec::new();
     }
     let mut unmade = Vec::new();
     apply_in_parts(objects, &edits, &mut unmade);
     unmade
+}
+
+/// Makes the edits together, in the file of the packed references.
+fn apply_packed(objects: &Objects, edits: &[RefEdit]) -> Result<(), gix::Error> {
+    let found = Box::new(objects.repo.objects.clone());
+    let packed = PackedRefs::DeletionsAndNonSymbolicUpdatesRemoveLooseSourceReference(found);
+    let transaction = objects.repo.refs.transaction().packed_refs(packed);
+    let wait = Fail::AfterDurationWithBackoff(LOCKED);
+    let prepared = transaction.prepare(edits.iter().cloned(), wait, wait)?;
+    prepared.commit(objects.repo.committer().transpose()?).map(drop)
 }
 
 fn apply_in_parts(objects: &Objects, edits: &[RefEdit], unmade: &mut Vec<String>) {

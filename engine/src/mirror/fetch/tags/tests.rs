@@ -156,3 +156,35 @@ fn a_tag_that_has_moved_where_it_cannot_follow_answers_for_no_commit() {
     mirror.fetch(&from).unwrap();
     assert_eq!(tags(&mirror), named([("blocked", second), ("stays", first), ("z", second)]));
 }
+
+#[test]
+fn many_tags_are_one_file() {
+    let remote = TestRepository::bare();
+    let first = remote.commit_files("main", &[("a", "1")]);
+    let names: Vec<String> = (0..300).map(|at| format!("t{at:03}")).collect();
+    let packed = |names: &[String], at: CommitId| {
+        let lines: String = names.iter().map(|name| format!("{at} refs/tags/{name}\n")).collect();
+        fs::write(remote.path().join("packed-refs"), lines).unwrap();
+    };
+    let all = |names: &[String], at| names.iter().map(|it| (it.clone(), at)).collect();
+    let files = |mirror: &TestMirror| {
+        let tags = fs::read_dir(mirror.path().join("refs/tags"));
+        tags.map_or(0, |tags| tags.filter(|it| it.as_ref().unwrap().path().is_file()).count())
+    };
+    packed(&names[..50], first);
+    let mirror = TestMirror::new();
+    mirror.fetch(&remote_to(&remote)).unwrap();
+    assert_eq!(files(&mirror), 50);
+    packed(&names, first);
+    let second = remote.commit_files("main", &[("a", "2")]);
+    mirror.fetch(&remote_to(&remote)).unwrap();
+    let expected: Vec<(String, CommitId)> = all(&names, first);
+    assert_eq!((tags(&mirror), files(&mirror)), (expected, 50), "the others are in one file");
+    packed(&names[100..], second);
+    let third = remote.commit_files("main", &[("a", "3")]);
+    mirror.fetch(&remote_to(&remote)).unwrap();
+    let expected: Vec<(String, CommitId)> = all(&names[100..], second);
+    assert_eq!((tags(&mirror), files(&mirror)), (expected, 0), "as they move and go");
+    assert_ne!(second, third);
+    mirror.assert_sound();
+}

@@ -1,0 +1,150 @@
+//! Finds what a replay would lose, by the records that it makes and not by the files.
+//!
+//! Commits are merged file by file, and git does not know what a record is: it may be in another file on
+//! the other side, in several sheets, or read by other rules. So the result is compared, record by record,
+//! with what the merge of the states would be. Whatever differs is a conflict.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use super::merge::merge;
+use crate::id::{Key, SheetName};
+use crate::layout::PathClaim;
+use crate::mirror::PathChange;
+use crate::pointer::Pointer;
+use crate::report::LostField;
+use crate::snapshot::{RecordChange, Snapshot};
+
+/// The states that a replay brings together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReplayedStates<'a> {
+    /// The state on top of which our first commit was made.
+    pub(crate) base: &'a Snapshot,
+    /// The state of our last commit.
+    pub(crate) ours: &'a Snapshot,
+    /// The state of the remote's head.
+    pub(crate) theirs: &'a Snapshot,
+    /// The state that is to go live.
+    pub(crate) merged: &'a Snapshot,
+}
+
+impl ReplayedStates<'_> {
+    /// Returns what of our changes is not in the merged state. `records` are those that differ between the
+    /// base and ours, and `files` the paths. What only `repeated` paths hold is left out: the remote has the
+    /// requests that changed them, perhaps with another result.
+    ///
+    /// Costs a look at four states for each of these records.
+    pub(crate) fn lost(
+        &self,
+        records: &[RecordChange],
+        files: &[PathChange],
+        repeated: &BTreeSet<Vec<u8>>,
+    ) -> Vec<LostField> {
+        let mut lost = BTreeSet::new();
+        for RecordChange { sheet, key, .. } in records {
+            let record = self.ours.sheet(sheet.as_str()).and_then(|it| it.record(key.as_str()));
+            let record = record.or_else(|| self.base.sheet(sheet.as_str())?.record(key.as_str()));
+            let Some(record) = record else { continue };
+            let path = record.path();
+            let value = |state| value(state, sheet, key);
+            let sides = Sides {
+                base: value(self.base),
+                ours: value(self.ours),
+                theirs: value(self.theirs),
+                merged: value(self.merged),
+            };
+            if !repeated.contains(path.as_bytes()) && !sides.are_kept() {
+                let pointer = match record.is_in_list() {
+                    true => Pointer::of([key.as_str()]),
+                    false => Pointer::whole(),
+                };
+                lost.insert(LostField { path, pointer });
+            }
+        }
+        for PathChange { path, .. } in files.iter().filter(|file| !repeated.contains(&file.path)) {
+            let is_lost = |PathClaim { sheet, key, .. }: &PathClaim| {
+                let has = |state: &Snapshot| {
+                    state.sheet(sheet.name.as_str())?.record(key.as_str()).map(drop)
+                };
+                has(self.ours).is_some() && has(self.merged).is_none()
+            };
+            // A file beside a record is served with it, or not at all.
+            if self.ours.layout().beside(path).iter().any(is_lost) {
+                let path = String::from_utf8_lossy(path).into_owned();
+                lost.insert(LostField { path, pointer: Pointer::whole() });
+            }
+        }
+        lost.into_iter().collect()
+    }
+}
+
+fn value(state: &Snapshot, sheet: &SheetName, key: &Key) -> Option<Json> {
+    let record = state.sheet(sheet.as_str())?.record(key.as_str())?;
+    // The canonical text of a value is JSON.
+    serde_json::from_str(record.value.as_str()).ok()
+}
+
+/// The values of one record; `None` where there is none.
+#[derive(Debug, Clone)]
+struct Sides {
+    base: Option<Json>,
+    ours: Option<Json>,
+    theirs: Option<Json>,
+    merged: Option<Json>,
+}
+
+impl Sides {
+    /// Returns whether the merged value has what both sides changed.
+    fn are_kept(&self) -> bool {
+        let Self { base, ours, theirs, merged } = self;
+        let expected = merge(base.as_ref(), ours.as_ref(), theirs.as_ref());
+        expected.is_ok_and(|expected| expected == *merged)
+    }
+}
+
+/// Returns the paths that only the first ones of these changes are about.
+pub(crate) fn only_in<'c>(
+    repeated: impl Iterator<Item = &'c [PathChange]>,
+    others: impl Iterator<Item = &'c [PathChange]>,
+) -> BTreeSet<Vec<u8>> {
+    let others: BTreeSet<&[u8]> = others.flatten().map(|change| &change.path[..]).collect();
+    let paths = repeated.flatten().map(|change| &change.path);
+    paths.filter(|path| !others.contains(&path[..])).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_record_is_kept_if_the_merge_of_the_states_has_it() {
+        let [a, b, c] = [json!({"n": 1, "m": 1}), json!({"n": 2, "m": 1}), json!({"n": 1, "m": 3})];
+        let both = json!({"n": 2, "m": 3});
+        let other = json!({"n": 9, "m": 1});
+        // Each row: the base, ours, theirs, the result, and whether all of it is there.
+        for (base, ours, theirs, merged, expected) in [
+            (Some(&a), Some(&b), Some(&a), Some(&b), true),
+            (Some(&a), Some(&b), Some(&a), Some(&a), false),
+            (Some(&a), Some(&b), Some(&b), Some(&b), true),
+            (Some(&a), Some(&b), Some(&c), Some(&both), true),
+            (Some(&a), Some(&b), Some(&c), Some(&c), false),
+            (Some(&a), Some(&b), Some(&other), Some(&b), false),
+            (Some(&a), Some(&b), None, Some(&b), false),
+            (Some(&a), None, Some(&a), None, true),
+            (Some(&a), None, Some(&a), Some(&a), false),
+            (Some(&a), None, Some(&c), Some(&c), false),
+            (Some(&a), None, None, None, true),
+            (None, Some(&a), None, Some(&a), true),
+            (None, Some(&a), None, None, false),
+            (None, Some(&a), Some(&b), Some(&b), false),
+        ] {
+            let [base, ours, theirs, merged] =
+                [base, ours, theirs, merged].map(|value| value.cloned());
+            let sides = Sides { base, ours, theirs, merged };
+            assert_eq!(sides.are_kept(), expected, "{sides:?}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Replays by what is served: the same record may be in another file on the other side, or read by other
+//! rules.
+
+use headwater_engine::id::{Key, SheetName};
+use headwater_engine::mirror::Identity;
+use headwater_engine::write::{Action, Batch, Operation};
+
+use crate::list_writes::replaying;
+use crate::lists::house;
+use crate::remote_and_engine::House;
+
+/// What the remote's commit does to a file.
+enum Theirs<'a> {
+    Put(&'a str, &'a str),
+    Remove(&'a str),
+}
+use Theirs::{Put, Remove};
+
+fn action(text: &str) -> Action {
+    let mut words = text.splitn(3, ' ');
+    let (what, key) = (words.next().unwrap(), Key::new(words.next().unwrap()));
+    let record = || serde_json::from_str(words.next().unwrap()).unwrap();
+    match what {
+        "put" => Action::Put(key, record()),
+        "patch" => Action::Patch(key, record()),
+        "delete" => Action::Delete(key),
+        "attach" => Action::Attach(key, "new.txt".into(), b"new"[..].into()),
+        other => panic!("{other}"),
+    }
+}
+
+/// Does `ours` in a sheet while the remote does `theirs`, and returns whether our commit is kept on a branch.
+fn is_kept(
+    definitions: &str,
+    files: &[(&str, &str)],
+    (sheet, ours): (&str, &str),
+    theirs: &[Theirs<'_>],
+) -> bool {
+    let mut house: House = replaying(house(definitions, files));
+    let operation = Operation {
+        sheet: SheetName::new(sheet),
+        action: action(ours),
+        condition: headwater_engine::write::Condition::Any,
+    };
+    let author = Identity::parse("Ada <ada@example.org>").unwrap();
+    house.engine().commit(Batch::new(author, "ours".into(), vec![operation])).unwrap();
+    let commit = theirs.iter().fold(house.upstream.commit("theirs"), |commit, file| match file {
+        Put(path, text) => commit.put(*path, *text),
+        Remove(path) => commit.remove(*path),
+    });
+    commit.push();
+    let replayed = house.reload().replayed.unwrap_or_else(|| panic!("{ours}: no replay"));
+    house.is_lawful();
+    replayed.kept.is_some()
+}
+
+#[test]
+fn a_record_that_the_remote_has_in_another_file_is_the_same_record() {
+    let [x, y] = ["n = 1\n", "n = 2\nm = 3\n"];
+    let json = r#"{"n": 5}"#;
+    for (files, ours, theirs, expected) in [
+        // Both made it, in two formats.
+        (&[("a/x.toml", x)][..], r#"put new {"n": 6}"#, &[Put("a/new.json", json)][..], true),
+        (&[("a/x.toml", x)], r#"put new {"n": 6}"#, &[Put("a/other.json", json)], false),
+        // They made it another format, and another record.
+        (
+            &[("a/x.toml", x), ("a/y.toml", y)],
+            "delete x",
+            &[Remove("a/x.toml"), Put("a/x.json", r#"{"a": 1, "b": 2, "c": 3}"#)],
+            true,
+        ),
+        (
+            &[("a/x.toml", x), ("a/y.toml", y)],
+            r#"patch x {"n": 7}"#,
+            &[Put("a/x.json", json)],
+            true,
+        ),
+        // A row is a file there, or the other way round.
+        (
+            &[("a/l.json", r#"[{"id": "b", "n": 1}, {"id": "c"}]"#)],
+            "delete l/b",
+            &[
+                Put("a/l.json", r#"[{"id": "c"}]"#),
+                Put("a/l/b.json", r#"{"x": 1, "y": 2, "z": 3}"#),
+            ],
+            true,
+        ),
+    ] {
+        assert_eq!(is_kept("", files, ("a", ours), theirs), expected, "{ours}");
+    }
+}
+
+#[test]
+fn a_value_that_one_sheet_does_not_tell_apart_is_not_lost() {
+    let csv = "k,v,zip\na,1,2134\nb,2,99\n";
+    let sheet = |name: &str, rest: &str| format!("[sheets.{name}]\nfile = \"p.csv\"\n{rest}\n");
+    let by_k = "key = \"${{ k }}\"\npolicy = \"quarantine\"";
+    let by_v = "key = \"${{ v }}\"\npolicy = \"quarantine\"";
+    let numbers = sheet("a", &format!("{by_k}\ntypes = {{ zip = \"number\" }}"));
+    let texts = |name: &str| sheet(name, &format!("{by_k}\ntypes = {{ zip = \"string\" }}"));
+    let two_types = numbers.clone() + &texts("b");
+    let two_keys = sheet("a", by_k) + &sheet("b", by_v);
+    let other_row = csv.replace("99", "98");
+    let files = [("p.csv", csv)];
+    for (definition, ours, theirs, expected) in [
+        (&two_types, ("b", r#"patch a {"zip": "02134"}"#), &[Put("p.csv", &other_row)][..], true),
+        (&two_types, ("b", r#"patch a {"zip": "777"}"#), &[Put("p.csv", &other_row)], false),
+        // Their push changes the types.
+        (
+            &texts("a"),
+            ("a", r#"patch a {"zip": "02134"}"#),
+            &[Put("p.csv", &other_row), Put("headwater.toml", &numbers)],
+            true,
+        ),
+        // Another key means another record in each sheet.
+        (
+            &two_keys,
+            ("b", r#"put 5 {"k": "ours", "v": 5}"#),
+            &[Put("p.csv", &format!("{csv}theirs,5,0\n"))],
+            true,
+        ),
+        (&two_keys, ("b", "delete 1"), &[Put("p.csv", &csv.replace("a,1,2134", "z,1,7"))], true),
+        (
+            &two_keys,
+            ("b", r#"put 5 {"k": "ours", "v": 5}"#),
+            &[Put("p.csv", &format!("{csv}theirs,6,0\n"))],
+            false,
+        ),
+    ] {
+        assert_eq!(is_kept(definition, &files, ours, theirs), expected, "{ours:?}");
+    }
+}
+
+#[test]
+fn a_list_that_their_definition_makes_one_record_keeps_our_row_beside() {
+    let files = [("a/l.json", r#"[{"id": "b", "n": 1}]"#)];
+    let declared = "[sheets.a]\nroot = \"a\"\nformat = \"json\"\npolicy = \"quarantine\"\n";
+    let theirs = [Put("headwater.toml", declared)];
+    assert!(is_kept("", &files, ("a", r#"patch l/b {"n": 77}"#), &theirs));
+}
+
+#[test]
+fn a_file_beside_a_record_that_they_deleted_or_moved_is_kept_beside() {
+    let definition = "[sheets.a]\nformat = \"json\"\npath = \"${{ k }}\"\n";
+    let record = r#"{"k": "x"}"#;
+    let files = [("a/x.json", record), ("a/y.json", r#"{"k": "y"}"#)];
+    for (theirs, expected) in [
+        (&[Remove("a/x.json")][..], true),
+        (&[Remove("a/x.json"), Put("a/z.json", r#"{"k": "z"}"#)], true),
+        (&[Remove("a/y.json")], false),
+        (&[Put("a/x.json", r#"{"k": "x", "n": 1}"#)], false),
+    ] {
+        assert_eq!(is_kept(definition, &files, ("a", "attach x"), theirs), expected);
+    }
+}
