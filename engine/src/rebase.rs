@@ -12,7 +12,6 @@ mod merge;
 mod moved;
 mod record_edit;
 mod requests;
-mod unseen;
 
 use std::collections::BTreeSet;
 

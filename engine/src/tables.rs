@@ -11,6 +11,7 @@ mod read_file;
 mod row;
 mod source;
 mod table;
+mod unseen;
 
 pub(crate) use difference::change;
 pub use read_file::{LookupResult, seek};
@@ -19,6 +20,7 @@ pub(crate) use record_position::first_name;
 pub(crate) use source::Source;
 pub use table::Table;
 pub(crate) use table::{PreviousRecords, TableChange};
+pub(crate) use unseen::Unseen;
 
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ use serde_json::Value as Json;
 use super::error::EncodeError;
 use super::validation::validated;
 use super::{DEPTH, is_deeper};
-use crate::decode;
+use crate::decode::{self, Format};
 use crate::id::{BlobId, Key};
 use crate::layout::SheetSpec;
 use crate::record::Record;
@@ -319,6 +319,14 @@ impl List {
         }
     }
 
+    /// Returns whether a new text has other values outside of the part that the sheet reads: in YAML, an
+    /// anchor of this part may be the value of an alias there.
+    fn is_changed_elsewhere(&self, source: &Source<'_>, table: &Table, text: &str) -> bool {
+        source.spec.format_of(source.path) == Some(Format::Yaml)
+            && table.unseen(source, text.as_bytes())
+                != self.table.unseen(source, self.text.as_bytes())
+    }
+
     /// Accepts a new text if it changes exactly the `wanted` records.
     fn store(
         &mut self,
@@ -348,6 +356,7 @@ impl List {
         if done.len() < wanted.len()
             || records.len() > done.len()
             || told(&table) != told(&self.table)
+            || self.is_changed_elsewhere(source, &table, &text)
         {
             let missed = wanted.keys().filter(|key| !done.contains(key)).min();
             return Err(unwritten(missed.cloned(), EncodeError::OthersChange));

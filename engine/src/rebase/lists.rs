@@ -10,13 +10,12 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::record_edit::{RecordEdit, There, record_edit};
-use super::unseen::{Unseen, unseen};
 use crate::encode::List;
 use crate::id::{BlobId, Key, SheetName};
 use crate::mirror::ObjectError;
 use crate::pointer::Pointer;
 use crate::record::Record;
-use crate::tables::{self, ReadOutcome, Source, Table, TableChange};
+use crate::tables::{self, ReadOutcome, Source, Table, TableChange, Unseen};
 
 /// The largest file of many records that is merged, in bytes.
 pub(super) const LARGEST_LIST: usize = 32 << 20;
@@ -270,7 +269,7 @@ impl Side {
 
     /// Returns what the sheet does not see of the file, which is found the first time.
     fn unseen(&self, source: &Source<'_>) -> Unseen {
-        *self.unseen.get_or_init(|| unseen(source, &self.table, &self.bytes))
+        *self.unseen.get_or_init(|| self.table.unseen(source, &self.bytes))
     }
 
     /// Returns whether a piece of the file cannot be read.

@@ -1070,6 +1070,11 @@ fn an_element_of_yaml_is_changed_in_place_and_comments_stay() {
     refused("", "d/f.yaml", "[{id: 1}, {id: 2}]\n", &[(remove("1"), "in brackets")]);
     let anchored = "- &x {id: 1}\n- <<: *x\n  id: 2\n";
     refused("", "d/f.yaml", anchored, &[(remove("1"), "not be a list")]);
+    // The alias elsewhere would be that of the other anchor.
+    let twice = "data:\n  items:\n    - {id: a, t: &t [1]}\n    - {id: b, t: &t [2]}\nrest: *t\n";
+    let others = "change other records";
+    let changed = put("b", json!({"id": "b", "t": [3]}));
+    refused(YAML_ITEMS, "d/f.yaml", twice, &[(changed, others), (remove("b"), others)]);
 }
 
 #[test]
