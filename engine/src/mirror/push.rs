@@ -327,16 +327,21 @@ fn address_of(remote: &Remote) -> Result<(OsString, &'static str), PushError> {
 }
 
 /// Returns the command line, for a shell, that takes a push on this machine and lists only these
-/// refs: a push needs no others, and a remote may have very many.
+/// refs: a push needs no others, and a remote may have very many. What is received counts as a
+/// repository that borrows from the remote, so its refs are listed once more, as those of an
+/// alternate.
 ///
 /// The settings are in the command line so that they end with that program: what the hooks push on
 /// to other repositories is not affected.
 fn receive_pack(names: [&str; 2]) -> String {
-    let shown = names.map(|name| {
-        let setting = format!("receive.hideRefs=!{name}").replace('\'', r"'\''");
-        format!(" -c '{setting}'")
-    });
-    format!("git -c receive.hideRefs=refs{} receive-pack", shown.concat())
+    let settings = [
+        "receive.hideRefs=refs".to_owned(),
+        format!("receive.hideRefs=!{}", names[0]),
+        format!("receive.hideRefs=!{}", names[1]),
+        format!("core.alternateRefsPrefixes={}", names.join(" ")),
+    ];
+    let settings = settings.map(|setting| format!("-c '{}' ", setting.replace('\'', r"'\''")));
+    format!("git {}receive-pack", settings.concat())
 }
 
 /// Returns, as git settings, what git must know about the remote but must not appear in the process

@@ -244,7 +244,12 @@ fn a_folder_lists_only_what_a_push_needs_and_is_sent_only_what_it_lacks() {
     };
     let other = "refs/heads/z's;$(x)";
     ahead.remote.git(["fetch", "-q", &ahead.ours.url(), &format!("main:{other}")]);
-    // With the other branch in the list, git would send the last commit alone.
+    // So has a repository from which the remote borrows objects.
+    let lender = TestRepository::bare();
+    lender.git(["fetch", "-q", &ahead.ours.url(), &format!("main:{other}")]);
+    let borrowed = lender.path().join("objects").into_os_string().into_string().unwrap();
+    std::fs::write(ahead.remote.path().join("objects/info/alternates"), borrowed + "\n").unwrap();
+    // With the other branch in one of the lists, git would send the last commit alone.
     let last = ahead.ours.commit_files("main", &[("a", "3")]);
     ahead.push(last, MAIN).unwrap();
     assert_eq!(came(), [2 * 3]);
