@@ -19,7 +19,7 @@ use Theirs::{Put, Remove};
 fn action(text: &str) -> Action {
     let mut words = text.splitn(3, ' ');
     let (what, key) = (words.next().unwrap(), Key::new(words.next().unwrap()));
-    let record = || serde_json::from_str(words.next().unwrap()).unwrap();
+    let mut record = || serde_json::from_str(words.next().unwrap()).unwrap();
     match what {
         "put" => Action::Put(key, record()),
         "patch" => Action::Patch(key, record()),
@@ -46,7 +46,7 @@ fn is_kept(
     house.engine().commit(Batch::new(author, "ours".into(), vec![operation])).unwrap();
     let commit = theirs.iter().fold(house.upstream.commit("theirs"), |commit, file| match file {
         Put(path, text) => commit.put(*path, *text),
-        Remove(path) => commit.remove(*path),
+        Remove(path) => commit.delete(*path),
     });
     commit.push();
     let replayed = house.reload().replayed.unwrap_or_else(|| panic!("{ours}: no replay"));
