@@ -2,9 +2,9 @@
 //! merged field by field.
 //!
 //! Nothing is stored here: the commits are made in a [`Stage`]. They keep their authors, messages
-//! and trailers, so that a repeated request finds its commit. A commit of which nothing is left,
-//! because the remote has the same change, is dropped. So is one whose request the remote has, by its
-//! idempotency key: its author sent it twice and meant it once.
+//! and trailers, so that a repeated request finds its commit. A commit without an idempotency key of which
+//! nothing is left, because the remote has the same change, is dropped. So is one whose request the remote
+//! has, by its key: its author sent it twice and meant it once.
 
 mod brought;
 mod lists;
@@ -29,7 +29,7 @@ use crate::pointer::Pointer;
 use crate::report::LostField;
 use crate::tables::Source;
 use crate::value::Kind;
-use crate::write::request_of;
+use crate::write::{Repeat, request_of};
 use brought::Brought;
 use lists::{LARGEST_LIST, Lists, Side};
 pub(crate) use lost_records::{ReplayedStates, only_in};
@@ -173,7 +173,9 @@ impl Rebase {
     ///
     /// See [`RebaseError`]. No further commit can be put then.
     pub fn put(&mut self, commit: CommitId) -> Result<(), RebaseError> {
-        if let Some(same) = self.requested(commit)? {
+        let request = request_of(self.stage.objects(), commit)?;
+        let has_request = request.is_some();
+        if let Some(same) = self.requested(commit, request)? {
             tracing::info!(%commit, theirs = %same, "dropping a commit: the remote has the same request");
             self.rebased.moves.push((commit, same));
             self.rebased.repeated.push(commit);
@@ -199,7 +201,8 @@ impl Rebase {
         let (base, their_tree) = (*base.get_or_insert(parent), *their_tree);
         let mut merge = Merge { stage, tree: *tree, layouts, lists, base, their_tree, brought };
         let next = merge.apply(&changes)?;
-        if next == *tree {
+        // One with a request stays, although it changes nothing: its key must be found again.
+        if next == *tree && !has_request {
             tracing::info!(%commit, "dropping an empty commit: the remote has the same change");
         } else {
             *tree = next;
@@ -213,9 +216,13 @@ impl Rebase {
     }
 
     /// Returns the commit of the other side that the same request made.
-    fn requested(&mut self, commit: CommitId) -> Result<Option<CommitId>, ObjectError> {
+    fn requested(
+        &mut self,
+        commit: CommitId,
+        request: Option<Repeat>,
+    ) -> Result<Option<CommitId>, ObjectError> {
+        let Some(request) = request else { return Ok(None) };
         let objects = self.stage.objects();
-        let Some(request) = request_of(objects, commit)? else { return Ok(None) };
         let requests = match self.requests.take() {
             Some(known) => known,
             // What both sides have is in the history of the parent, and so are commits of ours that were put
@@ -331,7 +338,10 @@ impl Merge<'_> {
         let claims = self.layouts.theirs.claims(path.as_bytes()).into_iter();
         let mut claims: Vec<_> = claims.filter(|claim| claim.fault.is_none()).collect();
         // A sheet that reads the file as one record sees all of it, but merges a list in it as one field.
-        claims.sort_by_key(|claim| claim.sheet.shape_of(path) == Shape::Record);
+        claims.sort_by_key(|claim| {
+            let is_last = self.lists.merged_last(&claim.sheet.name, path);
+            (claim.sheet.shape_of(path) == Shape::Record, !is_last)
+        });
         for claim in &claims {
             if let Some(merged) = self.merged_by(claim, path, [old, ours, theirs])? {
                 return Ok(merged);

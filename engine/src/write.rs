@@ -116,9 +116,11 @@ impl Repeat {
     pub const DIGEST_LENGTH: usize = 32;
 
     /// Returns what identifies the requester whose trailer `Actor-Slug` is `name`: the name itself, or the
-    /// BLAKE3 hash of a longer one. So the memory of requests is bounded by their number.
+    /// BLAKE3 hash of one that is longer or has other letters. So the memory of requests is bounded by their
+    /// number.
     pub fn actor_id(name: &str) -> String {
-        match name.len() <= Self::ACTOR_LENGTH {
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_graphic());
+        match is_plain && name.len() <= Self::ACTOR_LENGTH {
             true => name.to_owned(),
             false => blake3::hash(name.as_bytes()).to_hex().to_string(),
         }

@@ -28,6 +28,9 @@ const KEPT: usize = 2 * LARGEST_LIST;
 pub(super) struct Lists {
     /// By the sheet that reads them, and their path.
     files: HashMap<(SheetName, String), BothSides>,
+    /// The sheet that merged each file last. Most commits of one author are of one sheet, and each sheet
+    /// that does not see a change reads the file in vain.
+    last: HashMap<String, SheetName>,
     /// How many sides were read without knowing the one before.
     reads: usize,
 }
@@ -60,6 +63,11 @@ struct Changed {
 }
 
 impl Lists {
+    /// Returns whether the sheet merged the file at `path` last.
+    pub(super) fn merged_last(&self, sheet: &SheetName, path: &str) -> bool {
+        self.last.get(path) == Some(sheet)
+    }
+
     /// Returns what is known of the file, and forgets it.
     pub(super) fn take(&mut self, source: &Source<'_>) -> Option<BothSides> {
         self.files.remove(&place(source))
@@ -86,6 +94,7 @@ impl Lists {
     /// Keeps a file for the next commit, unless it is too large to be merged again. Forgets all others
     /// if they are too large together.
     pub(super) fn put(&mut self, source: &Source<'_>, sides: BothSides) {
+        self.last.insert(source.path.to_owned(), source.spec.name.clone());
         if sides.ours.bytes.len().max(sides.theirs.bytes.len()) > LARGEST_LIST {
             return;
         }

@@ -211,6 +211,20 @@ fn a_request_that_the_remote_has_too_is_dropped_whatever_the_fields_say() {
 }
 
 #[test]
+fn a_request_of_which_nothing_is_left_keeps_a_commit_with_its_key() {
+    let new: Files<'_> = &[("people/a.toml", "n = 2\n")];
+    let ours = Some(request("site", "k", "d"));
+    let sides = Sides::new(&[("people/a.toml", "n = 1\n")], new, &[new]);
+    let sides = sides.requested(&None, std::slice::from_ref(&ours));
+    let rebased = sides.rebased().unwrap();
+    assert_eq!((rebased.made, &rebased.moves[..]), (1, &[(sides.ours[0], rebased.head)][..]));
+    let objects = sides.repository.objects();
+    assert_eq!(crate::write::request_of(&objects, rebased.head).unwrap(), ours);
+    let tree = |commit: CommitId| sides.repository.tree_of(&commit.to_string());
+    assert_eq!(tree(rebased.head), tree(sides.theirs));
+}
+
+#[test]
 fn no_request_is_twice_in_what_comes_of_two_sides_and_every_other_change_is_there() {
     let mut seed = 11_u64;
     let mut random = |most: usize| {
@@ -665,6 +679,35 @@ fn what_we_changed_is_merged_by_a_sheet_that_sees_it_or_kept_beside() {
         assert_eq!(all.map(|n| n.to_string()).join(" "), expected, "{theirs} {ours}");
         assert_eq!(made, 1);
     }
+}
+
+#[test]
+fn the_sheet_that_merged_a_file_last_is_tried_first() {
+    let part = |name: &str| {
+        format!(
+            "[sheets.{name}]\nfile = \"p.json\"\nrecords = \"/{name}\"\nkey = \"${{{{ k }}}}\"\n"
+        )
+    };
+    let definition: String = ["a", "b", "c", "z"].map(part).concat();
+    let file = |a: u8, z: usize| {
+        let row = |n: usize| format!(r#"[{{"k": "x", "n": {n}}}]"#);
+        let [a, none, z] = [row(a.into()), row(0), row(z)];
+        format!(r#"{{"a": {a}, "b": {none}, "c": {none}, "z": {z}}}"#)
+    };
+    let texts: Vec<String> = (1..=6).map(|z| file(0, z)).collect();
+    let files = |text| [("headwater.toml", &*definition), ("p.json", text)];
+    let ours: Vec<[(&str, &str); 2]> = texts.iter().map(|text| files(&**text)).collect();
+    let ours: Vec<Files<'_>> = ours.iter().map(|files| &files[..]).collect();
+    let (base, theirs) = (file(0, 0), file(1, 0));
+    let sides = Sides::new(&files(&base), &files(&theirs), &ours);
+    let mut rebase = sides.begun();
+    let mut reads = Vec::new();
+    for commit in &sides.ours {
+        rebase.put(*commit).unwrap();
+        reads.push(rebase.lists.reads());
+    }
+    assert_eq!(rebase.rebased().made, 6);
+    assert!(reads[1..].iter().all(|count| *count == reads[0]), "each side is read once: {reads:?}");
 }
 
 #[test]

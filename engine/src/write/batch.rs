@@ -199,14 +199,16 @@ fn trailers(batch: &Batch) -> Result<Vec<Trailer>, WriteError> {
 pub fn repeat_of(trailers: &[Trailer]) -> Option<Repeat> {
     let value = |key, longest| {
         let value = trailers.iter().find(|trailer| trailer.key() == key)?.value();
-        let is_one = (1..=longest).contains(&value.len())
-            && value.bytes().all(|byte| byte.is_ascii_graphic());
-        is_one.then(|| value.to_owned())
+        (1..=longest).contains(&value.len()).then_some(value)
+    };
+    let plain = |key, longest| {
+        let value = value(key, longest)?;
+        value.bytes().all(|byte| byte.is_ascii_graphic()).then(|| value.to_owned())
     };
     Some(Repeat {
-        actor: Repeat::actor_id(&value(ACTOR, Repeat::ACTOR_NAME_LENGTH)?),
-        key: value(KEY, Repeat::KEY_LENGTH)?,
-        digest: value(DIGEST, Repeat::DIGEST_LENGTH)?,
+        actor: Repeat::actor_id(value(ACTOR, Repeat::ACTOR_NAME_LENGTH)?),
+        key: plain(KEY, Repeat::KEY_LENGTH)?,
+        digest: plain(DIGEST, Repeat::DIGEST_LENGTH)?,
     })
 }
 
@@ -249,7 +251,9 @@ mod tests {
             let none = repeat_of(&text(actor), &text(key), &text(digest));
             assert_eq!(none, None, "{actor}, {key}, {digest}");
         }
-        assert_eq!(repeat_of("a b", "k", "d"), None);
+        assert_eq!(repeat_of("a", "k k", "d"), None);
         assert_eq!(repeat_of("a", "k\u{e9}", "d"), None);
+        let issuer = "login.ex\u{e4}mple.org:ada";
+        assert_eq!(repeat_of(issuer, "k", "d").unwrap().actor, Repeat::actor_id(issuer));
     }
 }

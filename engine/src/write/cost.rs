@@ -47,13 +47,13 @@ pub(super) fn affordable(cost: usize, limit: usize) -> Result<usize, WriteError>
     }
 }
 
-/// Returns the cost of writing a record of `bytes` in a file of its own.
-pub(super) fn of_record(format: Option<Format>, bytes: usize) -> usize {
+/// Returns the cost of writing a record of `bytes` in a file of its own that so many sheets read.
+pub(super) fn of_record(format: Option<Format>, bytes: usize, sheets: usize) -> usize {
     let weight = match format {
         Some(Format::Yaml | Format::Toml10 | Format::Toml11) => 8,
         _ => 2,
     };
-    bytes.saturating_mul(weight)
+    bytes.saturating_mul(weight).saturating_mul(sheets.max(1))
 }
 
 /// Returns the cost of a look at all files of a folder.
@@ -125,7 +125,10 @@ impl Batch {
                     let cost = cost.map_err(|error| self.at_operation(index, error))?;
                     if lists.insert(path) { cost } else { 0 }
                 }
-                Some(Target::Record { path, bytes }) => of_record(format(&path), bytes),
+                Some(Target::Record { path, bytes }) => {
+                    let sheets = records.layout().claims(path.as_bytes()).len();
+                    of_record(format(&path), bytes, sheets)
+                }
                 None => 0,
             };
             costs.add(cost, self.limit).map_err(|error| self.at_operation(index, error))?;

@@ -261,7 +261,8 @@ impl<'a> Files<'a> {
             None => None,
         };
         let size = before.as_ref().map_or(0, Vec::len);
-        self.spend(cost::of_record(spec.format_of(&path), size))?;
+        let sheets = self.before.layout().claims(path.as_bytes()).len();
+        self.spend(cost::of_record(spec.format_of(&path), size, sheets))?;
         let refused = |source| WriteError::Encode { sheet: sheet.clone(), source };
         let encoded = encode(spec, &path, record, before.as_deref()).map_err(refused)?;
         let cost = encoded.bytes.len() + before.map_or(0, |before| before.len());
