@@ -252,10 +252,12 @@ impl Reloader {
         };
         let local = local.as_ref().map_or(published, |local| local.draft.state());
         let parent = objects.commit(*first).map_err(read)?.parents.first().copied();
-        let Some(parent) = parent else { return Ok(vec![]) };
-        let base = self.prepared(objects, local, parent)?;
-        let records = base.changed_from(local);
-        let base = base.draft.state();
+        let base = parent.map(|parent| self.prepared(objects, local, parent)).transpose()?;
+        let nothing = Snapshot::empty();
+        let (base, records) = match &base {
+            Some(base) => (base.draft.state(), base.changed_from(local)),
+            None => (&nothing, Arc::new(local.differences(&nothing))),
+        };
         let states = ReplayedStates { base, ours: local, theirs, merged };
         let files: Vec<PathChange> = changes.into_iter().flat_map(|(_, files)| files).collect();
         Ok(states.lost(&records, &files, &again))
