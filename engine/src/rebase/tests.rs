@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
+use super::error::told;
 use super::*;
 use crate::load::load;
 use crate::mirror::testing::TestRepository;
 use crate::mirror::{Durability, Identity, Mirror};
 use crate::options::LoadOptions;
+use crate::report::LostField;
 use crate::write::Repeat;
 
 const DEFINITION: (&str, &str) =
