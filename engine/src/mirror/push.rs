@@ -15,7 +15,7 @@ use super::git::{GitCommand, GitError, GitRun};
 use super::refusal::{Refusal, shortened};
 use super::remote::Target;
 use super::transport::process::ssh_command_line;
-use super::{Cause, Mirror, Remote, Untrusted};
+use super::{Cause, Mirror, Remote, Untrusted, is_disk_full};
 use crate::fault;
 use crate::id::CommitId;
 
@@ -121,6 +121,8 @@ pub enum PushErrorKind {
     TimedOut,
     /// Somebody must check what the remote answers, or hide its other references.
     AnswerTooLarge,
+    /// Try again later: there was no room on this machine.
+    DiskFull,
     /// Somebody must check this machine.
     Ours,
 }
@@ -136,13 +138,14 @@ impl PushErrorKind {
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
             Self::AnswerTooLarge => "answer_too_large",
+            Self::DiskFull => "disk_full",
             Self::Ours => "internal",
         }
     }
 
     /// Returns whether it may pass soon without intervention.
     pub const fn is_passing(self) -> bool {
-        matches!(self, Self::Behind | Self::Unreachable | Self::TimedOut)
+        matches!(self, Self::Behind | Self::Unreachable | Self::TimedOut | Self::DiskFull)
     }
 }
 
@@ -157,7 +160,10 @@ impl PushError {
             Self::Unreachable { .. } => PushErrorKind::Unreachable,
             Self::TimedOut { .. } => PushErrorKind::TimedOut,
             Self::AnswerTooLarge { .. } => PushErrorKind::AnswerTooLarge,
-            Self::Credentials(_) | Self::Git(_) | Self::Mirror(_) => PushErrorKind::Ours,
+            Self::Credentials(_) | Self::Git(_) | Self::Mirror(_) => match is_disk_full(self) {
+                true => PushErrorKind::DiskFull,
+                false => PushErrorKind::Ours,
+            },
         }
     }
 }

@@ -77,7 +77,9 @@ impl PushBackoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use PushErrorKind::{AnswerTooLarge, Auth, Behind, Refused, TimedOut, Unreachable};
+    use PushErrorKind::{
+        AnswerTooLarge, Auth, Behind, DiskFull, Ours, Refused, TimedOut, Unreachable,
+    };
 
     const NOW: Duration = Duration::from_secs(1_000_000);
 
@@ -89,6 +91,8 @@ mod tests {
             (Auth, SLOW),
             (Refused, SLOW),
             (AnswerTooLarge, SLOW),
+            (DiskFull, FIRST),
+            (Ours, SLOW),
         ] {
             for seed in 0..200 {
                 let mut backoff = PushBackoff::new(seed);
@@ -124,6 +128,8 @@ mod tests {
             (Auth, 1, later),
             (Refused, 1, later),
             (AnswerTooLarge, 1, later),
+            (DiskFull, 3, at_once),
+            (Ours, 1, later),
             (Behind, ROUNDS - 1, at_once),
             (Behind, 12, FIRST),
         ] {

@@ -48,6 +48,7 @@ impl PushFailure {
     pub fn kind(&self) -> PushErrorKind {
         match self {
             Self::Remote(error) => error.kind(),
+            _ if mirror::is_disk_full(self) => PushErrorKind::DiskFull,
             _ => PushErrorKind::Ours,
         }
     }

@@ -297,3 +297,15 @@ fn each_answer_of_a_remote_has_its_kind() {
         assert_eq!(error.kind().is_passing(), matches!(expected, Behind | Unreachable));
     }
 }
+
+#[test]
+fn a_disk_without_room_is_a_failure_that_passes() {
+    let folder = |kind: io::ErrorKind| PushError::Git(GitError::Folder(io::Error::from(kind)));
+    let full = folder(io::ErrorKind::StorageFull).kind();
+    assert_eq!(
+        (full, full.as_str(), full.is_passing()),
+        (PushErrorKind::DiskFull, "disk_full", true)
+    );
+    let denied = folder(io::ErrorKind::PermissionDenied).kind();
+    assert_eq!((denied, denied.is_passing()), (PushErrorKind::Ours, false));
+}
