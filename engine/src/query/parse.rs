@@ -371,6 +371,10 @@ impl Parser<'_> {
     /// Returns the field that a name with positions in lists stands for, if the sheet knows it. A
     /// number after a list is a position, unless it is the name of a member there.
     fn positioned(&self, name: &str) -> Option<FieldPath> {
+        // Most names have none, and a request may have hundreds of names.
+        if !name.bytes().any(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
         let (mut plain, mut positions) = (String::new(), Vec::new());
         for (place, segment) in name.split('.').enumerate() {
             let digits = segment.strip_prefix('-').unwrap_or(segment);

@@ -117,13 +117,13 @@ impl Batch {
             let Some(sheet) = records.sheet(sheet.as_str()) else { continue };
             let format = |path: &str| sheet.spec().format_of(path);
             let cost = match target(sheet, action) {
+                Some(Target::List { path, .. }) if lists.contains(&path) => 0,
                 Some(Target::List { path, table }) => {
                     let sheets = records.layout().claims(path.as_bytes()).len();
                     let is_scanned = table.splitter().is_some();
                     let cost = of_list(format(&path), is_scanned, table.size(), sheets);
-                    let cost = affordable(cost, self.limit);
-                    let cost = cost.map_err(|error| self.at_operation(index, error))?;
-                    if lists.insert(path) { cost } else { 0 }
+                    lists.insert(path);
+                    affordable(cost, self.limit).map_err(|error| self.at_operation(index, error))?
                 }
                 Some(Target::Record { path, bytes }) => {
                     let sheets = records.layout().claims(path.as_bytes()).len();
