@@ -1,5 +1,6 @@
 //! A reload after both sides have moved: local commits go on top of the remote's head.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::branch_comparison::BranchComparison;
@@ -18,7 +19,7 @@ use crate::admit::{Health, admit};
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{Prepared, finish, layout_at, prepare};
-use crate::mirror::{Durability, Expected, Objects, PathChange, Signature, Stage};
+use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
 use crate::plan::Movement;
 use crate::rebase::{Layouts, Rebase, RebaseError, Rebased, ReplayedStates, only_in};
 use crate::report::{KeptCommits, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
@@ -235,31 +236,39 @@ impl Reloader {
     ) -> Result<Vec<LostField>, ReloadError> {
         let (Some(first), Some(last)) = (ours.first(), ours.last()) else { return Ok(vec![]) };
         let read = ReloadError::Repository;
-        let changes = |commit: CommitId| {
-            let facts = objects.commit(commit)?;
-            let parent = facts.parents.first().map(|parent| objects.commit(*parent));
-            objects.diff(parent.transpose()?.map(|parent| parent.tree), Some(facts.tree))
+        let tree = |commit: CommitId| objects.commit(commit).map(|facts| facts.tree);
+        let parent =
+            |commit: CommitId| objects.commit(commit).map(|facts| facts.parents.first().copied());
+        let changes = |first: CommitId, last: CommitId| {
+            let before = parent(first)?.map(tree).transpose()?;
+            objects.diff(before, Some(tree(last)?))
         };
-        let changes = ours.iter().map(|commit| Ok((*commit, changes(*commit)?)));
-        let changes: Vec<_> = changes.collect::<Result<_, _>>().map_err(read)?;
-        let (again, others): (Vec<_>, Vec<_>) =
-            changes.iter().partition(|(commit, _)| repeated.contains(commit));
-        let files = again.iter().map(|(_, files)| &files[..]);
-        let again = only_in(files, others.iter().map(|(_, files)| &files[..]));
+        let again = match repeated.is_empty() {
+            true => BTreeSet::new(),
+            // Writers wait, so the commits are not looked at one by one without need.
+            false => {
+                let each = ours.iter().map(|commit| Ok((*commit, changes(*commit, *commit)?)));
+                let each: Vec<_> = each.collect::<Result<_, _>>().map_err(read)?;
+                let (again, others): (Vec<_>, Vec<_>) =
+                    each.iter().partition(|(commit, _)| repeated.contains(commit));
+                let files = again.iter().map(|(_, files)| &files[..]);
+                only_in(files, others.iter().map(|(_, files)| &files[..]))
+            }
+        };
         let local = match published.commit() == *last {
             true => None,
             false => Some(self.prepared(objects, published, *last)?),
         };
         let local = local.as_ref().map_or(published, |local| local.draft.state());
-        let parent = objects.commit(*first).map_err(read)?.parents.first().copied();
-        let base = parent.map(|parent| self.prepared(objects, local, parent)).transpose()?;
+        let base = parent(*first).map_err(read)?;
+        let base = base.map(|parent| self.prepared(objects, local, parent)).transpose()?;
         let nothing = Snapshot::empty();
         let (base, records) = match &base {
             Some(base) => (base.draft.state(), base.changed_from(local)),
             None => (&nothing, Arc::new(local.differences(&nothing))),
         };
         let states = ReplayedStates { base, ours: local, theirs, merged };
-        let files: Vec<PathChange> = changes.into_iter().flat_map(|(_, files)| files).collect();
+        let files = changes(*first, *last).map_err(read)?;
         Ok(states.lost(&records, &files, &again))
     }
 
