@@ -348,7 +348,8 @@ mod tests {
         let query = blobs.join("\n");
         let format = ["cat-file", "--batch-check=%(deltabase)"];
         let bases = String::from_utf8(repository.git_with(format, query.as_bytes())).unwrap();
-        let is_delta: Vec<bool> = bases.lines().map(|base| base.bytes().any(|id| id != b'0')).collect();
+        let is_delta: Vec<bool> =
+            bases.lines().map(|base| base.bytes().any(|id| id != b'0')).collect();
         assert_eq!(is_delta.len(), 4, "{bases}");
         assert!(is_delta[..2].contains(&true), "small ones are compared: {bases}");
         assert_eq!(is_delta[2..], [false, false], "large ones are copied as they are: {bases}");
