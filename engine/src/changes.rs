@@ -8,6 +8,7 @@ mod changed_files;
 mod claimed_files;
 mod file_contents;
 mod recall;
+mod shared_parse;
 
 use std::borrow::Cow;
 
@@ -21,7 +22,9 @@ pub use change::{Change, PathState};
 pub use changed_files::Difference;
 pub use claimed_files::Base;
 use claimed_files::{ClaimedFiles, is_file};
-use recall::recall;
+use file_contents::ChangedList;
+use recall::{WantedFile, recall};
+use shared_parse::SharedParses;
 
 /// The number of ignored paths that the log names.
 const NAMED: usize = 10;
@@ -104,16 +107,18 @@ impl ChangeSet {
         }
         let ids: Vec<_> = wanted.iter().map(|file| file.blob).collect();
         let limit = |at: usize| changes[wanted[at].at].limit(options);
+        let parses = SharedParses::of(wanted.iter().map(|file| changes[file.at].path()));
         let found = objects.read_each(&ids, &limit, |at, bytes| {
             options.progress.advance();
-            let file = wanted[at];
-            changes[file.at].look(file.blob, bytes, None, options)
+            let WantedFile { at: change, blob } = wanted[at];
+            parses.read(at, |file| changes[change].look(blob, bytes, file, None, options))
         })?;
         for (file, found) in wanted.iter().zip(found) {
             found.put(file.at, &mut changes);
         }
-        for list in lists {
-            list.follow(objects, &mut changes, options)?;
+        let parses = SharedParses::of(lists.iter().map(ChangedList::path));
+        for (at, list) in lists.into_iter().enumerate() {
+            parses.read(at, |file| list.follow(objects, file, &mut changes, options))?;
         }
         Ok(Self { changes, passed_over: passed })
     }

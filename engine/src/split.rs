@@ -10,6 +10,7 @@ mod cells;
 mod csv;
 mod json_list;
 mod json_lines;
+mod parsed_file;
 mod piece;
 mod whole_file;
 
@@ -19,6 +20,7 @@ use crate::decode::Flaw;
 
 pub(crate) use cells::{CellFlaw, heading};
 pub use csv::{CellType, Header};
+pub(crate) use parsed_file::ParsedFile;
 pub use piece::{Cut, Records};
 pub(crate) use whole_file::{Element, elements, list};
 

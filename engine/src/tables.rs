@@ -15,7 +15,7 @@ mod unseen;
 
 pub(crate) use difference::change;
 pub use read_file::{LookupResult, seek};
-pub(crate) use read_file::{ReadOutcome, read};
+pub(crate) use read_file::{ReadOutcome, read, read_shared};
 pub(crate) use record_position::first_name;
 pub(crate) use source::Source;
 pub use table::Table;

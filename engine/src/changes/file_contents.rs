@@ -11,6 +11,7 @@ use crate::options::LoadOptions;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::sheet::{Content, Sheet, SlotUpdate};
+use crate::split::ParsedFile;
 use crate::tables::{self, PreviousRecords, ReadOutcome, Source, Table, TableChange};
 
 /// The contents of a file.
@@ -85,10 +86,16 @@ fn put_records(
 }
 
 impl ChangedList<'_> {
-    /// Adds the changes of its records to `changes`.
+    /// Returns its path.
+    pub(super) fn path(&self) -> &str {
+        self.change.path()
+    }
+
+    /// Adds the changes of its records to `changes`. `file` is the new file.
     pub(super) fn follow(
         self,
         objects: &Objects,
+        file: &ParsedFile,
         changes: &mut Vec<Change>,
         options: &LoadOptions,
     ) -> Result<(), ObjectError> {
@@ -101,7 +108,7 @@ impl ChangedList<'_> {
             let limit = change.limit(options);
             objects.read_blob(blob, limit, |bytes| {
                 let changed = change.compare(objects, blob, &bytes, before, options);
-                let look = || change.look(blob, bytes, Some(before), options);
+                let look = || change.look(blob, bytes, file, Some(before), options);
                 changed.map_or_else(look, |list| FileContents::List(Box::new(list)))
             })
         };
@@ -143,11 +150,12 @@ impl Change {
         }
     }
 
-    /// Decodes the whole file. `before` is its old list, if it held one.
+    /// Decodes the whole `file`. `before` is its old list, if it held one.
     pub(super) fn look(
         &self,
         blob: BlobId,
         bytes: BlobContent<'_>,
+        file: &ParsedFile,
         before: Option<Before<'_>>,
         options: &LoadOptions,
     ) -> FileContents {
@@ -164,7 +172,7 @@ impl Change {
         };
         let read = |bytes: &[u8]| {
             if self.shape() != Shape::Record {
-                match tables::read(&self.source(key, path, options), blob, bytes) {
+                match tables::read_shared(&self.source(key, path, options), blob, bytes, file) {
                     ReadOutcome::Record => {}
                     ReadOutcome::Broken(problems) => {
                         return FileContents::Content(Some(Content::Broken(problems.into())));

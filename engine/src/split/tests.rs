@@ -188,7 +188,10 @@ fn elements_of_a_json_list_are_told_apart_by_their_brackets() {
 
 #[test]
 fn a_list_says_by_itself_that_it_is_one() {
-    let count = |format, text: &str| list(format, text).map(|elements| elements.len());
+    let count = |format, text: &str| {
+        let file = ParsedFile::for_readers(1);
+        list(&file, format, text).map(|elements| elements.len())
+    };
     for (text, expected) in [
         ("- a: 1\n- a: 2\n", Some(2)),
         ("# names\n---\n- a: 1\n", Some(1)),
@@ -217,15 +220,25 @@ fn a_list_says_by_itself_that_it_is_one() {
 
 #[test]
 fn records_are_where_the_definition_says() {
-    let told = |format, text: &str, records: &Records| match elements(format, text, records) {
-        Err(flaw) => vec![flaw.message],
-        Ok(found) => found
-            .into_iter()
-            .map(|Element { name, value, place }| {
-                let value = value.map_or_else(|flaw| flaw.message, |json| json.to_string());
-                format!("{name:?} {value} {place:?}")
-            })
-            .collect(),
+    let told = |format, text: &str, records: &Records| -> Vec<String> {
+        // The first reader copies its records, and the second one takes them.
+        let file = ParsedFile::for_readers(2);
+        let [copied, taken] = [(), ()].map(|()| {
+            let found = elements(&file, format, text, records);
+            file.finish();
+            match found {
+                Err(flaw) => vec![flaw.message],
+                Ok(found) => found
+                    .into_iter()
+                    .map(|Element { name, value, place }| {
+                        let value = value.map_or_else(|flaw| flaw.message, |json| json.to_string());
+                        format!("{name:?} {value} {place:?}")
+                    })
+                    .collect(),
+            }
+        });
+        assert_eq!(copied, taken);
+        taken
     };
     let at = |names: &[&str]| Records::At(names.iter().map(|name| (*name).to_owned()).collect());
     let yaml = "- a: 1\n- 2\n\n-   a: 3\n";

@@ -1,7 +1,11 @@
 //! Records of a file that is parsed whole: YAML, TOML, maps, and the targets of JSON Pointers.
 
+use std::borrow::Cow;
+use std::slice;
+
 use serde_json::{Map, Value as Json};
 
+use super::parsed_file::ParsedFile;
 use super::piece::{Records, table};
 use crate::decode::{self, Document, Flaw, Format};
 use crate::problem::Rule;
@@ -36,77 +40,80 @@ fn may_be_list(format: Format, text: &str) -> bool {
 
 /// Returns the records of a YAML or TOML file, if it is a list of tables: a YAML list, several YAML
 /// documents, or TOML that consists of one `[[list]]`. An empty list counts as one.
-pub(crate) fn list(format: Format, text: &str) -> Option<Vec<Element>> {
-    let elements = may_be_list(format, text).then(|| elements(format, text, &Records::Each));
+pub(crate) fn list(file: &ParsedFile, format: Format, text: &str) -> Option<Vec<Element>> {
+    let elements = may_be_list(format, text).then(|| elements(file, format, text, &Records::Each));
     let elements = elements?.ok()?;
     elements.iter().all(|element| element.value.is_ok()).then_some(elements)
 }
 
-/// Returns the records of a file.
+/// Returns the records of the file with this text.
 ///
 /// # Errors
 ///
 /// Returns a flaw if the file cannot be parsed, or has no records where `records` expects them.
 pub(crate) fn elements(
+    file: &ParsedFile,
     format: Format,
     text: &str,
     records: &Records,
 ) -> Result<Vec<Element>, Flaw> {
     let missing = |message: &str| Flaw::new(Rule::Malformed, message).at(1, 1);
-    let mut value = match (format, records) {
-        (Format::Yaml, Records::Each) => return documents(text),
-        (Format::Yaml, _) => decode::yaml(text.as_bytes())?,
-        (Format::Json, _) => decode::json(text.as_bytes())?,
-        _ => decode::toml_1_1(text.as_bytes())?,
+    if let (Format::Yaml, Records::Each) = (format, records) {
+        return file.documents(|| decode::documents(text), |found| documents(found.into_owned()));
+    }
+    let parse = || match format {
+        Format::Yaml => decode::yaml(text.as_bytes()),
+        Format::Json => decode::json(text.as_bytes()),
+        _ => decode::toml_1_1(text.as_bytes()),
     };
-    match records {
-        Records::Each => {
-            if let (Format::Toml11, Json::Object(members)) = (format, &mut value) {
-                let only = members.len() == 1;
-                let list = members.iter_mut().next().filter(|_| only);
-                return match list {
-                    Some((name, Json::Array(elements))) => {
-                        let elements = std::mem::take(elements);
-                        Ok(placed(elements, || decode::places_in(text, name)))
-                    }
-                    _ => Err(missing("the file is more than one list of tables")),
-                };
-            }
-            match value {
-                Json::Array(elements) => Ok(placed(elements, Vec::new)),
-                _ => Err(missing("the file is not a list")),
+    file.value(parse, |value| match (records, &*value) {
+        (Records::Each, Json::Object(members)) if format == Format::Toml11 => {
+            let only = members.keys().next().filter(|_| members.len() == 1).cloned();
+            let list = only.and_then(|name| Some((at(value, slice::from_ref(&name))?, name)));
+            match list {
+                Some((Json::Array(elements), name)) => {
+                    Ok(placed(elements, || decode::places_in(text, &name)))
+                }
+                _ => Err(missing("the file is more than one list of tables")),
             }
         }
-        Records::Map => match value {
+        (Records::Each, _) => match value.into_owned() {
+            Json::Array(elements) => Ok(placed(elements, Vec::new)),
+            _ => Err(missing("the file is not a list")),
+        },
+        (Records::Map, _) => match value.into_owned() {
             Json::Object(members) => Ok(named(members)),
             _ => Err(missing("the file is not a table of records")),
         },
-        Records::At(pointer) => match at(value, pointer) {
+        (Records::At(pointer), _) => match at(value, pointer) {
             Some(Json::Array(elements)) => Ok(placed(elements, Vec::new)),
             Some(Json::Object(members)) => Ok(named(members)),
             _ => Err(missing(
                 "there is no list or table of records at the place that the definition names",
             )),
         },
-        Records::One | Records::Found => Ok(Vec::new()),
-    }
-}
-
-/// Returns the value that a JSON Pointer refers to.
-fn at(value: Json, pointer: &[String]) -> Option<Json> {
-    pointer.iter().try_fold(value, |value, name| match value {
-        Json::Object(mut members) => members.remove(name),
-        Json::Array(mut elements) => {
-            let at = name.parse::<usize>().ok().filter(|at| *at < elements.len())?;
-            Some(elements.swap_remove(at))
-        }
-        _ => None,
+        (Records::One | Records::Found, _) => Ok(Vec::new()),
     })
 }
 
+/// Returns the value that a JSON Pointer refers to. Copies no more than that.
+fn at(value: Cow<'_, Json>, pointer: &[String]) -> Option<Json> {
+    let position = |name: &str| name.parse::<usize>().ok();
+    let part = pointer.iter().try_fold(value, |value, name| match value {
+        Cow::Owned(Json::Object(mut members)) => members.remove(name).map(Cow::Owned),
+        Cow::Borrowed(Json::Object(members)) => members.get(name).map(Cow::Borrowed),
+        Cow::Owned(Json::Array(mut elements)) => {
+            let at = position(name).filter(|at| *at < elements.len())?;
+            Some(Cow::Owned(elements.swap_remove(at)))
+        }
+        Cow::Borrowed(Json::Array(elements)) => elements.get(position(name)?).map(Cow::Borrowed),
+        _ => None,
+    });
+    part.map(Cow::into_owned)
+}
+
 /// Returns the records of a YAML text: the elements of its list, or its documents.
-fn documents(text: &str) -> Result<Vec<Element>, Flaw> {
-    let mut documents = decode::documents(text)?;
+fn documents(mut documents: Vec<Document>) -> Result<Vec<Element>, Flaw> {
     if documents.len() > 1 {
         documents.retain(|document| !document.value.is_null());
         let element = |Document { value, place, .. }| Element {

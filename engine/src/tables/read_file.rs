@@ -13,7 +13,7 @@ use crate::id::{BlobId, Key};
 use crate::layout::{Shape, SheetSpec};
 use crate::problem::{Problem, Rule};
 use crate::record::{Frame, Record};
-use crate::split::{self, Cut, Splitter};
+use crate::split::{self, Cut, ParsedFile, Splitter};
 use crate::value::Value;
 
 /// The outcome of reading a file.
@@ -36,6 +36,16 @@ pub(crate) struct List {
 
 /// Reads the file `source`, which is or may be a list of records. Linear in its bytes.
 pub(crate) fn read(source: &Source<'_>, blob: BlobId, bytes: &[u8]) -> ReadOutcome {
+    read_shared(source, blob, bytes, &ParsedFile::for_readers(1))
+}
+
+/// Reads the file `source` as [`read`] does. `file` is the same file, which other sheets may read too.
+pub(crate) fn read_shared(
+    source: &Source<'_>,
+    blob: BlobId,
+    bytes: &[u8],
+    file: &ParsedFile,
+) -> ReadOutcome {
     let is_list = source.spec.shape_of(source.path) == Shape::List;
     let text = match decode::text(bytes) {
         Ok(text) => text,
@@ -63,14 +73,16 @@ pub(crate) fn read(source: &Source<'_>, blob: BlobId, bytes: &[u8]) -> ReadOutco
             }
             source.rows(splitter, text, &cuts)
         }
-        (None, Some(format)) if !is_list => match split::list(format, text) {
+        (None, Some(format)) if !is_list => match split::list(file, format, text) {
             Some(elements) => source.whole(elements),
             None => return ReadOutcome::Record,
         },
-        (None, Some(format)) => match split::elements(format, text, &source.spec.listing.records) {
-            Ok(elements) => source.whole(elements),
-            Err(flaw) => return ReadOutcome::Broken(source.broken(flaw)),
-        },
+        (None, Some(format)) => {
+            match split::elements(file, format, text, &source.spec.listing.records) {
+                Ok(elements) => source.whole(elements),
+                Err(flaw) => return ReadOutcome::Broken(source.broken(flaw)),
+            }
+        }
         (None, None) => return ReadOutcome::Record,
     };
     let begin = begin.unwrap_or_default();

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::source::Source;
 use super::table::Table;
 use crate::decode::{self, Format};
-use crate::split::{self, Records};
+use crate::split::{self, ParsedFile, Records};
 
 /// Identifies what a sheet does not see of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,8 @@ impl Table {
                     Records::Found => &Records::Each,
                     records => records,
                 };
-                let elements = split::elements(format, text, records).unwrap_or_default();
+                let file = ParsedFile::for_readers(1);
+                let elements = split::elements(&file, format, text, records).unwrap_or_default();
                 let elements = others.iter().filter_map(|at| elements.get(*at));
                 elements
                     .for_each(|element| add(&format!("{:?} {:?}", element.name, element.value)));

@@ -18,7 +18,7 @@ const COPIES: usize = 50_000;
 const TEXT_BYTES: usize = 32;
 
 /// One document of a text that may have several.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Document {
     /// Its value, or null if it is empty.
     pub(crate) value: Value,
