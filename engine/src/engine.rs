@@ -32,6 +32,7 @@ mod locks;
 mod maintenance;
 mod branch_comparison;
 mod open;
+mod other_commits;
 mod outlook;
 mod historical_states;
 mod pin;
@@ -56,6 +57,7 @@ mod role;
 mod role_gate;
 mod schedule;
 mod states;
+mod start;
 mod status;
 mod reload_target;
 mod timeline;
@@ -69,19 +71,12 @@ mod write_worker;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use crate::admit::refusable;
-use crate::cache::Cache;
-use crate::commits::{Line, Log};
-use crate::delta::Delta;
-use crate::history::{Effort, Versions};
-use crate::id::{CommitId, SheetName};
-use crate::layout::SheetSpec;
+use crate::id::CommitId;
 use crate::mirror::{GitAnswer, GitError, GitRequest, Mirror, Remote};
 use crate::report::{ReloadId, Trigger};
 use crate::snapshot::Snapshot;
-use crate::view::View;
 use crate::write::{Batch, Committed, DryRun, WriteError, WritesClosed};
 
 pub use crate::admit::Withheld;
@@ -105,33 +100,23 @@ pub use schedule::RequestKind;
 pub use status::EngineStatus;
 pub use write_queue::Acknowledge;
 
-use branch_watch::{Watch, WatchWorker};
+use branch_watch::Watch;
 use dry_run::DryRuns;
 use following::Following;
-use held_pushes::Holds;
 use historical_states::HistoricalStates;
 use maintenance::Maintenance;
-use maintenance::worker::MaintenanceWorker;
-use open::Opened;
-use preview::Previews;
 use publication::{BranchMove, Origin};
 use publish_turn::Writer;
 use published_history::PublishedHistory;
 use publisher::Publisher;
 use push::queue::PushQueue;
-use push::worker::PushWorker;
 use reload_queue::ReloadQueue;
-use reload_worker::ReloadWorker;
-use reloader::Reloader;
-use remote_view::RemoteView;
 use repository::Repository;
 use role::CurrentRole;
-use schedule::Intervals;
 use states::States;
 use status::StatusBoard;
-use write_gate::{WriteGate, writes_in};
+use write_gate::writes_in;
 use write_queue::WriteQueue;
-use write_worker::WriteWorker;
 
 /// A git branch as a live state: readers never wait, and every change is published whole.
 ///
@@ -168,179 +153,6 @@ struct Threads {
 }
 
 impl Engine {
-    /// Opens the repository, or clones it, and publishes the head of the branch.
-    ///
-    /// The returned engine serves a complete state: there is no half-loaded one. A local head is
-    /// served without asking the remote, so that a server starts while its remote is away; request
-    /// a reload next. Blocks until the state is loaded.
-    ///
-    /// # Errors
-    ///
-    /// See [`OpenError`]. Content is never an error: broken records are problems of the state.
-    pub fn open(config: EngineConfig, ledger: Arc<Ledger>) -> Result<Self, OpenError> {
-        let Opened { repository, snapshot, reason, pinned, cache, rewrites, is_bare } =
-            open::open(&config)?;
-        let committer = config.writes.filter(|_| is_bare);
-        let pushes = config.push && committer.is_some() && repository.remote.is_some();
-        let is_watched = config.watch && repository.remote.is_none();
-        let rewrites = config.rewrites.unwrap_or(rewrites);
-        let role = Arc::new(CurrentRole::new(config.role));
-        let status = StatusBoard::new(EngineStatus {
-            role: config.role,
-            branch: repository.branch.clone(),
-            remote: repository.remote.as_ref().map(|remote| remote.to_string()),
-            remote_head: None,
-            fetched_at: None,
-            behind_since: None,
-            ahead: 0,
-            push: PushStatus { active: pushes && config.role.decides(), ..PushStatus::default() },
-            held: None,
-            pinned: pinned.map(|commit| Pinned { commit, since: SystemTime::now() }),
-            retained: 0,
-            alive: 1,
-            last: None,
-            degraded: refusable(&snapshot),
-            opened: reason,
-            branch_missing: false,
-            remote_empty: false,
-            head_elsewhere: None,
-            published_at: SystemTime::now(),
-        });
-        let (repository, status) = (Arc::new(repository), Arc::new(status));
-        let states = Arc::new(States::new(snapshot));
-        let maintenance = Arc::new(Maintenance::new());
-        let intervals = Intervals { poll: config.poll_interval, audit: config.audit_interval };
-        let previews = Previews::new(config.previews, maintenance.clone());
-        let lineage = Arc::new(PublishedHistory::new());
-        let writes = Arc::new(WriteQueue::new(committer.is_some()));
-        let writer = Arc::new(Writer::new(committer, config.durability, role.clone()));
-        let unpushed_limit = config.unpushed_limit;
-        let gate = Arc::new(WriteGate { status: status.clone(), unpushed_limit });
-        let mut engine = Self {
-            publisher: Arc::new(Publisher::new(
-                repository.clone(),
-                states.clone(),
-                status.clone(),
-                role.clone(),
-                config.consent,
-                config.publication_observer,
-            )),
-            dry_runs: DryRuns {
-                repository: repository.clone(),
-                states: states.clone(),
-                writer: writer.clone(),
-                role: role.clone(),
-                gate: gate.clone(),
-                load: config.load.clone(),
-            },
-            writes,
-            writer,
-            following: Arc::new(Following::new(
-                &config.load,
-                config.stored_observer,
-                config.source_observer,
-            )),
-            reloads: Arc::new(ReloadQueue::new(ledger.clone(), intervals)),
-            pushes: Arc::new(PushQueue::new(pushes, config.push_interval)),
-            past: HistoricalStates::new(
-                repository.clone(),
-                states.clone(),
-                previews,
-                lineage.clone(),
-                config.load.clone(),
-            ),
-            lineage,
-            watch: None,
-            threads: Mutex::default(),
-            repository,
-            states,
-            status,
-            role,
-            maintenance,
-            ledger,
-        };
-        engine.reloads.take_role(config.role);
-        let reloader = Reloader {
-            repository: engine.repository.clone(),
-            states: engine.states.clone(),
-            status: engine.status.clone(),
-            publisher: engine.publisher.clone(),
-            writer: engine.writer.clone(),
-            pushes: engine.pushes.clone(),
-            remote_view: RemoteView {
-                repository: engine.repository.clone(),
-                states: engine.states.clone(),
-                status: engine.status.clone(),
-                rewrites,
-                role: engine.role.clone(),
-                following: engine.following.clone(),
-            },
-            holds: Holds { states: engine.states.clone(), status: engine.status.clone() },
-            load: config.load.clone(),
-            limits: config.limits,
-            following: engine.following.clone(),
-        };
-        let reloads = ReloadWorker {
-            reloader,
-            repository: engine.repository.clone(),
-            states: engine.states.clone(),
-            status: engine.status.clone(),
-            reloads: engine.reloads.clone(),
-            pushes: engine.pushes.clone(),
-            maintenance: engine.maintenance.clone(),
-            ledger: engine.ledger.clone(),
-            role: engine.role.clone(),
-            observer: config.observer,
-            told_observer: config.told_observer,
-        };
-        engine.spawn("headwater-reload", move || reloads.serve())?;
-        let writes = WriteWorker {
-            repository: engine.repository.clone(),
-            states: engine.states.clone(),
-            publisher: engine.publisher.clone(),
-            writer: engine.writer.clone(),
-            writes: engine.writes.clone(),
-            reloads: engine.reloads.clone(),
-            pushes: engine.pushes.clone(),
-            maintenance: engine.maintenance.clone(),
-            load: config.load,
-            gate,
-        };
-        engine.spawn("headwater-write", move || writes.run())?;
-        let tidying = engine.maintenance_worker(cache);
-        engine.spawn("headwater-tidy", move || tidying.run())?;
-        if is_watched {
-            let (watch, signals) = Watch::new();
-            let watching = WatchWorker {
-                repository: engine.repository.clone(),
-                states: engine.states.clone(),
-                writer: engine.writer.clone(),
-                status: engine.status.clone(),
-                reloads: engine.reloads.clone(),
-                chosen_by_head: config.branch.is_none(),
-                signals,
-            };
-            engine.watch = Some(watch);
-            engine.spawn("headwater-watch", move || watching.run())?;
-        }
-        if pushes {
-            let pushing = PushWorker {
-                repository: engine.repository.clone(),
-                states: engine.states.clone(),
-                status: engine.status.clone(),
-                writer: engine.writer.clone(),
-                reloads: engine.reloads.clone(),
-                pushes: engine.pushes.clone(),
-                role: engine.role.clone(),
-                lineage: engine.lineage.clone(),
-                observer: config.push_observer,
-            };
-            let pushing = start("headwater-push", move || pushing.run())?;
-            engine.threads().pushing = Some(pushing);
-        }
-        Ok(engine)
-    }
-
     /// Returns the published snapshot. Wait-free; load it once per request and answer everything
     /// from it.
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -536,122 +348,6 @@ impl Engine {
         &self.ledger
     }
 
-    /// Returns what `view` sees of the state of `commit` if it is already known, and keeps it for five minutes
-    /// from now. Only searches a short list.
-    pub fn kept(&self, view: &View, commit: CommitId) -> Option<Arc<Snapshot>> {
-        self.past.kept(view, commit)
-    }
-
-    /// Returns what `view` sees of the state of `commit`. The state is kept for five minutes after the last
-    /// call for it. At most sixteen such states are kept, and of these as many as fit into the
-    /// bytes of the published one.
-    ///
-    /// A kept state costs nothing. Any other state is built, one at a time, by applying the
-    /// difference to a kept one with the same definitions, or from scratch if there is none. See
-    /// [`Disclosure`](crate::disclosure::Disclosure) for what is removed from it.
-    ///
-    /// # Errors
-    ///
-    /// [`PastError::Unknown`] if the published commit does not descend from `commit`.
-    pub fn at(&self, view: &View, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
-        self.past.at(view, commit)
-    }
-
-    /// Keeps the state of `commit` as if it had just been requested, since its reader may come back
-    /// to it. Does nothing if the state is gone.
-    pub fn keep(&self, commit: CommitId) {
-        self.past.keep(commit)
-    }
-
-    /// Returns what changes for `view` between `from` and `to`, without anything that it does not
-    /// have now on either side.
-    ///
-    /// Costs as much as the difference and, if both have the same definitions, builds no text
-    /// index.
-    ///
-    /// # Errors
-    ///
-    /// [`PastError::Unknown`] if one of them is not in the history of the published commit.
-    pub fn delta(&self, view: &View, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
-        self.past.delta(view, from, to)
-    }
-
-    /// Returns what a reader with the state of `from` needs to have the state of `to`. Whatever is
-    /// private now is reported as removed.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::delta`]; and [`PastError::Unknown`] if other definitions showed at `from` what
-    /// is private now, so that the reader must start over.
-    pub fn caught_up(&self, view: &View, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
-        self.past.caught_up(view, from, to)
-    }
-
-    /// Lists the commits in the history of `from` that touched the record, a key of a sheet of the
-    /// published state `now`, newest first. `page` is the number of commits listed before and the most to
-    /// list; `effort` limits the cost. See [`history`](crate::history::history). A key that the
-    /// sheet cannot have belongs to other files and has no history; neither does a record that is
-    /// hidden in `now`, or that cannot be read there and may be hidden. A version is shown if both
-    /// `now` and its own commit show it.
-    ///
-    /// # Errors
-    ///
-    /// [`PastError::Unknown`] if `from` is not in the history of `now`.
-    pub fn history(
-        &self,
-        now: &Snapshot,
-        record: (&SheetSpec, &str),
-        from: CommitId,
-        page: (usize, usize),
-        effort: Effort<'_>,
-    ) -> Result<Versions, PastError> {
-        self.past.history(now, record, from, page, effort)
-    }
-
-    /// Returns the commits after `since` up to `until`, along first parents. Both are names or times
-    /// that a reader gives. Without `since`, the line begins at the first commit of all; without
-    /// `until`, it ends at the published commit. A time before all commits names no commit.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::commit_called`]; [`PastError::Unknown`] for a commit that is not in the history
-    /// of what is published.
-    pub fn line(&self, since: Option<&str>, until: Option<&str>) -> Result<Line, PastError> {
-        self.past.line(since, until)
-    }
-
-    /// Lists the commits of `line`, newest first, with what `view` sees that each changed: at
-    /// most `limit`, and with `sheets` those that changed one of them. See [`Log::read`].
-    ///
-    /// # Errors
-    ///
-    /// [`PastError::Unknown`] for a line that is not in the history of what is published.
-    pub fn commits(
-        &self,
-        view: &View,
-        line: Line,
-        sheets: &[SheetName],
-        limit: usize,
-        effort: Effort<'_>,
-    ) -> Result<Log, PastError> {
-        self.past.commits(view, line, sheets, limit, effort)
-    }
-
-    /// Returns the commit that a reader means by `name`: a hash or a prefix of one, a tag, or the
-    /// branch. [`Engine::at`] decides whether it is visible.
-    ///
-    /// # Errors
-    ///
-    /// [`PastError::Unknown`] if it names none, or more than one.
-    pub fn commit_called(&self, name: &str) -> Result<CommitId, PastError> {
-        self.past.commit_called(name)
-    }
-
-    /// Returns whether `commit`, which is or was published, is `ancestor` or has it in its history.
-    pub fn descends(&self, commit: CommitId, ancestor: CommitId) -> bool {
-        self.past.descends(commit, ancestor)
-    }
-
     /// Returns what reloads may still bring of `commit`: whether it may be here soon. Costs a short lock, and a look
     /// at the callers that wait for reloads.
     pub fn outlook(&self, commit: CommitId) -> Outlook {
@@ -661,22 +357,6 @@ impl Engine {
     /// Returns whether `branch` is the served one.
     pub fn serves(&self, branch: &str) -> bool {
         self.repository.branch == branch
-    }
-
-    /// Returns what `view` sees of the state that `branch` would produce, if it may be previewed. It is kept like a
-    /// state of [`Engine::at`], and likewise shows nothing that is private now. Files that no sheet
-    /// claims now are not shown either.
-    ///
-    /// Asks the remote for its branches, unless it did so in the last five seconds or the remote
-    /// did not answer in the last thirty.
-    ///
-    /// # Errors
-    ///
-    /// [`PastError::Unknown`] for a branch that does not exist or may not be previewed,
-    /// [`PastError::Remote`] if the remote does not answer, [`PastError::BranchRefused`] if it does
-    /// and the branch cannot be fetched.
-    pub fn preview(&self, view: &View, branch: &str) -> Result<Arc<Snapshot>, PastError> {
-        self.past.preview(view, branch)
     }
 
     /// Accepts no more requests. The running reload ends as usual; waiting requests are dropped.
@@ -704,36 +384,10 @@ impl Engine {
         let _ = threads.pushing.take().map(JoinHandle::join);
     }
 
-    fn maintenance_worker(&self, cache: Option<Cache>) -> MaintenanceWorker {
-        MaintenanceWorker {
-            repository: self.repository.clone(),
-            states: self.states.clone(),
-            publisher: self.publisher.clone(),
-            writer: self.writer.clone(),
-            reloads: self.reloads.clone(),
-            maintenance: self.maintenance.clone(),
-            role: self.role.clone(),
-            lineage: self.lineage.clone(),
-            cache,
-        }
-    }
-
-    fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
-        let worker = start(name, work)?;
-        self.threads().workers.push(worker);
-        Ok(())
-    }
-
     fn threads(&self) -> MutexGuard<'_, Threads> {
         // A handle is present or taken, so a poisoned lock still holds a usable list.
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Starts a thread.
-fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
-    let builder = std::thread::Builder::new().name(name.into());
-    builder.spawn(work).map_err(OpenError::Thread)
 }
 
 impl Drop for Engine {

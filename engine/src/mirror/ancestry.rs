@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use smallvec::SmallVec;
 
-use super::history::object_id;
+use super::gix_id::object_id;
 use super::{ObjectError, Objects};
 use crate::id::CommitId;
 

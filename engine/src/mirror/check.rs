@@ -21,7 +21,8 @@ use self::completeness::Completeness;
 use self::cost::Spent;
 pub(super) use self::cost::{CheckError, CheckLimits};
 use self::lookup::{check_kind, kind_of};
-use super::history::{CommitFacts, object_id};
+use super::commit::CommitFacts;
+use super::gix_id::object_id;
 use super::{ObjectError, Objects};
 use crate::id::{CommitId, TreeId};
 

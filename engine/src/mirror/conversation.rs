@@ -13,7 +13,7 @@ use gix::protocol::transport::{Protocol, Service};
 use gix::protocol::{Handshake, LsRefsCommand};
 
 use super::child::ChildGroup;
-use super::history::commit_id;
+use super::gix_id::commit_id;
 use super::refusal::{Refusal, shortened};
 use super::remote::Target;
 use super::system::is_of_our_side;

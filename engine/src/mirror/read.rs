@@ -112,7 +112,7 @@ impl Objects {
                 continue;
             }
             let process = |kind: Kind, data: &[u8], entry: &index::Entry, _: &dyn gix::Progress| {
-                let id = BlobId::from_bytes(super::history::sha1(&entry.oid));
+                let id = BlobId::from_bytes(super::gix_id::sha1(&entry.oid));
                 if kind == Kind::Blob
                     && let Some(places) = places.get(&id)
                 {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use gix::refs::transaction::{Change, PreviousValue, RefEdit, RefLog};
 use gix::refs::{FullName, Target};
 
-use super::history::{commit_id, object_id};
+use super::gix_id::{commit_id, object_id};
 use super::open::head_branch;
 use super::{Cause, Objects};
 use crate::fault;

@@ -92,7 +92,7 @@ impl Stage {
         committer: &Signature,
     ) -> Result<CommitId, ObjectError> {
         let mut buffer = Vec::new();
-        let id = super::history::object_id(original);
+        let id = super::gix_id::object_id(original);
         let old = self.objects.read(&id, Kind::Commit, &mut buffer)?;
         let bytes = commit::again(old, tree, parent, committer);
         self.add(Kind::Commit, &bytes, None).map(CommitId::from_bytes)
@@ -111,7 +111,7 @@ impl Stage {
     /// Discards the objects created since `mark`, so that they are not stored.
     pub fn undo(&mut self, mark: usize) {
         for object in self.new.drain(mark..) {
-            self.places.remove(&super::history::sha1(&object.id));
+            self.places.remove(&super::gix_id::sha1(&object.id));
         }
     }
 
@@ -127,7 +127,7 @@ impl Stage {
         };
         let repo = &self.objects.repo;
         let id = repo.objects.write_buf(kind, bytes).map_err(|error| unmade(error.into()))?;
-        let raw = super::history::sha1(&id);
+        let raw = super::gix_id::sha1(&id);
         self.weight += bytes.len();
         if !self.places.contains_key(&raw) {
             // Objects that the mirror already has are stored again with the rest: one may be in a

@@ -7,7 +7,7 @@ use gix::protocol::fetch::{Arguments, Negotiate, Response};
 
 use crate::id::CommitId;
 use crate::mirror::Objects;
-use crate::mirror::history::object_id;
+use crate::mirror::gix_id::object_id;
 
 /// The most commits that are reported as present.
 const MAX_HAVES: usize = 256;

@@ -15,7 +15,7 @@ use gix::refs::{FullName, Target};
 use crate::causes::chain;
 use crate::id::CommitId;
 use crate::mirror::conversation::TAGS;
-use crate::mirror::history::object_id;
+use crate::mirror::gix_id::object_id;
 use crate::mirror::{Objects, RefError};
 
 /// The longest part of a name between slashes: a file has at most 255 bytes, and a reference is

@@ -7,7 +7,7 @@ use super::lacked_objects::{self, Cost};
 use super::request::Wanted;
 use crate::id::{CommitId, TreeId};
 use crate::mirror::conversation::TAGS;
-use crate::mirror::history::object_id;
+use crate::mirror::gix_id::object_id;
 use crate::mirror::pack::writer::PackWriter;
 use crate::mirror::{ObjectError, Objects};
 
