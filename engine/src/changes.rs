@@ -226,6 +226,28 @@ mod tests {
     }
 
     #[test]
+    fn sheets_read_one_file_each_in_its_own_format_and_part() {
+        let mut upstream = Upstream::new();
+        let sheet = |name: &str, format: &str, part: &str| {
+            format!("[sheets.{name}]\nfile = 'p.json'\nformat = '{format}'\nrecords = '/{part}'\n")
+        };
+        let sheets = [("a", "yaml", "x"), ("b", "json", "x"), ("c", "yaml", "y")];
+        let definitions = sheets.map(|(name, format, part)| sheet(name, format, part)).concat();
+        let first = upstream.commit("first").put("headwater.toml", definitions.as_str());
+        let first = first.put("p.json", "# yaml\nx: [{id: 1}]\ny: [{id: 2}]\n").push();
+        let second = upstream.commit("second");
+        let second = second.put("p.json", r#"{"x": [{"id": 3}], "y": [{"id": 4}]}"#).push();
+        let third = upstream.commit("third").put("p.json", "# yaml\nx: [{id: 5}]\ny: []\n").push();
+        let begun = changed(&upstream, [&first, &second], 50);
+        for record in ["a/3: {\"id\":3}", "b/3: {\"id\":3}", "c/4: {\"id\":4}"] {
+            assert!(begun.contains(&format!("p.json is {record}")), "{begun:?}");
+        }
+        let broken = changed(&upstream, [&second, &third], 50);
+        assert!(broken.contains(&"p.json is b/p: Malformed".to_owned()), "{broken:?}");
+        assert!(broken.contains(&"p.json is a/5: {\"id\":5}".to_owned()), "{broken:?}");
+    }
+
+    #[test]
     fn what_the_cache_says_of_a_blob_is_believed_and_of_another_blob_is_not() {
         let mut upstream = Upstream::new();
         let commit = upstream

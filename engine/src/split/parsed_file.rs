@@ -1,11 +1,12 @@
 //! A file that is parsed whole, once for all sheets that read it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value as Json;
 
-use crate::decode::{Document, Flaw};
+use crate::decode::{Document, Flaw, Format};
 
 /// The content of a file: parsed when its first reader asks for it, dropped after its last one.
 #[derive(Debug)]
@@ -17,16 +18,17 @@ pub(crate) struct ParsedFile {
 struct State {
     /// How many readers have not [finished](ParsedFile::finish).
     readers: usize,
-    documents: Parsed<Vec<Document>>,
-    value: Parsed<Json>,
+    documents: Option<Parsed<Vec<Document>>>,
+    /// Its value in each format in which a sheet reads it: the definition decides, not the name.
+    values: BTreeMap<Format, Parsed<Json>>,
 }
 
-type Parsed<T> = Option<Arc<Result<T, Flaw>>>;
+type Parsed<T> = Arc<Result<T, Flaw>>;
 
 impl ParsedFile {
     /// Returns a file that this many sheets read.
     pub(crate) fn for_readers(readers: usize) -> Self {
-        Self { state: Mutex::new(State { readers, documents: None, value: None }) }
+        Self { state: Mutex::new(State { readers, documents: None, values: BTreeMap::new() }) }
     }
 
     /// Ends the reading of one of its readers.
@@ -34,54 +36,51 @@ impl ParsedFile {
         let mut state = self.lock();
         state.readers = state.readers.saturating_sub(1);
         if state.readers == 0 {
-            (state.documents, state.value) = (None, None);
+            state.documents = None;
+            state.values.clear();
         }
     }
 
-    /// Passes its documents to `take`, which owns them if no other reader needs them.
+    /// Passes its YAML documents to `take`, which owns them if no other reader needs them.
     pub(super) fn documents<R>(
         &self,
         parse: impl FnOnce() -> Result<Vec<Document>, Flaw>,
         take: impl FnOnce(Cow<'_, Vec<Document>>) -> Result<R, Flaw>,
     ) -> Result<R, Flaw> {
-        let parsed = self.get(|state| &mut state.documents, parse);
+        let mut state = self.lock();
+        let parsed = state.documents.take().unwrap_or_else(|| Arc::new(parse()));
+        if state.readers > 1 {
+            state.documents = Some(Arc::clone(&parsed));
+        }
+        drop(state);
         pass(parsed, take)
     }
 
-    /// Passes its value to `take`, which owns it if no other reader needs it.
+    /// Passes its value in this format to `take`, which owns it if no other reader needs it.
     pub(super) fn value<R>(
         &self,
+        format: Format,
         parse: impl FnOnce() -> Result<Json, Flaw>,
         take: impl FnOnce(Cow<'_, Json>) -> Result<R, Flaw>,
     ) -> Result<R, Flaw> {
-        let parsed = self.get(|state| &mut state.value, parse);
+        let mut state = self.lock();
+        let parsed = state.values.remove(&format).unwrap_or_else(|| Arc::new(parse()));
+        if state.readers > 1 {
+            state.values.insert(format, Arc::clone(&parsed));
+        }
+        drop(state);
         pass(parsed, take)
     }
 
-    /// Parses it, unless another reader has. Who comes meanwhile waits.
-    fn get<T>(
-        &self,
-        slot: impl FnOnce(&mut State) -> &mut Parsed<T>,
-        parse: impl FnOnce() -> Result<T, Flaw>,
-    ) -> Arc<Result<T, Flaw>> {
-        let mut state = self.lock();
-        let is_last = state.readers <= 1;
-        let slot = slot(&mut state);
-        let parsed = slot.take().unwrap_or_else(|| Arc::new(parse()));
-        if !is_last {
-            *slot = Some(Arc::clone(&parsed));
-        }
-        parsed
-    }
-
-    /// A parser that panics leaves the state as it was, so poison means nothing.
+    /// While one reader parses, the others wait here. A parser that panics leaves nothing behind, so
+    /// poison means nothing.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn pass<T: Clone, R>(
-    parsed: Arc<Result<T, Flaw>>,
+    parsed: Parsed<T>,
     take: impl FnOnce(Cow<'_, T>) -> Result<R, Flaw>,
 ) -> Result<R, Flaw> {
     match Arc::try_unwrap(parsed) {
@@ -104,7 +103,8 @@ mod tests {
             Ok(Json::from(7))
         };
         let read = || {
-            let is_owned = file.value(parse, |value| Ok(matches!(value, Cow::Owned(_))));
+            let is_owned =
+                file.value(Format::Json, parse, |value| Ok(matches!(value, Cow::Owned(_))));
             file.finish();
             is_owned.unwrap()
         };
@@ -125,10 +125,10 @@ mod tests {
     #[test]
     fn a_file_whose_readers_have_finished_holds_nothing() {
         let file = ParsedFile::for_readers(2);
-        file.value(|| Ok(Json::from(7)), |_| Ok(())).unwrap();
+        file.value(Format::Json, || Ok(Json::from(7)), |_| Ok(())).unwrap();
         file.finish();
-        assert!(file.lock().value.is_some(), "the second reader may ask for it");
+        assert!(!file.lock().values.is_empty(), "the second reader may ask for it");
         file.finish();
-        assert!(file.lock().value.is_none());
+        assert!(file.lock().values.is_empty());
     }
 }

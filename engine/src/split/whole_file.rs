@@ -66,7 +66,7 @@ pub(crate) fn elements(
         Format::Json => decode::json(text.as_bytes()),
         _ => decode::toml_1_1(text.as_bytes()),
     };
-    file.value(parse, |value| match (records, &*value) {
+    file.value(format, parse, |value| match (records, &*value) {
         (Records::Each, Json::Object(members)) if format == Format::Toml11 => {
             let only = members.keys().next().filter(|_| members.len() == 1).cloned();
             let list = only.and_then(|name| Some((at(value, slice::from_ref(&name))?, name)));
