@@ -314,15 +314,12 @@ impl HistoricalStates {
         }
         let is_hash = (7..40).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_hexdigit());
         let tag = name.strip_prefix("refs/tags/").unwrap_or(name);
-        let is_tag = !tag.is_empty()
-            && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/+".contains(&b))
-            && !tag.contains("..");
         let objects = self.repository.objects().map_err(|source| PastError::Repository {
             commit: self.states.commit(),
             source: source.into(),
         })?;
         // Never any other expression: some of those walk the whole history.
-        let tagged = is_tag.then(|| objects.resolve(&format!("refs/tags/{tag}")).ok()).flatten();
+        let tagged = objects.tagged(tag);
         let hash = || is_hash.then(|| objects.resolve(name).ok()).flatten();
         if let Some(commit) = tagged.or_else(hash) {
             return Ok(Some(commit));

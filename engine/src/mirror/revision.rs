@@ -56,6 +56,12 @@ impl Objects {
         }
     }
 
+    /// Returns the commit that a tag of this name points to. Costs one lookup: the name is no
+    /// expression.
+    pub fn tagged(&self, tag: &str) -> Option<CommitId> {
+        self.pointed_to(self.reference(&format!("refs/tags/{tag}")).ok().flatten()?)
+    }
+
     /// Returns the commit that an object is, or that a tag points to. Costs a look at the header of a
     /// commit.
     pub(super) fn pointed_to(&self, at: CommitId) -> Option<CommitId> {
@@ -117,6 +123,20 @@ mod tests {
             (&second.to_string(), second),
         ] {
             assert_eq!(objects.resolve(name).unwrap(), expected, "{name}");
+        }
+        repository.git(["tag", "pkg@1.2.0", &first.to_string()]);
+        repository.git(["tag", "名", "HEAD~1^{tree}"]);
+        for (tag, expected) in [
+            ("v1", Some(first)),
+            ("pkg@1.2.0", Some(first)),
+            ("名", None),
+            ("v1~0", None),
+            ("", None),
+        ] {
+            assert_eq!(objects.tagged(tag), expected, "{tag}");
+        }
+        for tag in ["../heads/main", "main", "v1^{}"] {
+            assert_eq!(objects.tagged(tag), None, "{tag}");
         }
         for name in ["nothing", "0000000", "", "main~5", "..", "main^{tree}", ":a"] {
             assert!(objects.resolve(name).is_err(), "{name}");
