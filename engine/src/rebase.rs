@@ -16,6 +16,7 @@ mod merge;
 mod moved;
 mod record_edit;
 mod requests;
+mod seen;
 
 use crate::id::{CommitId, TreeId};
 use crate::mirror::{ObjectError, Signature, Stage};

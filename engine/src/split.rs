@@ -8,6 +8,7 @@
 
 mod cells;
 mod csv;
+mod divergence;
 mod json_list;
 mod json_lines;
 mod parsed_file;
@@ -20,6 +21,7 @@ use crate::decode::Flaw;
 
 pub(crate) use cells::{CellFlaw, heading};
 pub use csv::{CellType, Header};
+pub(crate) use divergence::{Version, divergence, is_within};
 pub(crate) use parsed_file::ParsedFile;
 pub use piece::{Cut, Records};
 pub(crate) use whole_file::{Element, elements, list};

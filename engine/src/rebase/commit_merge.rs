@@ -1,14 +1,16 @@
 //! Merges the change of one commit into a tree, file by file.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::brought::Brought;
 use super::error::RebaseError;
 use super::layouts::Layouts;
-use super::lists::{self, LARGEST_LIST, Lists, Side};
+use super::lists::{self, LARGEST_LIST, Lists, Ours, Side};
 use super::merge;
+use super::seen::{ParsedChange, Sight, is_divided};
 use crate::encode::encode;
 use crate::id::{BlobId, TreeId};
 use crate::layout::{PathClaim, Shape, SheetSpec};
@@ -17,6 +19,7 @@ use crate::mirror::{
 };
 use crate::pointer::Pointer;
 use crate::report::LostField;
+use crate::split::ParsedFile;
 use crate::tables::Source;
 use crate::value::Kind;
 
@@ -104,26 +107,49 @@ impl Merge<'_> {
             let is_last = self.lists.merged_last(&claim.sheet.name, path);
             (claim.sheet.shape_of(path) == Shape::Record, !is_last)
         });
+        let change = is_divided(&claims, path).then(|| self.parsed(old, ours)).transpose()?;
+        let mut readers = Readers { claims: &claims, change: change.flatten() };
         for claim in &claims {
-            if let Some(merged) = self.merged_by(claim, path, [old, ours, theirs])? {
+            if readers.sight_of(claim, path) == Sight::NotAll {
+                continue;
+            }
+            let entries = [old, ours, theirs];
+            if let Some(merged) = self.merged_by(claim, path, entries, &mut readers)? {
                 return Ok(merged);
             }
         }
         Ok(Err(vec![Pointer::whole()]))
     }
 
+    /// Returns our change of a file of which several sheets read a part.
+    fn parsed(
+        &mut self,
+        old: Option<FileEntry>,
+        ours: Option<FileEntry>,
+    ) -> Result<Option<ParsedChange>, ObjectError> {
+        let (Some(old), Some(ours)) = (old, ours) else { return Ok(None) };
+        let (Some(before), Some(after)) = (self.text(old)?, self.text(ours)?) else {
+            return Ok(None);
+        };
+        let [old, ours] = [(old, before), (ours, after)]
+            .map(|(entry, bytes)| self.lists.parsed(entry.id, &bytes));
+        self.lists.keep_parsed(&ours);
+        Ok(Some(ParsedChange::of(old, ours)))
+    }
+
     /// Merges it as the sheet of a claim reads it; `None` if that sheet cannot read a side, or does not
     /// see all that we changed.
     fn merged_by(
         &mut self,
-        PathClaim { sheet: spec, key, .. }: &PathClaim,
+        claim: &PathClaim,
         path: &str,
         [old, ours, theirs]: [Option<FileEntry>; 3],
+        readers: &mut Readers<'_>,
     ) -> Result<Option<Result<Edit, Vec<Pointer>>>, ObjectError> {
+        let spec = &*claim.sheet;
         let shape = spec.shape_of(path);
         if shape != Shape::Record {
-            let source = Source { spec, path, list: key, record_limit: u64::MAX };
-            let merged = self.list(&source, [old, ours, theirs])?;
+            let merged = self.list(claim, path, [old, ours, theirs], readers)?;
             if merged.is_some() || shape == Shape::List {
                 return Ok(merged);
             }
@@ -160,9 +186,13 @@ impl Merge<'_> {
     /// is not such a file, or we changed more than these records.
     fn list(
         &mut self,
-        source: &Source<'_>,
+        claim: &PathClaim,
+        path: &str,
         [old, ours, theirs]: [Option<FileEntry>; 3],
+        readers: &mut Readers<'_>,
     ) -> Result<Option<Result<Edit, Vec<Pointer>>>, ObjectError> {
+        let PathClaim { sheet: spec, key: list, .. } = claim;
+        let source = &Source { spec, path, list, record_limit: u64::MAX };
         let (Some(ours), Some(theirs)) = (ours, theirs) else { return Ok(None) };
         let known = self.lists.take(source);
         let (known_ours, known_theirs) = known.map(|known| (known.ours, known.theirs)).unzip();
@@ -175,6 +205,7 @@ impl Merge<'_> {
         };
         let Some(theirs) = self.side(source, theirs, known_theirs)? else { return Ok(None) };
         let Some(text) = self.text(ours)? else { return Ok(None) };
+        let sight = readers.sight_of(claim, path);
         let near = theirs.blob();
         let mut is_elsewhere = |record: &Json, ours: &Side| -> Result<bool, ObjectError> {
             let brought = self.brought()?;
@@ -183,7 +214,9 @@ impl Merge<'_> {
                     && it.key.as_ref().is_some_and(|key| ours.has(key, &it.now))
             }))
         };
-        let merged = lists::merged(source, old, (ours.id, text), theirs, &mut is_elsewhere)?;
+        let file = readers.our_file();
+        let ours = Ours { blob: ours.id, bytes: text, file: &file, sight };
+        let merged = lists::merged(source, old, ours, theirs, &mut is_elsewhere)?;
         let mut merged = match merged {
             None => return Ok(None),
             Some(Err(pointers)) => return Ok(Some(Err(pointers))),
@@ -191,6 +224,10 @@ impl Merge<'_> {
         };
         let blob = self.stage.blob_near(merged.theirs.bytes(), near)?;
         merged.theirs.is_stored(blob);
+        if let Some(change) = &mut readers.change {
+            let specs = readers.claims.iter().map(|claim| &*claim.sheet);
+            self.lists.follow(path, specs, &merged, change);
+        }
         self.lists.put(source, merged);
         Ok(Some(Ok(Edit::Put { mode: EntryMode::Regular, id: *blob.as_bytes() })))
     }
@@ -245,6 +282,27 @@ impl Merge<'_> {
             }
             BlobContent::TooLarge(_) => None,
         })
+    }
+}
+
+/// The sheets that read a file which both sides changed.
+struct Readers<'c> {
+    claims: &'c [PathClaim],
+    /// Our change, if several of them read a part each.
+    change: Option<ParsedChange>,
+}
+
+impl Readers<'_> {
+    /// Returns what the sheet of a claim sees of our change.
+    fn sight_of(&mut self, claim: &PathClaim, path: &str) -> Sight {
+        let change = self.change.as_mut();
+        change.map_or(Sight::Unknown, |change| change.seen_by(&claim.sheet, path))
+    }
+
+    /// Returns our content, which is parsed once for all of them.
+    fn our_file(&self) -> Arc<ParsedFile> {
+        let one = || Arc::new(ParsedFile::for_readers(1));
+        self.change.as_ref().map_or_else(one, |change| change.ours().file.clone())
     }
 }
 

@@ -10,11 +10,14 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::record_edit::{RecordEdit, There, record_edit};
+use super::seen::{ParsedChange, ParsedVersion, Sight};
 use crate::encode::List;
 use crate::id::{BlobId, Key, SheetName};
+use crate::layout::SheetSpec;
 use crate::mirror::ObjectError;
 use crate::pointer::Pointer;
 use crate::record::Record;
+use crate::split::ParsedFile;
 use crate::tables::{self, ReadOutcome, Source, Table, TableChange, Unseen};
 
 /// The largest file of many records that is merged, in bytes.
@@ -31,6 +34,8 @@ pub(super) struct Lists {
     /// The sheet that merged each file last. Most commits of one author are of one sheet, and each sheet
     /// that does not see a change reads the file in vain.
     last: HashMap<String, SheetName>,
+    /// The content of the file that our last commit changed and of which several sheets read a part.
+    parsed: Option<ParsedVersion>,
     /// How many sides were read without knowing the one before.
     reads: usize,
 }
@@ -55,6 +60,16 @@ pub(super) struct Side {
     unseen: OnceCell<Unseen>,
 }
 
+/// The new content of our side.
+pub(super) struct Ours<'a> {
+    pub(super) blob: BlobId,
+    pub(super) bytes: Vec<u8>,
+    /// The same, parsed once for all sheets.
+    pub(super) file: &'a ParsedFile,
+    /// What the sheet sees of the change.
+    pub(super) sight: Sight,
+}
+
 /// A record that a new content of a file changed.
 struct Changed {
     key: Key,
@@ -66,6 +81,38 @@ impl Lists {
     /// Returns whether the sheet merged the file at `path` last.
     pub(super) fn merged_last(&self, sheet: &SheetName, path: &str) -> bool {
         self.last.get(path) == Some(sheet)
+    }
+
+    /// Returns a content of a file, which is parsed once for all sheets and, if it is that of the commit before,
+    /// for both commits.
+    pub(super) fn parsed(&self, blob: BlobId, bytes: &[u8]) -> ParsedVersion {
+        let known = self.parsed.as_ref().filter(|known| known.blob() == blob);
+        known.cloned().unwrap_or_else(|| ParsedVersion::new(blob, bytes))
+    }
+
+    /// Keeps the parsed content of a file for the next commit.
+    pub(super) fn keep_parsed(&mut self, version: &ParsedVersion) {
+        self.parsed = version.is_small().then(|| version.clone());
+    }
+
+    /// Goes on with what is kept of the file at `path` for the sheets `specs` that see nothing of `change`, which
+    /// another sheet has merged as `merged`: their records are as before. Forgets it for the others.
+    pub(super) fn follow<'s>(
+        &mut self,
+        path: &str,
+        specs: impl Iterator<Item = &'s SheetSpec>,
+        merged: &BothSides,
+        change: &mut ParsedChange,
+    ) {
+        for spec in specs {
+            let place = (spec.name.clone(), path.to_owned());
+            let Some(mut kept) = self.files.remove(&place) else { continue };
+            if kept.are_whole() && change.is_apart_from(spec, path) {
+                kept.ours.is_now(&merged.ours);
+                kept.theirs.is_now(&merged.theirs);
+                self.files.insert(place, kept);
+            }
+        }
     }
 
     /// Returns what is known of the file, and forgets it.
@@ -110,6 +157,11 @@ fn place(source: &Source<'_>) -> (SheetName, String) {
 }
 
 impl BothSides {
+    /// Returns whether the files are parsed whole, so that the records do not depend on where they are.
+    fn are_whole(&self) -> bool {
+        [&self.ours, &self.theirs].iter().all(|side| side.table.splitter().is_none())
+    }
+
     fn len(&self) -> usize {
         self.ours.bytes.len() + self.theirs.bytes.len()
     }
@@ -130,14 +182,19 @@ impl BothSides {
 pub(super) fn merged(
     source: &Source<'_>,
     old: Option<Side>,
-    ours: (BlobId, Vec<u8>),
+    ours: Ours<'_>,
     mut theirs: Side,
     is_elsewhere: &mut dyn FnMut(&Json, &Side) -> Result<bool, ObjectError>,
 ) -> Result<Option<Result<BothSides, Vec<Pointer>>>, ObjectError> {
     let before = old.as_ref().map(|old| old.table.clone());
-    let unseen_before = old.as_ref().unwrap_or(&theirs).unseen(source);
+    let sight = ours.sight;
+    let unseen = |side: &Side| match sight {
+        Sight::All => side.table.unseen_pieces(source, &side.bytes),
+        Sight::NotAll | Sight::Unknown => side.unseen(source),
+    };
+    let unseen_before = unseen(old.as_ref().unwrap_or(&theirs));
     let Some((ours, changed)) = Side::after(source, old, ours) else { return Ok(None) };
-    if ours.unseen(source) != unseen_before {
+    if unseen(&ours) != unseen_before {
         return Ok(None);
     }
     let tables: Vec<&Table> = before.iter().chain([&ours.table, &theirs.table]).collect();
@@ -208,9 +265,18 @@ pub(super) fn merged(
 impl Side {
     /// Reads a file; `None` if it is not a list. Linear in its bytes.
     pub(super) fn read(source: &Source<'_>, blob: BlobId, bytes: Vec<u8>) -> Option<Self> {
-        let ReadOutcome::List(list) = tables::read(source, BlobId::ZERO, &bytes) else {
-            return None;
-        };
+        Self::read_shared(source, blob, bytes, &ParsedFile::for_readers(1))
+    }
+
+    /// Reads a file as [`Self::read`] does. `file` is the same file, which other sheets may read too.
+    pub(super) fn read_shared(
+        source: &Source<'_>,
+        blob: BlobId,
+        bytes: Vec<u8>,
+        file: &ParsedFile,
+    ) -> Option<Self> {
+        let outcome = tables::read_shared(source, BlobId::ZERO, &bytes, file);
+        let ReadOutcome::List(list) = outcome else { return None };
         let TableChange { table, records } = list.replacing(None, &|_| None);
         let records = records.into_iter();
         let records = records.filter_map(|(key, record)| Some((key, record?))).collect();
@@ -225,6 +291,12 @@ impl Side {
         &self.bytes
     }
 
+    /// Becomes the content of `other`, in which it has the same records.
+    fn is_now(&mut self, other: &Self) {
+        (self.blob, self.bytes) = (other.blob, other.bytes.clone());
+        self.unseen = OnceCell::new();
+    }
+
     /// Notes which blob it is.
     pub(super) fn is_stored(&mut self, blob: BlobId) {
         self.blob = blob;
@@ -235,10 +307,10 @@ impl Side {
     fn after(
         source: &Source<'_>,
         old: Option<Self>,
-        (blob, bytes): (BlobId, Vec<u8>),
+        Ours { blob, bytes, file, .. }: Ours<'_>,
     ) -> Option<(Self, Vec<Changed>)> {
         let Some(mut side) = old else {
-            let side = Self::read(source, blob, bytes)?;
+            let side = Self::read_shared(source, blob, bytes, file)?;
             let new = |key: &Key| Changed {
                 key: key.clone(),
                 was: None,
@@ -251,7 +323,7 @@ impl Side {
         let texts = [&side.bytes[..], &bytes];
         let change = match tables::change(source, &side.table, &held, texts, BlobId::ZERO) {
             Some(change) => change,
-            None => match tables::read(source, BlobId::ZERO, &bytes) {
+            None => match tables::read_shared(source, BlobId::ZERO, &bytes, file) {
                 ReadOutcome::List(list) => list.replacing(Some(&side.table), &held),
                 ReadOutcome::Record | ReadOutcome::Broken(_) => return None,
             },

@@ -8,7 +8,14 @@ use super::lists::Side;
 use crate::id::BlobId;
 use crate::layout::{PathClaim, Shape};
 use crate::mirror::{FileEntry, ObjectError, PathChange};
+use crate::split::ParsedFile;
 use crate::tables::Source;
+
+/// A file that they changed, parsed once for all sheets that read it.
+struct BeforeAndNow {
+    before: ParsedFile,
+    now: ParsedFile,
+}
 
 impl Merge<'_> {
     /// Returns whether the file at `path`, which was `old` and which both sides seem to have deleted, may
@@ -52,9 +59,12 @@ impl Merge<'_> {
                 continue;
             };
             brought.add_file(&path, new.id);
-            for claim in self.layouts.theirs.claims(&path) {
+            let claims = self.layouts.theirs.claims(&path);
+            let file = || ParsedFile::for_readers(claims.len());
+            let files = BeforeAndNow { before: file(), now: file() };
+            for claim in &claims {
                 if claim.fault.is_none() && !brought.is_more() {
-                    self.read_new(&mut brought, &claim, &path, (old, new))?;
+                    self.read_new(&mut brought, claim, &path, (old, new), &files)?;
                 }
             }
         }
@@ -69,6 +79,7 @@ impl Merge<'_> {
         PathClaim { sheet: spec, key: list, .. }: &PathClaim,
         path: &[u8],
         (old, new): (Option<FileEntry>, FileEntry),
+        files: &BeforeAndNow,
     ) -> Result<(), ObjectError> {
         let name = String::from_utf8_lossy(path);
         let content =
@@ -76,12 +87,12 @@ impl Merge<'_> {
         let shape = spec.shape_of(&name);
         if shape != Shape::Record {
             let source = Source { spec, path: &name, list, record_limit: u64::MAX };
-            let side = |entry: FileEntry| -> Result<Option<Side>, ObjectError> {
+            let side = |entry: FileEntry, file| -> Result<Option<Side>, ObjectError> {
                 let text = self.text(entry)?;
-                Ok(text.and_then(|text| Side::read(&source, entry.id, text)))
+                Ok(text.and_then(|text| Side::read_shared(&source, entry.id, text, file)))
             };
-            if let Some(now) = side(new)? {
-                let before = old.map(side).transpose()?.flatten();
+            if let Some(now) = side(new, &files.now)? {
+                let before = old.map(|old| side(old, &files.before)).transpose()?.flatten();
                 if now.has_unread() {
                     brought.has_more();
                 }

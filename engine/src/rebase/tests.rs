@@ -685,22 +685,17 @@ fn what_we_changed_is_merged_by_a_sheet_that_sees_it_or_kept_beside() {
 
 #[test]
 fn the_sheet_that_merged_a_file_last_is_tried_first() {
-    let part = |name: &str| {
-        format!(
-            "[sheets.{name}]\nfile = \"p.json\"\nrecords = \"/{name}\"\nkey = \"${{{{ k }}}}\"\n"
-        )
-    };
-    let definition: String = ["a", "b", "c", "z"].map(part).concat();
-    let file = |a: u8, z: usize| {
-        let row = |n: usize| format!(r#"[{{"k": "x", "n": {n}}}]"#);
-        let [a, none, z] = [row(a.into()), row(0), row(z)];
-        format!(r#"{{"a": {a}, "b": {none}, "c": {none}, "z": {z}}}"#)
-    };
-    let texts: Vec<String> = (1..=6).map(|z| file(0, z)).collect();
-    let files = |text| [("headwater.toml", &*definition), ("p.json", text)];
+    let list = "file = \"l.yaml\"\nrecords = \"each\"\nkey = \"${{ k }}\"\n";
+    let numbers =
+        "schema = { properties = { n = { type = \"number\" } } }\npolicy = \"quarantine\"\n";
+    // The first sheet cannot read the record that we change.
+    let definition = &format!("[sheets.a]\n{list}{numbers}[sheets.b]\n{list}");
+    let text = |ours: usize, theirs: u8| format!("- k: x\n  n: no {ours}\n- k: y\n  n: {theirs}\n");
+    let texts: Vec<String> = (1..=6).map(|n| text(n, 0)).collect();
+    let files = |text| [("headwater.toml", &**definition), ("l.yaml", text)];
     let ours: Vec<[(&str, &str); 2]> = texts.iter().map(|text| files(&**text)).collect();
     let ours: Vec<Files<'_>> = ours.iter().map(|files| &files[..]).collect();
-    let (base, theirs) = (file(0, 0), file(1, 0));
+    let (base, theirs) = (text(0, 0), text(0, 1));
     let sides = Sides::new(&files(&base), &files(&theirs), &ours);
     let mut rebase = sides.begun();
     let mut reads = Vec::new();
@@ -709,7 +704,125 @@ fn the_sheet_that_merged_a_file_last_is_tried_first() {
         reads.push(rebase.lists.reads());
     }
     assert_eq!(rebase.rebased().made, 6);
-    assert!(reads[1..].iter().all(|count| *count == reads[0]), "each side is read once: {reads:?}");
+    assert_eq!(reads, [4; 6], "each sheet reads each side once at most");
+}
+
+/// Three sheets that read a part each of one file, and one that reads a part of a part.
+fn parts(file: &str) -> String {
+    let part = |name: &str, part: &str| {
+        format!(
+            "[sheets.{name}]\nfile = \"{file}\"\nrecords = \"{part}\"\nkey = \"${{{{ k }}}}\"\n"
+        )
+    };
+    [part("a", "/a"), part("b", "/b"), part("c", "/c/in"), part("d", "/c/in/0/d")].concat()
+}
+
+/// The numbers in such a file: two in each of the parts, and one in a part of the last one.
+type Parts = [[usize; 2]; 4];
+
+fn parts_as_json(numbers: &Parts) -> String {
+    let row = |key: &str, n: usize| format!("{{\"k\": \"{key}\", \"n\": {n}}}");
+    let rows = |[x, y]: [usize; 2]| format!("{}, {}", row("x", x), row("y", y));
+    let [a, b, [x, y], inner] = *numbers;
+    let inner = rows(inner);
+    format!(
+        "{{\"a\": [{}],\n\"b\": [{}],\n\"c\": {{\"in\": [{{\"k\": \"x\", \"n\": {x}, \"d\": [{inner}]}},\n{}]}}}}\n",
+        rows(a),
+        rows(b),
+        row("y", y)
+    )
+}
+
+fn parts_as_yaml(numbers: &Parts) -> String {
+    let row = |key: &str, n: usize, by: &str| format!("{by}- k: {key}\n{by}  n: {n}\n");
+    let rows = |[x, y]: [usize; 2], by: &str| row("x", x, by) + &row("y", y, by);
+    let [a, b, [x, y], inner] = *numbers;
+    let (x, y, inner) = (row("x", x, "  "), row("y", y, "  "), rows(inner, "    "));
+    format!("a:\n{}b:\n{}c:\n  in:\n{x}    d:\n{inner}{y}", rows(a, ""), rows(b, ""))
+}
+
+/// Returns a file of this name with these numbers.
+fn parts_text(path: &str, numbers: &Parts) -> String {
+    match path {
+        "p.json" => parts_as_json(numbers),
+        _ => parts_as_yaml(numbers),
+    }
+}
+
+/// Returns two sides of such a file: theirs has one change, and ours one for each commit.
+fn sides_of_parts(path: &str, base: &Parts, theirs: &Parts, ours: &[Parts]) -> Sides {
+    let definition = parts(path);
+    let texts: Vec<_> =
+        [base, theirs].into_iter().chain(ours).map(|it| parts_text(path, it)).collect();
+    let files: Vec<_> =
+        texts.iter().map(|text| [("headwater.toml", &*definition), (path, &**text)]).collect();
+    let ours: Vec<Files<'_>> = files[2..].iter().map(|files| &files[..]).collect();
+    Sides::new(&files[0], &files[1], &ours)
+}
+
+#[test]
+fn commits_of_several_sheets_in_turn_read_their_file_once_on_each_side() {
+    for path in ["p.json", "p.yaml"] {
+        let mut ours = vec![[[0; 2]; 4]];
+        for at in 0..12 {
+            let mut next = ours[at];
+            next[at % 3][1] += 1;
+            ours.push(next);
+        }
+        let mut theirs = [[0; 2]; 4];
+        (theirs[0][0], theirs[2][0]) = (7, 7);
+        let sides = sides_of_parts(path, &ours[0], &theirs, &ours[1..]);
+        let mut rebase = sides.begun();
+        let reads = sides.ours.iter().map(|commit| {
+            rebase.put(*commit).unwrap();
+            rebase.lists.reads()
+        });
+        assert_eq!(reads.collect::<Vec<_>>()[2..], [6; 10], "{path}");
+        let (stage, rebased) = rebase.into_parts();
+        stage.store(Durability::Synced).unwrap();
+        let merged = sides.repository.git(["show", &format!("{}:{path}", rebased.head)]);
+        assert_eq!(merged.trim(), parts_text(path, &[[7, 4], [0, 4], [7, 4], [0, 0]]).trim());
+    }
+}
+
+#[test]
+fn commits_of_several_sheets_become_together_what_they_become_one_by_one() {
+    let mut seed = 11_u64;
+    let mut random = |most: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % most
+    };
+    let (mut merged, mut conflicts) = (0, 0);
+    for case in 0..24 {
+        let mut change = |numbers: &Parts, count: usize| {
+            let mut numbers = *numbers;
+            for _ in 0..count {
+                numbers[random(4)][random(2)] = random(4);
+            }
+            numbers
+        };
+        let base = [[1; 2]; 4];
+        let theirs = change(&base, 1);
+        let mut ours = vec![change(&base, 1)];
+        for at in 0..5 {
+            let count = if case % 6 == 5 { 2 } else { 1 };
+            ours.push(change(&ours[at], count));
+        }
+        let path = ["p.json", "p.yaml"][case % 2];
+        let sides = sides_of_parts(path, &base, &theirs, &ours);
+        match (sides.rebased(), sides.one_by_one()) {
+            (Ok(together), Ok(alone)) => {
+                assert_eq!(together, alone, "case {case}");
+                merged += 1;
+            }
+            (Err(together), Err(alone)) => {
+                assert_eq!(together.to_string(), alone.to_string(), "case {case}");
+                conflicts += 1;
+            }
+            (together, alone) => panic!("case {case}: {together:?} and {alone:?}"),
+        }
+    }
+    assert!(merged > 5 && conflicts > 3, "{merged} merged, {conflicts} conflicts");
 }
 
 #[test]

@@ -61,12 +61,7 @@ pub(crate) fn elements(
     if let (Format::Yaml, Records::Each) = (format, records) {
         return file.documents(|| decode::documents(text), |found| documents(found.into_owned()));
     }
-    let parse = || match format {
-        Format::Yaml => decode::yaml(text.as_bytes()),
-        Format::Json => decode::json(text.as_bytes()),
-        _ => decode::toml_1_1(text.as_bytes()),
-    };
-    file.value(format, parse, |value| match (records, &*value) {
+    file.value(format, parse(format, text), |value| match (records, &*value) {
         (Records::Each, Json::Object(members)) if format == Format::Toml11 => {
             let only = members.keys().next().filter(|_| members.len() == 1).cloned();
             let list = only.and_then(|name| Some((at(value, slice::from_ref(&name))?, name)));
@@ -94,6 +89,15 @@ pub(crate) fn elements(
         },
         (Records::One | Records::Found, _) => Ok(Vec::new()),
     })
+}
+
+/// Returns the parser of a text.
+pub(super) fn parse(format: Format, text: &str) -> impl FnOnce() -> Result<Json, Flaw> + '_ {
+    move || match format {
+        Format::Yaml => decode::yaml(text.as_bytes()),
+        Format::Json => decode::json(text.as_bytes()),
+        _ => decode::toml_1_1(text.as_bytes()),
+    }
 }
 
 /// Returns the value that a JSON Pointer refers to. Copies no more than that.

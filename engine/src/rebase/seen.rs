@@ -1,0 +1,115 @@
+//! Which sheets see all that a commit of ours changed in a file.
+//!
+//! A file of which many sheets read a part each is parsed once for all of them: only a sheet whose part has
+//! all differences can merge it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::decode::{self, Format};
+use crate::id::BlobId;
+use crate::layout::{PathClaim, Shape, SheetSpec};
+use crate::split::{self, ParsedFile, Records, Version};
+
+/// The largest file of which the parsed value is kept for the next commit, in bytes.
+const KEPT: usize = 4 << 20;
+
+/// One content of a file, parsed once.
+#[derive(Debug, Clone)]
+pub(super) struct ParsedVersion {
+    blob: BlobId,
+    bytes: Arc<[u8]>,
+    pub(super) file: Arc<ParsedFile>,
+}
+
+/// The change of a file, as far as the values tell.
+#[derive(Debug)]
+pub(super) struct ParsedChange {
+    old: ParsedVersion,
+    ours: ParsedVersion,
+    /// The smallest part that has all differences, in each format in which a sheet reads the file; `None` if it
+    /// cannot be parsed.
+    divergences: HashMap<Format, Option<Vec<String>>>,
+}
+
+/// What a sheet sees of the change of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// All of it is in the part that the sheet reads.
+    All,
+    /// Some of it is elsewhere.
+    NotAll,
+    /// The values do not tell.
+    Unknown,
+}
+
+impl ParsedVersion {
+    pub(super) fn new(blob: BlobId, bytes: &[u8]) -> Self {
+        // Whoever has a copy of it may ask for the value.
+        let file = Arc::new(ParsedFile::for_readers(usize::MAX));
+        Self { blob, bytes: bytes.into(), file }
+    }
+
+    pub(super) fn blob(&self) -> BlobId {
+        self.blob
+    }
+
+    /// Returns whether it is small enough to be kept.
+    pub(super) fn is_small(&self) -> bool {
+        self.bytes.len() <= KEPT
+    }
+
+    fn version(&self) -> Option<Version<'_>> {
+        Some(Version { file: &self.file, text: decode::text(&self.bytes).ok()? })
+    }
+}
+
+impl ParsedChange {
+    pub(super) fn of(old: ParsedVersion, ours: ParsedVersion) -> Self {
+        Self { old, ours, divergences: HashMap::new() }
+    }
+
+    /// Returns our content.
+    pub(super) fn ours(&self) -> &ParsedVersion {
+        &self.ours
+    }
+
+    /// Returns what a sheet sees of the change in the file at `path`. The first call for a format parses what
+    /// is not yet parsed.
+    pub(super) fn seen_by(&mut self, spec: &SheetSpec, path: &str) -> Sight {
+        let Some((format, part)) = part_of(spec, path) else { return Sight::Unknown };
+        match self.divergence(format) {
+            None => Sight::Unknown,
+            Some(names) if split::is_within(names, part) => Sight::All,
+            Some(_) => Sight::NotAll,
+        }
+    }
+
+    /// Returns whether none of the change is in the part that a sheet reads.
+    pub(super) fn is_apart_from(&mut self, spec: &SheetSpec, path: &str) -> bool {
+        let Some((format, part)) = part_of(spec, path) else { return false };
+        let is_apart =
+            |names: &[String]| !split::is_within(names, part) && !split::is_within(part, names);
+        self.divergence(format).is_some_and(is_apart)
+    }
+
+    fn divergence(&mut self, format: Format) -> Option<&[String]> {
+        let Self { old, ours, divergences } = self;
+        let find = || split::divergence(format, old.version()?, ours.version()?);
+        divergences.entry(format).or_insert_with(find).as_deref()
+    }
+}
+
+/// Returns whether several of the claims read parts of the file at `path`.
+pub(super) fn is_divided(claims: &[PathClaim], path: &str) -> bool {
+    claims.iter().filter(|claim| part_of(&claim.sheet, path).is_some()).nth(1).is_some()
+}
+
+/// Returns the part of a file that a sheet reads, and its format.
+fn part_of<'s>(spec: &'s SheetSpec, path: &str) -> Option<(Format, &'s [String])> {
+    let format = spec.format_of(path).filter(|_| spec.shape_of(path) == Shape::List)?;
+    match &spec.listing.records {
+        Records::At(names) => Some((format, names)),
+        _ => None,
+    }
+}
