@@ -643,6 +643,7 @@ fn what_we_changed_is_merged_by_a_sheet_that_sees_it_or_kept_beside() {
                  [sheets.staff]\nfile = \"p.json\"\nrecords = \"/staff\"\nkey = \"${{ k }}\"\n";
     let whole = "[sheets.all]\nroot = \".\"\nformat = \"json\"\npath = \"${{ slug }}\"\n";
     let whole = &format!("{parts}{whole}");
+    let alone = parts.split("[sheets.staff]").next().unwrap();
     let file = |items: &str, staff: &str, note: u8| {
         format!(r#"{{"items": [{items}], "note": {note}, "staff": [{staff}]}}"#)
     };
@@ -656,6 +657,7 @@ fn what_we_changed_is_merged_by_a_sheet_that_sees_it_or_kept_beside() {
         (parts, file(&both(0, 0), &both(0, 7), 0), file(&both(0, 0), &both(5, 0), 0), "0 0 0 5 7"),
         (parts, file(&both(0, 0), &both(0, 7), 0), file(&both(5, 0), &both(0, 0), 0), "5 0 0 0 7"),
         // Neither sheet sees both, nor what is outside.
+        (alone, file(&both(0, 7), &both(0, 0), 0), file(&both(0, 0), &both(5, 0), 0), ""),
         (parts, file(&both(0, 0), &both(0, 0), 1), file(&both(5, 0), &both(5, 0), 0), ""),
         (parts, file(&both(0, 0), &both(0, 7), 0), file(&both(0, 0), &both(0, 0), 5), ""),
         (whole, file(&both(0, 0), &both(0, 7), 0), file(&both(0, 0), &both(0, 0), 5), "0 0 5 0 7"),
