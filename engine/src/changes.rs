@@ -100,7 +100,7 @@ impl ChangeSet {
             tracing::warn!(count, paths, "symlinks and submodules are not records");
         }
         let ClaimedFiles { mut changes, mut wanted, lists, passed } =
-            ClaimedFiles::of(layout, difference, base);
+            ClaimedFiles::of(layout, difference, base)?;
         options.progress.begin(wanted.len());
         if let Some(cache) = cache {
             recall(cache, &mut changes, &mut wanted)?;

@@ -51,6 +51,7 @@ mod reloader;
 mod remote_view;
 mod idempotency;
 mod replay;
+mod replay_pace;
 mod report;
 mod repository;
 mod role;

@@ -17,17 +17,19 @@ mod moved;
 mod record_edit;
 mod requests;
 mod seen;
+mod touched;
 
 use crate::id::{CommitId, TreeId};
-use crate::mirror::{ObjectError, Signature, Stage};
+use crate::mirror::{ObjectError, PathChange, Signature, Stage};
 use crate::write::{Repeat, request_of};
 use brought::Brought;
 use commit_merge::Merge;
 pub use error::RebaseError;
 pub use layouts::Layouts;
 use lists::Lists;
-pub(crate) use lost_records::{ReplayedStates, only_in};
+pub(crate) use lost_records::ReplayedStates;
 use requests::Requests;
+pub(crate) use touched::TouchedPaths;
 
 /// The result of a rebase.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub struct Rebase {
     their_tree: Option<TreeId>,
     /// What the other side brought, once it is read.
     brought: Option<Brought>,
+    /// The paths that the commits are about.
+    touched: TouchedPaths,
 }
 
 impl Rebase {
@@ -94,6 +98,7 @@ impl Rebase {
             base: None,
             their_tree: tree,
             brought: None,
+            touched: TouchedPaths::default(),
         })
     }
 
@@ -113,10 +118,14 @@ impl Rebase {
         let has_request = request.is_some();
         if let Some(same) = self.requested(commit, request)? {
             tracing::info!(%commit, theirs = %same, "dropping a commit: the remote has the same request");
+            let (_, changes) = self.change_of(commit)?;
+            self.touched.again(&changes);
             self.rebased.moves.push((commit, same));
             self.rebased.repeated.push(commit);
             return Ok(());
         }
+        let (parent, changes) = self.change_of(commit)?;
+        self.touched.otherwise(&changes);
         let Self {
             stage,
             layouts,
@@ -130,10 +139,6 @@ impl Rebase {
             brought,
             ..
         } = self;
-        let facts = stage.objects().commit(commit)?;
-        let parent = facts.parents.first().map(|parent| stage.objects().commit(*parent));
-        let parent = parent.transpose()?.map(|parent| parent.tree);
-        let changes = stage.objects().diff(parent, Some(facts.tree))?;
         let (base, their_tree) = (*base.get_or_insert(parent), *their_tree);
         let mut merge = Merge { stage, tree: *tree, layouts, lists, base, their_tree, brought };
         let next = merge.apply(&changes)?;
@@ -149,6 +154,18 @@ impl Rebase {
         }
         rebased.moves.push((commit, rebased.head));
         Ok(())
+    }
+
+    /// Returns the tree of the first parent of a commit, and what the commit changes in it.
+    fn change_of(
+        &self,
+        commit: CommitId,
+    ) -> Result<(Option<TreeId>, Vec<PathChange>), ObjectError> {
+        let objects = self.stage.objects();
+        let facts = objects.commit(commit)?;
+        let parent = facts.parents.first().map(|parent| objects.commit(*parent)).transpose()?;
+        let parent = parent.map(|parent| parent.tree);
+        Ok((parent, objects.diff(parent, Some(facts.tree))?))
     }
 
     /// Returns the commit of the other side that the same request made.
@@ -189,6 +206,11 @@ impl Rebase {
     /// Goes on in an empty stage, once the objects of the other one are stored.
     pub fn restage(&mut self, stage: Stage) {
         self.stage = stage;
+    }
+
+    /// Returns the paths that the commits are about.
+    pub(crate) fn touched(&self) -> &TouchedPaths {
+        &self.touched
     }
 
     /// Returns the new objects, and what has come of the commits.

@@ -1,18 +1,24 @@
 //! What the files that differ claim, as far as their paths tell.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::change::{Change, PathState};
 use super::changed_files::{Difference, Differing};
 use super::file_contents::ChangedList;
 use super::recall::WantedFile;
 use crate::id::SheetName;
 use crate::layout::Layout;
-use crate::mirror::EntryMode;
+use crate::mirror::{EntryMode, ObjectError};
 use crate::sheet::{Sheet, SlotUpdate};
 use crate::skipped_files::Shift;
 use crate::workers;
 
 /// How many files one thread looks at before it takes more.
 const CHUNK: usize = 8_192;
+
+/// How often the files of a commit may be claimed by a second sheet, a third one and so on, all together: a
+/// few kilobytes can be millions of files, and each claim takes memory.
+const EXTRA: usize = 5_000_000;
 
 /// Returns the sheet of this name in the state that is changed, if there is one.
 pub type Base<'b> = &'b (dyn Fn(&SheetName) -> Option<&'b Sheet> + Sync);
@@ -31,16 +37,46 @@ pub(super) struct ClaimedFiles<'b> {
 
 impl<'b> ClaimedFiles<'b> {
     /// Returns what the files of `difference` claim, in their order. Many are looked at on all cores.
-    pub(super) fn of(layout: &Layout, difference: &Difference, base: Base<'b>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`ObjectError::TooManyClaims`] if sheets claim files [once more](EXTRA) too often.
+    pub(super) fn of(
+        layout: &Layout,
+        difference: &Difference,
+        base: Base<'b>,
+    ) -> Result<Self, ObjectError> {
+        Self::at_most(EXTRA, layout, difference, base)
+    }
+
+    fn at_most(
+        limit: usize,
+        layout: &Layout,
+        difference: &Difference,
+        base: Base<'b>,
+    ) -> Result<Self, ObjectError> {
         let files: Vec<Differing<'_>> = difference.files().collect();
+        // Shared by all threads, so that none goes on when there are too many.
+        let extra = AtomicUsize::new(0);
         let claimed = |files: &[Differing<'_>]| {
             let mut claimed = Self::default();
-            files.iter().for_each(|file| claimed.add(layout, difference, base, file));
+            for file in files {
+                if extra.load(Ordering::Relaxed) > limit {
+                    break;
+                }
+                let before = claimed.changes.len() + claimed.lists.len();
+                claimed.add(layout, difference, base, file);
+                let after = claimed.changes.len() + claimed.lists.len();
+                extra.fetch_add((after - before).saturating_sub(1), Ordering::Relaxed);
+            }
             claimed
         };
         let chunks: Vec<_> = files.chunks(CHUNK).collect();
         let found = workers::map(&chunks, |files| claimed(files));
-        found.into_iter().reduce(Self::followed_by).unwrap_or_default()
+        if extra.into_inner() > limit {
+            return Err(ObjectError::TooManyClaims { limit });
+        }
+        Ok(found.into_iter().reduce(Self::followed_by).unwrap_or_default())
     }
 
     /// Adds the claims of a file.
@@ -141,7 +177,7 @@ mod tests {
         };
         for count in [0, 5, CHUNK, 3 * CHUNK + 1] {
             let difference = Difference::from((0..count).map(added).collect::<Vec<_>>());
-            let claimed = ClaimedFiles::of(&layout, &difference, &|_| None);
+            let claimed = ClaimedFiles::of(&layout, &difference, &|_| None).unwrap();
             let wanted = claimed.wanted.iter().map(|file| match &claimed.changes[file.at].now {
                 PathState::Claims(update) => (update.path.to_string(), file.blob),
                 other => panic!("{other:?}"),
@@ -152,5 +188,33 @@ mod tests {
             assert_eq!(wanted, expected);
             assert_eq!(claimed.changes.len(), claimed.wanted.len());
         }
+    }
+
+    #[test]
+    fn sheets_may_claim_files_once_more_so_often_and_not_more() {
+        let sheets: String = (0..200)
+            .map(|n| {
+                format!("[sheets.s{n}]\nroot = 'a'\nformat = 'json'\npath = '${{{{ id }}}}'\n")
+            })
+            .collect();
+        let file =
+            DefinitionFile { path: "headwater.toml".into(), bytes: sheets.as_bytes().into() };
+        let files = DefinitionFiles { headwater: Some(file), ..Default::default() };
+        let layout = Layout::read(&files);
+        let blob = BlobId::from_bytes([7; 20]);
+        let added = |number: usize| PathChange {
+            path: format!("a/{number:06}.json").into(),
+            old: None,
+            new: Some(FileEntry { mode: EntryMode::Regular, id: blob }),
+        };
+        let claimed = |count: usize| {
+            let difference = Difference::from((0..count).map(added).collect::<Vec<_>>());
+            let claimed = ClaimedFiles::at_most(1_990, &layout, &difference, &|_| None);
+            claimed.map(|claimed| claimed.changes.len())
+        };
+        assert_eq!(claimed(10).unwrap(), 2_000);
+        let error = claimed(11).unwrap_err();
+        assert!(error.is_too_many_paths(), "{error}");
+        assert_eq!(error.to_string(), "sheets read files again more than 1990 times");
     }
 }

@@ -48,6 +48,8 @@ pub(super) enum Rank {
     Refused,
     /// Where to go as a follower.
     Following,
+    /// How far a replay is.
+    Pace,
 }
 
 /// A mutex with its place in the order.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::idempotency::Repeats;
 use super::locks::{Lock, LockGuard, Rank};
+use super::replay_pace::ReplayPace;
 use super::role::{CurrentRole, Role};
 use crate::mirror::{Durability, Identity};
 
@@ -23,6 +24,8 @@ pub(super) struct Writer {
     /// The requests that are recognized when repeated; read from the history when the first request with a
     /// key arrives.
     repeats: Lock<Repeats>,
+    /// How fast commits may be written while others are put on top of the remote's head.
+    pub(super) pace: ReplayPace,
 }
 
 /// The turn to publish, which one thread at a time has, without waiting for the network.
@@ -53,7 +56,8 @@ impl Writer {
         let (turn, unsynced) = (Lock::new(Rank::Writer, ()), Lock::new(Rank::Unsynced, vec![]));
         let repeats = Lock::new(Rank::Repeats, Repeats::default());
         let next = Lock::new(Rank::Next, ());
-        Self { committer, durability, role, turn, next, unsynced, repeats }
+        let pace = ReplayPace::new();
+        Self { committer, durability, role, turn, next, unsynced, repeats, pace }
     }
 
     /// Waits for the turn to publish. A thread that has the turn cannot take it again before a thread

@@ -1,13 +1,14 @@
 //! Local commits are put on top of the remote's head before the turn to publish is taken, so nobody who
 //! writes waits for it.
 //!
-//! Commits that are written meanwhile are put on top in further rounds. Once nobody can write, only the
-//! last few are left: what that costs is bounded by what writing them cost.
+//! Commits that are written meanwhile are put on top in further rounds, and whoever writes faster than that
+//! [waits](super::replay_pace). Once nobody can write, only the last few are left.
 
 use super::branch_comparison::BranchComparison;
 use super::error::ReloadError;
 use super::reload_target::{Target, target};
 use super::reloader::Reloader;
+use super::replay_pace::PacedReplay;
 use super::schedule::RequestKind;
 use crate::fault;
 use crate::id::CommitId;
@@ -78,6 +79,7 @@ impl Reloader {
         let Some(remote) = seen.filter(may_replay).and_then(|seen| seen.remote) else {
             return Ok(None);
         };
+        let pace = self.writer.pace.begin();
         let mut rehearsal: Option<Rehearsal> = None;
         for round in 0.. {
             let Some(ours) = self.to_rehearse(kind, remote)? else { return Ok(None) };
@@ -94,7 +96,7 @@ impl Reloader {
                     None => return Ok(None),
                 },
             };
-            rehearsal = Some(self.go_on(known, &ours)?);
+            rehearsal = Some(self.go_on(known, &ours, &pace)?);
         }
         Ok(rehearsal)
     }
@@ -131,13 +133,18 @@ impl Reloader {
     }
 
     /// Puts those of `ours` on top that were not tried yet.
-    fn go_on(&self, mut rehearsal: Rehearsal, ours: &[CommitId]) -> Result<Rehearsal, ReloadError> {
+    fn go_on(
+        &self,
+        mut rehearsal: Rehearsal,
+        ours: &[CommitId],
+        pace: &PacedReplay<'_>,
+    ) -> Result<Rehearsal, ReloadError> {
         for commit in ours.iter().skip(rehearsal.tried.len()) {
             let Ok(rebase) = &mut rehearsal.result else { break };
             fault::step("rebase.rehearse");
             rehearsal.tried.push(*commit);
             match rebase.put(*commit) {
-                Ok(()) => {}
+                Ok(()) => pace.advance(),
                 Err(RebaseError::Conflict { lost }) => {
                     rehearsal.result = Err(lost);
                     break;

@@ -21,7 +21,7 @@ use crate::id::CommitId;
 use crate::load::{Prepared, finish, layout_at, prepare};
 use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
 use crate::plan::Movement;
-use crate::rebase::{Layouts, Rebase, RebaseError, Rebased, ReplayedStates, only_in};
+use crate::rebase::{Layouts, Rebase, RebaseError, Rebased, ReplayedStates};
 use crate::report::{KeptCommits, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::{Snapshot, count};
 
@@ -187,8 +187,9 @@ impl Reloader {
                 rebased(stage, remote, &ours, layouts, committer)
             }
         };
-        match rebase.map(Rebase::into_parts) {
-            Ok((new, Rebased { head, moves, repeated, made })) => {
+        let rebase = rebase.map(|rebase| (rebase.touched().only_again(), rebase.into_parts()));
+        match rebase {
+            Ok((again, (new, Rebased { head, moves, made, .. }))) => {
                 let has_ours = made > 0 || head != remote;
                 let both = match has_ours {
                     true => Some(self.prepared(new.objects(), published, head)?),
@@ -196,7 +197,7 @@ impl Reloader {
                 };
                 let live = both.as_ref().unwrap_or(&theirs);
                 let states = (published.as_ref(), theirs.draft.state(), live.draft.state());
-                let lost = self.lost(new.objects(), states, &ours, &repeated)?;
+                let lost = self.lost(new.objects(), states, &ours, &again)?;
                 if !lost.is_empty() {
                     return Ok(overruled(theirs, stage, lost));
                 }
@@ -223,8 +224,8 @@ impl Reloader {
         }
     }
 
-    /// Returns what of the commits `ours` the state that is to go live would lose. `repeated` are those of
-    /// them whose requests the remote has.
+    /// Returns what of the commits `ours` the state that is to go live would lose. `again` are the
+    /// paths that only those of them changed whose requests the remote has.
     ///
     /// Costs as much as the difference that they made.
     fn lost(
@@ -232,7 +233,7 @@ impl Reloader {
         objects: &Objects,
         (published, theirs, merged): (&Snapshot, &Snapshot, &Snapshot),
         ours: &[CommitId],
-        repeated: &[CommitId],
+        again: &BTreeSet<Vec<u8>>,
     ) -> Result<Vec<LostField>, ReloadError> {
         let (Some(first), Some(last)) = (ours.first(), ours.last()) else { return Ok(vec![]) };
         let read = ReloadError::Repository;
@@ -242,18 +243,6 @@ impl Reloader {
         let changes = |first: CommitId, last: CommitId| {
             let before = parent(first)?.map(tree).transpose()?;
             objects.diff(before, Some(tree(last)?))
-        };
-        let again = match repeated.is_empty() {
-            true => BTreeSet::new(),
-            // Writers wait, so the commits are not looked at one by one without need.
-            false => {
-                let each = ours.iter().map(|commit| Ok((*commit, changes(*commit, *commit)?)));
-                let each: Vec<_> = each.collect::<Result<_, _>>().map_err(read)?;
-                let (again, others): (Vec<_>, Vec<_>) =
-                    each.iter().partition(|(commit, _)| repeated.contains(commit));
-                let files = again.iter().map(|(_, files)| &files[..]);
-                only_in(files, others.iter().map(|(_, files)| &files[..]))
-            }
         };
         let local = match published.commit() == *last {
             true => None,
@@ -269,7 +258,7 @@ impl Reloader {
         };
         let states = ReplayedStates { base, ours: local, theirs, merged };
         let files = changes(*first, *last).map_err(read)?;
-        Ok(states.lost(&records, &files, &again))
+        Ok(states.lost(&records, &files, again))
     }
 
     /// Returns who commits the local commits again, as of now; `None` if nothing is written.

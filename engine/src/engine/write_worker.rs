@@ -63,6 +63,7 @@ impl WriteWorker {
     /// Writes waiting batches until no more can come.
     pub(super) fn run(&self) {
         while let Some(mut group) = self.writes.next() {
+            self.writer.pace.keep(group.len());
             let mut written = self.try_group(&group);
             for _ in 0..OVERTAKEN {
                 // If the branch has no remote, others push to it as well: their commits are

@@ -3,8 +3,10 @@
 use gix::objs::{Find as _, Kind};
 use gix::odb::Header as _;
 
+use super::gix_id::object_id;
 use super::tree_flaw::TreeFlaw;
 use super::{Cause, Mirror};
+use crate::id::CommitId;
 
 /// A handle on the objects and refs of a [`Mirror`], for one thread and one piece of work.
 ///
@@ -54,6 +56,12 @@ pub enum ObjectError {
     /// The trees expand to more paths than [`path_limit`](super::MirrorOptions::path_limit).
     #[error("more than {limit} paths differ")]
     TooManyPaths {
+        /// The limit.
+        limit: usize,
+    },
+    /// Sheets claim the files that differ too often, beyond once for each file.
+    #[error("sheets read files again more than {limit} times")]
+    TooManyClaims {
         /// The limit.
         limit: usize,
     },
@@ -112,7 +120,10 @@ impl ObjectError {
 
     /// Returns whether the trees hold more paths than the limits allow.
     pub fn is_too_many_paths(&self) -> bool {
-        matches!(self, Self::TooManyPaths { .. } | Self::PathsTooLong { .. })
+        matches!(
+            self,
+            Self::TooManyPaths { .. } | Self::PathsTooLong { .. } | Self::TooManyClaims { .. }
+        )
     }
 
     pub(super) fn missing(repo: &gix::Repository, id: &gix::oid) -> Self {
@@ -142,6 +153,19 @@ fn is_caused_by(
     causes.filter_map(|cause| cause.downcast_ref()).any(is_it)
 }
 
+/// Looks for objects among those that were there when it was made.
+pub(super) struct Seeker {
+    objects: gix::OdbHandle,
+}
+
+impl Seeker {
+    /// Returns whether there is a commit of this id.
+    pub(super) fn has_commit(&self, commit: CommitId) -> bool {
+        let header = self.objects.try_header(&object_id(commit)).ok().flatten();
+        header.is_some_and(|header| header.kind() == Kind::Commit)
+    }
+}
+
 impl Objects {
     /// Returns whether the object is in the repository, without reading it.
     ///
@@ -157,6 +181,14 @@ impl Objects {
         let header = self.repo.objects.try_header(&id);
         let header = header.map_err(|error| ObjectError::unreadable(&id, error))?;
         header.ok_or_else(|| ObjectError::missing(&self.repo, &id))
+    }
+
+    /// Returns what looks for objects of which many may be missing.
+    pub(super) fn seeker(&self) -> Seeker {
+        let mut objects = self.repo.objects.clone();
+        // Each missing object would make it search the disk for new packs.
+        objects.refresh_never();
+        Seeker { objects }
     }
 
     /// Records a missing tree or blob, and returns the error. Nobody asks for these by ids of his

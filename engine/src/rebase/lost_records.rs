@@ -103,16 +103,6 @@ impl Sides {
     }
 }
 
-/// Returns the paths that only the first ones of these changes are about.
-pub(crate) fn only_in<'c>(
-    repeated: impl Iterator<Item = &'c [PathChange]>,
-    others: impl Iterator<Item = &'c [PathChange]>,
-) -> BTreeSet<Vec<u8>> {
-    let others: BTreeSet<&[u8]> = others.flatten().map(|change| &change.path[..]).collect();
-    let paths = repeated.flatten().map(|change| &change.path);
-    paths.filter(|path| !others.contains(&path[..])).cloned().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;

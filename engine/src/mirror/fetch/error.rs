@@ -193,9 +193,9 @@ impl FetchError {
             ObjectError::WrongKind { id, .. } => (Some(id), "wrong_kind"),
             ObjectError::BadTree { id, .. } => (Some(id), "malformed_tree"),
             ObjectError::Unreadable { id, .. } => (Some(id), "unreadable_object"),
-            ObjectError::TooManyPaths { .. } | ObjectError::PathsTooLong { .. } => {
-                (None, "too_many_paths")
-            }
+            ObjectError::TooManyPaths { .. }
+            | ObjectError::PathsTooLong { .. }
+            | ObjectError::TooManyClaims { .. } => (None, "too_many_paths"),
             ObjectError::CommitTooLarge { id, .. } => (Some(id), "commit_too_large"),
             ObjectError::TooManyParents { id, .. } => (Some(id), "too_many_parents"),
             ObjectError::DenseHistory { tip, .. } => (Some(tip), "too_many_parents"),

@@ -4,7 +4,7 @@
 //! out, and a tag that cannot follow the remote is deleted, so that no tag answers for a commit
 //! that it no longer names.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use gix::lock::acquire::Fail;
@@ -58,11 +58,12 @@ pub(super) fn follow(objects: &Objects, told: &[(String, CommitId)]) {
 fn update(objects: &Objects, told: &[(String, CommitId)]) -> Result<Vec<String>, RefError> {
     let have: BTreeMap<String, CommitId> = objects.references_under(TAGS)?.into_iter().collect();
     let stands_for = |tag: CommitId| objects.resolve(&tag.to_string()).ok();
+    let seeker = objects.seeker();
     let plan = Plan::of(
         &have,
         told,
         |at, commit| at == commit || stands_for(at) == Some(commit),
-        |commit| objects.commit(commit).is_ok(),
+        |commit| seeker.has_commit(commit),
     );
     let deletions =
         |names: &[&str]| names.iter().filter_map(|name| edit(name, deletion())).collect();
@@ -91,7 +92,7 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// Compares the tags of the mirror with those that the remote reported. `is_at` tells whether a
     /// tag of the mirror that points to the first points to the second commit, and `is_here` whether
-    /// the mirror has a commit.
+    /// the mirror has a commit; this is asked once for each commit, of which there may be many tags.
     fn of(
         have: &'a BTreeMap<String, CommitId>,
         told: &'a [(String, CommitId)],
@@ -103,6 +104,8 @@ impl<'a> Plan<'a> {
             commit: *commit,
             stays: have.get(name).is_some_and(|at| is_at(*at, *commit)),
         });
+        let mut here = HashMap::new();
+        let mut is_here = |commit: CommitId| *here.entry(commit).or_insert_with(|| is_here(commit));
         let mut told: Vec<Told> = told.filter(|tag| tag.stays || is_here(tag.commit)).collect();
         // So what lies below a tag follows it at once: `v1`, `v1/x`, `v1-a`.
         told.sort_by(|one, other| one.name.split('/').cmp(other.name.split('/')));

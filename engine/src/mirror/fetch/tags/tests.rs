@@ -74,6 +74,20 @@ fn what_there_is_to_do_follows_from_what_is_here_and_what_the_remote_has() {
 }
 
 #[test]
+fn a_commit_that_is_not_here_is_sought_once_however_many_tags_it_has() {
+    let told: Vec<_> =
+        (0..1_000).map(|n| (format!("{TAGS}{n}"), commit(n as u8 % 2 + 7))).collect();
+    let sought = std::cell::RefCell::new(Vec::new());
+    let is_here = |at| {
+        sought.borrow_mut().push(at);
+        at < commit(8)
+    };
+    let have = BTreeMap::new();
+    assert_eq!(Plan::of(&have, &told, |_, _| false, is_here).new.len(), 500);
+    assert_eq!(*sought.borrow(), [commit(7), commit(8)]);
+}
+
+#[test]
 fn a_tag_takes_the_place_of_a_folder_of_tags_and_the_reverse() {
     let remote = TestRepository::bare();
     let first = remote.commit_files("main", &[("a", "1")]);
