@@ -178,6 +178,8 @@ fn both_sides_are_merged_and_a_conflict_is_told_with_its_fields() {
         (read.commit(), Some(read.commit()))
     );
     assert_eq!(house.upstream.head().as_deref(), Some(read.commit()));
+    // What it was written as is not what that commit has.
+    assert_eq!((done.json().get("value"), done.headers.get("etag")), (None, None));
 
     house.upstream.commit("theirs").put("people/ada.toml", theirs.replace("36", "50")).push();
     let done = house.patch("/api/people/ada?push=sync", json!({ "age": 60 }));

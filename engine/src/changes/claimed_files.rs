@@ -18,7 +18,7 @@ const CHUNK: usize = 8_192;
 
 /// How often the files of a commit may be claimed by a second sheet, a third one and so on, all together: a
 /// few kilobytes can be millions of files, and each claim takes memory.
-const EXTRA: usize = 5_000_000;
+const EXTRA: usize = 2_000_000;
 
 /// Returns the sheet of this name in the state that is changed, if there is one.
 pub type Base<'b> = &'b (dyn Fn(&SheetName) -> Option<&'b Sheet> + Sync);

@@ -5,6 +5,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::encode::EncodeError;
 use headwater_engine::engine::{PushOutcome, Withheld};
+use headwater_engine::id::CommitId;
 use headwater_engine::write::{Broken, Committed, DryRun, WriteError, WritesClosed, Written};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
@@ -31,9 +32,12 @@ const RETRY_AFTER: u16 = 1;
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
-/// The other places where a written batch is, as far as that is told.
+/// Where a written batch is, as far as that is told.
 #[derive(Debug, Clone, Copy)]
 struct Places {
+    /// The commit that has it now: another one than it was written as if it was replayed on the commits of
+    /// the remote.
+    commit: CommitId,
     /// Whether the remote has it.
     pushed: Option<bool>,
     /// Whether it is on two disks, or on the remote.
@@ -42,7 +46,7 @@ struct Places {
 
 /// Answers to a batch that is written, without waiting for its push.
 pub(super) fn written(app: &App, head: &WriteHead, done: &Committed) -> Response {
-    told_of(app, head, done, Places { pushed: pushed_by_now(app), safe: None })
+    told_of(app, head, done, Places { commit: done.commit, pushed: pushed_by_now(app), safe: None })
 }
 
 /// Returns whether the remote has everything; `None` without a remote, where there is nothing to
@@ -61,10 +65,8 @@ pub(super) fn secured(
 ) -> Result<Response, ApiError> {
     let pushed = pushed_by_now(app);
     match safety {
-        // If it was replayed on the commits of the remote, it has another commit now.
         Safety::Safe(commit) => {
-            let done = Committed { commit, ..done.clone() };
-            Ok(told_of(app, head, &done, Places { pushed, safe: Some(true) }))
+            Ok(told_of(app, head, done, Places { commit, pushed, safe: Some(true) }))
         }
         Safety::Overruled => Err(overruled(head, done)),
         Safety::Abandoned => {
@@ -73,7 +75,8 @@ pub(super) fn secured(
             Err(refused.header(header::RETRY_AFTER, RETRY_AFTER))
         }
         Safety::Late => {
-            let mut response = told_of(app, head, done, Places { pushed, safe: Some(false) });
+            let places = Places { commit: done.commit, pushed, safe: Some(false) };
+            let mut response = told_of(app, head, done, places);
             // The batch is written and published here, and nowhere else yet.
             *response.status_mut() = StatusCode::ACCEPTED;
             Ok(response)
@@ -98,16 +101,16 @@ pub(super) fn carried(
     carried: &PushOutcome,
 ) -> Result<Response, ApiError> {
     match carried {
-        // If it was replayed on the commits of the remote, it has another commit now.
         PushOutcome::Pushed(commit) => {
-            let done = Committed { commit: *commit, ..done.clone() };
-            Ok(told_of(app, head, &done, Places { pushed: Some(true), safe: None }))
+            let places = Places { commit: *commit, pushed: Some(true), safe: None };
+            Ok(told_of(app, head, done, places))
         }
         // If nothing is pushed, there is nothing to wait for.
         PushOutcome::Never => Ok(written(app, head, done)),
         PushOutcome::Overruled => Err(overruled(head, done)),
         PushOutcome::Stuck(_) | PushOutcome::Late => {
-            let mut response = told_of(app, head, done, Places { pushed: Some(false), safe: None });
+            let places = Places { commit: done.commit, pushed: Some(false), safe: None };
+            let mut response = told_of(app, head, done, places);
             // The batch is written and published, and its push is still pending.
             *response.status_mut() = StatusCode::ACCEPTED;
             Ok(response)
@@ -116,9 +119,13 @@ pub(super) fn carried(
 }
 
 fn told_of(app: &App, head: &WriteHead, done: &Committed, places: Places) -> Response {
-    let Places { pushed, safe } = places;
+    let Places { commit, pushed, safe } = places;
     let one = only(head, &done.written);
-    let commit = head.told.tell(done.commit, MadeBy::of(done.changed));
+    // The commits of the remote may have changed more of the records, or have the very same change.
+    let is_replayed = commit != done.commit;
+    let made_by = if is_replayed { MadeBy::Anybody } else { MadeBy::of(done.changed) };
+    let commit = head.told.tell(commit, made_by);
+    let told = |one| told(one).filter(move |(name, _)| !is_replayed || name != "value");
     let mut body = Map::new();
     body.insert("commit".into(), commit.map(|commit| commit.to_string()).into());
     body.insert("changed".into(), done.changed.into());
@@ -161,7 +168,9 @@ fn told_of(app: &App, head: &WriteHead, done: &Committed, places: Places) -> Res
         }
     }
     if let Some(Written { sheet, key, moved_from, value: Some(value), .. }) = one {
-        headers.insert(header::ETAG, etag::of(value.as_str().as_bytes()));
+        if !is_replayed {
+            headers.insert(header::ETAG, etag::of(value.as_str().as_bytes()));
+        }
         let [sheet, key] = [sheet.as_str(), key.as_str()].map(|t| utf8_percent_encode(t, SEGMENT));
         let place = format!("{}/api/{sheet}/{key}", app.base_path.as_str());
         if (is_new || moved_from.is_some())
