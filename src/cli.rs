@@ -48,7 +48,7 @@ pub enum Command {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         listen: String,
     },
-    /// Print sheet definitions for the existing records, to edit
+    /// Print a draft of `headwater.toml` for the existing records
     Init {
         /// The commit to read
         #[command(flatten)]
@@ -66,7 +66,7 @@ pub enum Command {
         #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
         format: ProblemFormat,
     },
-    /// Print what a push from one commit to another changes, record by record
+    /// Print the records that differ between two commits, as a push from one to the other would change them
     Diff {
         /// The repository
         #[command(flatten)]
@@ -76,7 +76,7 @@ pub enum Command {
         /// The commit after
         new: String,
     },
-    /// Replay commits by their differences, and compare each state with a rebuild
+    /// Replay commits one by one as pushes, and compare each state with the same commit loaded from scratch
     Verify {
         /// The commit to read
         #[command(flatten)]
@@ -96,17 +96,17 @@ pub enum Command {
     Put(PutArgs),
     /// Change a record by a JSON merge patch (RFC 7396)
     Patch(PatchArgs),
-    /// Delete a record with its attachments
+    /// Delete a record and its attachments
     Delete(DeleteArgs),
-    /// List commits, or those that touched a record, along first parents
+    /// List the commits of the branch along first parents, or only those that touched one record
     Log(LogArgs),
-    /// Write the records of a file, as one commit
+    /// Import the records of a CSV, JSON or NDJSON file as one commit
     Import(ImportArgs),
     /// Print every record of a sheet
     Export(ExportArgs),
     /// Rewrite records in canonical form, as one commit
     Normalize(NormalizeArgs),
-    /// Make a running server publish a held push
+    /// Approve a push that a running server holds back, and publish it
     Apply {
         /// The id of the held push, from the refusal or from the alert
         id: String,
@@ -114,7 +114,7 @@ pub enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Make a running server serve an earlier commit, and stay there
+    /// Make a running server serve an earlier commit until `unpin`
     Pin {
         /// The full hash of the commit
         commit: String,
@@ -122,13 +122,13 @@ pub enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Make a running server return to the head of the branch
+    /// Make a running server serve the head of the branch again
     Unpin {
         /// The server
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Compare the state of a running server with a rebuild
+    /// Make a running server load its commit from scratch and compare it with what it serves
     Audit {
         /// The server
         #[command(flatten)]
@@ -200,7 +200,7 @@ pub struct RepoArgs {
     /// The largest file of many records to read (HEADWATER_FILE_LIMIT, default 67108864)
     #[arg(long, value_name = "BYTES")]
     pub file_limit: Option<String>,
-    /// Folders, separated by commas, of repositories to trust although another user owns them
+    /// Folders, separated by commas, of repositories to trust even if another user owns them
     /// (HEADWATER_SAFE_DIRECTORY)
     #[arg(long, value_name = "LIST")]
     pub safe_directory: Option<String>,
@@ -274,8 +274,8 @@ const NO_CACHE: &str = "no-cache";
 
 fn flag(setting: &Setting) -> Arg {
     let default = setting.default.filter(|text| !text.is_empty());
-    let default = default.map(|text| format!(", default {text}")).unwrap_or_default();
-    let help = format!("{} [{}{default}]", setting.help, setting.env());
+    let default = default.map(|text| format!(", default: {text}")).unwrap_or_default();
+    let help = format!("{} [env: {}{default}]", setting.help, setting.env());
     Arg::new(setting.flag).long(setting.flag).value_name(setting.value).help(help)
 }
 

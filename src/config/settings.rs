@@ -46,7 +46,7 @@ macro_rules! settings {
 
 settings! {
     REPO = "repo" "DIR" None, Some("CFP_DATA_REPO_PATH"), false,
-        "The local repository: a mirror, which Headwater clones from the remote if it does not exist, or a work tree, of which it serves the committed branch; default: the repository of the current directory";
+        "The local repository: a bare mirror or a work tree. Headwater clones a missing mirror from the remote. From a work tree, it serves only what is committed to the branch; default: the repository of the current directory";
     REMOTE = "remote" "URL" None, Some("CFP_DATA_REMOTE"), false,
         "The repository to fetch the branch from; default: the remote `origin` of a bare repository";
     BRANCH = "branch" "NAME" None, Some("CFP_DATA_BRANCH"), false,
@@ -54,7 +54,7 @@ settings! {
     SHEETS = "sheets" "FILE" None, None, false,
         "Read this file instead of the `headwater.toml` of the commit";
     SAFE_DIRECTORY = "safe-directory" "LIST" Some(""), None, false,
-        "Folders, separated by commas, of repositories to trust although another user owns them, like git's `safe.directory`; `*` for all";
+        "Folders, separated by commas, of repositories to trust even if another user owns them, like git's `safe.directory`; `*` trusts all";
     LISTEN = "listen" "ADDR" Some("127.0.0.1:8080"), None, false,
         "The address and port to listen on; port 0 picks a free port and prints it";
     INTERNAL_LISTEN = "internal-listen" "ADDR" None, None, false,
@@ -82,9 +82,9 @@ settings! {
     METRICS_SECRET_FILE = "metrics-secret-file" "FILE" None, None, false,
         "A file with metrics secrets, one per line; read again at each use";
     ACCESS_FILE = "access-file" "FILE" None, None, false,
-        "A TOML file that defines who may read and write what: callers without a credential, tokens, and people who sign in by OpenID Connect; read again when it changes. Without it, everybody reads what is public";
+        "A TOML file that defines who may read and write what: callers without a credential, tokens, and people who sign in by OpenID Connect; read again when it changes. Without it, everybody may read the public sheets";
     WRITE_TOKENS_FILE = "write-tokens-file" "FILE" None, None, false,
-        "A TOML file of write tokens, each a `[[token]]` with `name`, `secret` and `author`; read again at each use. Without it, writes are off";
+        "A TOML file of write tokens, each a `[[token]]` with `name`, `secret` and `author`; read again at each use. Without this file and without write access in `--access-file`, writes are off";
     REQUIRE_IF_MATCH = "require-if-match" "SWITCH" Some("off"), None, false,
         "`on` or `off`: whether a change of a record must name the version that it is based on";
     COMMITTER = "committer" "NAME" Some("Headwater <headwater@localhost>"), None, false,
@@ -92,15 +92,15 @@ settings! {
     ATTACHMENT_LIMIT = "attachment-limit" "BYTES" Some("10485760"), None, false,
         "The largest attachment that may be written";
     DURABILITY = "durability" "LEVEL" None, None, false,
-        "`synced`, the default: a write is on the disk before it is acknowledged; `buffered`: soon afterwards, so a machine crash can lose the last writes; `replicated`, the default in a cluster: it is also on the disk of another replica, or on the remote";
+        "When a write is acknowledged. `synced`, the default without a cluster: once it is on disk. `buffered`: before it is on disk, so a machine crash can lose the last writes. `replicated`, the default in a cluster: once it is on disk, and also on the disk of another replica or on the remote";
     PUSH = "push" "WHEN" Some("background"), None, false,
         "When to push API writes to the remote: in the `background`, `sync` (before the answer), or `off`";
     PUSH_INTERVAL = "push-interval" "SECONDS" Some("0"), None, false,
         "The least time between two pushes of API writes, such as 10 for a forge that limits pushes; 0 pushes as soon as something waits";
     ON_DIVERGENCE = "on-divergence" "POLICY" None, None, false,
-        "What to do if both sides have new commits: `refuse`, the default, holds the remote's head; `replay` puts our commits on top of it; `follow` takes it and keeps ours on a separate branch";
+        "What to do if the remote has new commits while commits of this server are unpushed. `refuse`, the default: do not publish the remote's head until an operator decides. `replay`: put this server's commits on top of it. `follow`: publish it, and keep this server's commits on a separate branch";
     UNPUSHED_LIMIT = "unpushed-limit" "N" None, None, false,
-        "How many commits may wait to be pushed before writes are refused";
+        "How many commits may wait to be pushed before writes are refused; default: no limit";
     REMOTE_TOKEN_FILE = "remote-token-file" "FILE" None, None, false,
         "A file with the token for an https remote, or `user:token`; read at each fetch";
     SSH_KEY_FILE = "ssh-key-file" "FILE" None, None, false,
@@ -112,27 +112,27 @@ settings! {
     POLL_INTERVAL = "poll-interval" "SECONDS" Some("60"), None, false,
         "How often to poll the remote in case a webhook was lost; 0 turns it off";
     AUDIT_INTERVAL = "audit-interval" "SECONDS" Some("0"), None, false,
-        "How often to compare the state with a rebuild, such as 86400; 0 turns it off";
+        "How often to load the published commit from scratch and compare it with the served state, such as 86400 for once a day; 0 turns it off";
     FETCH_TIMEOUT = "fetch-timeout" "SECONDS" Some("600"), None, false,
-        "How long one fetch may take in total, with the check of what it brings";
+        "How long one fetch may take in total, including the check of the objects that it received";
     FETCH_LIMIT = "fetch-limit" "BYTES" Some("2147483648"), None, false,
         "How many bytes one fetch may transfer";
     RECORD_LIMIT = "record-limit" "BYTES" Some("1048576"), None, false,
-        "The largest file to read as a record, and the largest record in a file of many; a larger one is a problem";
+        "The largest file to read as a record, and the largest record in a file of many records; a larger one is reported as a problem";
     FILE_LIMIT = "file-limit" "BYTES" Some("67108864"), None, false,
-        "The largest file of many records to read; a larger one is a problem";
+        "The largest file of many records to read; a larger one is reported as a problem";
     CACHE = "cache" "SWITCH" Some("on"), None, false,
         "`on` or `off`: whether to keep decoded records and the text index in the mirror, for faster restarts";
     QUARANTINE_LIMIT = "quarantine-limit" "N" Some("1000"), None, false,
         "How many problems a sheet with the policy `quarantine` may have before a push that adds more is refused";
     QUARANTINE_SHARE = "quarantine-share" "PERCENT" Some("50"), None, false,
-        "The percentage of files that may have problems in a sheet with that policy before a push that adds more is refused";
+        "The percentage of files with problems above which a sheet with the policy `quarantine` refuses a push that adds more";
     PUSH_REMOVED_LIMIT = "push-removed-limit" "PERCENT" None, None, false,
-        "The percentage of a sheet's records that one push may remove before it is held; ten records are always allowed";
+        "The percentage of a sheet's records that one push may remove. A push that removes more is held for an operator. Ten records may always be removed; default: no limit";
     PUSH_CHANGED_LIMIT = "push-changed-limit" "PERCENT" None, None, false,
-        "The percentage of a sheet's records that one push may modify or remove before it is held; ten records are always allowed";
+        "The percentage of a sheet's records that one push may modify or remove. A push that changes more is held for an operator. Ten records may always be changed; default: no limit";
     PUSH_PROBLEMS_LIMIT = "push-problems-limit" "N" None, None, false,
-        "How many new problems one push may add, in all sheets together, before it is held";
+        "How many new problems one push may add, in all sheets together. A push that adds more is held for an operator; default: no limit";
     PREVIEWS = "previews" "LIST" Some(""), None, false,
         "Branches, separated by commas, that readers may read with `?at=refs/heads/…`; a `*` at the end matches any ending";
     ALERT_URL = "alert-url" "URLS" None, None, true,
@@ -150,7 +150,7 @@ settings! {
     OTLP_HEADERS = "otlp-headers" "LIST" None, None, true,
         "Headers for the collector, as `name=value,name=value` with percent-encoded values";
     CLUSTER = "cluster" "URL" None, None, false,
-        "Be a replica of a cluster: `nats://HOST:PORT,HOST:PORT/NAME?replicas=N` has the servers of NATS, the name of the cluster, and how many servers keep its register; `tls://` encrypts the connections";
+        "Join a cluster as a replica. `nats://HOST:PORT,HOST:PORT/NAME?replicas=N` names the NATS servers, the cluster, and how many of these servers store its register, on which the replicas agree; `tls://` encrypts the connections";
     CLUSTER_URL = "cluster-url" "URL" None, None, false,
         "The address at which the other replicas reach this one's `--internal-listen`, such as `http://headwater-1.headwater-peers:8081`";
     CLUSTER_SECRET = "cluster-secret" "TEXT" None, None, true,
@@ -164,9 +164,9 @@ settings! {
     CLUSTER_LEAD = "cluster-lead" "SWITCH" Some("on"), None, false,
         "`on` or `off`: whether this replica may lead";
     CLUSTER_FETCH = "cluster-fetch" "SOURCE" Some("peer"), None, false,
-        "Where a follower gets objects from first: a `peer`, or the `remote` if that is nearer";
+        "Where a follower fetches objects first: `peer` or `remote`. Choose `remote` if it is nearer";
     CLUSTER_ALONE = "cluster-alone" "SWITCH" Some("on"), None, false,
-        "`on` or `off`: whether a replica that has been without a leader for two leases polls the remote by itself; otherwise it stays where it is";
+        "`on` or `off`: whether a replica polls the remote by itself after two leases without a leader. With `off`, it keeps serving its last commit";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
         "How many connections may be open at once; further ones wait";
     QUERY_BUDGET = "query-budget" "MS" Some("100"), None, false,
