@@ -6,25 +6,25 @@
 //! nothing is left, because the remote has the same change, is dropped. So is one whose request the remote
 //! has, by its key: its author sent it twice and meant it once.
 
-mod brought;
+mod incoming;
 mod commit_merge;
 mod error;
 mod layouts;
 mod lists;
 mod lost_records;
 mod merge;
-mod moved;
+mod rename_detection;
 mod record_edit;
 mod requests;
-mod seen;
+mod sheet_coverage;
 mod touched;
 
 use crate::id::{CommitId, TreeId};
 use crate::mirror::{ObjectError, PathChange, Signature, Stage};
 use crate::write::{Repeat, request_of};
-use brought::Brought;
 use commit_merge::Merge;
 pub use error::RebaseError;
+use incoming::Brought;
 pub use layouts::Layouts;
 use lists::Lists;
 pub(crate) use lost_records::ReplayedStates;

@@ -8,7 +8,7 @@
 
 mod cells;
 mod csv;
-mod divergence;
+mod value_difference;
 mod json_list;
 mod json_lines;
 mod parsed_file;
@@ -21,9 +21,9 @@ use crate::decode::Flaw;
 
 pub(crate) use cells::{CellFlaw, heading};
 pub use csv::{CellType, Header};
-pub(crate) use divergence::{Version, divergence, is_within};
 pub(crate) use parsed_file::ParsedFile;
 pub use piece::{Cut, Records};
+pub(crate) use value_difference::{Version, is_within, smallest_differing_part};
 pub(crate) use whole_file::{Element, elements, list};
 
 /// How a scan separates the pieces of a file.

@@ -1,4 +1,5 @@
-//! A reload after both sides have moved: local commits go on top of the remote's head.
+//! A reload after both sides have moved: the [rebase](crate::rebase) of local commits onto the remote's head,
+//! which the settings call a replay.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::brought::Brought;
 use super::error::RebaseError;
+use super::incoming::Brought;
 use super::layouts::Layouts;
 use super::lists::{self, LARGEST_LIST, Lists, Ours, Side};
 use super::merge;
-use super::seen::{ParsedChange, Sight, is_divided};
+use super::sheet_coverage::{Coverage, ParsedChange, is_divided};
 use crate::encode::encode;
 use crate::id::{BlobId, TreeId};
 use crate::layout::{PathClaim, Shape, SheetSpec};
@@ -110,7 +110,7 @@ impl Merge<'_> {
         let change = is_divided(&claims, path).then(|| self.parsed(old, ours)).transpose()?;
         let mut readers = Readers { claims: &claims, change: change.flatten() };
         for claim in &claims {
-            if readers.sight_of(claim, path) == Sight::NotAll {
+            if readers.coverage_of(claim, path) == Coverage::Partial {
                 continue;
             }
             let entries = [old, ours, theirs];
@@ -205,7 +205,7 @@ impl Merge<'_> {
         };
         let Some(theirs) = self.side(source, theirs, known_theirs)? else { return Ok(None) };
         let Some(text) = self.text(ours)? else { return Ok(None) };
-        let sight = readers.sight_of(claim, path);
+        let coverage = readers.coverage_of(claim, path);
         let near = theirs.blob();
         let mut is_elsewhere = |record: &Json, ours: &Side| -> Result<bool, ObjectError> {
             let brought = self.brought()?;
@@ -215,7 +215,7 @@ impl Merge<'_> {
             }))
         };
         let file = readers.our_file();
-        let ours = Ours { blob: ours.id, bytes: text, file: &file, sight };
+        let ours = Ours { blob: ours.id, bytes: text, file: &file, coverage };
         let merged = lists::merged(source, old, ours, theirs, &mut is_elsewhere)?;
         let mut merged = match merged {
             None => return Ok(None),
@@ -294,9 +294,9 @@ struct Readers<'c> {
 
 impl Readers<'_> {
     /// Returns what the sheet of a claim sees of our change.
-    fn sight_of(&mut self, claim: &PathClaim, path: &str) -> Sight {
+    fn coverage_of(&mut self, claim: &PathClaim, path: &str) -> Coverage {
         let change = self.change.as_mut();
-        change.map_or(Sight::Unknown, |change| change.seen_by(&claim.sheet, path))
+        change.map_or(Coverage::Unknown, |change| change.covered_by(&claim.sheet, path))
     }
 
     /// Returns our content, which is parsed once for all of them.

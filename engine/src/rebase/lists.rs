@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::record_edit::{RecordEdit, There, record_edit};
-use super::seen::{ParsedChange, ParsedVersion, Sight};
+use super::sheet_coverage::{Coverage, ParsedChange, ParsedVersion};
 use crate::encode::List;
 use crate::id::{BlobId, Key, SheetName};
 use crate::layout::SheetSpec;
@@ -67,7 +67,7 @@ pub(super) struct Ours<'a> {
     /// The same, parsed once for all sheets.
     pub(super) file: &'a ParsedFile,
     /// What the sheet sees of the change.
-    pub(super) sight: Sight,
+    pub(super) coverage: Coverage,
 }
 
 /// A record that a new content of a file changed.
@@ -187,10 +187,10 @@ pub(super) fn merged(
     is_elsewhere: &mut dyn FnMut(&Json, &Side) -> Result<bool, ObjectError>,
 ) -> Result<Option<Result<BothSides, Vec<Pointer>>>, ObjectError> {
     let before = old.as_ref().map(|old| old.table.clone());
-    let sight = ours.sight;
-    let unseen = |side: &Side| match sight {
-        Sight::All => side.table.unseen_pieces(source, &side.bytes),
-        Sight::NotAll | Sight::Unknown => side.unseen(source),
+    let coverage = ours.coverage;
+    let unseen = |side: &Side| match coverage {
+        Coverage::All => side.table.unseen_pieces(source, &side.bytes),
+        Coverage::Partial | Coverage::Unknown => side.unseen(source),
     };
     let unseen_before = unseen(old.as_ref().unwrap_or(&theirs));
     let Some((ours, changed)) = Side::after(source, old, ours) else { return Ok(None) };

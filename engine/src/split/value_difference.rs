@@ -15,7 +15,7 @@ pub(crate) struct Version<'a> {
 
 /// Returns the names that lead to the smallest part that has all differences between two contents,
 /// or `None` if one cannot be parsed. Linear in the contents.
-pub(crate) fn divergence(
+pub(crate) fn smallest_differing_part(
     format: Format,
     old: Version<'_>,
     new: Version<'_>,
@@ -83,12 +83,13 @@ mod tests {
         for (old, new, expected) in table {
             let files = [ParsedFile::for_readers(2), ParsedFile::for_readers(2)];
             let version = |at: usize, text| Version { file: &files[at], text };
-            let found = divergence(Format::Json, version(0, old), version(1, new)).unwrap();
+            let found =
+                smallest_differing_part(Format::Json, version(0, old), version(1, new)).unwrap();
             assert_eq!(found.join("/"), *expected, "{old} and {new}");
         }
         let file = ParsedFile::for_readers(2);
         let [broken, whole] = ["{", "{}"].map(|text| Version { file: &file, text });
-        assert_eq!(divergence(Format::Json, broken, whole), None);
+        assert_eq!(smallest_differing_part(Format::Json, broken, whole), None);
     }
 
     #[test]

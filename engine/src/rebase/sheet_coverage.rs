@@ -29,16 +29,16 @@ pub(super) struct ParsedChange {
     ours: ParsedVersion,
     /// The smallest part that has all differences, in each format in which a sheet reads the file; `None` if it
     /// cannot be parsed.
-    divergences: HashMap<Format, Option<Vec<String>>>,
+    differing: HashMap<Format, Option<Vec<String>>>,
 }
 
 /// What a sheet sees of the change of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(super) enum Coverage {
     /// All of it is in the part that the sheet reads.
     All,
     /// Some of it is elsewhere.
-    NotAll,
+    Partial,
     /// The values do not tell.
     Unknown,
 }
@@ -66,7 +66,7 @@ impl ParsedVersion {
 
 impl ParsedChange {
     pub(super) fn of(old: ParsedVersion, ours: ParsedVersion) -> Self {
-        Self { old, ours, divergences: HashMap::new() }
+        Self { old, ours, differing: HashMap::new() }
     }
 
     /// Returns our content.
@@ -76,12 +76,12 @@ impl ParsedChange {
 
     /// Returns what a sheet sees of the change in the file at `path`. The first call for a format parses what
     /// is not yet parsed.
-    pub(super) fn seen_by(&mut self, spec: &SheetSpec, path: &str) -> Sight {
-        let Some((format, part)) = part_of(spec, path) else { return Sight::Unknown };
-        match self.divergence(format) {
-            None => Sight::Unknown,
-            Some(names) if split::is_within(names, part) => Sight::All,
-            Some(_) => Sight::NotAll,
+    pub(super) fn covered_by(&mut self, spec: &SheetSpec, path: &str) -> Coverage {
+        let Some((format, part)) = part_of(spec, path) else { return Coverage::Unknown };
+        match self.differing_part(format) {
+            None => Coverage::Unknown,
+            Some(names) if split::is_within(names, part) => Coverage::All,
+            Some(_) => Coverage::Partial,
         }
     }
 
@@ -90,13 +90,13 @@ impl ParsedChange {
         let Some((format, part)) = part_of(spec, path) else { return false };
         let is_apart =
             |names: &[String]| !split::is_within(names, part) && !split::is_within(part, names);
-        self.divergence(format).is_some_and(is_apart)
+        self.differing_part(format).is_some_and(is_apart)
     }
 
-    fn divergence(&mut self, format: Format) -> Option<&[String]> {
-        let Self { old, ours, divergences } = self;
-        let find = || split::divergence(format, old.version()?, ours.version()?);
-        divergences.entry(format).or_insert_with(find).as_deref()
+    fn differing_part(&mut self, format: Format) -> Option<&[String]> {
+        let Self { old, ours, differing } = self;
+        let find = || split::smallest_differing_part(format, old.version()?, ours.version()?);
+        differing.entry(format).or_insert_with(find).as_deref()
     }
 }
 

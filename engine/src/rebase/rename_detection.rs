@@ -2,8 +2,8 @@
 
 use serde_json::Value as Json;
 
-use super::brought::{Brought, NewContent};
 use super::commit_merge::Merge;
+use super::incoming::{Brought, NewContent};
 use super::lists::Side;
 use crate::id::BlobId;
 use crate::layout::{PathClaim, Shape};
