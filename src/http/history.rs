@@ -67,10 +67,12 @@ pub(super) async fn history(
 ) -> Result<Response, ApiError> {
     let RecordPath { sheet, key } =
         RecordPath::below(uri.path(), "/api/_history/").ok_or(Code::NotFound)?;
-    let key = key.into_owned();
     // Whatever the commit, the present rules decide what is shown of it.
     let present = app.live.seen_by(snapshot.layout().view()).ok_or_else(not_ready)?;
     let sheet = public_sheet(&present, &sheet)?;
+    // Like a read, which may name it in another Unicode normalization.
+    let named = present.visible(sheet.spec().name.as_str(), &key);
+    let key = named.map_or_else(|| key.to_string(), |record| record.key.to_string());
     let (place, limit) = parse(query.as_deref(), snapshot.commit())?;
     let spec = sheet.spec().clone();
     let asked = key.clone();

@@ -158,6 +158,8 @@ fn a_record_is_changed_by_the_other_spelling_of_its_key_as_it_is_read() {
         assert_eq!(house.server.get(&path).json(), json!({"n": 1, "m": 2}));
         let put = house.put(&path, &json!({"n": 3}));
         assert_eq!((put.status, &put.json()["key"], total()), (200, &json!(there), json!(4)));
+        let history = house.server.get(&format!("/api/_history/notes/{typed}")).json();
+        assert_eq!(history["items"].as_array().map(Vec::len), Some(3), "{history}");
         let create = house.call(Method::PUT, &path).header("if-none-match", "*").json(&json!({}));
         house.server.send(create).problem(412, "precondition_failed");
         let deleted = house.server.send(house.call(Method::DELETE, &path));
