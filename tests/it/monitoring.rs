@@ -97,8 +97,8 @@ fn a_push_is_counted_by_its_sender_its_stages_and_its_outcome() {
     };
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
     for name in ["headwater_last_success_timestamp_seconds", "process_start_time_seconds"] {
-        // The kernel counts in hundredths of a second.
-        assert!((-1.0..600.0).contains(&(now - value(name))), "{name}");
+        // The kernel counts in hundredths of a second, and all tests are one process.
+        assert!((-1.0..86_400.0).contains(&(now - value(name))), "{name}");
     }
     assert!((now - value("headwater_remote_checked_timestamp_seconds")).abs() < 600.0);
     for name in ["process_resident_memory_bytes", "headwater_memory_available_bytes"] {
