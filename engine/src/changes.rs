@@ -7,6 +7,7 @@ mod change;
 mod changed_files;
 mod claimed_files;
 mod file_contents;
+mod file_counts;
 mod recall;
 mod shared_parse;
 
@@ -14,7 +15,7 @@ use std::borrow::Cow;
 
 use crate::cache::{Cache, CacheError};
 use crate::layout::Layout;
-use crate::mirror::{ObjectError, Objects, PathChange};
+use crate::mirror::{ObjectError, Objects, PathChange, TreeGrowth};
 use crate::options::LoadOptions;
 use crate::skipped_files::Shift;
 
@@ -23,6 +24,7 @@ pub use changed_files::Difference;
 pub use claimed_files::Base;
 use claimed_files::{ClaimedFiles, is_file};
 use file_contents::ChangedList;
+pub(crate) use file_counts::FileCounts;
 use recall::{WantedFile, recall};
 use shared_parse::SharedParses;
 
@@ -35,6 +37,10 @@ pub struct ChangeSet {
     changes: Vec<Change>,
     /// The changes of the ignored files, if nothing is declared.
     passed_over: Shift,
+    /// By how much the number of files changes that each sheet claims.
+    files: FileCounts,
+    /// By how much the tree grows.
+    growth: TreeGrowth,
 }
 
 /// Why files cannot be read.
@@ -51,12 +57,27 @@ pub enum ReadError {
 impl ChangeSet {
     /// Returns the set of these changes.
     pub(crate) fn of(changes: Vec<Change>) -> Self {
-        Self { changes, passed_over: Shift::default() }
+        Self { changes, ..Self::default() }
     }
 
     /// Returns the changes of the ignored files, if nothing is declared.
     pub(crate) fn passed_over(&self) -> &Shift {
         &self.passed_over
+    }
+
+    /// Returns by how much the number of files changes that a sheet claims.
+    pub(crate) fn files(&self) -> &FileCounts {
+        &self.files
+    }
+
+    /// Returns by how much the tree grows.
+    pub(crate) fn growth(&self) -> TreeGrowth {
+        self.growth
+    }
+
+    /// Notes by how much the tree grows.
+    pub(crate) fn grow(&mut self, growth: TreeGrowth) {
+        self.growth = growth;
     }
 
     /// Returns the changes. If several have the same key and path, the last one applies.
@@ -99,7 +120,7 @@ impl ChangeSet {
             let (count, paths) = (ignored.len(), ignored[..ignored.len().min(NAMED)].join(", "));
             tracing::warn!(count, paths, "symlinks and submodules are not records");
         }
-        let ClaimedFiles { mut changes, mut wanted, lists, passed } =
+        let ClaimedFiles { mut changes, mut wanted, lists, passed, files } =
             ClaimedFiles::of(layout, difference, base)?;
         options.progress.begin(wanted.len());
         if let Some(cache) = cache {
@@ -120,7 +141,7 @@ impl ChangeSet {
         for (at, list) in lists.into_iter().enumerate() {
             parses.read(at, |file| list.follow(objects, file, &mut changes, options))?;
         }
-        Ok(Self { changes, passed_over: passed })
+        Ok(Self { changes, passed_over: passed, files, growth: TreeGrowth::default() })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::fault;
 use crate::id::{CommitId, SheetName, TreeId};
 use crate::layout::Layout;
 use crate::memory::Memory;
-use crate::mirror::{ObjectError, Objects};
+use crate::mirror::{ObjectError, Objects, TreeDifference, TreeGrowth};
 use crate::options::LoadOptions;
 use crate::plan::{Facts, RebuildReason, ReloadPlan, plan};
 use crate::report::Timings;
@@ -359,22 +359,28 @@ fn attempt(
         let from = base.map_or(CommitId::ZERO, Snapshot::commit);
         let error = |source| LoadError::Diff { old: from, new: target, source };
         fault("load.diff").map_err(error)?;
-        let paths = objects.diff(old, tree).map_err(error)?;
+        let TreeDifference { changes, growth } =
+            objects.diff_and_growth(old, tree).map_err(error)?;
+        let before = base.filter(|_| old.is_some()).map(Snapshot::tree_size);
+        // Of the tree, not of the difference: what goes live can also be read from nothing.
+        objects.admit(before.unwrap_or_default().after(growth)).map_err(error)?;
         fault("load.diffed").map_err(error)?;
-        Ok(paths)
+        Ok(TreeDifference { changes, growth })
     };
-    let mut difference: Option<Difference> = None;
+    let mut difference: Option<(Difference, TreeGrowth)> = None;
     if plan(&facts) == ReloadPlan::Increment {
-        let paths = diff(old_tree.and_then(Result::ok).flatten())?;
+        let TreeDifference { changes: paths, growth } =
+            diff(old_tree.and_then(Result::ok).flatten())?;
         let redefined = redefined.flatten().unwrap_or_default();
         let from = facts.published.unwrap_or(CommitId::ZERO);
         let found = Difference::with_redefined(objects, tree, &layout, paths, redefined)
             .map_err(|source| LoadError::Diff { old: from, new: target, source })?;
         facts.changed_paths = found.len();
-        difference = Some(found);
+        difference = Some((found, growth));
     }
-    let whole = || diff(None).map(Difference::from);
-    let (base, paths, reason) = match (plan(&facts), difference) {
+    let whole =
+        || diff(None).map(|TreeDifference { changes, growth }| (Difference::from(changes), growth));
+    let (base, (paths, mut growth), reason) = match (plan(&facts), difference) {
         (ReloadPlan::Nothing, _) => return Ok(None),
         (ReloadPlan::Increment, Some(paths)) => (base.cloned(), paths, None),
         (ReloadPlan::Rebuild(reason), _) => {
@@ -400,11 +406,14 @@ fn attempt(
         ReloadPlan::Rebuild(again) if reason.is_none() => {
             drop(changes);
             make_room(again, target, options)?;
-            changes = read(None, &whole()?)?;
+            let (paths, whole) = whole()?;
+            changes = read(None, &paths)?;
+            growth = whole;
             (None, Some(again))
         }
         _ => (base, reason),
     };
+    changes.grow(growth);
     // The results of each stage are dropped before the next one takes their room.
     drop(paths);
     fault::step("load.apply");

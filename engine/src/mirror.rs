@@ -43,13 +43,14 @@ mod file_history;
 mod transport;
 mod tree;
 mod tree_flaw;
+mod tree_size;
 mod tree_cache;
 
 pub use address::RemoteOptions;
 pub use ancestry::Ancestry;
 pub use commit::CommitFacts;
 pub use conversation::{RemoteBranch, RemoteBranches};
-pub use diff::{FileEntry, PathChange, TreeFiles};
+pub use diff::{FileEntry, PathChange, TreeDifference, TreeFiles};
 pub use fetch::{FetchError, FetchErrorKind, Fetched, RemoteHead};
 pub use file::{FoundFile, OpenFile};
 pub use file_history::{File, Files, ReadLimits, Touch};
@@ -78,6 +79,7 @@ pub(crate) use system::{is_disk_full, is_of_our_side};
 pub use transport::Phase;
 pub use tree::{EntryMode, TreeEntry};
 pub use tree_flaw::TreeFlaw;
+pub use tree_size::{TreeGrowth, TreeSize};
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -19,6 +19,7 @@ use crate::digest::{Digest, hash_part};
 use crate::document::{field_texts, slots, texts};
 use crate::id::{CommitId, Key, SheetName};
 use crate::layout::Layout;
+use crate::mirror::TreeSize;
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::report::Counts;
@@ -49,6 +50,8 @@ pub struct Snapshot {
     version: [u8; 32],
     /// The files that are not records, if nothing is declared.
     passed_over: PassedOver,
+    /// The size of the commit's tree.
+    tree_size: TreeSize,
     /// This state as others than the public see it.
     views: ByView<Arc<Snapshot>>,
     /// What commits changed of what this state discloses.
@@ -71,6 +74,7 @@ impl Snapshot {
             digest,
             version,
             passed_over: PassedOver::default(),
+            tree_size: TreeSize::default(),
             views: ByView::default(),
             commit_counts: CommitCounts::default(),
         }
@@ -113,6 +117,11 @@ impl Snapshot {
     /// the public sheets, and their records that are not hidden. Constant time.
     pub fn version(&self) -> [u8; 32] {
         self.version
+    }
+
+    /// Returns the size of the commit's tree.
+    pub(crate) fn tree_size(&self) -> TreeSize {
+        self.tree_size
     }
 
     /// Returns the files that were passed over, if nothing is declared, and otherwise nothing.
@@ -345,6 +354,7 @@ impl Snapshot {
             sheets.insert(spec.name.clone(), (Sheet::new(spec.clone()), Vec::new()));
         }
         let passed_over = self.passed_over.after(changes.passed_over());
+        let (files, tree_size) = (changes.files().clone(), self.tree_size.after(changes.growth()));
         for change in changes.into_changes() {
             let name = &change.sheet.name;
             let (sheet, claims) = match sheets.get_mut(name) {
@@ -365,6 +375,7 @@ impl Snapshot {
         let mut changed = Vec::new();
         let mut moved = BTreeMap::new();
         for (name, (mut sheet, claims)) in sheets {
+            sheet.count_files(files.of(&name));
             let mut of_sheet = Moved::default();
             let served = sheet.put_noting(claims, &mut of_sheet).into_iter();
             match self.sheets.get(&name).filter(|_| redefined.contains(&name)) {
@@ -427,6 +438,7 @@ impl Snapshot {
             digest,
             version,
             passed_over,
+            tree_size,
             views: ByView::default(),
             commit_counts: CommitCounts::default(),
         };
@@ -448,6 +460,7 @@ impl Snapshot {
             digest,
             version,
             passed_over,
+            tree_size,
             views: _,
             commit_counts: _,
         } = self;
@@ -455,6 +468,7 @@ impl Snapshot {
         out.extend(layout.ids().map(|(name, id)| format!("definition {name} {id:02x?}")));
         out.extend(layout.skipped().iter().map(|name| format!("skipped {name}")));
         out.push(format!("passed over {passed_over:?}"));
+        out.push(format!("{tree_size:?}"));
         out.extend(self.problems().iter().map(|problem| format!("problem {problem:?}")));
         sheets.values().for_each(|sheet| sheet.dump(&mut out));
         out.push(format!("text {} {:?}", text.stamp(), text.digest()));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::change::{Change, PathState};
 use super::changed_files::{Difference, Differing};
 use super::file_contents::ChangedList;
+use super::file_counts::FileCounts;
 use super::recall::WantedFile;
 use crate::id::SheetName;
 use crate::layout::Layout;
@@ -16,9 +17,9 @@ use crate::workers;
 /// How many files one thread looks at before it takes more.
 const CHUNK: usize = 8_192;
 
-/// How often the files of a commit may be claimed by a second sheet, a third one and so on, all together: a
-/// few kilobytes can be millions of files, and each claim takes memory.
-const EXTRA: usize = 2_000_000;
+/// How many files the sheets of a commit may claim together: a file counts for each sheet that claims it. A few
+/// kilobytes can be millions of files, and each claim takes memory.
+const MOST: usize = 5_000_000;
 
 /// Returns the sheet of this name in the state that is changed, if there is one.
 pub type Base<'b> = &'b (dyn Fn(&SheetName) -> Option<&'b Sheet> + Sync);
@@ -33,6 +34,8 @@ pub(super) struct ClaimedFiles<'b> {
     pub(super) lists: Vec<ChangedList<'b>>,
     /// The changes of the ignored files, if nothing is declared.
     pub(super) passed: Shift,
+    /// By how much the number of files changes that each sheet claims.
+    pub(super) files: FileCounts,
 }
 
 impl<'b> ClaimedFiles<'b> {
@@ -40,13 +43,14 @@ impl<'b> ClaimedFiles<'b> {
     ///
     /// # Errors
     ///
-    /// [`ObjectError::TooManyClaims`] if sheets claim files [once more](EXTRA) too often.
+    /// [`ObjectError::TooManyClaims`] if the sheets would then claim more than [`MOST`] files together. That
+    /// depends on the commit alone, not on the state from which the difference begins.
     pub(super) fn of(
         layout: &Layout,
         difference: &Difference,
         base: Base<'b>,
     ) -> Result<Self, ObjectError> {
-        Self::at_most(EXTRA, layout, difference, base)
+        Self::at_most(MOST, layout, difference, base)
     }
 
     fn at_most(
@@ -57,26 +61,32 @@ impl<'b> ClaimedFiles<'b> {
     ) -> Result<Self, ObjectError> {
         let files: Vec<Differing<'_>> = difference.files().collect();
         // Shared by all threads, so that none goes on when there are too many.
-        let extra = AtomicUsize::new(0);
+        let added = AtomicUsize::new(0);
         let claimed = |files: &[Differing<'_>]| {
             let mut claimed = Self::default();
             for file in files {
-                if extra.load(Ordering::Relaxed) > limit {
+                if added.load(Ordering::Relaxed) > limit {
                     break;
                 }
                 let before = claimed.changes.len() + claimed.lists.len();
                 claimed.add(layout, difference, base, file);
                 let after = claimed.changes.len() + claimed.lists.len();
-                extra.fetch_add((after - before).saturating_sub(1), Ordering::Relaxed);
+                if file.change.old.is_none() {
+                    added.fetch_add(after - before, Ordering::Relaxed);
+                }
             }
             claimed
         };
         let chunks: Vec<_> = files.chunks(CHUNK).collect();
         let found = workers::map(&chunks, |files| claimed(files));
-        if extra.into_inner() > limit {
+        let found = found.into_iter().reduce(Self::followed_by).unwrap_or_default();
+        let kept = layout.sheets().filter(|spec| !difference.redefined.contains(&spec.name));
+        let kept = kept.filter_map(|spec| base(&spec.name)).map(Sheet::files).sum::<usize>();
+        let total = found.files.total(kept);
+        if added.into_inner() > limit || total > limit {
             return Err(ObjectError::TooManyClaims { limit });
         }
-        Ok(found.into_iter().reduce(Self::followed_by).unwrap_or_default())
+        Ok(found)
     }
 
     /// Adds the claims of a file.
@@ -107,6 +117,7 @@ impl<'b> ClaimedFiles<'b> {
             if difference.redefined.contains(&sheet.name) != is_of_redefined {
                 continue;
             }
+            self.files.add(&sheet.name, i64::from(new.is_some()) - i64::from(old.is_some()));
             // A name that is not UTF-8 is a fault, so nothing is lost here.
             let path = String::from_utf8_lossy(&change.path);
             if let Some(fault) = claim.fault {
@@ -139,6 +150,7 @@ impl<'b> ClaimedFiles<'b> {
         self.changes.append(&mut next.changes);
         self.lists.append(&mut next.lists);
         self.passed.merge(next.passed);
+        self.files.merge(next.files);
         self
     }
 }
@@ -191,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn sheets_may_claim_files_once_more_so_often_and_not_more() {
+    fn sheets_may_claim_so_many_files_together_and_not_more() {
         let sheets: String = (0..200)
             .map(|n| {
                 format!("[sheets.s{n}]\nroot = 'a'\nformat = 'json'\npath = '${{{{ id }}}}'\n")
@@ -201,20 +213,29 @@ mod tests {
             DefinitionFile { path: "headwater.toml".into(), bytes: sheets.as_bytes().into() };
         let files = DefinitionFiles { headwater: Some(file), ..Default::default() };
         let layout = Layout::read(&files);
-        let blob = BlobId::from_bytes([7; 20]);
-        let added = |number: usize| PathChange {
-            path: format!("a/{number:06}.json").into(),
-            old: None,
-            new: Some(FileEntry { mode: EntryMode::Regular, id: blob }),
-        };
-        let claimed = |count: usize| {
-            let difference = Difference::from((0..count).map(added).collect::<Vec<_>>());
-            let claimed = ClaimedFiles::at_most(1_990, &layout, &difference, &|_| None);
-            claimed.map(|claimed| claimed.changes.len())
-        };
-        assert_eq!(claimed(10).unwrap(), 2_000);
-        let error = claimed(11).unwrap_err();
-        assert!(error.is_too_many_paths(), "{error}");
-        assert_eq!(error.to_string(), "sheets read files again more than 1990 times");
+        let entry = FileEntry { mode: EntryMode::Regular, id: BlobId::from_bytes([7; 20]) };
+        let path = |number: usize| format!("a/{number:06}.json").into();
+        let added = |number| PathChange { path: path(number), old: None, new: Some(entry) };
+        let removed = |number| PathChange { path: path(number), old: Some(entry), new: None };
+        // Ten files are held already.
+        let spec = layout.sheet("s0").unwrap();
+        let mut held = Sheet::new(spec.clone());
+        held.count_files(10);
+        for (limit, adds, removes, is_based, expected) in [
+            (2_000, 10, 0, false, true),
+            (2_000, 11, 0, false, false),
+            (4_000, 10, 0, true, true),
+            (3_999, 10, 0, true, false),
+            (2_400, 10, 8, true, true),
+            (2_399, 10, 8, true, false),
+        ] {
+            let changes = (0..adds).map(added).chain((100..100 + removes).map(removed));
+            let difference = Difference::from(changes.collect::<Vec<_>>());
+            let base = |_: &SheetName| is_based.then_some(&held);
+            let claimed = ClaimedFiles::at_most(limit, &layout, &difference, &base);
+            let error = claimed.map(drop).err();
+            assert_eq!(error.is_none(), expected, "{adds} and {removes} of {limit}: {error:?}");
+            assert!(error.is_none_or(|error| error.is_too_many_paths()));
+        }
     }
 }

@@ -163,6 +163,8 @@ impl OpenError {
                 LoadError::Index { .. } | LoadError::Memory { .. } | LoadError::Panic { .. } => {
                     false
                 }
+                // A clone would be as large.
+                error if mirror::has_too_many_paths(error) => false,
                 error => !is_ours(error),
             },
             Self::Repository {
@@ -357,7 +359,33 @@ impl ReloadError {
             Self::Reference(mirror::RefError::Locked { .. }) => FailureKind::RepoLocked,
             Self::Load(LoadError::Memory { .. }) => FailureKind::MemoryShort,
             error if mirror::is_disk_full(error) => FailureKind::DiskFull,
+            error if mirror::has_too_many_paths(error) => FailureKind::ContentRejected,
             _ => FailureKind::Internal,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::CommitId;
+    use crate::mirror::ObjectError;
+
+    #[test]
+    fn only_what_a_clone_would_mend_is_damage() {
+        let commit = CommitId::ZERO;
+        let missing = ObjectError::Missing { id: commit.to_string(), promised: false };
+        let table = [
+            (missing, true),
+            (ObjectError::TooManyPaths { limit: 1 }, false),
+            (ObjectError::PathsTooLong { limit: 1 }, false),
+            (ObjectError::TooManyClaims { limit: 1 }, false),
+        ];
+        for (source, expected) in table {
+            let text = source.to_string();
+            let source = Box::new(LoadError::Diff { old: commit, new: commit, source });
+            let error = OpenError::Load { branch: "main".to_owned(), source };
+            assert_eq!(error.is_damage(), expected, "{text}");
         }
     }
 }

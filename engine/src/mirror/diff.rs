@@ -6,6 +6,7 @@
 
 use super::tree::{EntryMode, PATH_LIMIT, RawEntry, TreeEntry, bad_tree};
 use super::tree_flaw::TreeFlaw;
+use super::tree_size::TreeGrowth;
 use super::{MirrorOptions, ObjectError, Objects};
 use crate::id::{BlobId, TreeId};
 
@@ -39,8 +40,19 @@ impl Objects {
         old: Option<TreeId>,
         new: Option<TreeId>,
     ) -> Result<Vec<PathChange>, ObjectError> {
+        Ok(self.diff_and_growth(old, new)?.changes)
+    }
+
+    /// Returns what [`Self::diff`] returns, and by how much the new tree is larger.
+    pub fn diff_and_growth(
+        &self,
+        old: Option<TreeId>,
+        new: Option<TreeId>,
+    ) -> Result<TreeDifference, ObjectError> {
         let root = (old != new).then(|| Pair { folder: Vec::new(), old, new });
-        Walk::of(self, root.into_iter().collect()).finish()
+        let mut walk = Walk::of(self, root.into_iter().collect());
+        walk.run()?;
+        Ok(TreeDifference { growth: walk.growth, changes: walk.finish()? })
     }
 
     /// Returns the entries of the tree at `path` (segments joined by `/`) and below it as
@@ -81,6 +93,15 @@ impl Objects {
     }
 }
 
+/// The difference between two trees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeDifference {
+    /// The paths that differ, sorted by their bytes.
+    pub changes: Vec<PathChange>,
+    /// By how much the new tree is larger.
+    pub growth: TreeGrowth,
+}
+
 /// The files of a tree, and what was looked at to find them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeFiles {
@@ -110,6 +131,7 @@ struct Walk<'a> {
     entries: usize,
     /// The bytes of all paths so far.
     path_bytes: usize,
+    growth: TreeGrowth,
     changes: Vec<PathChange>,
     /// The folders still to compare. A list rather than recursion, because the remote chooses the
     /// depth.
@@ -120,6 +142,7 @@ impl<'a> Walk<'a> {
     fn of(objects: &'a Objects, pending: Vec<Pair>) -> Self {
         let MirrorOptions { path_limit, path_bytes_limit, .. } = *objects.mirror.options();
         let (entry_limit, entries, path_bytes, changes) = (usize::MAX, 0, 0, Vec::new());
+        let growth = TreeGrowth::default();
         Self {
             objects,
             path_limit,
@@ -127,6 +150,7 @@ impl<'a> Walk<'a> {
             entry_limit,
             entries,
             path_bytes,
+            growth,
             changes,
             pending,
         }
@@ -181,6 +205,7 @@ impl<'a> Walk<'a> {
             return Err(ObjectError::TooManyPaths { limit: path_limit });
         }
         self.path_bytes += path.len();
+        self.growth.count(path.len(), old.is_some(), new.is_some());
         if self.path_bytes > path_bytes_limit {
             return Err(ObjectError::PathsTooLong { limit: path_bytes_limit });
         }
@@ -267,7 +292,7 @@ pub(super) fn compare<'a, E: From<ObjectError>>(
 mod tests {
     use super::*;
     use crate::mirror::testing::TestRepository;
-    use crate::mirror::{Mirror, MirrorOptions};
+    use crate::mirror::{Mirror, MirrorOptions, TreeSize};
     use proptest::prelude::*;
 
     /// Returns git's own difference in the types of this module.
@@ -342,6 +367,13 @@ mod tests {
                     let expected = git_diff(&repository, &old.to_string(), &new.to_string());
                     let found = objects.diff(Some(*old), Some(*new)).unwrap();
                     prop_assert_eq!(&found, &expected);
+                    // Sizes add up, whichever way a tree is reached.
+                    let growth = |old: Option<TreeId>, new: TreeId| {
+                        objects.diff_and_growth(old, Some(new)).unwrap().growth
+                    };
+                    let way = TreeSize::default().after(growth(None, *old));
+                    let direct = TreeSize::default().after(growth(None, *new));
+                    prop_assert_eq!(way.after(growth(Some(*old), *new)), direct);
                 }
             }
         }

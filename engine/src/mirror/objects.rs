@@ -59,8 +59,8 @@ pub enum ObjectError {
         /// The limit.
         limit: usize,
     },
-    /// Sheets claim the files that differ too often, beyond once for each file.
-    #[error("sheets read files again more than {limit} times")]
+    /// The sheets claim too many files together.
+    #[error("the sheets claim more than {limit} files together")]
     TooManyClaims {
         /// The limit.
         limit: usize,

@@ -76,6 +76,7 @@ impl Snapshot {
                 true => self.passed_over.clone(),
                 false => PassedOver::default(),
             },
+            tree_size: self.tree_size,
             views: ByView::default(),
             commit_counts: CommitCounts::default(),
         }

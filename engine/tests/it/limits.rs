@@ -6,6 +6,9 @@ use headwater_engine::admit::{AdmissionLimits, Counted, PushLimits};
 use headwater_engine::engine::{
     Engine, EngineConfig, FailureKind, HeldReason, Ledger, RequestKind,
 };
+use headwater_engine::load::{advance, load};
+use headwater_engine::mirror::{Mirror, MirrorOptions};
+use headwater_engine::options::LoadOptions;
 use headwater_engine::report::Trigger;
 use headwater_testkit::Upstream;
 use tempfile::TempDir;
@@ -59,4 +62,34 @@ fn a_limit_holds_for_a_push_that_is_built_anew_too() {
     let report = engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
     assert_eq!(held(&report).0.reason, HeldReason::PushLimit);
     assert_eq!(engine.snapshot().records(), 100);
+}
+
+#[test]
+fn a_tree_that_grows_above_the_limits_is_refused_however_small_each_push_is() {
+    let mut upstream = Upstream::new();
+    let files = |from: usize, to: usize| (from..to).map(|n| (format!("a/f{n:02}.json"), "{}"));
+    // A folder and its files are entries, with 1 and 10 bytes.
+    let first = upstream.commit("first").put_all(files(0, 10)).push();
+    let second = upstream.commit("second").put_all(files(10, 15)).push();
+    let third = upstream.commit("third").put_all(files(15, 20)).delete("a/f00.json").push();
+    for (paths, bytes, is_refused) in
+        [(20, 1_000, false), (19, 1_000, true), (100, 191, false), (100, 190, true)]
+    {
+        let limits = MirrorOptions {
+            path_limit: paths,
+            path_bytes_limit: bytes,
+            ..MirrorOptions::default()
+        };
+        let mirror = Mirror::open(upstream.path(), limits).unwrap();
+        let objects = mirror.objects().unwrap();
+        let [first, second, third] = [&first, &second, &third].map(|id| id.parse().unwrap());
+        let options = LoadOptions::default();
+        let mut state = load(&objects, first, &options).unwrap();
+        state = advance(&objects, Some(&state), second, &options).unwrap().0;
+        // A difference and a rebuild agree.
+        let grown = advance(&objects, Some(&state), third, &options);
+        let built = load(&objects, third, &options);
+        assert_eq!(grown.is_err(), is_refused, "{paths} and {bytes}: {:?}", grown.err());
+        assert_eq!(built.is_err(), is_refused, "{paths} and {bytes}");
+    }
 }
