@@ -23,7 +23,7 @@ pub(crate) use cells::{CellFlaw, heading};
 pub use csv::{CellType, Header};
 pub(crate) use parsed_file::ParsedFile;
 pub use piece::{Cut, Records};
-pub(crate) use value_difference::{Version, is_within, smallest_differing_part};
+pub(crate) use value_difference::{PartPath, Version, smallest_differing_part};
 pub(crate) use whole_file::{Element, elements, list};
 
 /// How a scan separates the pieces of a file.

@@ -115,7 +115,7 @@ fn a_yaml_number_is_kept_as_it_was_or_is_a_text() {
 #[test]
 fn a_flaw_of_yaml_is_told_to_whoever_wrote_it() {
     for (text, told, place) in [
-        ("a: 1\na: 2\n", "the key \"a\" occurs twice", (2, 1)),
+        ("a: 1\na: 2\n", "a key occurs twice in one table", (2, 1)),
         ("--- a\n--- b\n", "there is more than one document", (2, 1)),
         ("a: {~: 1}\n", "a key is null", (1, 5)),
         ("a: 1\n: 2\n", "a key is null", (2, 1)),

@@ -46,8 +46,8 @@ impl ReplayPace {
         PacedReplay(self)
     }
 
-    /// Waits until `commits` may be written, if a replay is going on. The caller holds no lock.
-    pub(super) fn keep(&self, commits: usize) {
+    /// Waits until a commit may be written, if a replay is going on. The caller holds no lock.
+    pub(super) fn keep(&self) {
         let until = Instant::now() + LONGEST;
         let mut progress = self.progress.lock();
         while progress.is_some_and(|progress| !progress.has_room()) {
@@ -57,8 +57,12 @@ impl ReplayPace {
             }
             progress = progress.wait_for(&self.changed, left);
         }
-        if let Some(progress) = &mut *progress {
-            progress.written += commits as u64;
+    }
+
+    /// Records how many commits were written.
+    pub(super) fn note(&self, commits: u64) {
+        if let Some(progress) = &mut *self.progress.lock() {
+            progress.written += commits;
         }
     }
 }
@@ -119,16 +123,20 @@ mod tests {
     #[test]
     fn a_writer_waits_for_the_replay_and_no_longer() {
         let pace = ReplayPace::new();
-        pace.keep(1_000);
+        pace.note(1_000);
         let replay = pace.begin();
-        pace.keep(AHEAD as usize);
+        pace.keep();
+        pace.note(AHEAD);
         std::thread::scope(|scope| {
-            let writer = scope.spawn(|| pace.keep(1));
+            let writer = scope.spawn(|| {
+                pace.keep();
+                pace.note(1);
+            });
             replay.advance();
             replay.advance();
             writer.join().unwrap();
             assert_eq!(pace.progress.lock().unwrap().written, AHEAD + 1);
-            let writer = scope.spawn(|| pace.keep(1));
+            let writer = scope.spawn(|| pace.keep());
             drop(replay);
             writer.join().unwrap();
         });

@@ -63,7 +63,7 @@ impl WriteWorker {
     /// Writes waiting batches until no more can come.
     pub(super) fn run(&self) {
         while let Some(mut group) = self.writes.next() {
-            self.writer.pace.keep(group.len());
+            self.writer.pace.keep();
             let mut written = self.try_group(&group);
             for _ in 0..OVERTAKEN {
                 // If the branch has no remote, others push to it as well: their commits are
@@ -173,6 +173,7 @@ impl WriteWorker {
         }
         if state.commit != first.commit {
             self.store(&turn, &stage, first.commit, state.commit, commits)?;
+            self.writer.pace.note(commits);
         }
         for (repeat, outcome) in done_now {
             known.note(repeat.clone(), outcome);

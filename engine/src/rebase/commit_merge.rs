@@ -226,7 +226,7 @@ impl Merge<'_> {
         merged.theirs.is_stored(blob);
         if let Some(change) = &mut readers.change {
             let specs = readers.claims.iter().map(|claim| &*claim.sheet);
-            self.lists.follow(path, specs, &merged, change);
+            self.lists.follow(path, specs, &merged, near, change);
         }
         self.lists.put(source, merged);
         Ok(Some(Ok(Edit::Put { mode: EntryMode::Regular, id: *blob.as_bytes() })))

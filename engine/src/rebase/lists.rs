@@ -96,18 +96,21 @@ impl Lists {
     }
 
     /// Goes on with what is kept of the file at `path` for the sheets `specs` that see nothing of `change`, which
-    /// another sheet has merged as `merged`: their records are as before. Forgets it for the others.
+    /// another sheet has merged as `merged` into the content `theirs`: their records are as before. Forgets it
+    /// for the others, and where it is not of the contents before.
     pub(super) fn follow<'s>(
         &mut self,
         path: &str,
         specs: impl Iterator<Item = &'s SheetSpec>,
         merged: &BothSides,
+        theirs: BlobId,
         change: &mut ParsedChange,
     ) {
         for spec in specs {
             let place = (spec.name.clone(), path.to_owned());
             let Some(mut kept) = self.files.remove(&place) else { continue };
-            if kept.are_whole() && change.is_apart_from(spec, path) {
+            let is_of_before = (kept.ours.blob, kept.theirs.blob) == (change.old_blob(), theirs);
+            if is_of_before && kept.are_whole() && change.is_apart_from(spec, path) {
                 kept.ours.is_now(&merged.ours);
                 kept.theirs.is_now(&merged.theirs);
                 self.files.insert(place, kept);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::decode::{self, Format};
 use crate::id::BlobId;
 use crate::layout::{PathClaim, Shape, SheetSpec};
-use crate::split::{self, ParsedFile, Records, Version};
+use crate::split::{self, ParsedFile, PartPath, Records, Version};
 
 /// The largest file of which the parsed value is kept for the next commit, in bytes.
 const KEPT: usize = 4 << 20;
@@ -29,7 +29,7 @@ pub(super) struct ParsedChange {
     ours: ParsedVersion,
     /// The smallest part that has all differences, in each format in which a sheet reads the file; `None` if it
     /// cannot be parsed.
-    differing: HashMap<Format, Option<Vec<String>>>,
+    differing: HashMap<Format, Option<PartPath>>,
 }
 
 /// What a sheet sees of the change of a file.
@@ -69,6 +69,11 @@ impl ParsedChange {
         Self { old, ours, differing: HashMap::new() }
     }
 
+    /// Returns the blob of the content before.
+    pub(super) fn old_blob(&self) -> BlobId {
+        self.old.blob
+    }
+
     /// Returns our content.
     pub(super) fn ours(&self) -> &ParsedVersion {
         &self.ours
@@ -80,7 +85,7 @@ impl ParsedChange {
         let Some((format, part)) = part_of(spec, path) else { return Coverage::Unknown };
         match self.differing_part(format) {
             None => Coverage::Unknown,
-            Some(names) if split::is_within(names, part) => Coverage::All,
+            Some(differing) if differing.is_within(part) => Coverage::All,
             Some(_) => Coverage::Partial,
         }
     }
@@ -88,15 +93,13 @@ impl ParsedChange {
     /// Returns whether none of the change is in the part that a sheet reads.
     pub(super) fn is_apart_from(&mut self, spec: &SheetSpec, path: &str) -> bool {
         let Some((format, part)) = part_of(spec, path) else { return false };
-        let is_apart =
-            |names: &[String]| !split::is_within(names, part) && !split::is_within(part, names);
-        self.differing_part(format).is_some_and(is_apart)
+        self.differing_part(format).is_some_and(|differing| differing.is_apart_from(part))
     }
 
-    fn differing_part(&mut self, format: Format) -> Option<&[String]> {
+    fn differing_part(&mut self, format: Format) -> Option<&PartPath> {
         let Self { old, ours, differing } = self;
         let find = || split::smallest_differing_part(format, old.version()?, ours.version()?);
-        differing.entry(format).or_insert_with(find).as_deref()
+        differing.entry(format).or_insert_with(find).as_ref()
     }
 }
 

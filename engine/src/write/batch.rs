@@ -6,10 +6,12 @@ use super::blame::Writers;
 use super::files::Files;
 use super::scope::Bounds;
 use super::{Batch, Broken, Repeat, WriteError, Written};
-use crate::changes::{ChangeSet, Difference};
+use crate::changes::{ChangeSet, Difference, ReadError};
 use crate::id::{CommitId, SheetName, TreeId};
 use crate::load::layout_of;
-use crate::mirror::{EditError, NewCommit, ObjectError, Objects, Signature, Stage, Trailer};
+use crate::mirror::{
+    EditError, NewCommit, ObjectError, Objects, Signature, Stage, Trailer, TreeDifference,
+};
 use crate::options::LoadOptions;
 use crate::problem::{Problem, Rule};
 use crate::snapshot::Snapshot;
@@ -111,7 +113,10 @@ fn make(
         return Ok(BatchResult { next: None, written });
     }
     let bounds = Bounds { layout: state.records.layout(), scope: &batch.scope };
-    let paths = stage.objects().diff(state.tree, tree)?;
+    let difference = stage.objects().diff_and_growth(state.tree, tree)?;
+    let TreeDifference { changes: paths, growth } = difference;
+    let size = state.records.tree_size().after(growth);
+    stage.objects().admit(size).map_err(WriteError::BranchFull)?;
     bounds.allow_all(&paths)?;
     let layout = layout_of(stage.objects(), Some((bounds.layout, state.tree)), tree, options)?;
     // An empty tree defines nothing, and no write removes a definition.
@@ -130,7 +135,12 @@ fn make(
     })?;
     let sheet = |name: &SheetName| state.records.sheet(name.as_str()).map(Arc::as_ref);
     let (paths, layout) = (Difference::from(paths), || bounds.layout.clone());
-    let changes = || ChangeSet::read(stage.objects(), bounds.layout, &paths, &sheet, None, options);
+    let changes = || {
+        let read = ChangeSet::read(stage.objects(), bounds.layout, &paths, &sheet, None, options);
+        let mut changes = read.map_err(unread)?;
+        changes.grow(growth);
+        Ok::<_, WriteError>(changes)
+    };
     let refuse_problems = |records: &Snapshot| match records.problems_since(&state.records) {
         problems if problems.is_empty() => Ok(()),
         mut problems => {
@@ -151,6 +161,14 @@ fn make(
     };
     let next = CommitState { commit, tree, seconds: committer.seconds, records };
     Ok(BatchResult { next: Some(next), written })
+}
+
+/// Returns why the changed files cannot be read.
+fn unread(error: ReadError) -> WriteError {
+    match error {
+        ReadError::Object(full) if full.is_too_many_paths() => WriteError::BranchFull(full),
+        error => error.into(),
+    }
 }
 
 /// Distinguishes a change that is wrong in itself from one that conflicts with other records;

@@ -127,6 +127,9 @@ pub enum WriteError {
         "the operations read, write or take along more files than one request may: send several, or push"
     )]
     BatchTooLarge,
+    /// The branch would have more files, or longer paths, than a branch may have.
+    #[error("the branch cannot hold more files: {0}")]
+    BranchFull(#[source] ObjectError),
     /// The whole file is parsed for one record, which would take the writer too long.
     #[error(
         "the file of the record is too large to change one of its records: split it, use CSV or JSON Lines, or push"

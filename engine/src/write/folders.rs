@@ -140,9 +140,9 @@ mod tests {
     use crate::id::{Key, SheetName};
     use crate::load::load;
     use crate::mirror::testing::TestRepository;
-    use crate::mirror::{Identity, TreeFiles};
+    use crate::mirror::{Identity, Mirror, MirrorOptions, Signature, TreeFiles};
     use crate::options::LoadOptions;
-    use crate::write::{Action, Batch, Condition, Operation};
+    use crate::write::{Action, Batch, CommitState, Condition, Operation};
 
     const DEFINITION: &str = "[sheets.people]\npath = \"${{ team }}/${{ slug }}\"\n";
 
@@ -225,6 +225,41 @@ mod tests {
             assert_eq!(refused(teams, deletes_eve, enough), None, "{teams:?}");
             let too_little = walks * walk() - 1;
             assert_eq!(refused(teams, deletes_eve, too_little), Some(refused_at), "{teams:?}");
+        }
+    }
+
+    #[test]
+    fn a_write_that_would_make_the_branch_too_large_is_refused() {
+        let repository = TestRepository::bare();
+        let files = [("people/x/ada.toml", "slug = \"ada\"\nteam = \"x\"\n")];
+        let files: Vec<_> = files.into_iter().chain([("headwater.toml", DEFINITION)]).collect();
+        let commit = repository.commit_files("main", &files);
+        // Two files and two folders.
+        for (path_limit, expected) in [(6, true), (5, false)] {
+            let options = MirrorOptions { path_limit, ..MirrorOptions::default() };
+            let mirror = Mirror::open(repository.path(), options).unwrap();
+            let mut stage = mirror.stage().unwrap();
+            let records = load(stage.objects(), commit, &LoadOptions::default()).unwrap();
+            let state = CommitState::of(&records, stage.objects()).unwrap();
+            // A file in a folder of its own.
+            let value = json!({ "slug": "eve", "team": "y" });
+            let operation = Operation {
+                sheet: SheetName::new("people"),
+                action: Action::Put(Key::new("y/eve"), value),
+                condition: Condition::Any,
+            };
+            let author = Identity::parse("Ada <ada@example.org>").unwrap();
+            let batch = Batch::new(author.clone(), "one more".into(), vec![operation]);
+            let committer =
+                Signature { identity: author, seconds: 1_900_000_000, offset_minutes: 0 };
+            let options = LoadOptions::default();
+            let written = crate::write::commit(&mut stage, &state, &batch, &committer, &options);
+            match written {
+                Ok(_) => assert!(expected),
+                Err(error) => {
+                    assert!(!expected && matches!(error, WriteError::BranchFull(_)), "{error:?}");
+                }
+            }
         }
     }
 }

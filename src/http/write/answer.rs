@@ -295,6 +295,7 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
         WriteError::OtherKey { .. }
         | WriteError::TooHeavy
         | WriteError::BatchTooLarge
+        | WriteError::BranchFull(_)
         | WriteError::ListTooLarge
         | WriteError::NotOfSheet { .. }
         | WriteError::InList { .. }

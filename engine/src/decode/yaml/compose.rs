@@ -215,7 +215,7 @@ impl<'t> Composer<'t> {
             let value = self.node(event, value_span, inside)?;
             match key {
                 Key::Name(name) if members.contains_key(&name) => {
-                    return Err(malformed(&span, format!("the key {name:?} occurs twice")));
+                    return Err(malformed(&span, "a key occurs twice in one table".to_owned()));
                 }
                 Key::Name(name) => drop(members.insert(name, value)),
                 Key::Merge => merged.extend(tables(value, &value_span)?),
