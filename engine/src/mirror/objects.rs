@@ -54,7 +54,7 @@ pub enum ObjectError {
         flaw: TreeFlaw,
     },
     /// The trees expand to more paths than [`path_limit`](super::MirrorOptions::path_limit).
-    #[error("more than {limit} paths differ")]
+    #[error("there are more than {limit} paths")]
     TooManyPaths {
         /// The limit.
         limit: usize,
@@ -67,7 +67,7 @@ pub enum ObjectError {
     },
     /// The paths that differ are together longer than
     /// [`path_bytes_limit`](super::MirrorOptions::path_bytes_limit).
-    #[error("the paths that differ are longer than {limit} bytes together")]
+    #[error("the paths are longer than {limit} bytes together")]
     PathsTooLong {
         /// The limit, in bytes.
         limit: usize,
