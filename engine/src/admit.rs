@@ -291,7 +291,7 @@ mod tests {
     use headwater_testkit::Upstream;
 
     use super::*;
-    use crate::changes::ChangeSet;
+    use crate::changes::{Base, ChangeSet};
     use crate::definitions::gather;
     use crate::layout::Layout;
     use crate::mirror::{Mirror, MirrorOptions};
@@ -352,9 +352,15 @@ mod tests {
         let tree = objects.commit(commit).unwrap().tree;
         let layout = Layout::read(&gather(&objects, tree, None).unwrap());
         let paths = objects.diff(None, Some(tree)).unwrap().into();
-        let changes =
-            ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &LoadOptions::default())
-                .unwrap();
+        let changes = ChangeSet::read(
+            &objects,
+            &layout,
+            &paths,
+            Base::NOTHING,
+            None,
+            &LoadOptions::default(),
+        )
+        .unwrap();
         let draft = Snapshot::empty().apply(commit, layout, changes);
         let health = Health::of(draft.state());
         let sheet = |policy, claimed, records| SheetHealth { policy, claimed, records };

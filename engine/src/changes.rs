@@ -24,7 +24,7 @@ pub use changed_files::Difference;
 pub use claimed_files::Base;
 use claimed_files::{ClaimedFiles, is_file};
 use file_contents::ChangedList;
-pub(crate) use file_counts::FileCounts;
+pub(crate) use file_counts::{ClaimedFileCounts, FileCountChanges};
 use recall::{WantedFile, recall};
 use shared_parse::SharedParses;
 
@@ -38,7 +38,7 @@ pub struct ChangeSet {
     /// The changes of the ignored files, if nothing is declared.
     passed_over: Shift,
     /// By how much the number of files changes that each sheet claims.
-    files: FileCounts,
+    files: FileCountChanges,
     /// By how much the tree grows.
     growth: TreeGrowth,
 }
@@ -66,7 +66,7 @@ impl ChangeSet {
     }
 
     /// Returns by how much the number of files changes that a sheet claims.
-    pub(crate) fn files(&self) -> &FileCounts {
+    pub(crate) fn files(&self) -> &FileCountChanges {
         &self.files
     }
 
@@ -180,7 +180,7 @@ mod tests {
         let paths = objects.diff(Some(old), Some(new)).unwrap().into();
         let options = LoadOptions { record_limit, ..LoadOptions::default() };
         let changes =
-            ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &options).unwrap();
+            ChangeSet::read(&objects, &layout, &paths, Base::NOTHING, None, &options).unwrap();
         let (decoded, files) = options.progress.decoded();
         assert_eq!(decoded, files, "all requested files were read");
         let told = changes.into_changes().into_iter().map(|change| match change.now {
@@ -241,8 +241,14 @@ mod tests {
         let layout = Layout::read(&gather(&objects, tree, None).unwrap());
         let paths = objects.diff(None, Some(tree)).unwrap().into();
         assert_eq!(passed_over(&layout, &paths), ["a/link.json", "a/module.json"]);
-        let changes =
-            ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &LoadOptions::default());
+        let changes = ChangeSet::read(
+            &objects,
+            &layout,
+            &paths,
+            Base::NOTHING,
+            None,
+            &LoadOptions::default(),
+        );
         assert_eq!(changes.unwrap().into_changes().len(), 1, "the file alone");
     }
 
@@ -284,7 +290,7 @@ mod tests {
         let options = LoadOptions::default();
         let read = |cache: Option<&Cache>| {
             let changes =
-                ChangeSet::read(&objects, &layout, &paths, &|_| None, cache, &options).unwrap();
+                ChangeSet::read(&objects, &layout, &paths, Base::NOTHING, cache, &options).unwrap();
             let claim = |change: Change| match change.now {
                 PathState::Claims(claim) => claim,
                 PathState::Misnamed { .. } | PathState::Lists { .. } => panic!("both are records"),

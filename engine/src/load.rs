@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, CacheError};
 use crate::causes::{self, chain};
-use crate::changes::{ChangeSet, Difference, ReadError};
+use crate::changes::{Base, ChangeSet, Difference, ReadError};
 use crate::definitions::{self, DefinitionError};
 use crate::fault;
 use crate::id::{CommitId, SheetName, TreeId};
@@ -393,7 +393,8 @@ fn attempt(
     timings.diff = clock.lap();
     let read = |base: Option<&Snapshot>, paths: &Difference| {
         let sheet = |name: &SheetName| base?.sheet(name.as_str()).map(Arc::as_ref);
-        let read = ChangeSet::read(objects, &layout, paths, &sheet, cache, options);
+        let base = Base { sheet: &sheet, files: base.map(Snapshot::claimed_files) };
+        let read = ChangeSet::read(objects, &layout, paths, base, cache, options);
         read.map_err(|error| match error {
             ReadError::Object(source) => LoadError::Read { commit: target, source },
             ReadError::Cache(source) => LoadError::Cache { commit: target, source },

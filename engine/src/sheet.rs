@@ -60,8 +60,6 @@ pub struct Sheet {
     spec: Arc<SheetSpec>,
     slots: OrdMap<Key, Slot>,
     served: usize,
-    /// How many files it claims, records or not.
-    files: usize,
     /// The keys of the served records that are hidden.
     hidden: OrdSet<Key>,
     /// The keys whose records an earlier state had and the present one keeps back.
@@ -130,7 +128,6 @@ impl Sheet {
             spec,
             slots: OrdMap::new(),
             served: 0,
-            files: 0,
             hidden: OrdSet::new(),
             withdrawn: OrdSet::new(),
             indexes: fields.map(|field| (field, FieldIndex::default())).collect(),
@@ -218,17 +215,6 @@ impl Sheet {
     /// Returns whether no record is served.
     pub fn is_empty(&self) -> bool {
         self.served == 0
-    }
-
-    /// Returns how many files it claims, records or not.
-    pub fn files(&self) -> usize {
-        self.files
-    }
-
-    /// Notes by how much that number changes.
-    pub(crate) fn count_files(&mut self, change: i64) {
-        let change = isize::try_from(change).unwrap_or_default();
-        self.files = self.files.saturating_add_signed(change);
     }
 
     /// Returns the number of keys, misnamed files and pieces of files without a key, served or not.
@@ -576,7 +562,6 @@ impl Sheet {
             spec,
             slots,
             served,
-            files,
             hidden,
             withdrawn,
             indexes,
@@ -596,7 +581,7 @@ impl Sheet {
         let name = &spec.name;
         out.push(format!(
             "sheet {name} served {served} hidden {hidden:?} withdrawn {withdrawn:?} {shown_sum:?} {hidden_sum:?} \
-             {problems_sum:?} unread {unread} files {files}"
+             {problems_sum:?} unread {unread}"
         ));
         out.extend(slots.iter().map(|(key, slot)| format!("{name} slot {key} {slot:?}")));
         out.extend(problems.iter().map(|(key, list)| format!("{name} problems {key} {list:?}")));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use im::OrdMap;
 
 use crate::budget::Budget;
-use crate::changes::{ChangeSet, PathState};
+use crate::changes::{ChangeSet, ClaimedFileCounts, PathState};
 use crate::digest::{Digest, hash_part};
 use crate::document::{field_texts, slots, texts};
 use crate::id::{CommitId, Key, SheetName};
@@ -52,6 +52,8 @@ pub struct Snapshot {
     passed_over: PassedOver,
     /// The size of the commit's tree.
     tree_size: TreeSize,
+    /// How many files each sheet claims, records or not.
+    files: ClaimedFileCounts,
     /// This state as others than the public see it.
     views: ByView<Arc<Snapshot>>,
     /// What commits changed of what this state discloses.
@@ -75,6 +77,7 @@ impl Snapshot {
             version,
             passed_over: PassedOver::default(),
             tree_size: TreeSize::default(),
+            files: ClaimedFileCounts::default(),
             views: ByView::default(),
             commit_counts: CommitCounts::default(),
         }
@@ -117,6 +120,11 @@ impl Snapshot {
     /// the public sheets, and their records that are not hidden. Constant time.
     pub fn version(&self) -> [u8; 32] {
         self.version
+    }
+
+    /// Returns how many files each sheet claims.
+    pub(crate) fn claimed_files(&self) -> &ClaimedFileCounts {
+        &self.files
     }
 
     /// Returns the size of the commit's tree.
@@ -354,7 +362,8 @@ impl Snapshot {
             sheets.insert(spec.name.clone(), (Sheet::new(spec.clone()), Vec::new()));
         }
         let passed_over = self.passed_over.after(changes.passed_over());
-        let (files, tree_size) = (changes.files().clone(), self.tree_size.after(changes.growth()));
+        let tree_size = self.tree_size.after(changes.growth());
+        let files = self.files.after(&redefined, changes.files());
         for change in changes.into_changes() {
             let name = &change.sheet.name;
             let (sheet, claims) = match sheets.get_mut(name) {
@@ -375,7 +384,6 @@ impl Snapshot {
         let mut changed = Vec::new();
         let mut moved = BTreeMap::new();
         for (name, (mut sheet, claims)) in sheets {
-            sheet.count_files(files.of(&name));
             let mut of_sheet = Moved::default();
             let served = sheet.put_noting(claims, &mut of_sheet).into_iter();
             match self.sheets.get(&name).filter(|_| redefined.contains(&name)) {
@@ -439,6 +447,7 @@ impl Snapshot {
             version,
             passed_over,
             tree_size,
+            files,
             views: ByView::default(),
             commit_counts: CommitCounts::default(),
         };
@@ -461,6 +470,7 @@ impl Snapshot {
             version,
             passed_over,
             tree_size,
+            files,
             views: _,
             commit_counts: _,
         } = self;
@@ -468,7 +478,7 @@ impl Snapshot {
         out.extend(layout.ids().map(|(name, id)| format!("definition {name} {id:02x?}")));
         out.extend(layout.skipped().iter().map(|name| format!("skipped {name}")));
         out.push(format!("passed over {passed_over:?}"));
-        out.push(format!("{tree_size:?}"));
+        out.push(format!("{tree_size:?} {files:?}"));
         out.extend(self.problems().iter().map(|problem| format!("problem {problem:?}")));
         sheets.values().for_each(|sheet| sheet.dump(&mut out));
         out.push(format!("text {} {:?}", text.stamp(), text.digest()));

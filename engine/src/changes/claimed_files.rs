@@ -1,14 +1,15 @@
 //! What the files that differ claim, as far as their paths tell.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::change::{Change, PathState};
 use super::changed_files::{Difference, Differing};
 use super::file_contents::ChangedList;
-use super::file_counts::FileCounts;
+use super::file_counts::{ClaimedFileCounts, FileCountChanges};
 use super::recall::WantedFile;
 use crate::id::SheetName;
-use crate::layout::Layout;
+use crate::layout::{Layout, SheetSpec};
 use crate::mirror::{EntryMode, ObjectError};
 use crate::sheet::{Sheet, SlotUpdate};
 use crate::skipped_files::Shift;
@@ -21,8 +22,20 @@ const CHUNK: usize = 8_192;
 /// kilobytes can be millions of files, and each claim takes memory.
 const MOST: usize = 5_000_000;
 
-/// Returns the sheet of this name in the state that is changed, if there is one.
-pub type Base<'b> = &'b (dyn Fn(&SheetName) -> Option<&'b Sheet> + Sync);
+/// The state that is changed.
+#[derive(Clone, Copy)]
+pub struct Base<'b> {
+    /// Returns the sheet of this name, if there is one.
+    pub(crate) sheet: &'b (dyn Fn(&SheetName) -> Option<&'b Sheet> + Sync),
+    /// How many files each sheet claims there.
+    pub(crate) files: Option<&'b ClaimedFileCounts>,
+}
+
+#[cfg(test)]
+impl Base<'_> {
+    /// The state of the empty tree.
+    pub(crate) const NOTHING: Self = Self { sheet: &|_| None, files: None };
+}
 
 /// The claims of files, and what is still to be read of them.
 #[derive(Default)]
@@ -35,7 +48,7 @@ pub(super) struct ClaimedFiles<'b> {
     /// The changes of the ignored files, if nothing is declared.
     pub(super) passed: Shift,
     /// By how much the number of files changes that each sheet claims.
-    pub(super) files: FileCounts,
+    pub(super) files: FileCountChanges,
 }
 
 impl<'b> ClaimedFiles<'b> {
@@ -81,7 +94,8 @@ impl<'b> ClaimedFiles<'b> {
         let found = workers::map(&chunks, |files| claimed(files));
         let found = found.into_iter().reduce(Self::followed_by).unwrap_or_default();
         let kept = layout.sheets().filter(|spec| !difference.redefined.contains(&spec.name));
-        let kept = kept.filter_map(|spec| base(&spec.name)).map(Sheet::files).sum::<usize>();
+        let held = |spec: &Arc<SheetSpec>| base.files.map_or(0, |files| files.of(&spec.name));
+        let kept = kept.map(held).sum::<usize>();
         let total = found.files.total(kept);
         if added.into_inner() > limit || total > limit {
             return Err(ObjectError::TooManyClaims { limit });
@@ -126,7 +140,7 @@ impl<'b> ClaimedFiles<'b> {
                 self.changes.push(Change { sheet, now });
                 continue;
             }
-            let before = base(&sheet.name).filter(|_| !is_of_redefined);
+            let before = (base.sheet)(&sheet.name).filter(|_| !is_of_redefined);
             let before = before.and_then(|before| Some((before, before.table(&path)?)));
             let update = SlotUpdate { key: claim.key, path: path.into(), content: None };
             let change = Change { sheet, now: PathState::Claims(update) };
@@ -189,7 +203,7 @@ mod tests {
         };
         for count in [0, 5, CHUNK, 3 * CHUNK + 1] {
             let difference = Difference::from((0..count).map(added).collect::<Vec<_>>());
-            let claimed = ClaimedFiles::of(&layout, &difference, &|_| None).unwrap();
+            let claimed = ClaimedFiles::of(&layout, &difference, Base::NOTHING).unwrap();
             let wanted = claimed.wanted.iter().map(|file| match &claimed.changes[file.at].now {
                 PathState::Claims(update) => (update.path.to_string(), file.blob),
                 other => panic!("{other:?}"),
@@ -218,21 +232,21 @@ mod tests {
         let added = |number| PathChange { path: path(number), old: None, new: Some(entry) };
         let removed = |number| PathChange { path: path(number), old: Some(entry), new: None };
         // Ten files are held already.
-        let spec = layout.sheet("s0").unwrap();
-        let mut held = Sheet::new(spec.clone());
-        held.count_files(10);
+        let mut held = FileCountChanges::default();
+        held.add(&SheetName::new("s0"), 10);
+        let held = ClaimedFileCounts::default().after(&Default::default(), &held);
         for (limit, adds, removes, is_based, expected) in [
             (2_000, 10, 0, false, true),
             (2_000, 11, 0, false, false),
-            (4_000, 10, 0, true, true),
-            (3_999, 10, 0, true, false),
-            (2_400, 10, 8, true, true),
-            (2_399, 10, 8, true, false),
+            (2_010, 10, 0, true, true),
+            (2_009, 10, 0, true, false),
+            (2_000, 10, 1, true, true),
+            (2_000, 18, 8, true, false),
         ] {
             let changes = (0..adds).map(added).chain((100..100 + removes).map(removed));
             let difference = Difference::from(changes.collect::<Vec<_>>());
-            let base = |_: &SheetName| is_based.then_some(&held);
-            let claimed = ClaimedFiles::at_most(limit, &layout, &difference, &base);
+            let base = Base { files: is_based.then_some(&held), ..Base::NOTHING };
+            let claimed = ClaimedFiles::at_most(limit, &layout, &difference, base);
             let error = claimed.map(drop).err();
             assert_eq!(error.is_none(), expected, "{adds} and {removes} of {limit}: {error:?}");
             assert!(error.is_none_or(|error| error.is_too_many_paths()));

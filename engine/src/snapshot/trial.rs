@@ -47,6 +47,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::changes::Base;
     use crate::definitions;
     use crate::id::{SheetName, TreeId};
     use crate::mirror::Objects;
@@ -63,7 +64,10 @@ mod tests {
         let paths = objects.diff(old, Some(new)).unwrap().into();
         let sheet = |name: &SheetName| base.sheet(name.as_str()).map(Arc::as_ref);
         let options = LoadOptions::default();
-        let changes = ChangeSet::read(objects, &layout, &paths, &sheet, None, &options);
+        let changes = {
+            let base = Base { sheet: &sheet, files: Some(base.claimed_files()) };
+            ChangeSet::read(objects, &layout, &paths, base, None, &options)
+        };
         (layout, changes.unwrap())
     }
 

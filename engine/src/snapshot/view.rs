@@ -77,6 +77,7 @@ impl Snapshot {
                 false => PassedOver::default(),
             },
             tree_size: self.tree_size,
+            files: self.files.clone(),
             views: ByView::default(),
             commit_counts: CommitCounts::default(),
         }

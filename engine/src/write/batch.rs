@@ -6,7 +6,7 @@ use super::blame::Writers;
 use super::files::Files;
 use super::scope::Bounds;
 use super::{Batch, Broken, Repeat, WriteError, Written};
-use crate::changes::{ChangeSet, Difference, ReadError};
+use crate::changes::{Base, ChangeSet, Difference, ReadError};
 use crate::id::{CommitId, SheetName, TreeId};
 use crate::load::layout_of;
 use crate::mirror::{
@@ -134,9 +134,10 @@ fn make(
         trailers: &trailers(batch)?,
     })?;
     let sheet = |name: &SheetName| state.records.sheet(name.as_str()).map(Arc::as_ref);
+    let base = Base { sheet: &sheet, files: Some(state.records.claimed_files()) };
     let (paths, layout) = (Difference::from(paths), || bounds.layout.clone());
     let changes = || {
-        let read = ChangeSet::read(stage.objects(), bounds.layout, &paths, &sheet, None, options);
+        let read = ChangeSet::read(stage.objects(), bounds.layout, &paths, base, None, options);
         let mut changes = read.map_err(unread)?;
         changes.grow(growth);
         Ok::<_, WriteError>(changes)
