@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use headwater_bench::source::Source;
 use headwater_engine::cache::Cache;
-use headwater_engine::changes::ChangeSet;
+use headwater_engine::changes::{Base, ChangeSet};
 use headwater_engine::load::{load, load_cached};
 use headwater_engine::options::LoadOptions;
 
@@ -32,7 +32,7 @@ fn stages(criterion: &mut Criterion) {
             let read = || {
                 let paths = black_box(&paths);
                 let read =
-                    ChangeSet::read(&objects, base.layout(), paths, &|_| None, None, &options);
+                    ChangeSet::read(&objects, base.layout(), paths, Base::NOTHING, None, &options);
                 read.unwrap_or_else(|error| panic!("{error}"))
             };
             group.bench_function(format!("decode/{changes}"), |bencher| bencher.iter(read));

@@ -31,10 +31,9 @@ pub struct Base<'b> {
     pub(crate) files: Option<&'b ClaimedFileCounts>,
 }
 
-#[cfg(test)]
 impl Base<'_> {
     /// The state of the empty tree.
-    pub(crate) const NOTHING: Self = Self { sheet: &|_| None, files: None };
+    pub const NOTHING: Self = Self { sheet: &|_| None, files: None };
 }
 
 /// The claims of files, and what is still to be read of them.
