@@ -51,6 +51,15 @@ pub enum LoadError {
         #[source]
         source: ObjectError,
     },
+    /// The tree is larger than a tree may be, whatever it is compared with.
+    #[error("commit {commit} is too large")]
+    TooLarge {
+        /// The commit.
+        commit: CommitId,
+        /// The limit.
+        #[source]
+        source: ObjectError,
+    },
     /// A blob cannot be read.
     #[error("cannot read the records of commit {commit}")]
     Read {
@@ -151,6 +160,8 @@ pub fn prepare(
     let attempt =
         |forced| guarded(target, || attempt(objects, base, target, forced, None, options));
     match attempt(forced) {
+        // A rebuild would find the same, and take its time while writers wait.
+        Err(error @ LoadError::TooLarge { .. }) => Err(error),
         Err(error) if base.is_some() && forced.is_none() => {
             let reason = error.retreat();
             tracing::warn!(commit = %target, %reason, error = chain(&error),
@@ -363,7 +374,9 @@ fn attempt(
             objects.diff_and_growth(old, tree).map_err(error)?;
         let before = base.filter(|_| old.is_some()).map(Snapshot::tree_size);
         // Of the tree, not of the difference: what goes live can also be read from nothing.
-        objects.admit(before.unwrap_or_default().after(growth)).map_err(error)?;
+        let size = before.unwrap_or_default().after(growth);
+        let too_large = |source| LoadError::TooLarge { commit: target, source };
+        objects.admit(size).map_err(too_large)?;
         fault("load.diffed").map_err(error)?;
         Ok(TreeDifference { changes, growth })
     };

@@ -80,6 +80,21 @@ impl Sides {
         Ok(all)
     }
 
+    /// Returns whether the commits fit, which is the same together and one by one.
+    fn merge_alike(&self, case: usize) -> bool {
+        match (self.rebased(), self.one_by_one()) {
+            (Ok(together), Ok(alone)) => {
+                assert_eq!(together, alone, "case {case}");
+                true
+            }
+            (Err(together), Err(alone)) => {
+                assert_eq!(together.to_string(), alone.to_string(), "case {case}");
+                false
+            }
+            (together, alone) => panic!("case {case}: {together:?} and {alone:?}"),
+        }
+    }
+
     /// Returns the files after the rebase, without the definition.
     fn files(&self) -> String {
         let head = self.rebased().unwrap().head.to_string();
@@ -228,11 +243,7 @@ fn a_request_of_which_nothing_is_left_keeps_a_commit_with_its_key() {
 
 #[test]
 fn no_request_is_twice_in_what_comes_of_two_sides_and_every_other_change_is_there() {
-    let mut seed = 11_u64;
-    let mut random = |most: usize| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) as usize % most
-    };
+    let mut random = random_below(11);
     let text = |numbers: &Numbers| {
         let file = |(at, n): (&usize, &u64)| (format!("people/k{at}.toml"), format!("n = {n}\n"));
         numbers.iter().map(file).collect::<Vec<_>>()
@@ -317,6 +328,14 @@ impl TwoLists {
     }
 }
 
+/// Returns a function of random numbers below its argument.
+fn random_below(mut seed: u64) -> impl FnMut(usize) -> usize {
+    move |most| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % most
+    }
+}
+
 /// The numbers of records by their names, which a file of many records holds.
 type Numbers = BTreeMap<usize, u64>;
 
@@ -389,11 +408,7 @@ fn changed(numbers: &Numbers, random: &mut impl FnMut(usize) -> usize) -> Number
 
 #[test]
 fn commits_that_are_put_together_become_what_they_become_one_by_one() {
-    let mut seed = 7_u64;
-    let mut random = |most: usize| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) as usize % most
-    };
+    let mut random = random_below(7);
     let (mut merged, mut conflicts) = (0, 0);
     for (case, kind) in [YAML, CSV, JSON, TOML].iter().cycle().take(24).enumerate() {
         let base: Numbers = (0..12).filter(|at| at % 3 > 0).map(|at| (at, 1)).collect();
@@ -403,16 +418,9 @@ fn commits_that_are_put_together_become_what_they_become_one_by_one() {
             ours.push(changed(&ours[at], &mut random));
         }
         let sides = kind.sides(&base, &theirs, &ours);
-        match (sides.rebased(), sides.one_by_one()) {
-            (Ok(together), Ok(alone)) => {
-                assert_eq!(together, alone, "case {case}");
-                merged += 1;
-            }
-            (Err(together), Err(alone)) => {
-                assert_eq!(together.to_string(), alone.to_string(), "case {case}");
-                conflicts += 1;
-            }
-            (together, alone) => panic!("case {case}: {together:?} and {alone:?}"),
+        match sides.merge_alike(case) {
+            true => merged += 1,
+            false => conflicts += 1,
         }
     }
     assert!(merged > 3 && conflicts > 3, "{merged} merged, {conflicts} conflicts");
@@ -789,11 +797,7 @@ fn commits_of_several_sheets_in_turn_read_their_file_once_on_each_side() {
 
 #[test]
 fn commits_of_several_sheets_become_together_what_they_become_one_by_one() {
-    let mut seed = 11_u64;
-    let mut random = |most: usize| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) as usize % most
-    };
+    let mut random = random_below(11);
     let (mut merged, mut conflicts) = (0, 0);
     for case in 0..24 {
         let mut change = |numbers: &Parts, count: usize| {
@@ -812,16 +816,9 @@ fn commits_of_several_sheets_become_together_what_they_become_one_by_one() {
         }
         let path = ["p.json", "p.yaml"][case % 2];
         let sides = sides_of_parts(path, &base, &theirs, &ours);
-        match (sides.rebased(), sides.one_by_one()) {
-            (Ok(together), Ok(alone)) => {
-                assert_eq!(together, alone, "case {case}");
-                merged += 1;
-            }
-            (Err(together), Err(alone)) => {
-                assert_eq!(together.to_string(), alone.to_string(), "case {case}");
-                conflicts += 1;
-            }
-            (together, alone) => panic!("case {case}: {together:?} and {alone:?}"),
+        match sides.merge_alike(case) {
+            true => merged += 1,
+            false => conflicts += 1,
         }
     }
     assert!(merged > 5 && conflicts > 3, "{merged} merged, {conflicts} conflicts");
