@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use headwater_bench::source::Source;
 use headwater_engine::cache::Cache;
-use headwater_engine::changes::{Base, ChangeSet};
+use headwater_engine::changes::{Base, ChangeSet, DecodeBudget};
 use headwater_engine::load::{load, load_cached};
 use headwater_engine::options::LoadOptions;
 
@@ -30,9 +30,10 @@ fn stages(criterion: &mut Criterion) {
             group.bench_function(format!("diff/{changes}"), |bencher| bencher.iter(diff));
             let paths = diff().into();
             let read = || {
-                let paths = black_box(&paths);
+                let (paths, layout) = (black_box(&paths), base.layout());
+                let (nothing, budget) = (Base::NOTHING, DecodeBudget::default());
                 let read =
-                    ChangeSet::read(&objects, base.layout(), paths, Base::NOTHING, None, &options);
+                    ChangeSet::read(&objects, layout, paths, nothing, None, &options, &budget);
                 read.unwrap_or_else(|error| panic!("{error}"))
             };
             group.bench_function(format!("decode/{changes}"), |bencher| bencher.iter(read));

@@ -291,7 +291,7 @@ mod tests {
     use headwater_testkit::Upstream;
 
     use super::*;
-    use crate::changes::{Base, ChangeSet};
+    use crate::changes::{Base, ChangeSet, DecodeBudget};
     use crate::definitions::gather;
     use crate::layout::Layout;
     use crate::mirror::{Mirror, MirrorOptions};
@@ -359,6 +359,7 @@ mod tests {
             Base::NOTHING,
             None,
             &LoadOptions::default(),
+            &DecodeBudget::default(),
         )
         .unwrap();
         let draft = Snapshot::empty().apply(commit, layout, changes);

@@ -6,6 +6,7 @@
 mod change;
 mod changed_files;
 mod claimed_files;
+mod decode_budget;
 mod file_contents;
 mod file_counts;
 mod recall;
@@ -23,7 +24,8 @@ pub use change::{Change, PathState};
 pub use changed_files::Difference;
 pub use claimed_files::Base;
 use claimed_files::{ClaimedFiles, is_file};
-use file_contents::ChangedList;
+pub use decode_budget::{DecodeBudget, TooCostly};
+use file_contents::FileContents;
 pub(crate) use file_counts::{ClaimedFileCounts, FileCountChanges};
 use recall::{WantedFile, recall};
 use shared_parse::SharedParses;
@@ -52,6 +54,9 @@ pub enum ReadError {
     /// The cache cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// Decoding them costs too much memory or time.
+    #[error(transparent)]
+    TooCostly(#[from] TooCostly),
 }
 
 impl ChangeSet {
@@ -95,8 +100,8 @@ impl ChangeSet {
         self.changes.is_empty()
     }
 
-    /// Reads and decodes the files of `difference` that changed since the state `base`. Files above
-    /// the limits become problems.
+    /// Reads and decodes the files of `difference` that changed since the state `base`, within `budget`.
+    /// Files above the limits become problems.
     ///
     /// Only files of the new tree that are not in `cache` are read; many are decoded on all cores.
     /// For a changed file of many records, its old contents are read too, and only the records that
@@ -106,7 +111,8 @@ impl ChangeSet {
     ///
     /// A blob that the tree names but the mirror does not have is an error: that is not bad data
     /// but a damaged repository. So is a cache that fails its check; without the cache, the same
-    /// call returns what it would have returned.
+    /// call returns what it would have returned. [`ReadError::TooCostly`] if the records do not fit into
+    /// memory, or decoding them takes too long.
     pub fn read(
         objects: &Objects,
         layout: &Layout,
@@ -114,13 +120,14 @@ impl ChangeSet {
         base: Base<'_>,
         cache: Option<&Cache>,
         options: &LoadOptions,
+        budget: &DecodeBudget,
     ) -> Result<Self, ReadError> {
         let ignored = passed_over(layout, difference);
         if !ignored.is_empty() {
             let (count, paths) = (ignored.len(), ignored[..ignored.len().min(NAMED)].join(", "));
             tracing::warn!(count, paths, "symlinks and submodules are not records");
         }
-        let ClaimedFiles { mut changes, mut wanted, lists, passed, files } =
+        let ClaimedFiles { mut changes, mut wanted, mut lists, passed, files } =
             ClaimedFiles::of(layout, difference, base)?;
         options.progress.begin(wanted.len());
         if let Some(cache) = cache {
@@ -128,18 +135,24 @@ impl ChangeSet {
         }
         let ids: Vec<_> = wanted.iter().map(|file| file.blob).collect();
         let limit = |at: usize| changes[wanted[at].at].limit(options);
-        let parses = SharedParses::of(wanted.iter().map(|file| changes[file.at].path()));
+        let content = |file: &WantedFile| Some(file.blob).filter(|_| changes[file.at].is_parsed());
+        let parses = SharedParses::of(wanted.iter().map(content));
         let found = objects.read_each(&ids, &limit, |at, bytes| {
             options.progress.advance();
             let WantedFile { at: change, blob } = wanted[at];
-            parses.read(at, |file| changes[change].look(blob, bytes, file, None, options))
+            let look = |file: &_| changes[change].look(blob, bytes, file, None, options);
+            parses.read(at, |file| budget.decode(|| look(file), FileContents::weight))
         })?;
+        budget.check()?;
         for (file, found) in wanted.iter().zip(found) {
             found.put(file.at, &mut changes);
         }
-        let parses = SharedParses::of(lists.iter().map(ChangedList::path));
+        // One after the other, so that no more than one of them is parsed at a time.
+        lists.sort_by_key(|list| list.new);
+        let parses = SharedParses::of(lists.iter().map(|list| list.new));
         for (at, list) in lists.into_iter().enumerate() {
-            parses.read(at, |file| list.follow(objects, file, &mut changes, options))?;
+            parses.read(at, |file| list.follow(objects, file, budget, &mut changes, options))?;
+            budget.check()?;
         }
         Ok(Self { changes, passed_over: passed, files, growth: TreeGrowth::default() })
     }
@@ -167,6 +180,17 @@ mod tests {
     use crate::value::Value;
     use std::sync::Arc;
 
+    fn read_changes(
+        objects: &Objects,
+        layout: &Layout,
+        paths: &Difference,
+        cache: Option<&Cache>,
+        options: &LoadOptions,
+    ) -> ChangeSet {
+        let (nothing, budget) = (Base::NOTHING, DecodeBudget::default());
+        ChangeSet::read(objects, layout, paths, nothing, cache, options, &budget).unwrap()
+    }
+
     /// Formats the change of each path between two commits.
     fn changed(upstream: &Upstream, commits: [&str; 2], record_limit: u64) -> Vec<String> {
         let objects = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
@@ -179,8 +203,7 @@ mod tests {
         let layout = Layout::read(&gather(&objects, new, None).unwrap());
         let paths = objects.diff(Some(old), Some(new)).unwrap().into();
         let options = LoadOptions { record_limit, ..LoadOptions::default() };
-        let changes =
-            ChangeSet::read(&objects, &layout, &paths, Base::NOTHING, None, &options).unwrap();
+        let changes = read_changes(&objects, &layout, &paths, None, &options);
         let (decoded, files) = options.progress.decoded();
         assert_eq!(decoded, files, "all requested files were read");
         let told = changes.into_changes().into_iter().map(|change| match change.now {
@@ -241,15 +264,8 @@ mod tests {
         let layout = Layout::read(&gather(&objects, tree, None).unwrap());
         let paths = objects.diff(None, Some(tree)).unwrap().into();
         assert_eq!(passed_over(&layout, &paths), ["a/link.json", "a/module.json"]);
-        let changes = ChangeSet::read(
-            &objects,
-            &layout,
-            &paths,
-            Base::NOTHING,
-            None,
-            &LoadOptions::default(),
-        );
-        assert_eq!(changes.unwrap().into_changes().len(), 1, "the file alone");
+        let changes = read_changes(&objects, &layout, &paths, None, &LoadOptions::default());
+        assert_eq!(changes.into_changes().len(), 1, "the file alone");
     }
 
     #[test]
@@ -289,8 +305,7 @@ mod tests {
         let paths = objects.diff(None, Some(tree)).unwrap().into();
         let options = LoadOptions::default();
         let read = |cache: Option<&Cache>| {
-            let changes =
-                ChangeSet::read(&objects, &layout, &paths, Base::NOTHING, cache, &options).unwrap();
+            let changes = read_changes(&objects, &layout, &paths, cache, &options);
             let claim = |change: Change| match change.now {
                 PathState::Claims(claim) => claim,
                 PathState::Misnamed { .. } | PathState::Lists { .. } => panic!("both are records"),

@@ -14,8 +14,10 @@
 //! writer, building, repeats, unsynced, earlier, status, writes, pushes, reloads, ledger, ancestry,
 //! maintenance, timeline, heads, following. A debug build asserts this order.
 
+mod ahead;
 mod audit;
 mod branch;
+mod candidate;
 mod config;
 mod consent;
 mod dry_run;
@@ -61,6 +63,8 @@ mod states;
 mod start;
 mod status;
 mod reload_target;
+#[cfg(test)]
+mod testing;
 mod timeline;
 mod branch_watch;
 mod write_gate;

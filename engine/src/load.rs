@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, CacheError};
 use crate::causes::{self, chain};
-use crate::changes::{Base, ChangeSet, Difference, ReadError};
+use crate::changes::{Base, ChangeSet, DecodeBudget, Difference, ReadError, TooCostly};
 use crate::definitions::{self, DefinitionError};
 use crate::fault;
 use crate::id::{CommitId, SheetName, TreeId};
@@ -69,6 +69,15 @@ pub enum LoadError {
         #[source]
         source: ObjectError,
     },
+    /// Decoding the files costs too much memory or time.
+    #[error("commit {commit} costs too much")]
+    TooCostly {
+        /// The commit.
+        commit: CommitId,
+        /// Which of them.
+        #[source]
+        source: TooCostly,
+    },
     /// The cache fails its check.
     #[error("the cache cannot be used for commit {commit}")]
     Cache {
@@ -106,6 +115,12 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// Returns whether there is not enough memory, which may pass.
+    pub(crate) fn is_of_memory(&self) -> bool {
+        use TooCostly::Memory;
+        matches!(self, Self::Memory { .. } | Self::TooCostly { source: Memory { .. }, .. })
+    }
+
     /// Returns the reason for the rebuild that follows this failure of an increment.
     fn retreat(&self) -> RebuildReason {
         match self {
@@ -160,8 +175,8 @@ pub fn prepare(
     let attempt =
         |forced| guarded(target, || attempt(objects, base, target, forced, None, options));
     match attempt(forced) {
-        // A rebuild would find the same, and take its time while writers wait.
-        Err(error @ LoadError::TooLarge { .. }) => Err(error),
+        // A rebuild would cost as much or more.
+        Err(error @ (LoadError::TooLarge { .. } | LoadError::TooCostly { .. })) => Err(error),
         Err(error) if base.is_some() && forced.is_none() => {
             let reason = error.retreat();
             tracing::warn!(commit = %target, %reason, error = chain(&error),
@@ -346,6 +361,8 @@ fn attempt(
         })
     };
     let unreadable = |source| LoadError::Repository { commit: target, source };
+    // Without a state there is nothing better than to wait.
+    let time = options.time.filter(|_| base.is_some());
     fault("load.layout").map_err(unreadable)?;
     let tree = tree_of(objects, target)?;
     let old_tree = base.map(|base| tree_of(objects, base.commit()));
@@ -407,10 +424,12 @@ fn attempt(
     let read = |base: Option<&Snapshot>, paths: &Difference| {
         let sheet = |name: &SheetName| base?.sheet(name.as_str()).map(Arc::as_ref);
         let base = Base { sheet: &sheet, files: base.map(Snapshot::claimed_files) };
-        let read = ChangeSet::read(objects, &layout, paths, base, cache, options);
+        let budget = DecodeBudget::new(options.memory.clone(), time);
+        let read = ChangeSet::read(objects, &layout, paths, base, cache, options, &budget);
         read.map_err(|error| match error {
             ReadError::Object(source) => LoadError::Read { commit: target, source },
             ReadError::Cache(source) => LoadError::Cache { commit: target, source },
+            ReadError::TooCostly(source) => LoadError::TooCostly { commit: target, source },
         })
     };
     let mut changes = read(base.as_ref(), &paths)?;

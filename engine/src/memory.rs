@@ -1,5 +1,5 @@
-//! Decides whether there is memory for a second state next to the served one. The memory of the
-//! process and of the system is measured outside the engine, which only asks.
+//! Decides whether there is memory for a second state next to the served one, and for the records of a
+//! commit. The memory of the process and of the system is measured outside the engine, which only asks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +35,11 @@ impl MemoryProbe {
     /// files.
     pub fn new(tell: impl Fn() -> Option<Memory> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(tell)))
+    }
+
+    /// Returns the memory that the process could still get, in bytes, if known.
+    pub(crate) fn available(&self) -> Option<u64> {
+        self.0.as_ref().and_then(|tell| tell()).map(|memory| memory.available)
     }
 
     /// Returns the amount of memory if there is no room for a second state.

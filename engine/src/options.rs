@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::layout::DefinitionFile;
 use crate::memory::MemoryProbe;
+
+/// How long files may be decoded while another state is served. A million records take half a minute.
+const DECODE_TIME: Duration = Duration::from_secs(600);
 
 /// The options of a load.
 #[derive(Debug, Clone)]
@@ -19,6 +23,9 @@ pub struct LoadOptions {
     pub memory: MemoryProbe,
     /// Whether a state that must be rebuilt can be skipped if memory is short.
     pub optional: bool,
+    /// The longest time for which files may be decoded while another state is served; `None` for any
+    /// time.
+    pub time: Option<Duration>,
     /// Is advanced while records are read, for display.
     pub progress: Arc<Progress>,
 }
@@ -55,6 +62,7 @@ impl Default for LoadOptions {
             file_limit: 64 << 20,
             memory: MemoryProbe::default(),
             optional: false,
+            time: Some(DECODE_TIME),
             progress: Arc::default(),
         }
     }

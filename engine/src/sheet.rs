@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use im::ordmap::DiffItem;
 use im::{OrdMap, OrdSet};
 use serde_json::Value as Json;
 
@@ -300,6 +301,20 @@ impl Sheet {
     /// Returns the served records in key order, including hidden ones.
     pub fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
         self.slots.values().filter_map(Slot::served)
+    }
+
+    /// Returns the keys that files claim, in order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.slots.keys()
+    }
+
+    /// Returns those of the keys whose slots are not the same in `before`, in order. Parts that both
+    /// share cost nothing.
+    pub(crate) fn differing_keys<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a Key> {
+        before.slots.diff(&self.slots).map(|item| match item {
+            DiffItem::Add(key, _) | DiffItem::Remove(key, _) => key,
+            DiffItem::Update { new: (key, _), .. } => key,
+        })
     }
 
     /// Returns every file that decodes, in key order, served or not.

@@ -325,7 +325,8 @@ impl Snapshot {
         names.iter().filter(is_private).cloned().collect()
     }
 
-    /// Lists the served records that differ from those of `before`, by sheet and key. Walks both.
+    /// Lists the served records that differ from those of `before`, by sheet and key. Parts that both
+    /// share cost nothing.
     pub fn differences(&self, before: &Self) -> Vec<RecordChange> {
         let names: BTreeSet<_> = self.sheets.keys().chain(before.sheets.keys()).collect();
         let mut found = Vec::new();
@@ -494,10 +495,11 @@ fn compare(
     after: Option<&Sheet>,
     found: &mut Vec<RecordChange>,
 ) {
-    let keys = |sheet: Option<&Sheet>| -> BTreeSet<Key> {
-        sheet.iter().flat_map(|sheet| sheet.records()).map(|record| record.key.clone()).collect()
+    let keys: Vec<&Key> = match (before, after) {
+        (Some(before), Some(after)) => after.differing_keys(before).collect(),
+        (one, other) => one.or(other).into_iter().flat_map(Sheet::keys).collect(),
     };
-    for key in keys(before).union(&keys(after)) {
+    for key in keys {
         let record = |sheet: Option<&Sheet>| sheet?.record(key.as_str()).cloned();
         let served = Served { before: record(before), after: record(after) };
         if served.differs() {

@@ -126,7 +126,7 @@ codes! {
     /// The disk is full.
     DiskFull = INSUFFICIENT_STORAGE "disk_full" "The disk is full";
     /// There is not enough memory for a second state.
-    MemoryShort = SERVICE_UNAVAILABLE "memory_short" "Too little memory for a rebuild; the old state is still served";
+    MemoryShort = SERVICE_UNAVAILABLE "memory_short" "Too little memory for the new state; the old one is still served";
     /// Another process holds the repository.
     RepoLocked = SERVICE_UNAVAILABLE "repo_locked" "The repository is locked by another process";
     /// The other replicas did not consent: another one leads, or nobody knows who leads.

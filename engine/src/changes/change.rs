@@ -18,14 +18,6 @@ pub struct Change {
 }
 
 impl Change {
-    /// Returns the path, unless its name is invalid for a record.
-    pub(super) fn path(&self) -> &str {
-        match &self.now {
-            PathState::Claims(SlotUpdate { path, .. }) | PathState::Lists { path, .. } => path,
-            PathState::Misnamed { .. } => "",
-        }
-    }
-
     /// Returns the sheet and the key whose record changes, if the path claims one.
     pub(crate) fn keyed(&self) -> Option<(SheetName, Key)> {
         match &self.now {

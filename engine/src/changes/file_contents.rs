@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::change::{Change, PathState};
+use super::decode_budget::DecodeBudget;
 use crate::id::{BlobId, Key};
 use crate::layout::{Shape, SheetSpec};
 use crate::mirror::{BlobContent, ObjectError, Objects};
@@ -13,6 +14,9 @@ use crate::record::Record;
 use crate::sheet::{Content, Sheet, SlotUpdate};
 use crate::split::ParsedFile;
 use crate::tables::{self, PreviousRecords, ReadOutcome, Source, Table, TableChange};
+
+/// What a record or a problem takes in addition to its text, in bytes: at least that.
+const EACH: u64 = 128;
 
 /// The contents of a file.
 #[derive(Debug)]
@@ -42,7 +46,29 @@ pub(super) struct ChangedList<'b> {
     pub(super) new: Option<BlobId>,
 }
 
+impl Default for FileContents {
+    fn default() -> Self {
+        Self::Content(None)
+    }
+}
+
 impl FileContents {
+    /// Returns how much memory they take at least, in bytes.
+    pub(super) fn weight(&self) -> u64 {
+        let text = |text: &str| text.len() as u64 + EACH;
+        match self {
+            Self::Content(None) => 0,
+            Self::Content(Some(Content::Record(record))) => text(record.value.as_str()),
+            Self::Content(Some(Content::Broken(problems))) => {
+                problems.iter().map(|problem| text(&problem.message)).sum()
+            }
+            Self::List(list) => {
+                let records = list.records.iter().filter_map(|(_, record)| record.as_ref());
+                records.map(|record| text(record.value.as_str())).sum()
+            }
+        }
+    }
+
     /// Adds it to the changes, where the claim of the file is at index `at`.
     pub(super) fn put(self, at: usize, changes: &mut Vec<Change>) {
         let sheet = changes[at].sheet.clone();
@@ -86,16 +112,12 @@ fn put_records(
 }
 
 impl ChangedList<'_> {
-    /// Returns its path.
-    pub(super) fn path(&self) -> &str {
-        self.change.path()
-    }
-
     /// Adds the changes of its records to `changes`. `file` is the new file.
     pub(super) fn follow(
         self,
         objects: &Objects,
         file: &ParsedFile,
+        budget: &DecodeBudget,
         changes: &mut Vec<Change>,
         options: &LoadOptions,
     ) -> Result<(), ObjectError> {
@@ -109,7 +131,9 @@ impl ChangedList<'_> {
             objects.read_blob(blob, limit, |bytes| {
                 let changed = change.compare(objects, blob, &bytes, before, options);
                 let look = || change.look(blob, bytes, file, Some(before), options);
-                changed.map_or_else(look, |list| FileContents::List(Box::new(list)))
+                let decode =
+                    || changed.map_or_else(look, |list| FileContents::List(Box::new(list)));
+                budget.decode(decode, FileContents::weight)
             })
         };
         let spec = change.sheet.clone();
@@ -143,6 +167,11 @@ impl Change {
         }
     }
 
+    /// Returns whether the file may be parsed whole, to find its records.
+    pub(super) fn is_parsed(&self) -> bool {
+        self.shape() != Shape::Record
+    }
+
     fn shape(&self) -> Shape {
         match &self.now {
             PathState::Claims(SlotUpdate { path, .. }) => self.sheet.shape_of(path),
@@ -171,7 +200,7 @@ impl Change {
             broken(Rule::TooLarge, message)
         };
         let read = |bytes: &[u8]| {
-            if self.shape() != Shape::Record {
+            if self.is_parsed() {
                 match tables::read_shared(&self.source(key, path, options), blob, bytes, file) {
                     ReadOutcome::Record => {}
                     ReadOutcome::Broken(problems) => {

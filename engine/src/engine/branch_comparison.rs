@@ -7,6 +7,7 @@ use crate::mirror::Objects;
 use crate::plan::{BranchFacts, Movement, movement};
 
 /// The result of a fetch, and where it allows the branch to go.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct BranchComparison {
     /// The remote's head; `None` if it has none, or if it was not reached and a rebuild goes on.
     pub(super) remote: Option<CommitId>,

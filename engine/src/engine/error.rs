@@ -160,9 +160,10 @@ impl OpenError {
                 !is_ours(source.as_ref())
             }
             Self::Load { source, .. } => match source.as_ref() {
-                LoadError::Index { .. } | LoadError::Memory { .. } | LoadError::Panic { .. } => {
-                    false
-                }
+                LoadError::Index { .. }
+                | LoadError::Memory { .. }
+                | LoadError::TooCostly { .. }
+                | LoadError::Panic { .. } => false,
                 // A clone would be as large.
                 error if mirror::has_too_many_paths(error) => false,
                 error => !is_ours(error),
@@ -213,6 +214,12 @@ pub enum ReloadError {
     /// The new state could be built neither from the difference nor from scratch.
     #[error("cannot build the new state")]
     Load(#[source] LoadError),
+    /// The state cost too much to build a while ago, and is not tried again yet.
+    #[error("commit {commit} cost too much a while ago, and is not tried again yet")]
+    LeftAlone {
+        /// The commit.
+        commit: CommitId,
+    },
     /// A reference could not be read or moved.
     #[error("cannot move the branch")]
     Reference(#[source] RefError),
@@ -357,7 +364,10 @@ impl ReloadError {
                 FailureKind::CannotFollow
             }
             Self::Reference(mirror::RefError::Locked { .. }) => FailureKind::RepoLocked,
-            Self::Load(LoadError::Memory { .. }) => FailureKind::MemoryShort,
+            Self::Load(error) if error.is_of_memory() => FailureKind::MemoryShort,
+            Self::Load(LoadError::TooCostly { .. }) | Self::LeftAlone { .. } => {
+                FailureKind::ContentRejected
+            }
             error if mirror::is_disk_full(error) => FailureKind::DiskFull,
             error if mirror::has_too_many_paths(error) => FailureKind::ContentRejected,
             _ => FailureKind::Internal,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::candidate::{Candidate, WholeState};
 use super::error::ReloadError;
 use super::follow_target::FollowTarget;
 use super::following::Refuted;
@@ -18,7 +19,6 @@ use super::schedule::RequestKind;
 use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
-use crate::load::{Prepared, finish, prepare};
 use crate::mirror::{Expected, Objects, Remote};
 use crate::plan::RebuildReason;
 use crate::report::{KeptCommits, ReloadOutcome, Replayed, Timings};
@@ -37,23 +37,27 @@ impl Reloader {
         self.obtain(&target)?;
         let fetch = begun.elapsed();
 
+        // Before the turn: whoever takes over the lead does not wait for it.
+        let objects = self.repository.objects().map_err(ReloadError::Open)?;
+        let candidate = self.candidate_like(&objects, &self.states.published(), &target)?;
+        let candidate = candidate.map(|candidate| candidate.indexed(&objects, &self.load));
+        let candidate = candidate.transpose().map_err(ReloadError::Load)?;
+
         let turn = self.writer.turn();
         role_gate::check(turn.role(), RequestKind::Follow)?;
-        let objects = self.repository.objects().map_err(ReloadError::Open)?;
         let published = self.states.published();
-        let prepared = self.prepare_like(&objects, &published, &target)?;
         let FollowTarget { pinned, synced, unpushed, .. } = target;
         let origin = Origin::Leader(Led { pinned, synced, unpushed });
-        let Some(prepared) = prepared else {
+        let Some(candidate) = candidate else {
             let kept = self.refer_to(&objects, &target)?;
             let replayed = kept.map(|kept| Replayed { commits: 0, kept: Some(kept) });
             return Ok(ReloadOutcome { replayed, ..self.publisher.stay(&origin, &published) });
         };
-        let changed = prepared.changed_from(&published);
-        let (snapshot, reason, stages) =
-            finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
+        let whole = candidate.into_whole(&published, &objects, &self.load);
+        let WholeState { state, changed, reason, timings: stages } =
+            whole.map_err(ReloadError::Load)?;
         let publication = Publication {
-            state: Arc::new(snapshot),
+            state,
             changed,
             reason,
             lineage: self.publisher.lineage(target.served()),
@@ -115,28 +119,28 @@ impl Reloader {
 
     /// Prepares the state that `target` serves; `None` if it is published. If the leader's digest is
     /// another one, the state is built from scratch, once.
-    fn prepare_like(
+    fn candidate_like(
         &self,
         objects: &Objects,
-        published: &Snapshot,
+        published: &Arc<Snapshot>,
         target: &FollowTarget,
-    ) -> Result<Option<Prepared>, ReloadError> {
+    ) -> Result<Option<Candidate>, ReloadError> {
         let (commit, theirs) = (target.served(), target.digest);
         if let Some(Refuted { ours, .. }) = self.following.refuted(target) {
             return Err(ReloadError::ReplicaDiverged { commit, ours, theirs });
         }
         let make = |forced| {
-            let prepared = prepare(objects, Some(published), commit, forced, &self.load);
-            prepared.map_err(ReloadError::Load)
+            let candidate = Candidate::of(objects, published, commit, forced, &self.load);
+            candidate.map_err(ReloadError::Load)
         };
-        let digest = |prepared: &Option<Prepared>| match prepared {
-            Some(prepared) => prepared.draft.state().digest(),
+        let digest = |candidate: &Option<Candidate>| match candidate {
+            Some(candidate) => candidate.state().digest(),
             None => published.digest(),
         };
-        let prepared = make(None)?;
-        let ours = digest(&prepared);
+        let candidate = make(None)?;
+        let ours = digest(&candidate);
         if ours == theirs || !self.following.compares_with(target) {
-            return Ok(prepared);
+            return Ok(candidate);
         }
         tracing::error!(%commit, %ours, %theirs, "the state is not the leader's; rebuilding");
         let rebuilt = make(Some(RebuildReason::DigestMismatch))?;

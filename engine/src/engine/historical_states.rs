@@ -8,7 +8,7 @@
 pub(super) mod error;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::kept_states::{Reachability, Root, Visit};
 use super::locks::{Lock, Rank};
@@ -31,6 +31,9 @@ use crate::search::SearchError;
 use crate::snapshot::{Snapshot, weight};
 use crate::view::View;
 use error::PastError;
+
+/// How long the files of a state may be decoded for a reader.
+const DECODE_TIME: Duration = Duration::from_secs(120);
 
 /// Finds earlier states, and those of other branches, for readers.
 pub(super) struct HistoricalStates {
@@ -529,7 +532,12 @@ impl HistoricalStates {
 
     /// Returns the options for an earlier state: none is important enough to run out of memory for.
     fn spare(&self) -> LoadOptions {
-        LoadOptions { optional: true, progress: Arc::default(), ..self.load.clone() }
+        LoadOptions {
+            optional: true,
+            time: Some(DECODE_TIME),
+            progress: Arc::default(),
+            ..self.load.clone()
+        }
     }
 }
 

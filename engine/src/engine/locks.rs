@@ -44,7 +44,7 @@ pub(super) enum Rank {
     Timeline,
     /// What the remote reported about its branches.
     Heads,
-    /// The heads of branches that cannot be previewed.
+    /// The heads that cannot be loaded or previewed.
     Refused,
     /// Where to go as a follower.
     Following,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::candidate::{Candidate, WholeState};
 use super::error::ReloadError;
 use super::hold_reason::Pinned;
 use super::kept_states::Reachability;
@@ -13,7 +14,6 @@ use super::role_gate;
 use super::schedule::RequestKind;
 use crate::fault;
 use crate::id::CommitId;
-use crate::load::{finish, prepare};
 use crate::mirror::{Expected, Objects};
 use crate::report::{ReloadOutcome, Timings};
 use crate::snapshot::Snapshot;
@@ -89,17 +89,15 @@ impl Reloader {
     fn build(
         &self,
         objects: &Objects,
-        published: &Snapshot,
+        published: &Arc<Snapshot>,
         target: CommitId,
         origin: &Origin,
     ) -> Result<Option<Publication>, ReloadError> {
-        let prepared = prepare(objects, Some(published), target, None, &self.load);
-        let Some(prepared) = prepared.map_err(ReloadError::Load)? else { return Ok(None) };
-        let changed = prepared.changed_from(published);
-        let (state, reason, timings) =
-            finish(objects, prepared, &self.load).map_err(ReloadError::Load)?;
-        let (state, lineage) = (Arc::new(state), self.publisher.lineage(target));
-        let origin = origin.clone();
+        let candidate = Candidate::of(objects, published, target, None, &self.load);
+        let Some(candidate) = candidate.map_err(ReloadError::Load)? else { return Ok(None) };
+        let whole = candidate.into_whole(published, objects, &self.load);
+        let WholeState { state, changed, reason, timings } = whole.map_err(ReloadError::Load)?;
+        let (lineage, origin) = (self.publisher.lineage(target), origin.clone());
         let branch = BranchMove::default();
         Ok(Some(Publication { state, changed, reason, lineage, timings, origin, branch }))
     }

@@ -1,7 +1,7 @@
-//! The heads of other branches that cannot be previewed, and how long each is left alone.
+//! The heads that cannot be loaded or previewed, and how long each is left alone.
 //!
 //! Whoever may push one branch must not be able to stop the previews of the others, or to keep the
-//! git lane busy with it.
+//! git lane or the processor busy with it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -67,6 +67,12 @@ impl RefusedHeads {
     pub(super) fn contains(&self, commit: CommitId, now: Instant) -> bool {
         let lasts = |head: &RefusedHead| now.saturating_duration_since(head.since) < head.time;
         self.heads.iter().any(|head| head.commit == commit && lasts(head))
+    }
+
+    /// Returns whether `commit` was noted, however long ago.
+    #[cfg(test)]
+    pub(super) fn knows(&self, commit: CommitId) -> bool {
+        self.heads.iter().any(|head| head.commit == commit)
     }
 
     /// Leaves `commit` alone for `time`.

@@ -71,18 +71,18 @@ impl Reloader {
     pub(super) fn rehearse(
         &self,
         kind: RequestKind,
-        seen: Option<&BranchComparison>,
+        fetched: Option<&BranchComparison>,
     ) -> Result<Option<Rehearsal>, ReloadError> {
-        let may_replay = |seen: &&BranchComparison| {
-            seen.movement == Movement::Diverged && seen.ahead > 0 && self.can_replay(seen)
-        };
-        let Some(remote) = seen.filter(may_replay).and_then(|seen| seen.remote) else {
-            return Ok(None);
-        };
+        let objects = self.repository.objects().map_err(ReloadError::Open)?;
+        // Others may have written since the fetch.
+        let Some(seen) = self.remote_view.glimpsed(&objects, fetched)? else { return Ok(None) };
+        let may_replay =
+            seen.movement == Movement::Diverged && seen.ahead > 0 && self.can_replay(&seen);
+        let Some(remote) = seen.remote.filter(|_| may_replay) else { return Ok(None) };
         let pace = self.writer.pace.begin();
         let mut rehearsal: Option<Rehearsal> = None;
         for round in 0.. {
-            let Some(ours) = self.to_rehearse(kind, remote)? else { return Ok(None) };
+            let Some(ours) = self.to_rehearse(kind, &seen)? else { return Ok(None) };
             let known = rehearsal.take().filter(|known| ours.starts_with(&known.tried));
             let known = match known {
                 Some(known) if known.result.is_err() => return Ok(Some(known)),
@@ -101,19 +101,21 @@ impl Reloader {
         Ok(rehearsal)
     }
 
-    /// Returns the local commits that a reload would put on top of `remote` now, oldest first.
+    /// Returns the local commits that a reload would put on top of the remote's head now, oldest first.
     fn to_rehearse(
         &self,
         kind: RequestKind,
-        remote: CommitId,
+        fetched: &BranchComparison,
     ) -> Result<Option<Vec<CommitId>>, ReloadError> {
         let objects = self.repository.objects().map_err(ReloadError::Open)?;
-        let seen = self.remote_view.glimpsed(&objects, remote)?;
+        let Some(seen) = self.remote_view.glimpsed(&objects, Some(fetched))? else {
+            return Ok(None);
+        };
         let facts = self.facts(kind, &seen)?;
-        let is_replayed = seen.ahead > 0 && target(&facts) == Target::Replay(remote);
+        let Target::Replay(remote) = target(&facts) else { return Ok(None) };
         // It was refused already, and nothing has changed since.
         let is_refused = !facts.through && self.holds.is_held(remote);
-        if !is_replayed || is_refused {
+        if seen.ahead == 0 || is_refused {
             return Ok(None);
         }
         let ours = self.ours(&objects, &seen)?;
@@ -162,119 +164,15 @@ impl Reloader {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use headwater_testkit::Upstream;
-    use serde_json::json;
-    use tempfile::TempDir;
-
     use super::*;
-    use crate::admit::AdmissionLimits;
-    use crate::engine::held_pushes::Holds;
-    use crate::engine::remote_view::RemoteView;
-    use crate::engine::{Engine, EngineConfig, Rewrites};
-    use crate::id::{Key, SheetName};
-    use crate::mirror::{Identity, Remote, RemoteOptions};
-    use crate::options::LoadOptions;
+    use crate::engine::testing::World;
     use crate::report::{Replayed, Trigger};
-    use crate::write::{Action, Batch, Condition, MOST_WRITTEN, Operation, Scope};
 
-    const DEFINITION: &str = "[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\n\
-                              key = \"${{ id }}\"\n";
-
-    /// A list of a hundred records on a remote, and an engine that never pushes.
-    struct World {
-        upstream: Upstream,
-        engine: Engine,
-        reloader: Reloader,
-        _folder: TempDir,
-    }
-
-    impl World {
-        fn new() -> Self {
-            let mut upstream = Upstream::new();
-            let text: String = (0..100).map(|at| format!("- id: k{at}\n  n: 1\n")).collect();
-            let first = upstream.commit("first").put("headwater.toml", DEFINITION);
-            first.put("d/all.yaml", &text).push();
-            let folder = TempDir::new().unwrap();
-            let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
-            let committer = Identity::parse("Headwater <headwater@localhost>").unwrap();
-            let config = EngineConfig {
-                writes: Some(committer),
-                push: false,
-                rewrites: Some(Rewrites::Replay),
-                ..EngineConfig::of(folder.path().join("mirror.git"), Some(Arc::new(remote)))
-            };
-            let engine = Engine::open(config, Arc::default()).unwrap();
-            let (states, status) = (engine.states.clone(), engine.status.clone());
-            let reloader = Reloader {
-                repository: engine.repository.clone(),
-                publisher: engine.publisher.clone(),
-                writer: engine.writer.clone(),
-                pushes: engine.pushes.clone(),
-                remote_view: RemoteView {
-                    repository: engine.repository.clone(),
-                    states: states.clone(),
-                    status: status.clone(),
-                    rewrites: Rewrites::Replay,
-                    role: engine.role.clone(),
-                    following: engine.following.clone(),
-                },
-                holds: Holds { states: states.clone(), status: status.clone() },
-                load: LoadOptions::default(),
-                limits: AdmissionLimits::default(),
-                following: engine.following.clone(),
-                states,
-                status,
-            };
-            Self { upstream, engine, reloader, _folder: folder }
-        }
-
-        fn write(&self, at: usize, n: i64) -> CommitId {
-            let key = Key::new(format!("all/k{at}"));
-            let action = Action::Patch(key, json!({ "n": n }));
-            let (sheet, condition) = (SheetName::new("d"), Condition::Any);
-            let batch = Batch {
-                operations: vec![Operation { sheet, action, condition }],
-                actor: "ada".into(),
-                author: Identity::parse("Ada <ada@example.org>").unwrap(),
-                scope: Scope::Every,
-                view: crate::view::View::PUBLIC,
-                message: "a change".to_owned(),
-                trailers: Vec::new(),
-                repeat: None,
-                limit: MOST_WRITTEN,
-            };
-            self.engine.commit(batch).unwrap().commit
-        }
-
-        fn push(&mut self, at: usize, n: i64) -> CommitId {
-            let text: String = (0..100)
-                .map(|other| format!("- id: k{other}\n  n: {}\n", if other == at { n } else { 1 }))
-                .collect();
-            self.upstream.commit("theirs").put("d/all.yaml", &text).push().parse().unwrap()
-        }
-
-        /// Fetches, and rehearses what is found while somebody else has the turn.
-        fn rehearsed(&self) -> Option<Rehearsal> {
-            let seen = self.reloader.remote_view.look(RequestKind::Reload, None).unwrap();
-            let _turn = self.engine.writer.turn();
-            self.reloader.rehearse(RequestKind::Reload, seen.as_ref()).unwrap()
-        }
-
-        fn replayed(&self) -> Replayed {
-            let report = self.engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
-            report.result.as_ref().unwrap().replayed.clone().unwrap()
-        }
-
-        fn records(&self) -> String {
-            let state = self.engine.snapshot();
-            let value = |at: usize| {
-                let record = state.sheet("d")?.record(&format!("all/k{at}"))?;
-                Some(record.value.as_str().to_owned())
-            };
-            (0..6).filter_map(value).collect()
-        }
+    /// Fetches, and rehearses what is found while somebody else has the turn.
+    fn rehearsed(world: &World) -> Option<Rehearsal> {
+        let seen = world.reloader.remote_view.look(RequestKind::Reload, None).unwrap();
+        let _turn = world.engine.writer.turn();
+        world.reloader.rehearse(RequestKind::Reload, seen.as_ref()).unwrap()
     }
 
     #[test]
@@ -295,7 +193,7 @@ mod tests {
         let mut world = World::new();
         let ours: Vec<CommitId> = (0..4).map(|at| world.write(at, 2)).collect();
         let remote = world.push(5, 3);
-        let rehearsal = world.rehearsed().unwrap();
+        let rehearsal = rehearsed(&world).unwrap();
         assert_eq!((rehearsal.remote, &rehearsal.tried), (remote, &ours));
         let Ok(rebase) = &rehearsal.result else { panic!("a conflict") };
         assert_eq!(rebase.rebased().made, 4);
@@ -319,7 +217,7 @@ mod tests {
         world.write(1, 2);
         let ours = world.write(5, 2);
         let theirs = world.push(5, 3);
-        let rehearsal = world.rehearsed().unwrap();
+        let rehearsal = rehearsed(&world).unwrap();
         let lost = rehearsal.result.err().unwrap();
         assert_eq!(lost.len(), 1);
         let packs = || world.engine.repository.mirror.pack_count().unwrap();
@@ -332,13 +230,13 @@ mod tests {
     #[test]
     fn nothing_is_put_on_top_where_nothing_is_to_be_replayed() {
         let mut world = World::new();
-        assert!(world.rehearsed().is_none(), "nobody moved");
+        assert!(rehearsed(&world).is_none(), "nobody moved");
         world.write(1, 2);
-        assert!(world.rehearsed().is_none(), "only we moved");
+        assert!(rehearsed(&world).is_none(), "only we moved");
         world.push(5, 3);
         let pin = RequestKind::Pin(world.engine.snapshot().commit());
         world.engine.reload(pin, Trigger::Operator).unwrap();
-        assert!(world.rehearsed().is_none(), "another commit is pinned");
+        assert!(rehearsed(&world).is_none(), "another commit is pinned");
         world.engine.reload(RequestKind::Unpin, Trigger::Operator).unwrap();
     }
 }

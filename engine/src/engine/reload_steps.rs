@@ -1,9 +1,9 @@
 //! One reload, from the fetch to the swap.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::branch_comparison::BranchComparison;
+use super::candidate::{Candidate, WholeState};
 use super::error::ReloadError;
 use super::held_pushes::Objection;
 use super::hold_reason::HeldReason;
@@ -14,14 +14,12 @@ use super::reloader::Reloader;
 use super::replay::{Replay, moved};
 use super::role_gate;
 use super::schedule::RequestKind;
-use crate::admit::{Health, admit};
 use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
-use crate::load::{finish, prepare};
-use crate::plan::{Movement, RebuildReason};
+use crate::plan::Movement;
 use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Replayed, Timings};
-use crate::snapshot::{Snapshot, count};
+use crate::snapshot::Snapshot;
 
 impl Reloader {
     /// Goes to the remote's head, or to the target that `kind` names. `expected` is the head of the
@@ -57,6 +55,7 @@ impl Reloader {
         let begun = Instant::now();
         let fetched = self.remote_view.look(kind, expected)?;
         timings.fetch = begun.elapsed();
+        let candidate = self.build_ahead(kind, fetched.as_ref())?;
         let rehearsal = self.rehearse(kind, fetched.as_ref())?;
 
         let turn = self.writer.turn();
@@ -72,7 +71,9 @@ impl Reloader {
             Target::Branch(commit) => (commit, true),
             Target::Pinned(commit) => (commit, false),
             Target::Replay(remote) => {
-                let replay = Replay { id, remote, seen, published, rehearsal, timings, through };
+                let theirs = candidate.filter(|candidate| candidate.state().commit() == remote);
+                let replay =
+                    Replay { id, remote, seen, published, theirs, rehearsal, timings, through };
                 return self.replay(&turn, replay);
             }
             Target::Hold(head, HeldReason::Pinned) => {
@@ -93,10 +94,14 @@ impl Reloader {
             level: facts.is_level(target).then_some(ahead),
             through,
         });
-        let forced = (kind == RequestKind::Rebuild).then_some(RebuildReason::Requested);
-        let prepared = prepare(&objects, Some(&published), commit, forced, &self.load)
-            .map_err(ReloadError::Load)?;
-        let Some(prepared) = prepared else {
+        let forced = kind.forces();
+        let is_news = published.commit() != commit || forced.is_some();
+        let candidate = match candidate.filter(|it| is_news && it.state().commit() == commit) {
+            Some(candidate) => Some(candidate),
+            None => Candidate::of(&objects, &published, commit, forced, &self.load)
+                .map_err(ReloadError::Load)?,
+        };
+        let Some(candidate) = candidate else {
             let outcome = match through {
                 true => self.publisher.refer(&turn, &origin, || self.unpin_for(&objects))?,
                 false => self.publisher.stay(&origin, &published),
@@ -106,23 +111,18 @@ impl Reloader {
 
         let begun = Instant::now();
         fault::step("reload.admit");
-        let changed = prepared.changed_from(&published);
-        let counts = count(&changed);
-        if needs_admission {
-            let health = Health::of(prepared.draft.state());
-            let verdict = admit(&Health::of(&published), &health, &counts, &self.limits);
-            if let Some(objection) = Objection::of(verdict) {
-                return Err(self.holds.hold(id, commit, objection));
-            }
+        if needs_admission && let Some(objection) = candidate.objection(&published, &self.limits) {
+            return Err(self.holds.hold(id, commit, objection));
         }
         fault::step("reload.admitted");
         let admission = begun.elapsed();
-        let (snapshot, reason, stages) =
-            finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
+        let whole = candidate.into_whole(&published, &objects, &self.load);
+        let WholeState { state, changed, reason, timings: stages } =
+            whole.map_err(ReloadError::Load)?;
 
         let overruled = if moves { self.overruled(&objects, &seen)? } else { vec![] };
         let publication = Publication {
-            state: Arc::new(snapshot),
+            state,
             changed,
             reason,
             lineage: self.succession(&seen, commit),

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::following::Following;
 use super::held_pushes::Holds;
+use super::locks::Lock;
 use super::publish_turn::Writer;
 use super::publisher::Publisher;
 use super::push::queue::PushQueue;
+use super::refused_heads::RefusedHeads;
 use super::remote_view::RemoteView;
 use super::repository::Repository;
 use super::states::States;
@@ -28,6 +30,8 @@ pub(super) struct Reloader {
     pub(super) load: LoadOptions,
     /// How many problems are allowed in sheets that quarantine.
     pub(super) limits: AdmissionLimits,
+    /// The heads that cost too much to load.
+    pub(super) costly: Lock<RefusedHeads>,
     /// Where to go as a follower.
     pub(super) following: Arc<Following>,
 }

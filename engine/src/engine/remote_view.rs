@@ -122,14 +122,31 @@ impl RemoteView {
     ) -> Result<BranchComparison, ReloadError> {
         // A head read before taking the writer may be older than what a write has published since.
         let Some(seen) = fetched else { return self.look_locally(objects) };
+        let now = self.compared_again(objects, &seen)?;
+        if (now.local, now.synced) == (seen.local, seen.synced) {
+            return Ok(now);
+        }
+        if let Some(head) = now.remote {
+            self.status.seen(head, &now);
+        }
+        let policy = self.policy(&now);
+        Ok(now.by_policy(policy))
+    }
+
+    /// Compares the branch again, if it was `seen` some time ago and has moved since. Notes nothing.
+    fn compared_again(
+        &self,
+        objects: &Objects,
+        seen: &BranchComparison,
+    ) -> Result<BranchComparison, ReloadError> {
         let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
         let Some(head) = seen.remote else {
-            return Ok(BranchComparison { local: read(&self.repository.refs.head)?, ..seen });
+            return Ok(BranchComparison { local: read(&self.repository.refs.head)?, ..*seen });
         };
         let (local, synced) =
             (read(&self.repository.refs.head)?, read(&self.repository.refs.synced)?);
         if (local, synced) == (seen.local, seen.synced) {
-            return Ok(seen);
+            return Ok(*seen);
         }
         // A local push since then is newer information about the remote than the fetch.
         let head = match synced {
@@ -139,43 +156,54 @@ impl RemoteView {
             }
             _ => head,
         };
-        let seen = judge(objects, head, local, synced)?;
-        self.status.seen(head, &seen);
-        let policy = self.policy(&seen);
-        Ok(seen.by_policy(policy))
+        judge(objects, head, local, synced)
     }
 
-    /// Judges where the branch may go as of now, if the remote is at `head`. It notes nothing: a write may
-    /// move the branch at any time.
+    /// Judges where the branch may go as of now; `None` if there is no branch. It notes nothing: a write
+    /// may move the branch at any time.
     pub(super) fn glimpsed(
         &self,
         objects: &Objects,
-        head: CommitId,
-    ) -> Result<BranchComparison, ReloadError> {
-        let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
-        let (local, synced) =
-            (read(&self.repository.refs.head)?, read(&self.repository.refs.synced)?);
-        judge(objects, head, local, synced)
+        fetched: Option<&BranchComparison>,
+    ) -> Result<Option<BranchComparison>, ReloadError> {
+        let seen = match fetched {
+            // Whoever moves the branch here publishes it.
+            Some(seen) if seen.local == Some(self.states.commit()) => return Ok(Some(*seen)),
+            Some(seen) => Some(self.compared_again(objects, seen)?),
+            None => self.compared_locally(objects)?,
+        };
+        Ok(seen.map(|seen| {
+            let policy = self.policy(&seen);
+            seen.by_policy(policy)
+        }))
     }
 
     /// Reads the local branch, if there is no remote, and judges the move.
     fn look_locally(&self, objects: &Objects) -> Result<BranchComparison, ReloadError> {
-        let head = objects.reference(&self.repository.refs.head).map_err(ReloadError::Reference)?;
-        let published = self.states.commit();
-        let Some(head) = head else {
-            self.status.branch_is_missing(!published.is_zero());
-            if published.is_zero() {
-                return Ok(BranchComparison::nothing(None));
-            }
-            return Err(self.is_missing());
+        let Some(seen) = self.compared_locally(objects)? else {
+            let is_served = !self.states.commit().is_zero();
+            self.status.branch_is_missing(is_served);
+            return match is_served {
+                true => Err(self.is_missing()),
+                false => Ok(BranchComparison::nothing(None)),
+            };
         };
-        let base = (!published.is_zero()).then_some(published);
-        // If there is nothing to push to, no commit is ahead of anything.
-        let seen =
-            BranchComparison { ahead: 0, reached: false, ..judge(objects, head, base, base)? };
-        self.status.seen(head, &seen);
+        if let Some(head) = seen.remote {
+            self.status.seen(head, &seen);
+        }
         let policy = self.policy(&seen);
         Ok(seen.by_policy(policy))
+    }
+
+    /// Compares the local branch with what is published; `None` if there is no branch. Notes nothing.
+    fn compared_locally(&self, objects: &Objects) -> Result<Option<BranchComparison>, ReloadError> {
+        let head = objects.reference(&self.repository.refs.head).map_err(ReloadError::Reference)?;
+        let Some(head) = head else { return Ok(None) };
+        let published = self.states.commit();
+        let base = (!published.is_zero()).then_some(published);
+        // If there is nothing to push to, no commit is ahead of anything.
+        let seen = judge(objects, head, base, base)?;
+        Ok(Some(BranchComparison { ahead: 0, reached: false, ..seen }))
     }
 
     fn is_missing(&self) -> ReloadError {

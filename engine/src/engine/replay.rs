@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::branch_comparison::BranchComparison;
+use super::candidate::{Candidate, WholeState};
 use super::config::Rewrites;
 use super::consent::Moved;
 use super::error::ReloadError;
@@ -16,15 +17,14 @@ use super::publisher::OnDisk;
 use super::refs::seconds_now;
 use super::rehearsal::Rehearsal;
 use super::reloader::Reloader;
-use crate::admit::{Health, admit};
 use crate::fault;
 use crate::id::CommitId;
-use crate::load::{Prepared, finish, layout_at, prepare};
+use crate::load::{Prepared, layout_at, prepare};
 use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
 use crate::plan::Movement;
 use crate::rebase::{Layouts, Rebase, RebaseError, Rebased, ReplayedStates};
 use crate::report::{KeptCommits, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
-use crate::snapshot::{Snapshot, count};
+use crate::snapshot::Snapshot;
 
 /// A reload that found both sides ahead.
 pub(super) struct Replay {
@@ -33,6 +33,8 @@ pub(super) struct Replay {
     pub(super) remote: CommitId,
     pub(super) seen: BranchComparison,
     pub(super) published: Arc<Snapshot>,
+    /// The state of the remote's head, if it was built before the turn came.
+    pub(super) theirs: Option<Candidate>,
     /// The local commits that were put on top of it before the turn came.
     pub(super) rehearsal: Option<Rehearsal>,
     /// The time taken so far.
@@ -43,7 +45,7 @@ pub(super) struct Replay {
 
 /// What is to go live after both sides have moved.
 struct ReplayPlan {
-    prepared: Prepared,
+    candidate: Candidate,
     /// The new commits, which are not stored yet.
     stage: Stage,
     /// The local commits, each with the commit that now has its changes; `None` for those that no
@@ -70,16 +72,17 @@ impl Reloader {
         mut replay: Replay,
     ) -> Result<ReloadOutcome, ReloadError> {
         fault::step("rebase.begin");
-        let rehearsal = replay.rehearsal.take();
-        let ReplayPlan { prepared, stage, moves, made, lost } = self.plan(&replay, rehearsal)?;
+        let (theirs, rehearsal) = (replay.theirs.take(), replay.rehearsal.take());
+        let ReplayPlan { candidate, stage, moves, made, lost } =
+            self.plan(&replay, theirs, rehearsal)?;
         let Replay { remote, seen, published, timings, through, .. } = replay;
-        let changed = prepared.changed_from(&published);
-        let target = prepared.draft.state().commit();
+        let target = candidate.state().commit();
         let objects = stage.objects();
-        let (snapshot, reason, stages) =
-            finish(objects, prepared, &self.load).map_err(ReloadError::Load)?;
+        let whole = candidate.into_whole(&published, objects, &self.load);
+        let WholeState { state, changed, reason, timings: stages } =
+            whole.map_err(ReloadError::Load)?;
         let publication = Publication {
-            state: Arc::new(snapshot),
+            state,
             changed,
             reason,
             lineage: match seen.local == Some(published.commit()) {
@@ -135,10 +138,12 @@ impl Reloader {
         Ok(outcome)
     }
 
-    /// Decides what goes live: the local commits on top of the remote's head, or that head alone.
+    /// Decides what goes live: the local commits on top of the remote's head, or that head alone. Uses
+    /// what was made before the turn: the state of the remote's head, and the replayed commits.
     fn plan(
         &self,
         replay: &Replay,
+        theirs: Option<Candidate>,
         rehearsal: Option<Rehearsal>,
     ) -> Result<ReplayPlan, ReloadError> {
         let Replay { id, remote, ref seen, ref published, through, .. } = *replay;
@@ -152,20 +157,23 @@ impl Reloader {
             None => return Err(diverged()),
         };
         let is_whole = ours.len() as u64 == seen.ahead;
-        let theirs = self.prepared(stage.objects(), published, remote)?;
+        let theirs = match theirs {
+            Some(theirs) => theirs,
+            None => self.candidate(stage.objects(), published, remote)?,
+        };
         // The remote's head must be fit to go live by itself, whatever the local commits make of
         // it. The amount of change is judged with them on top: without them it seems to remove
         // them.
-        if let Some(objection) = self.objection(&theirs, published)
+        if let Some(objection) = theirs.objection(published, &self.limits)
             && !through
             && objection.reason != HeldReason::PushLimit
         {
             return Err(self.holds.hold(id, remote, objection));
         }
         let Some(committer) = self.replays_by() else { return Err(diverged()) };
-        let layout = theirs.draft.state().layout().clone();
-        let overruled = |theirs: Prepared, stage: Stage, lost| ReplayPlan {
-            prepared: theirs,
+        let layout = theirs.state().layout().clone();
+        let overruled = |theirs: Candidate, stage: Stage, lost| ReplayPlan {
+            candidate: theirs,
             stage,
             moves: ours.iter().map(|commit| (*commit, None)).collect(),
             made: 0,
@@ -193,21 +201,25 @@ impl Reloader {
             Ok((again, (new, Rebased { head, moves, made, .. }))) => {
                 let has_ours = made > 0 || head != remote;
                 let both = match has_ours {
-                    true => Some(self.prepared(new.objects(), published, head)?),
+                    // Next to the whole state of the remote's head, only the local commits differ.
+                    true => {
+                        let base = theirs.whole().unwrap_or(published);
+                        Some(self.candidate(new.objects(), base, head)?)
+                    }
                     false => None,
                 };
                 let live = both.as_ref().unwrap_or(&theirs);
-                let states = (published.as_ref(), theirs.draft.state(), live.draft.state());
+                let states = (published.as_ref(), theirs.state(), live.state());
                 let lost = self.lost(new.objects(), states, &ours, &again)?;
                 if !lost.is_empty() {
                     return Ok(overruled(theirs, stage, lost));
                 }
                 let Some(both) = both else {
                     let moves = all(moves);
-                    return Ok(ReplayPlan { prepared: theirs, stage, moves, made, lost: None });
+                    return Ok(ReplayPlan { candidate: theirs, stage, moves, made, lost: None });
                 };
                 // Each side may be right, and both together wrong: a unique value claimed twice.
-                let objection = self.objection(&both, published).filter(|_| !through);
+                let objection = both.objection(published, &self.limits).filter(|_| !through);
                 if let Some(objection) = objection {
                     if objection.reason == HeldReason::PushLimit {
                         return Err(self.holds.hold(id, remote, objection));
@@ -218,7 +230,7 @@ impl Reloader {
                     });
                     return Ok(overruled(theirs, stage, lost.collect()));
                 }
-                Ok(ReplayPlan { prepared: both, stage: new, moves: all(moves), made, lost: None })
+                Ok(ReplayPlan { candidate: both, stage: new, moves: all(moves), made, lost: None })
             }
             Err(RebaseError::Conflict { lost }) => Ok(overruled(theirs, stage, lost)),
             Err(RebaseError::Repository(error)) => Err(ReloadError::Repository(error)),
@@ -296,15 +308,22 @@ impl Reloader {
         target: CommitId,
     ) -> Result<Prepared, ReloadError> {
         let prepared = prepare(objects, Some(published), target, None, &self.load);
-        let gone = || ReloadError::Panic { message: "a diverged head is already published".into() };
-        prepared.map_err(ReloadError::Load)?.ok_or_else(gone)
+        prepared.map_err(ReloadError::Load)?.ok_or_else(is_published)
     }
 
-    fn objection(&self, prepared: &Prepared, published: &Snapshot) -> Option<Objection> {
-        let changed = count(&prepared.changed_from(published));
-        let health = Health::of(prepared.draft.state());
-        Objection::of(admit(&Health::of(published), &health, &changed, &self.limits))
+    fn candidate(
+        &self,
+        objects: &Objects,
+        base: &Arc<Snapshot>,
+        target: CommitId,
+    ) -> Result<Candidate, ReloadError> {
+        let candidate = Candidate::of(objects, base, target, None, &self.load);
+        candidate.map_err(ReloadError::Load)?.ok_or_else(is_published)
     }
+}
+
+fn is_published() -> ReloadError {
+    ReloadError::Panic { message: "a diverged head is already published".into() }
 }
 
 /// Returns what is announced of these replacements.

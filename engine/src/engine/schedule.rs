@@ -18,6 +18,7 @@ use std::time::Duration;
 use super::outlook::Outlook;
 use super::role::Role;
 use crate::id::CommitId;
+use crate::plan::RebuildReason;
 use crate::report::{ReloadId, Trigger};
 
 /// The waits before asking again for a commit that the remote does not show yet. A forge calls
@@ -56,6 +57,11 @@ pub enum RequestKind {
 }
 
 impl RequestKind {
+    /// Returns why the state is to be rebuilt in any case, if so.
+    pub(super) fn forces(self) -> Option<RebuildReason> {
+        (self == Self::Rebuild).then_some(RebuildReason::Requested)
+    }
+
     /// Returns whether such a reload may make commits visible that are not served yet.
     fn may_bring(self) -> bool {
         match self {

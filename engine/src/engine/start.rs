@@ -14,6 +14,7 @@ use super::held_pushes::Holds;
 use super::historical_states::HistoricalStates;
 use super::hold_reason::Pinned;
 use super::ledger::Ledger;
+use super::locks::{Lock, Rank};
 use super::maintenance::Maintenance;
 use super::maintenance::worker::MaintenanceWorker;
 use super::open::{Opened, open};
@@ -24,6 +25,7 @@ use super::publisher::Publisher;
 use super::push::queue::PushQueue;
 use super::push::report::PushStatus;
 use super::push::worker::PushWorker;
+use super::refused_heads::RefusedHeads;
 use super::reload_queue::ReloadQueue;
 use super::reload_worker::ReloadWorker;
 use super::reloader::Reloader;
@@ -150,6 +152,7 @@ impl Engine {
             holds: Holds { states: engine.states.clone(), status: engine.status.clone() },
             load: config.load.clone(),
             limits: config.limits,
+            costly: Lock::new(Rank::Refused, RefusedHeads::default()),
             following: engine.following.clone(),
         };
         let reloads = ReloadWorker {

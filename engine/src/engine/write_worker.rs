@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::candidate::{Candidate, WholeState};
 use super::idempotency::{RepeatedWrite, Repeats};
 use super::maintenance::Maintenance;
 use super::publication::{BranchMove, Lineage, Origin, Publication};
@@ -26,7 +27,6 @@ use super::write_queue::{Waiting, WriteQueue};
 use crate::causes::{self, chain};
 use crate::fault;
 use crate::id::CommitId;
-use crate::load::{finish, prepare};
 use crate::mirror::{Durability, Expected, RefError, Signature, Stage};
 use crate::options::LoadOptions;
 use crate::report::Trigger;
@@ -205,13 +205,12 @@ impl WriteWorker {
     ) -> Result<(), Failure> {
         let published = self.states.published();
         let objects = stage.objects();
-        let prepared = prepare(objects, Some(&published), target, None, &self.load);
-        let Some(prepared) = prepared.map_err(StoreError::Load)? else { return Ok(()) };
-        let changed = prepared.changed_from(&published);
-        let (snapshot, reason, timings) =
-            finish(objects, prepared, &self.load).map_err(StoreError::Load)?;
+        let candidate = Candidate::of(objects, &published, target, None, &self.load);
+        let Some(candidate) = candidate.map_err(StoreError::Load)? else { return Ok(()) };
+        let whole = candidate.into_whole(&published, objects, &self.load);
+        let WholeState { state, changed, reason, timings } = whole.map_err(StoreError::Load)?;
         let publication = Publication {
-            state: Arc::new(snapshot),
+            state,
             changed,
             reason,
             lineage: if from.is_zero() { Lineage::First } else { Lineage::Forward },

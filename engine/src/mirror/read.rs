@@ -50,7 +50,7 @@ impl Objects {
     /// have.
     ///
     /// With many blobs, `work` runs on several threads and in no particular order. An id may be
-    /// given several times. If a blob is missing or is not a blob, the call ends with an error that
+    /// given several times; each thread then gets it several times in a row. If a blob is missing or is not a blob, the call ends with an error that
     /// names it.
     pub fn read_each<T: Send>(
         &self,
@@ -150,7 +150,9 @@ impl Objects {
         slots: &[Slot<T>],
         work: &(impl Fn(usize, BlobContent<'_>) -> T + Sync),
     ) -> Result<(), ObjectError> {
-        if left.len() >= MANY {
+        if left.len() < MANY {
+            left.sort_by_key(|at| wanted[*at]);
+        } else {
             let mut buffer = Vec::new();
             // New objects are in memory and in no pack, however often the packs are searched.
             let mut known = self.repo.clone();
@@ -158,7 +160,7 @@ impl Objects {
             left.sort_by_cached_key(|at| {
                 let id = gix::ObjectId::Sha1(*wanted[*at].as_bytes());
                 let place = known.objects.location_by_oid(&id, &mut buffer).ok().flatten();
-                place.map(|place| (place.pack_id, place.pack_offset))
+                (place.map(|place| (place.pack_id, place.pack_offset)), wanted[*at])
             });
         }
         let failed = AtomicBool::new(false);

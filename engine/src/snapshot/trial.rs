@@ -47,7 +47,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::changes::Base;
+    use crate::changes::{Base, DecodeBudget};
     use crate::definitions;
     use crate::id::{SheetName, TreeId};
     use crate::mirror::Objects;
@@ -66,7 +66,8 @@ mod tests {
         let options = LoadOptions::default();
         let changes = {
             let base = Base { sheet: &sheet, files: Some(base.claimed_files()) };
-            ChangeSet::read(objects, &layout, &paths, base, None, &options)
+            let budget = DecodeBudget::default();
+            ChangeSet::read(objects, &layout, &paths, base, None, &options, &budget)
         };
         (layout, changes.unwrap())
     }

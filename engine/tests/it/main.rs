@@ -4,6 +4,7 @@
 
 mod embedding;
 mod failing_syscalls;
+mod built_ahead;
 mod commits;
 mod divergence;
 mod fetched;

@@ -1,5 +1,6 @@
 //! Why an earlier state cannot be read.
 
+use crate::changes::TooCostly;
 use crate::history::HistoryError;
 use crate::id::CommitId;
 use crate::load::LoadError;
@@ -66,13 +67,37 @@ impl PastError {
         of_git || lacks_object(self)
     }
 
-    /// Returns whether the trees hold more paths than the limits allow, so that no retry helps.
+    /// Returns whether the trees hold more paths than the limits allow, or decoding their files takes
+    /// too long, so that no retry helps.
     pub fn is_too_costly(&self) -> bool {
-        has_too_many_paths(self)
+        use TooCostly::Time;
+        let is_slow =
+            |error: &LoadError| matches!(error, LoadError::TooCostly { source: Time { .. }, .. });
+        has_too_many_paths(self) || matches!(self, Self::Load { source, .. } if is_slow(source))
     }
 
     /// Returns whether the same request may succeed later: memory is short.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Load { source, .. } if matches!(**source, LoadError::Memory { .. }))
+        matches!(self, Self::Load { source, .. } if source.is_of_memory())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_too_costly_and_what_lacks_memory_may_pass() {
+        let commit = CommitId::ZERO;
+        for (source, is_too_costly, is_passing) in [
+            (TooCostly::Time { limit: Duration::ZERO }, true, false),
+            (TooCostly::Memory { most: 1 }, false, true),
+        ] {
+            let source = Box::new(LoadError::TooCostly { commit, source });
+            let error = PastError::Load { commit, source };
+            assert_eq!((error.is_too_costly(), error.is_passing()), (is_too_costly, is_passing));
+        }
     }
 }

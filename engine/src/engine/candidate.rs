@@ -1,0 +1,136 @@
+//! A candidate: a state that is to go live, built from a state that was published when it was begun.
+//!
+//! A state is a function of its commit. So whatever is published meanwhile, the candidate stays right; only
+//! its difference from the published state is found anew.
+
+use std::sync::Arc;
+
+use super::held_pushes::Objection;
+use crate::admit::{AdmissionLimits, Health, admit};
+use crate::id::CommitId;
+use crate::load::{LoadError, Prepared, finish, prepare};
+use crate::mirror::Objects;
+use crate::options::LoadOptions;
+use crate::plan::RebuildReason;
+use crate::report::Timings;
+use crate::snapshot::{RecordChange, Snapshot, count};
+
+/// A state that is to go live.
+pub(super) struct Candidate {
+    /// The state next to which it was built.
+    base: Arc<Snapshot>,
+    built: Built,
+}
+
+/// How far it is built.
+enum Built {
+    /// The maps, which are enough to admit it.
+    Maps(Box<Prepared>),
+    /// All of it.
+    Whole(WholeState),
+}
+
+/// A state with its text index, which can go live.
+#[derive(Clone)]
+pub(super) struct WholeState {
+    pub(super) state: Arc<Snapshot>,
+    /// The served records that differ from those of the published state.
+    pub(super) changed: Arc<Vec<RecordChange>>,
+    /// Why it was rebuilt; `None` if the difference was applied.
+    pub(super) reason: Option<RebuildReason>,
+    /// The time that its stages took.
+    pub(super) timings: Timings,
+}
+
+impl Candidate {
+    /// Builds the maps of `commit` next to `base`; `None` if `base` is its state.
+    ///
+    /// # Errors
+    ///
+    /// See [`prepare`].
+    pub(super) fn of(
+        objects: &Objects,
+        base: &Arc<Snapshot>,
+        commit: CommitId,
+        forced: Option<RebuildReason>,
+        options: &LoadOptions,
+    ) -> Result<Option<Self>, LoadError> {
+        let prepared = prepare(objects, Some(base), commit, forced, options)?;
+        let built = prepared.map(|prepared| Built::Maps(Box::new(prepared)));
+        Ok(built.map(|built| Self { base: base.clone(), built }))
+    }
+
+    /// Returns the state, whose text index must not be searched yet.
+    pub(super) fn state(&self) -> &Snapshot {
+        match &self.built {
+            Built::Maps(prepared) => prepared.draft.state(),
+            Built::Whole(whole) => &whole.state,
+        }
+    }
+
+    /// Returns the state with its text index, if that is built.
+    pub(super) fn whole(&self) -> Option<&Arc<Snapshot>> {
+        match &self.built {
+            Built::Maps(_) => None,
+            Built::Whole(whole) => Some(&whole.state),
+        }
+    }
+
+    /// Returns the served records that differ from those of `published`.
+    pub(super) fn changed_from(&self, published: &Arc<Snapshot>) -> Arc<Vec<RecordChange>> {
+        match &self.built {
+            Built::Maps(prepared) if Arc::ptr_eq(&self.base, published) => {
+                prepared.changed_from(published)
+            }
+            Built::Whole(whole) if Arc::ptr_eq(&self.base, published) => whole.changed.clone(),
+            _ => Arc::new(self.state().differences(published)),
+        }
+    }
+
+    /// Returns why the state may not replace `published`, if so.
+    pub(super) fn objection(
+        &self,
+        published: &Arc<Snapshot>,
+        limits: &AdmissionLimits,
+    ) -> Option<Objection> {
+        let changed = count(&self.changed_from(published));
+        let (before, after) = (Health::of(published), Health::of(self.state()));
+        Objection::of(admit(&before, &after, &changed, limits))
+    }
+
+    /// Builds its text index.
+    ///
+    /// # Errors
+    ///
+    /// See [`finish`].
+    pub(super) fn indexed(
+        self,
+        objects: &Objects,
+        options: &LoadOptions,
+    ) -> Result<Self, LoadError> {
+        let base = self.base.clone();
+        let whole = self.into_whole(&base, objects, options)?;
+        Ok(Self { base, built: Built::Whole(whole) })
+    }
+
+    /// Returns the whole state, which is to replace `published`.
+    ///
+    /// # Errors
+    ///
+    /// See [`finish`].
+    pub(super) fn into_whole(
+        self,
+        published: &Arc<Snapshot>,
+        objects: &Objects,
+        options: &LoadOptions,
+    ) -> Result<WholeState, LoadError> {
+        let changed = self.changed_from(published);
+        match self.built {
+            Built::Whole(whole) => Ok(WholeState { changed, ..whole }),
+            Built::Maps(prepared) => {
+                let (state, reason, timings) = finish(objects, *prepared, options)?;
+                Ok(WholeState { state: Arc::new(state), changed, reason, timings })
+            }
+        }
+    }
+}
