@@ -56,6 +56,7 @@ mod preface;
 mod problems;
 mod promotion;
 mod http2_write_timeout;
+mod idle_connections;
 mod range;
 mod record;
 mod reloads;

@@ -18,6 +18,7 @@ use tower::Layer;
 
 use super::connection::Connection;
 use super::http2_write_timeout::{Http2Activity, ObservedService};
+use super::idle_connections::{GRACE, NotedService, OpenConnections};
 use super::preface::{self, Begun, Protocol};
 use super::service::Interface;
 use super::source::Peer;
@@ -26,7 +27,8 @@ use super::write_timeout::WriteTimeout;
 /// The limits on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The number of open connections; more wait in the queue of the operating system.
+    /// The number of open connections. If there are more, idle ones [give way](super::idle_connections), or
+    /// the others wait in the queue of the operating system.
     pub connections: usize,
     /// How long the headers of a request may take, and how long a connection may be idle.
     pub header_timeout: Duration,
@@ -69,17 +71,20 @@ pub async fn serve<S: Interface>(
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(limits.connections));
     let ended = CancellationToken::new();
-    while let Some(((stream, peer), place)) = next(&listener, &places, &stop).await {
+    let open = OpenConnections::default();
+    while let Some(((stream, peer), place)) = next(&listener, &places, &open, &stop).await {
         let own = Connection::default();
         let service = Extension(own.clone()).layer(interface.clone());
         let service = Extension(Peer(peer.ip())).layer(service);
-        let (stop, ended) = (stop.clone(), ended.clone());
+        let service = NotedService::new(service, open.add(&own, peer.ip()));
+        let (stop, ended, open) = (stop.clone(), ended.clone(), open.clone());
         connections.spawn(async move {
             tokio::select! {
                 () = serve_one(stream, service, limits, stop) => {}
-                () = own.was_cut() => tracing::debug!(%peer, "closed for answers that it left unread"),
+                () = own.was_cut() => tracing::debug!(%peer, "closed, since it held too much"),
                 () = ended.cancelled() => {}
             }
+            open.remove(&own);
             drop(place);
         });
     }
@@ -90,17 +95,17 @@ pub async fn serve<S: Interface>(
     drained
 }
 
-/// Waits for a place and then for a connection. Returns `None` once `stop` is cancelled.
+/// Waits for a connection and then for a place. Returns `None` once `stop` is cancelled.
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
+    open: &OpenConnections,
     stop: &CancellationToken,
 ) -> Option<((TcpStream, SocketAddr), OwnedSemaphorePermit)> {
     let accepted = async {
-        let place = places.clone().acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok(accepted) => return Some((accepted, place)),
+                Ok(accepted) => return Some((accepted, place(places, open).await?)),
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections; trying again");
@@ -112,6 +117,21 @@ async fn next(
     tokio::select! {
         accepted = accepted => accepted,
         () = stop.cancelled() => None,
+    }
+}
+
+/// Waits for a place. While there is none, idle connections give way.
+async fn place(places: &Arc<Semaphore>, open: &OpenConnections) -> Option<OwnedSemaphorePermit> {
+    if let Ok(place) = places.clone().try_acquire_owned() {
+        return Some(place);
+    }
+    let mut place = std::pin::pin!(places.clone().acquire_owned());
+    loop {
+        open.make_room();
+        // Meanwhile others become idle.
+        if let Ok(place) = tokio::time::timeout(GRACE / 4, &mut place).await {
+            return place.ok();
+        }
     }
 }
 
@@ -265,15 +285,44 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_above_the_cap_waits_for_a_place() {
+    async fn a_connection_above_the_cap_waits_for_a_place_while_the_others_are_in_use() {
         let limits = Limits { connections: 1, ..Limits::default() };
-        let running = start(hello(), limits).await;
-        let holder = TcpStream::connect(running.address).await.unwrap();
+        let begun = Arc::new(Notify::new());
+        let told = begun.clone();
+        let slow = get(move || async move {
+            told.notify_one();
+            std::future::pending::<&str>().await
+        });
+        let running = start(hello().route("/slow", slow), limits).await;
+        let mut holder = TcpStream::connect(running.address).await.unwrap();
+        holder.write_all(b"GET /slow HTTP/1.1\r\n\r\n").await.unwrap();
+        begun.notified().await;
         let waiting = exchange(&running, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
         let mut waiting = std::pin::pin!(waiting);
         assert!(tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err());
         drop(holder);
         assert!(waiting.await.ends_with("hello"));
+    }
+
+    #[tokio::test]
+    async fn connections_that_send_nothing_give_way_when_there_is_no_place() {
+        let limits = Limits { connections: 10, ..Limits::default() };
+        let running = start(hello(), limits).await;
+        let begin = |text: &'static str| async {
+            let mut stream = TcpStream::connect(running.address).await.unwrap();
+            stream.write_all(text.as_bytes()).await.unwrap();
+            stream
+        };
+        let mut idle = Vec::new();
+        for text in ["", "GET / HT", "GET / HTTP/1.1\r\n"].into_iter().cycle().take(50) {
+            idle.push(begin(text).await);
+        }
+        let request = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+        for _ in 0..20 {
+            assert!(exchange(&running, request).await.ends_with("hello"));
+        }
+        let mut first = idle.swap_remove(0);
+        assert_eq!(first.read(&mut [0]).await.unwrap_or(0), 0, "it was closed");
     }
 
     #[tokio::test]

@@ -40,7 +40,8 @@ impl Reloader {
         };
         let needs_admission = facts.needs_admission(commit);
         // It was refused already, and nothing has changed since.
-        if needs_admission && self.holds.is_held(commit) {
+        let is_refused = needs_admission && self.holds.recall(commit).is_err();
+        if is_refused || replays && self.ours(&objects, &seen)?.is_none() {
             return Ok(None);
         }
         let forced = kind.forces().filter(|_| !replays);
@@ -86,7 +87,7 @@ mod tests {
     fn commit_of(candidate: Option<Candidate>) -> Option<CommitId> {
         candidate.map(|candidate| {
             assert!(candidate.whole().is_some(), "its texts are indexed");
-            candidate.state().commit()
+            candidate.commit()
         })
     }
 

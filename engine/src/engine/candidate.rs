@@ -60,6 +60,33 @@ impl Candidate {
         Ok(built.map(|built| Self { base: base.clone(), built }))
     }
 
+    /// Returns its commit.
+    pub(super) fn commit(&self) -> CommitId {
+        self.state().commit()
+    }
+
+    /// Returns the state of `commit`, which is built next to this one, for the same reason.
+    ///
+    /// # Errors
+    ///
+    /// See [`prepare`].
+    pub(super) fn advanced(
+        self,
+        objects: &Objects,
+        commit: CommitId,
+        options: &LoadOptions,
+    ) -> Result<Self, LoadError> {
+        let this = self.indexed(objects, options)?;
+        let Built::Whole(WholeState { state, reason, .. }) = &this.built else { return Ok(this) };
+        let Some(mut next) = Self::of(objects, state, commit, None, options)? else {
+            return Ok(this);
+        };
+        if let Built::Maps(prepared) = &mut next.built {
+            prepared.reason = prepared.reason.or(*reason);
+        }
+        Ok(next)
+    }
+
     /// Returns the state, whose text index must not be searched yet.
     pub(super) fn state(&self) -> &Snapshot {
         match &self.built {

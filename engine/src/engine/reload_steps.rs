@@ -21,6 +21,18 @@ use crate::plan::Movement;
 use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::Snapshot;
 
+/// How often a state is built before the turn, if others change meanwhile where to go.
+const TRIES: usize = 3;
+
+/// What happens if the state that was built before the turn is not the one to go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IfOutdated {
+    /// The turn is given up, so that nobody waits while another one is built.
+    GiveUp,
+    /// It is built while others wait: they changed it too often.
+    BuildInTurn,
+}
+
 impl Reloader {
     /// Goes to the remote's head, or to the target that `kind` names. `expected` is the head of the
     /// push that a caller reported. If the mirror lacks an object, everything is fetched again, and the
@@ -51,10 +63,30 @@ impl Reloader {
         kind: RequestKind,
         expected: Option<CommitId>,
     ) -> Result<ReloadOutcome, ReloadError> {
-        let mut timings = Timings::default();
         let begun = Instant::now();
         let fetched = self.remote_view.look(kind, expected)?;
-        timings.fetch = begun.elapsed();
+        let timings = Timings { fetch: begun.elapsed(), ..Timings::default() };
+        for _ in 1..TRIES {
+            let ended = self.go(id, kind, fetched, timings, IfOutdated::GiveUp)?;
+            if let Some(outcome) = ended {
+                return Ok(outcome);
+            }
+        }
+        let ended = self.go(id, kind, fetched, timings, IfOutdated::BuildInTurn)?;
+        let message = "the state was built within the turn, and is not there";
+        ended.ok_or_else(|| ReloadError::Panic { message: message.into() })
+    }
+
+    /// Builds the state to go to, takes the turn, and publishes it. `None` if others have changed
+    /// meanwhile where to go, and the state is not to be built within the turn.
+    fn go(
+        &self,
+        id: ReloadId,
+        kind: RequestKind,
+        fetched: Option<BranchComparison>,
+        timings: Timings,
+        if_outdated: IfOutdated,
+    ) -> Result<Option<ReloadOutcome>, ReloadError> {
         let candidate = self.build_ahead(kind, fetched.as_ref())?;
         let rehearsal = self.rehearse(kind, fetched.as_ref())?;
 
@@ -71,13 +103,23 @@ impl Reloader {
             Target::Branch(commit) => (commit, true),
             Target::Pinned(commit) => (commit, false),
             Target::Replay(remote) => {
-                let theirs = candidate.filter(|candidate| candidate.state().commit() == remote);
+                if !through {
+                    self.holds.recall(remote)?;
+                }
+                let theirs = candidate.filter(|candidate| candidate.commit() == remote);
+                // Without a line of local commits, nothing is built.
+                if theirs.is_none()
+                    && if_outdated == IfOutdated::GiveUp
+                    && self.ours(&objects, &seen)?.is_some()
+                {
+                    return Ok(None);
+                }
                 let replay =
                     Replay { id, remote, seen, published, theirs, rehearsal, timings, through };
-                return self.replay(&turn, replay);
+                return self.replay(&turn, replay).map(Some);
             }
             Target::Hold(head, HeldReason::Pinned) => {
-                return Ok(self.hold_for_pin(id, head, &published, &seen));
+                return Ok(Some(self.hold_for_pin(id, head, &published, &seen)));
             }
             Target::Hold(head, reason) => {
                 return Err(self.holds.hold(id, head, Objection::new(reason)));
@@ -96,9 +138,14 @@ impl Reloader {
         });
         let forced = kind.forces();
         let is_news = published.commit() != commit || forced.is_some();
-        let candidate = match candidate.filter(|it| is_news && it.state().commit() == commit) {
-            Some(candidate) => Some(candidate),
-            None => Candidate::of(&objects, &published, commit, forced, &self.load)
+        let candidate = match candidate.filter(|_| is_news) {
+            Some(candidate) if candidate.commit() == commit => Some(candidate),
+            // What was written meanwhile goes on top of the rebuilt state.
+            Some(candidate) if forced.is_some() => {
+                Some(candidate.advanced(&objects, commit, &self.load).map_err(ReloadError::Load)?)
+            }
+            _ if is_news && if_outdated == IfOutdated::GiveUp => return Ok(None),
+            _ => Candidate::of(&objects, &published, commit, forced, &self.load)
                 .map_err(ReloadError::Load)?,
         };
         let Some(candidate) = candidate else {
@@ -106,7 +153,7 @@ impl Reloader {
                 true => self.publisher.refer(&turn, &origin, || self.unpin_for(&objects))?,
                 false => self.publisher.stay(&origin, &published),
             };
-            return Ok(ReloadOutcome { timings, ..outcome });
+            return Ok(Some(ReloadOutcome { timings, ..outcome }));
         };
 
         let begun = Instant::now();
@@ -151,7 +198,7 @@ impl Reloader {
         let _told_afterwards = self.pushes.until_published();
         let outcome = self.publisher.publish(&turn, publication, on_disk)?;
         fault::step("swap.done");
-        Ok(outcome)
+        Ok(Some(outcome))
     }
 
     /// Returns what decides where a reload goes that found the remote as `seen`.

@@ -76,7 +76,7 @@ impl Reloader {
         let ReplayPlan { candidate, stage, moves, made, lost } =
             self.plan(&replay, theirs, rehearsal)?;
         let Replay { remote, seen, published, timings, through, .. } = replay;
-        let target = candidate.state().commit();
+        let target = candidate.commit();
         let objects = stage.objects();
         let whole = candidate.into_whole(&published, objects, &self.load);
         let WholeState { state, changed, reason, timings: stages } =

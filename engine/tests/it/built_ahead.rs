@@ -130,6 +130,29 @@ fn what_is_written_while_a_state_is_rebuilt_stays() {
     halted.is_lawful();
 }
 
+#[test]
+fn a_refused_push_is_not_built_again_beside_a_local_commit() {
+    let mut halted = Halted::new();
+    let ours = halted.write("ada", 3);
+    let sheets = "[sheets.people]\nformat = \"json\"\n";
+    let push = halted.upstream.commit("theirs").put("headwater.toml", sheets);
+    push.put("people/eve.json", "{").push();
+    let reload = halted.begun(RequestKind::Reload);
+    halted.go_on();
+    let held = |report: &Report| report.result.as_ref().unwrap_err().kind();
+    assert_eq!(held(&reload.recv().unwrap()), FailureKind::Refused);
+    let again = halted.engine.reload(RequestKind::Reload, Trigger::Poll).unwrap();
+    assert_eq!(held(&again), FailureKind::Refused);
+    assert!(halted.asked.try_recv().is_err(), "it was built again");
+    assert_eq!(halted.engine.snapshot().commit(), ours);
+    halted.upstream.commit("back").put("people/eve.json", r#"{"n": 4}"#).push();
+    let report = halted.engine.reload(RequestKind::Reload, Trigger::Poll).unwrap();
+    assert_eq!(report.result.as_ref().unwrap().replayed.as_ref().unwrap().commits, 1);
+    let [ada, eve] = ["ada", "eve"].map(|key| halted.value(key).unwrap());
+    assert_eq!((&*ada, &*eve), (r#"{"n":3}"#, r#"{"n":4}"#));
+    halted.is_lawful();
+}
+
 /// Returns an engine on this remote, with these options of a load, and its folder.
 fn serving(upstream: &Upstream, load: LoadOptions) -> (Engine, TempDir) {
     let folder = TempDir::new().unwrap();
