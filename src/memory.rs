@@ -18,13 +18,21 @@ pub fn resident() -> Option<u64> {
     of_process("VmRSS:")
 }
 
-/// Returns how much the process could still get: the minimum of what the system has available and
-/// what the limits of its control groups leave.
+/// Returns how much the process could still get: the minimum of what the system has available, and what
+/// the limits of its control groups and its own limit leave.
 pub fn available() -> Option<u64> {
     let system = kilobytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-    Some(left_in_groups(Path::new(GROUPS), group).map_or(system, |left| left.min(system)))
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let own = left_of_address_space(&limits, || of_process("VmSize:"));
+    [left_in_groups(Path::new(GROUPS), group), own].into_iter().flatten().chain([system]).min()
+}
+
+/// Returns what the limit of the address space leaves; `None` without a limit.
+fn left_of_address_space(limits: &str, used: impl FnOnce() -> Option<u64>) -> Option<u64> {
+    let limit = first(limits, "Max address space")?;
+    Some(limit.saturating_sub(used()?))
 }
 
 /// Returns the least that is left in `group` and the groups around it; `None` without any limit.
@@ -72,6 +80,18 @@ mod tests {
             let (held, left) = (resident().unwrap(), available().unwrap());
             assert!(held > 1 << 20 && left > 1 << 20, "{held} {left}");
         }
+    }
+
+    #[test]
+    fn a_limit_of_the_address_space_counts() {
+        let limits = |limit: &str| {
+            format!(
+                "Limit  Soft Limit  Hard Limit  Units\nMax address space  {limit}  {limit}  bytes\n"
+            )
+        };
+        let left = |limit: &str| left_of_address_space(&limits(limit), || Some(300));
+        assert_eq!([left("1000"), left("200"), left("unlimited")], [Some(700), Some(0), None]);
+        assert_eq!(left_of_address_space("", || Some(300)), None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use change::{Change, PathState};
 pub use changed_files::Difference;
 pub use claimed_files::Base;
 use claimed_files::{ClaimedFiles, is_file};
-pub use decode_budget::{DecodeBudget, TooCostly};
+pub use decode_budget::{DecodeBudget, Share, TooCostly};
 use file_contents::FileContents;
 pub(crate) use file_counts::{ClaimedFileCounts, FileCountChanges};
 use recall::{WantedFile, recall};

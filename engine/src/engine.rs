@@ -20,6 +20,7 @@ mod branch;
 mod candidate;
 mod config;
 mod consent;
+mod costly_states;
 mod dry_run;
 mod kept_states;
 mod error;

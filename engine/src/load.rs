@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, CacheError};
 use crate::causes::{self, chain};
-use crate::changes::{Base, ChangeSet, DecodeBudget, Difference, ReadError, TooCostly};
+use crate::changes::{Base, ChangeSet, DecodeBudget, Difference, ReadError, Share, TooCostly};
 use crate::definitions::{self, DefinitionError};
 use crate::fault;
 use crate::id::{CommitId, SheetName, TreeId};
@@ -363,6 +363,7 @@ fn attempt(
     let unreadable = |source| LoadError::Repository { commit: target, source };
     // Without a state there is nothing better than to wait.
     let time = options.time.filter(|_| base.is_some());
+    let share = if options.optional { Share::Quarter } else { Share::All };
     fault("load.layout").map_err(unreadable)?;
     let tree = tree_of(objects, target)?;
     let old_tree = base.map(|base| tree_of(objects, base.commit()));
@@ -382,6 +383,7 @@ fn attempt(
         index_stamp: base.map_or(CommitId::ZERO, |base| base.text().stamp()),
         changed_paths: 0,
         held_slots: base.map_or(0, Snapshot::claimed),
+        prefers_increment: options.prefers_increment,
     };
     let diff = |old: Option<TreeId>| {
         let from = base.map_or(CommitId::ZERO, Snapshot::commit);
@@ -424,7 +426,7 @@ fn attempt(
     let read = |base: Option<&Snapshot>, paths: &Difference| {
         let sheet = |name: &SheetName| base?.sheet(name.as_str()).map(Arc::as_ref);
         let base = Base { sheet: &sheet, files: base.map(Snapshot::claimed_files) };
-        let budget = DecodeBudget::new(options.memory.clone(), time);
+        let budget = DecodeBudget::new(options.memory.clone(), share, time);
         let read = ChangeSet::read(objects, &layout, paths, base, cache, options, &budget);
         read.map_err(|error| match error {
             ReadError::Object(source) => LoadError::Read { commit: target, source },

@@ -23,6 +23,9 @@ pub struct LoadOptions {
     pub memory: MemoryProbe,
     /// Whether a state that must be rebuilt can be skipped if memory is short.
     pub optional: bool,
+    /// Whether a difference is applied however large it is: what it costs is known from the difference,
+    /// and a rebuild costs whatever the whole commit does.
+    pub prefers_increment: bool,
     /// The longest time for which files may be decoded while another state is served; `None` for any
     /// time.
     pub time: Option<Duration>,
@@ -62,6 +65,7 @@ impl Default for LoadOptions {
             file_limit: 64 << 20,
             memory: MemoryProbe::default(),
             optional: false,
+            prefers_increment: false,
             time: Some(DECODE_TIME),
             progress: Arc::default(),
         }

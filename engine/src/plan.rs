@@ -84,6 +84,8 @@ pub struct Facts {
     pub changed_paths: usize,
     /// The number of records and problems in the state.
     pub held_slots: usize,
+    /// Whether an increment is preferred however much it changes.
+    pub prefers_increment: bool,
 }
 
 /// How to get to the target.
@@ -117,6 +119,7 @@ pub fn plan(facts: &Facts) -> ReloadPlan {
         return ReloadPlan::Nothing;
     }
     let many = facts.changed_paths > FEW && facts.changed_paths * 10 > facts.held_slots * 6;
+    let many = many && !facts.prefers_increment;
     let reason = [
         (!facts.base_readable, Reason::BaseMissing),
         (!facts.layout_comparable, Reason::LayoutChanged),
@@ -195,6 +198,7 @@ mod tests {
             index_stamp: A,
             changed_paths: 1,
             held_slots: 100,
+            prefers_increment: false,
         }
     }
 
@@ -233,6 +237,10 @@ mod tests {
             ),
             (
                 Facts { changed_paths: 6_000, held_slots: 10_000, ..ordinary() },
+                ReloadPlan::Increment,
+            ),
+            (
+                Facts { changed_paths: 6_001, prefers_increment: true, ..ordinary() },
                 ReloadPlan::Increment,
             ),
             (Facts { changed_paths: 1_000, held_slots: 1, ..ordinary() }, ReloadPlan::Increment),

@@ -33,6 +33,12 @@ impl Problem {
         Self { sheet, path, line: None, column: None, pointer: None, rule, message }
     }
 
+    /// Returns how much memory it takes, in bytes.
+    pub(crate) fn weight(&self) -> u64 {
+        let pointer = self.pointer.as_ref().map_or(0, |pointer| pointer.len());
+        (size_of::<Self>() + self.path.len() + self.message.len() + pointer) as u64
+    }
+
     /// Sets the position: line and column, counted from 1.
     #[must_use]
     pub fn at(mut self, line: Option<u32>, column: Option<u32>) -> Self {

@@ -28,9 +28,28 @@ pub enum TooCostly {
     },
 }
 
+/// How much of the free memory may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// All of it: the state is needed.
+    All,
+    /// A quarter: others need the rest more.
+    Quarter,
+}
+
+impl Share {
+    fn divisor(self) -> u64 {
+        match self {
+            Self::All => 1,
+            Self::Quarter => 4,
+        }
+    }
+}
+
 /// The memory and time that are left. Shared by all threads that decode.
 pub struct DecodeBudget {
     memory: MemoryProbe,
+    share: Share,
     /// The most memory that may be taken, in bytes; found out once [`ASK`] is taken, and `None` if nobody
     /// knows.
     most: OnceLock<Option<u64>>,
@@ -44,15 +63,16 @@ pub struct DecodeBudget {
 impl Default for DecodeBudget {
     /// Returns a budget without limits.
     fn default() -> Self {
-        Self::new(MemoryProbe::default(), None)
+        Self::new(MemoryProbe::default(), Share::All, None)
     }
 }
 
 impl DecodeBudget {
-    /// Returns a budget of the free memory, and of time up to `limit` from now on.
-    pub fn new(memory: MemoryProbe, limit: Option<Duration>) -> Self {
+    /// Returns a budget of this share of the free memory, and of time up to `limit` from now on.
+    pub fn new(memory: MemoryProbe, share: Share, limit: Option<Duration>) -> Self {
         let (taken, is_late) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { memory, most: OnceLock::new(), taken, begun: Instant::now(), limit, is_late }
+        let most = OnceLock::new();
+        Self { memory, share, most, taken, begun: Instant::now(), limit, is_late }
     }
 
     /// Calls `decode` and takes the memory of its result, which is `weight` bytes, unless there is none or
@@ -77,7 +97,10 @@ impl DecodeBudget {
     pub(super) fn check(&self) -> Result<(), TooCostly> {
         let taken = self.taken.load(Ordering::Relaxed);
         if taken > ASK {
-            let most = self.most.get_or_init(|| Some(taken + self.memory.available()?));
+            let most = self.most.get_or_init(|| {
+                let available = self.memory.available()?;
+                Some(taken + available / self.share.divisor())
+            });
             if let Some(most) = most.filter(|most| taken > *most) {
                 return Err(TooCostly::Memory { most });
             }
@@ -111,14 +134,16 @@ mod tests {
         let most = (70 << 20) + (15 << 20);
         let short = Err(TooCostly::Memory { most });
         let late = TooCostly::Time { limit: Duration::ZERO };
-        for (name, memory, limit, expected) in [
-            ("nobody knows", MemoryProbe::default(), None, (12, Ok(()))),
-            ("enough of both", free(1 << 30), Some(hour), (12, Ok(()))),
-            ("little memory", free(15 << 20), Some(hour), (9, short)),
-            ("little memory and any time", free(15 << 20), None, (9, short)),
-            ("no time", MemoryProbe::default(), Some(Duration::ZERO), (1, Err(late))),
+        use Share::{All, Quarter};
+        for (name, memory, share, limit, expected) in [
+            ("nobody knows", MemoryProbe::default(), All, None, (12, Ok(()))),
+            ("enough of both", free(1 << 30), Quarter, Some(hour), (12, Ok(()))),
+            ("little memory", free(15 << 20), All, Some(hour), (9, short)),
+            ("little memory and any time", free(15 << 20), All, None, (9, short)),
+            ("little of the memory", free(60 << 20), Quarter, None, (9, short)),
+            ("no time", MemoryProbe::default(), All, Some(Duration::ZERO), (1, Err(late))),
         ] {
-            assert_eq!(decoded(&DecodeBudget::new(memory, limit)), expected, "{name}");
+            assert_eq!(decoded(&DecodeBudget::new(memory, share, limit)), expected, "{name}");
         }
     }
 }

@@ -15,8 +15,11 @@ use crate::sheet::{Content, Sheet, SlotUpdate};
 use crate::split::ParsedFile;
 use crate::tables::{self, PreviousRecords, ReadOutcome, Source, Table, TableChange};
 
-/// What a record or a problem takes in addition to its text, in bytes: at least that.
+/// What a record takes in addition to its text, in bytes: at least that.
 const EACH: u64 = 128;
+
+/// How often a problem is in memory: in the state, in what admission compares, and in what is held.
+const COPIES: u64 = 4;
 
 /// The contents of a file.
 #[derive(Debug)]
@@ -55,16 +58,16 @@ impl Default for FileContents {
 impl FileContents {
     /// Returns how much memory they take at least, in bytes.
     pub(super) fn weight(&self) -> u64 {
-        let text = |text: &str| text.len() as u64 + EACH;
+        let record = |record: &Arc<Record>| record.value.as_str().len() as u64 + EACH;
         match self {
             Self::Content(None) => 0,
-            Self::Content(Some(Content::Record(record))) => text(record.value.as_str()),
+            Self::Content(Some(Content::Record(one))) => record(one),
             Self::Content(Some(Content::Broken(problems))) => {
-                problems.iter().map(|problem| text(&problem.message)).sum()
+                COPIES * problems.iter().map(Problem::weight).sum::<u64>()
             }
             Self::List(list) => {
                 let records = list.records.iter().filter_map(|(_, record)| record.as_ref());
-                records.map(|record| text(record.value.as_str())).sum()
+                list.table.weight(COPIES) + records.map(record).sum::<u64>()
             }
         }
     }

@@ -57,8 +57,8 @@ impl Reloader {
         }
         let Some(candidate) = candidate.map_err(ReloadError::Load)? else { return Ok(None) };
         let objection = candidate.objection(&published, &self.limits).filter(|objection| {
-            // The remote's head alone lacks the local commits, which looks like a large change.
-            needs_admission && !(replays && objection.reason == HeldReason::PushLimit)
+            // Beside local commits, which may come until the turn, a head alone seems to change much.
+            needs_admission && objection.reason != HeldReason::PushLimit
         });
         if objection.is_some() {
             return Ok(Some(candidate));

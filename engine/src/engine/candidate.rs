@@ -65,23 +65,21 @@ impl Candidate {
         self.state().commit()
     }
 
-    /// Returns the state of `commit`, which is built next to this one, for the same reason.
+    /// Returns the state of `commit`, built next to this one, if that is whole and another one.
     ///
     /// # Errors
     ///
     /// See [`prepare`].
     pub(super) fn advanced(
-        self,
+        &self,
         objects: &Objects,
         commit: CommitId,
         options: &LoadOptions,
-    ) -> Result<Self, LoadError> {
-        let this = self.indexed(objects, options)?;
-        let Built::Whole(WholeState { state, reason, .. }) = &this.built else { return Ok(this) };
-        let Some(mut next) = Self::of(objects, state, commit, None, options)? else {
-            return Ok(this);
-        };
-        if let Built::Maps(prepared) = &mut next.built {
+    ) -> Result<Option<Self>, LoadError> {
+        let Built::Whole(WholeState { state, reason, .. }) = &self.built else { return Ok(None) };
+        let mut next = Self::of(objects, state, commit, None, options)?;
+        // Like this one, it shares nothing with what is published.
+        if let Some(Self { built: Built::Maps(prepared), .. }) = &mut next {
             prepared.reason = prepared.reason.or(*reason);
         }
         Ok(next)

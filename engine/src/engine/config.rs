@@ -76,6 +76,9 @@ pub struct EngineConfig {
     pub push_interval: Duration,
     /// How many commits may wait to be pushed before writes are refused; `None` for any number.
     pub unpushed_limit: Option<u64>,
+    /// If a state takes as long as this to build, the remote is asked again whether it still has its
+    /// commit, before the state goes live.
+    pub asks_again: Duration,
     /// The local repositories that are used although another user owns them.
     pub safe_directories: SafeDirectories,
     /// The branches that may be previewed: names, or prefixes followed by `*`.
@@ -117,6 +120,7 @@ impl EngineConfig {
             push: false,
             push_interval: Duration::ZERO,
             unpushed_limit: None,
+            asks_again: Duration::from_secs(2),
             safe_directories: SafeDirectories::default(),
             previews: Vec::new(),
             role: Role::Alone,

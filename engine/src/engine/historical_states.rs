@@ -10,6 +10,7 @@ pub(super) mod error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::costly_states::CostlyStates;
 use super::kept_states::{Reachability, Root, Visit};
 use super::locks::{Lock, Rank};
 use super::preview::Previews;
@@ -33,7 +34,7 @@ use crate::view::View;
 use error::PastError;
 
 /// How long the files of a state may be decoded for a reader.
-const DECODE_TIME: Duration = Duration::from_secs(120);
+const DECODE_TIME: Duration = Duration::from_secs(30);
 
 /// Finds earlier states, and those of other branches, for readers.
 pub(super) struct HistoricalStates {
@@ -43,6 +44,10 @@ pub(super) struct HistoricalStates {
     /// The turn to build a state, which one reader at a time has, without waiting for the network.
     building: Lock<()>,
     timeline: Timeline,
+    /// The commits whose states cost too much.
+    costly: CostlyStates,
+    /// The commits at which lists of commits begin that cost too much.
+    costly_lists: CostlyStates,
     /// The commits that a reader may name.
     lineage: Arc<PublishedHistory>,
     /// What pages of histories found out for the next ones.
@@ -71,6 +76,8 @@ impl HistoricalStates {
             previews,
             building: Lock::new(Rank::Building, ()),
             timeline: Timeline::new(),
+            costly: CostlyStates::new(),
+            costly_lists: CostlyStates::new(),
             lineage,
             histories: HistoryCache::default(),
             load,
@@ -295,7 +302,12 @@ impl HistoricalStates {
             let now = present.state.seen_by(view);
             let (disclosure, options) = (Disclosure::by(&now), self.spare());
             let walk = Walk::from(&objects, &state, disclosure, &options);
-            let log = Log::read(walk, line, sheets, limit, effort)?;
+            self.costly_lists.check(line.from)?;
+            let log = Log::read(walk, line, sheets, limit, effort);
+            let log = log.map_err(|error| match error {
+                CommitsError::Load { source, .. } => self.costly_lists.refused(line.from, *source),
+                error => error.into(),
+            })?;
             // As for a single state: what was dropped meanwhile is not returned.
             if self.states.earlier().generation() == present.generation {
                 return Ok(log);
@@ -401,12 +413,14 @@ impl HistoricalStates {
             Reachability::History => self.objects_with(&present.state, commit)?,
             Reachability::Preview => self.objects_for(commit)?,
         };
+        self.costly.check(commit)?;
         let _turn = self.building.lock();
         // The previous holder may have requested the same, or it is kept for readers that come
         // another way.
         if let Some(state) = kept() {
             return Ok(state);
         }
+        self.costly.check(commit)?;
         // Maintenance may be a minute away, and many states can be built and left until then.
         let unread = self.states.earlier().unread();
         drop(unread);
@@ -426,7 +440,7 @@ impl HistoricalStates {
         commit: CommitId,
         reach: Reachability,
     ) -> Result<Visit, PastError> {
-        let failed = |source| PastError::Load { commit, source: Box::new(source) };
+        let failed = |source| self.costly.refused(commit, source);
         let options = self.spare();
         let layout = layout_at(objects, commit, &options).map_err(failed)?;
         let (base, root) = {
@@ -480,7 +494,7 @@ impl HistoricalStates {
     ) -> Result<Compared, PastError> {
         let now = present.state.seen_by(view);
         let disclosure = Disclosure::by(&now);
-        let failed = |source| PastError::Load { commit: from, source: Box::new(source) };
+        let failed = |source| self.costly.refused(from, source);
         let objects = self.objects_with(&present.state, from)?;
         let later = self.state_of(present, to, Reachability::History)?;
         let seen = later.seen_by(view);
@@ -488,6 +502,7 @@ impl HistoricalStates {
         if from == to {
             return Ok(Compared { delta: Delta::of(&seen, &seen, &[]), rules: after });
         }
+        self.costly.check(from)?;
         let options = self.spare();
         let layout = layout_at(&objects, from, &options).map_err(failed)?;
         let (delta, rules) = if later.layout().reads_alike(&layout) {

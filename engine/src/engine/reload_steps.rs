@@ -64,30 +64,46 @@ impl Reloader {
         expected: Option<CommitId>,
     ) -> Result<ReloadOutcome, ReloadError> {
         let begun = Instant::now();
-        let fetched = self.remote_view.look(kind, expected)?;
+        let mut fetched = self.remote_view.look(kind, expected)?;
         let timings = Timings { fetch: begun.elapsed(), ..Timings::default() };
-        for _ in 1..TRIES {
-            let ended = self.go(id, kind, fetched, timings, IfOutdated::GiveUp)?;
+        for tries in 1.. {
+            let begun = Instant::now();
+            let candidate = self.build_ahead(kind, fetched.as_ref())?;
+            let if_outdated = match tries < TRIES {
+                true => IfOutdated::GiveUp,
+                false => IfOutdated::BuildInTurn,
+            };
+            let is_old = begun.elapsed() >= self.asks_again && if_outdated == IfOutdated::GiveUp;
+            let built = candidate.as_ref().map(Candidate::commit);
+            let head = fetched.and_then(|fetched| fetched.remote);
+            if let Some(head) = head.filter(|_| is_old && head == built)
+                // Whoever cannot be asked has taken nothing back, as far as is known.
+                && let Ok(now) = self.remote_view.look(kind, None)
+                && let Some(next) = now.and_then(|now| now.remote)
+                && !self.repository.contains(next, head)
+            {
+                fetched = now;
+                continue;
+            }
+            let ended = self.go(id, kind, fetched, candidate, timings, if_outdated)?;
             if let Some(outcome) = ended {
                 return Ok(outcome);
             }
         }
-        let ended = self.go(id, kind, fetched, timings, IfOutdated::BuildInTurn)?;
-        let message = "the state was built within the turn, and is not there";
-        ended.ok_or_else(|| ReloadError::Panic { message: message.into() })
+        Err(ReloadError::Panic { message: "a reload has neither ended nor failed".into() })
     }
 
-    /// Builds the state to go to, takes the turn, and publishes it. `None` if others have changed
+    /// Takes the turn, and publishes the state that was built for it. `None` if others have changed
     /// meanwhile where to go, and the state is not to be built within the turn.
     fn go(
         &self,
         id: ReloadId,
         kind: RequestKind,
         fetched: Option<BranchComparison>,
+        candidate: Option<Candidate>,
         timings: Timings,
         if_outdated: IfOutdated,
     ) -> Result<Option<ReloadOutcome>, ReloadError> {
-        let candidate = self.build_ahead(kind, fetched.as_ref())?;
         let rehearsal = self.rehearse(kind, fetched.as_ref())?;
 
         let turn = self.writer.turn();
@@ -141,8 +157,8 @@ impl Reloader {
         let candidate = match candidate.filter(|_| is_news) {
             Some(candidate) if candidate.commit() == commit => Some(candidate),
             // What was written meanwhile goes on top of the rebuilt state.
-            Some(candidate) if forced.is_some() => {
-                Some(candidate.advanced(&objects, commit, &self.load).map_err(ReloadError::Load)?)
+            Some(candidate) if forced.is_some() && candidate.whole().is_some() => {
+                candidate.advanced(&objects, commit, &self.load).map_err(ReloadError::Load)?
             }
             _ if is_news && if_outdated == IfOutdated::GiveUp => return Ok(None),
             _ => Candidate::of(&objects, &published, commit, forced, &self.load)

@@ -1,6 +1,7 @@
 //! Takes the published state from commit to commit, on the thread that reloads.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::following::Following;
 use super::held_pushes::Holds;
@@ -30,6 +31,8 @@ pub(super) struct Reloader {
     pub(super) load: LoadOptions,
     /// How many problems are allowed in sheets that quarantine.
     pub(super) limits: AdmissionLimits,
+    /// After how long a state is built, the remote is asked whether it still has its commit.
+    pub(super) asks_again: Duration,
     /// The heads that cost too much to load.
     pub(super) costly: Lock<RefusedHeads>,
     /// Where to go as a follower.

@@ -148,11 +148,12 @@ impl RemoteView {
         if (local, synced) == (seen.local, seen.synced) {
             return Ok(*seen);
         }
-        // A local push since then is newer information about the remote than the fetch.
+        // A local push since then is newer information about the remote than the fetch, also where somebody
+        // took back in between what was fetched.
         let head = match synced {
             Some(pushed) if Some(pushed) != seen.synced => {
-                let is_later = objects.descends_from(pushed, head);
-                if is_later.map_err(ReloadError::Repository)? { pushed } else { head }
+                let is_within = objects.descends_from(head, pushed);
+                if is_within.map_err(ReloadError::Repository)? { head } else { pushed }
             }
             _ => head,
         };
@@ -208,5 +209,31 @@ impl RemoteView {
 
     fn is_missing(&self) -> ReloadError {
         ReloadError::BranchMissing { branch: self.repository.branch.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::World;
+    use crate::mirror::Expected;
+
+    #[test]
+    fn a_push_of_ours_is_newer_than_what_was_fetched_before() {
+        let mut world = World::new();
+        let before = world.engine.snapshot().commit();
+        let theirs = world.push(5, 3);
+        let fetched = world.reloader.remote_view.look(RequestKind::Reload, None).unwrap();
+        let ours = world.write(1, 2);
+        let repository = &world.engine.repository;
+        let objects = repository.objects().unwrap();
+        let seen_after = |pushed| {
+            objects.set_reference(&repository.refs.synced, Expected::Any, pushed).unwrap();
+            let seen = world.reloader.remote_view.judged(&objects, fetched).unwrap();
+            (seen.remote, seen.movement)
+        };
+        assert_eq!(seen_after(before), (Some(theirs), Movement::Diverged));
+        // Somebody took theirs back before ours was pushed.
+        assert_eq!(seen_after(ours), (Some(ours), Movement::Stay));
     }
 }

@@ -21,6 +21,7 @@ use crate::fault;
 use crate::id::CommitId;
 use crate::load::{Prepared, layout_at, prepare};
 use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
+use crate::options::LoadOptions;
 use crate::plan::Movement;
 use crate::rebase::{Layouts, Rebase, RebaseError, Rebased, ReplayedStates};
 use crate::report::{KeptCommits, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
@@ -203,8 +204,10 @@ impl Reloader {
                 let both = match has_ours {
                     // Next to the whole state of the remote's head, only the local commits differ.
                     true => {
-                        let base = theirs.whole().unwrap_or(published);
-                        Some(self.candidate(new.objects(), base, head)?)
+                        let next = theirs.advanced(new.objects(), head, &self.within_turn());
+                        let next = next.map_err(ReloadError::Load)?;
+                        let anew = || self.candidate(new.objects(), published, head);
+                        Some(next.map_or_else(anew, Ok)?)
                     }
                     false => None,
                 };
@@ -307,7 +310,7 @@ impl Reloader {
         published: &Snapshot,
         target: CommitId,
     ) -> Result<Prepared, ReloadError> {
-        let prepared = prepare(objects, Some(published), target, None, &self.load);
+        let prepared = prepare(objects, Some(published), target, None, &self.within_turn());
         prepared.map_err(ReloadError::Load)?.ok_or_else(is_published)
     }
 
@@ -317,8 +320,13 @@ impl Reloader {
         base: &Arc<Snapshot>,
         target: CommitId,
     ) -> Result<Candidate, ReloadError> {
-        let candidate = Candidate::of(objects, base, target, None, &self.load);
+        let candidate = Candidate::of(objects, base, target, None, &self.within_turn());
         candidate.map_err(ReloadError::Load)?.ok_or_else(is_published)
+    }
+
+    /// Returns how records are read while others wait: not those of the whole commit.
+    fn within_turn(&self) -> LoadOptions {
+        LoadOptions { prefers_increment: true, ..self.load.clone() }
     }
 }
 

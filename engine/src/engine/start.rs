@@ -152,6 +152,7 @@ impl Engine {
             holds: Holds { states: engine.states.clone(), status: engine.status.clone() },
             load: config.load.clone(),
             limits: config.limits,
+            asks_again: config.asks_again,
             costly: Lock::new(Rank::Refused, RefusedHeads::default()),
             following: engine.following.clone(),
         };

@@ -1,6 +1,7 @@
 //! A remote, and an engine and a reloader on it, for tests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_testkit::Upstream;
 use serde_json::json;
@@ -63,6 +64,7 @@ impl World {
             holds: Holds { states: states.clone(), status: status.clone() },
             load: LoadOptions::default(),
             limits: AdmissionLimits::default(),
+            asks_again: Duration::ZERO,
             costly: Lock::new(Rank::Refused, RefusedHeads::default()),
             following: engine.following.clone(),
             states,

@@ -6,7 +6,7 @@ use super::blame::Writers;
 use super::files::Files;
 use super::scope::Bounds;
 use super::{Batch, Broken, Repeat, WriteError, Written};
-use crate::changes::{Base, ChangeSet, DecodeBudget, Difference, ReadError};
+use crate::changes::{Base, ChangeSet, DecodeBudget, Difference, ReadError, Share};
 use crate::id::{CommitId, SheetName, TreeId};
 use crate::load::layout_of;
 use crate::mirror::{
@@ -137,7 +137,7 @@ fn make(
     let base = Base { sheet: &sheet, files: Some(state.records.claimed_files()) };
     let (paths, layout) = (Difference::from(paths), || bounds.layout.clone());
     let changes = || {
-        let budget = DecodeBudget::new(options.memory.clone(), None);
+        let budget = DecodeBudget::new(options.memory.clone(), Share::All, None);
         let (objects, layout) = (stage.objects(), bounds.layout);
         let read = ChangeSet::read(objects, layout, &paths, base, None, options, &budget);
         let mut changes = read.map_err(unread)?;

@@ -50,6 +50,7 @@ impl Halted {
             load: LoadOptions { memory, ..LoadOptions::default() },
             rewrites: Some(Rewrites::Replay),
             push: false,
+            asks_again: Duration::ZERO,
             ..usual
         };
         let engine = Engine::open(config, Arc::new(Ledger::new())).unwrap();
@@ -74,14 +75,18 @@ impl Halted {
     }
 
     fn write(&self, key: &str, n: u32) -> CommitId {
-        let value = serde_json::json!({ "n": n });
-        let operation = Operation {
+        self.write_all([(key.to_owned(), n)])
+    }
+
+    fn write_all(&self, records: impl IntoIterator<Item = (String, u32)>) -> CommitId {
+        let operation = |(key, n): (String, u32)| Operation {
             sheet: SheetName::new("people"),
-            action: Action::Put(Key::new(key), value),
+            action: Action::Put(Key::new(key), serde_json::json!({ "n": n })),
             condition: Condition::Any,
         };
+        let operations = records.into_iter().map(operation).collect();
         let author = Identity::parse("Ada <ada@example.org>").unwrap();
-        self.engine.commit(Batch::new(author, "ours".into(), vec![operation])).unwrap().commit
+        self.engine.commit(Batch::new(author, "ours".into(), operations)).unwrap().commit
     }
 
     fn value(&self, key: &str) -> Option<String> {
@@ -153,6 +158,49 @@ fn a_refused_push_is_not_built_again_beside_a_local_commit() {
     halted.is_lawful();
 }
 
+#[test]
+fn what_is_taken_back_while_it_is_built_never_goes_live() {
+    let mut halted = Halted::new();
+    let sheets = "[sheets.people]\nformat = \"json\"\n";
+    let before = halted.upstream.head().unwrap();
+    let push = halted.upstream.commit("theirs").put("headwater.toml", sheets);
+    push.put("people/eve.json", r#"{"secret": 1}"#).push();
+    let reload = halted.begun(RequestKind::Reload);
+    halted.upstream.reset_to(&before);
+    halted.go_on();
+    let report = reload.recv().unwrap();
+    let outcome = report.result.as_ref().unwrap();
+    assert_eq!((outcome.kind, outcome.new), (OutcomeKind::Unchanged, before.parse().unwrap()));
+    assert_eq!(halted.value("eve").as_deref(), Some(r#"{"n":1}"#));
+    // What comes on top of it takes nothing back.
+    let push = halted.upstream.commit("theirs").put("headwater.toml", sheets);
+    let theirs = push.put("people/eve.json", r#"{"n": 2}"#).push();
+    let reload = halted.begun(RequestKind::Reload);
+    halted.upstream.commit("later").put("people/eve.json", r#"{"n": 3}"#).push();
+    let report = reload.recv().unwrap();
+    assert_eq!(report.result.as_ref().unwrap().new, theirs.parse().unwrap());
+}
+
+#[test]
+fn many_local_commits_are_no_reason_to_build_a_push_again_while_others_wait() {
+    let mut halted = Halted::new();
+    let sheets = "[sheets.people]\nformat = \"json\"\n";
+    let push = halted.upstream.commit("theirs").put("headwater.toml", sheets);
+    push.put("people/eve.json", r#"{"n": 2}"#).push();
+    let reload = halted.begun(RequestKind::Reload);
+    for number in 0..11 {
+        let put = |at: usize| (format!("new-{number}-{at}"), 3);
+        halted.write_all((0..100).map(put));
+    }
+    halted.go_on();
+    let report = reload.recv().unwrap();
+    let replayed = report.result.as_ref().unwrap().replayed.clone().unwrap();
+    assert_eq!((replayed.commits, replayed.kept), (11, None));
+    assert!(halted.asked.try_recv().is_err(), "it was built again");
+    assert_eq!(halted.engine.snapshot().records(), 1_102);
+    halted.is_lawful();
+}
+
 /// Returns an engine on this remote, with these options of a load, and its folder.
 fn serving(upstream: &Upstream, load: LoadOptions) -> (Engine, TempDir) {
     let folder = TempDir::new().unwrap();
@@ -208,4 +256,22 @@ fn a_push_that_does_not_fit_into_memory_is_refused() {
     assert_eq!(kind, FailureKind::MemoryShort);
     assert!(told.contains(&theirs) && told.contains("bytes of memory"), "{told}");
     assert_eq!(engine.snapshot().commit(), served);
+}
+
+#[test]
+fn the_problems_of_a_push_count_in_the_memory_that_it_takes() {
+    let mut upstream = Upstream::new();
+    let sheet = "[sheets.people]\nformat = \"json\"\nrecords = \"each\"\nkey = \"${{ id }}\"\n";
+    let first = upstream.commit("first").put("headwater.toml", sheet);
+    first.put("people/ada.json", r#"[{"id": "a"}]"#).push();
+    let full = Memory { held: 0, available: 0 };
+    let memory = MemoryProbe::new(move || Some(full));
+    let (engine, _folder) = serving(&upstream, LoadOptions { memory, ..LoadOptions::default() });
+    // Each of these elements is a problem, and names its path.
+    let text = format!("[{}1]", "1,".repeat(8_000));
+    let folders = format!("{}/", "x".repeat(200)).repeat(10);
+    let files = (0..6).map(|at| (format!("people/{folders}p{at}.json"), text.as_str()));
+    upstream.commit("theirs").put_all(files).push();
+    let (kind, told) = failure(&engine, RequestKind::Reload);
+    assert_eq!(kind, FailureKind::MemoryShort, "{told}");
 }

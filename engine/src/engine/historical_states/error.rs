@@ -24,6 +24,12 @@ pub enum PastError {
         #[source]
         source: Box<LoadError>,
     },
+    /// Its state cost too much to build a while ago, and is not tried again yet.
+    #[error("the state of commit {commit} cost too much a while ago, and is not tried again yet")]
+    LeftAlone {
+        /// The commit.
+        commit: CommitId,
+    },
     /// The remote does not report the head of a branch.
     #[error("the remote does not report the branch {branch:?}")]
     Remote {
@@ -73,7 +79,11 @@ impl PastError {
         use TooCostly::Time;
         let is_slow =
             |error: &LoadError| matches!(error, LoadError::TooCostly { source: Time { .. }, .. });
-        has_too_many_paths(self) || matches!(self, Self::Load { source, .. } if is_slow(source))
+        match self {
+            Self::LeftAlone { .. } => true,
+            Self::Load { source, .. } if is_slow(source) => true,
+            error => has_too_many_paths(error),
+        }
     }
 
     /// Returns whether the same request may succeed later: memory is short.
