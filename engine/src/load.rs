@@ -361,8 +361,9 @@ fn attempt(
         })
     };
     let unreadable = |source| LoadError::Repository { commit: target, source };
-    // Without a state there is nothing better than to wait.
-    let time = options.time.filter(|_| base.is_some());
+    // Without a state there is nothing better than to wait, and an operator who asks knows what it costs.
+    let is_limited = base.is_some() && forced != Some(RebuildReason::Requested);
+    let time = options.time.filter(|_| is_limited);
     let share = if options.optional { Share::Quarter } else { Share::All };
     fault("load.layout").map_err(unreadable)?;
     let tree = tree_of(objects, target)?;

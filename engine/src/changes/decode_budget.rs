@@ -8,17 +8,20 @@ use std::time::{Duration, Instant};
 
 use crate::memory::MemoryProbe;
 
-/// The memory from which on the free memory is asked for, in bytes: that takes as long as a small push.
-const ASK: u64 = 64 << 20;
+/// How much memory may be taken, in bytes, until the free memory is asked for, and then again: asking takes
+/// as long as a small push.
+const STEP: u64 = 32 << 20;
 
 /// Why the files that differ were not all decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooCostly {
     /// Their records do not fit into memory.
-    #[error("its changed records take more than the {most} bytes of memory that are free")]
+    #[error(
+        "its changed records take more memory than is free; when decoding ended, {available} bytes were"
+    )]
     Memory {
-        /// The free memory, in bytes.
-        most: u64,
+        /// The memory that was free, in bytes.
+        available: u64,
     },
     /// It takes too long.
     #[error("decoding its files takes longer than {} s", .limit.as_secs())]
@@ -46,14 +49,26 @@ impl Share {
     }
 }
 
+/// The memory that decoded records take, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Weight {
+    /// As soon as they are decoded.
+    pub(super) now: u64,
+    /// In addition, once they are in the maps and the text index.
+    pub(super) later: u64,
+}
+
 /// The memory and time that are left. Shared by all threads that decode.
 pub struct DecodeBudget {
     memory: MemoryProbe,
     share: Share,
-    /// The most memory that may be taken, in bytes; found out once [`ASK`] is taken, and `None` if nobody
-    /// knows.
-    most: OnceLock<Option<u64>>,
-    taken: AtomicU64,
+    /// What is taken already, and what the rest of the load will take.
+    now: AtomicU64,
+    later: AtomicU64,
+    /// How much of both it was when the free memory was asked for.
+    asked: AtomicU64,
+    /// How much was free when it was too little.
+    short: OnceLock<u64>,
     begun: Instant,
     /// The time limit, if there is one.
     limit: Option<Duration>,
@@ -70,40 +85,55 @@ impl Default for DecodeBudget {
 impl DecodeBudget {
     /// Returns a budget of this share of the free memory, and of time up to `limit` from now on.
     pub fn new(memory: MemoryProbe, share: Share, limit: Option<Duration>) -> Self {
-        let (taken, is_late) = (AtomicU64::new(0), AtomicBool::new(false));
-        let most = OnceLock::new();
-        Self { memory, share, most, taken, begun: Instant::now(), limit, is_late }
+        Self {
+            memory,
+            share,
+            now: AtomicU64::new(0),
+            later: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            short: OnceLock::new(),
+            begun: Instant::now(),
+            limit,
+            is_late: AtomicBool::new(false),
+        }
     }
 
-    /// Calls `decode` and takes the memory of its result, which is `weight` bytes, unless there is none or
-    /// no time left. Then the result means nothing, and [`check`](Self::check) says why.
+    /// Calls `decode` and takes the memory of its result, unless there is none or no time left. Then the
+    /// result means nothing, and [`check`](Self::check) says why.
     pub(super) fn decode<T: Default>(
         &self,
         decode: impl FnOnce() -> T,
-        weight: impl FnOnce(&T) -> u64,
+        weight: impl FnOnce(&T) -> Weight,
     ) -> T {
         if self.check().is_err() {
             return T::default();
         }
         let found = decode();
-        self.taken.fetch_add(weight(&found), Ordering::Relaxed);
+        self.take(weight(&found));
         if self.limit.is_some_and(|limit| self.begun.elapsed() > limit) {
             self.is_late.store(true, Ordering::Relaxed);
         }
         found
     }
 
+    fn take(&self, weight: Weight) {
+        let now = self.now.fetch_add(weight.now, Ordering::Relaxed) + weight.now;
+        let later = self.later.fetch_add(weight.later, Ordering::Relaxed) + weight.later;
+        if now + later < self.asked.load(Ordering::Relaxed) + STEP {
+            return;
+        }
+        self.asked.store(now + later, Ordering::Relaxed);
+        if let Some(available) = self.memory.available()
+            && available / self.share.divisor() < later
+        {
+            self.short.get_or_init(|| available);
+        }
+    }
+
     /// Checks whether everything was decoded so far.
     pub(super) fn check(&self) -> Result<(), TooCostly> {
-        let taken = self.taken.load(Ordering::Relaxed);
-        if taken > ASK {
-            let most = self.most.get_or_init(|| {
-                let available = self.memory.available()?;
-                Some(taken + available / self.share.divisor())
-            });
-            if let Some(most) = most.filter(|most| taken > *most) {
-                return Err(TooCostly::Memory { most });
-            }
+        if let Some(available) = self.short.get() {
+            return Err(TooCostly::Memory { available: *available });
         }
         match self.limit {
             Some(limit) if self.is_late.load(Ordering::Relaxed) => Err(TooCostly::Time { limit }),
@@ -117,9 +147,11 @@ mod tests {
     use super::*;
     use crate::memory::Memory;
 
-    /// Returns how many files of ten megabytes are decoded, and the reason for the end.
+    /// Returns how many files are decoded that take ten megabytes now and as many later, and the reason for
+    /// the end.
     fn decoded(budget: &DecodeBudget) -> (usize, Result<(), TooCostly>) {
-        let decode = || budget.decode(|| true, |_| 10 << 20);
+        let weight = Weight { now: 10 << 20, later: 10 << 20 };
+        let decode = || budget.decode(|| true, |_| weight);
         ((0..12).filter(|_| decode()).count(), budget.check())
     }
 
@@ -130,17 +162,17 @@ mod tests {
             let memory = Memory { held: 0, available: bytes };
             MemoryProbe::new(move || Some(memory))
         };
-        // It is asked for after seven files, and has room for one more, if not two.
-        let most = (70 << 20) + (15 << 20);
-        let short = Err(TooCostly::Memory { most });
+        let short = |available| Err(TooCostly::Memory { available });
         let late = TooCostly::Time { limit: Duration::ZERO };
         use Share::{All, Quarter};
         for (name, memory, share, limit, expected) in [
             ("nobody knows", MemoryProbe::default(), All, None, (12, Ok(()))),
             ("enough of both", free(1 << 30), Quarter, Some(hour), (12, Ok(()))),
-            ("little memory", free(15 << 20), All, Some(hour), (9, short)),
-            ("little memory and any time", free(15 << 20), All, None, (9, short)),
-            ("little of the memory", free(60 << 20), Quarter, None, (9, short)),
+            // It is asked for after two files, and then again after two more.
+            ("nothing", free(0), All, Some(hour), (2, short(0))),
+            ("little memory", free(35 << 20), All, Some(hour), (4, short(35 << 20))),
+            ("some memory and any time", free(60 << 20), All, None, (8, short(60 << 20))),
+            ("little of the memory", free(60 << 20), Quarter, None, (2, short(60 << 20))),
             ("no time", MemoryProbe::default(), All, Some(Duration::ZERO), (1, Err(late))),
         ] {
             assert_eq!(decoded(&DecodeBudget::new(memory, share, limit)), expected, "{name}");

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::change::{Change, PathState};
-use super::decode_budget::DecodeBudget;
+use super::decode_budget::{DecodeBudget, Weight};
 use crate::id::{BlobId, Key};
 use crate::layout::{Shape, SheetSpec};
 use crate::mirror::{BlobContent, ObjectError, Objects};
@@ -16,7 +16,10 @@ use crate::split::ParsedFile;
 use crate::tables::{self, PreviousRecords, ReadOutcome, Source, Table, TableChange};
 
 /// What a record takes in addition to its text, in bytes: at least that.
-const EACH: u64 = 128;
+const RECORD: u64 = 128;
+
+/// What its places in the maps and the text index take, in bytes.
+const SLOT: u64 = 172;
 
 /// How often a problem is in memory: in the state, in what admission compares, and in what is held.
 const COPIES: u64 = 4;
@@ -56,19 +59,26 @@ impl Default for FileContents {
 }
 
 impl FileContents {
-    /// Returns how much memory they take at least, in bytes.
-    pub(super) fn weight(&self) -> u64 {
-        let record = |record: &Arc<Record>| record.value.as_str().len() as u64 + EACH;
-        match self {
-            Self::Content(None) => 0,
-            Self::Content(Some(Content::Record(one))) => record(one),
+    /// Returns how much memory they take.
+    pub(super) fn weight(&self) -> Weight {
+        let of_record = |record: &Arc<Record>| record.value.as_str().len() as u64;
+        let (texts, records, problems, pieces) = match self {
+            Self::Content(None) => (0, 0, 0, 0),
+            Self::Content(Some(Content::Record(record))) => (of_record(record), 1, 0, 0),
             Self::Content(Some(Content::Broken(problems))) => {
-                COPIES * problems.iter().map(Problem::weight).sum::<u64>()
+                (0, 0, problems.iter().map(Problem::weight).sum(), 0)
             }
             Self::List(list) => {
                 let records = list.records.iter().filter_map(|(_, record)| record.as_ref());
-                list.table.weight(COPIES) + records.map(record).sum::<u64>()
+                let texts = records.clone().map(of_record).sum();
+                let problems = list.table.problems().map(Problem::weight).sum();
+                (texts, records.count() as u64, problems, list.table.pieces_weight())
             }
+        };
+        // The text index takes about as much as the texts, if no word comes twice.
+        Weight {
+            now: texts + records * RECORD + problems + pieces,
+            later: texts + records * SLOT + problems * (COPIES - 1),
         }
     }
 

@@ -47,7 +47,8 @@ impl Reloader {
         let forced = kind.forces().filter(|_| !replays);
         let begun = Instant::now();
         // Nobody but the operator has it tried again at once.
-        if kind == RequestKind::Reload && self.costly.lock().contains(commit, begun) {
+        let is_tried = published.commit() != commit && kind == RequestKind::Reload;
+        if is_tried && self.costly.lock().contains(commit, begun) {
             return Err(ReloadError::LeftAlone { commit });
         }
         let candidate = Candidate::of(&objects, &published, commit, forced, &self.load);

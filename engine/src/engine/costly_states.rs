@@ -13,15 +13,41 @@ use crate::load::LoadError;
 /// How long a commit is left alone whose files take too long to decode: it will be the same next time.
 const LONG: Duration = Duration::from_secs(60 * 60);
 
+/// How long the files of a state may be decoded for a reader.
+const DECODE_TIME: Duration = Duration::from_secs(30);
+
+/// The same after a state that cost too much, so that a reader who names one after the other keeps nobody
+/// else waiting.
+const SHORT_TIME: Duration = Duration::from_secs(2);
+
+/// For how long states then have less time.
+const WARY: Duration = Duration::from_secs(300);
+
 /// How long a commit is left alone for which there is not enough memory.
 const SHORT: Duration = Duration::from_secs(60);
 
 /// The commits that are left alone.
-pub(super) struct CostlyStates(Lock<RefusedHeads>);
+pub(super) struct CostlyStates(Lock<Costly>);
+
+#[derive(Default)]
+struct Costly {
+    commits: RefusedHeads,
+    /// When the last one took too long.
+    last: Option<Instant>,
+}
 
 impl CostlyStates {
     pub(super) fn new() -> Self {
-        Self(Lock::new(Rank::Refused, RefusedHeads::default()))
+        Self(Lock::new(Rank::Refused, Costly::default()))
+    }
+
+    /// Returns how long the files of a state may be decoded now.
+    pub(super) fn decode_time(&self) -> Duration {
+        let last = self.0.lock().last;
+        match last.is_some_and(|last| last.elapsed() < WARY) {
+            true => SHORT_TIME,
+            false => DECODE_TIME,
+        }
     }
 
     /// Checks whether `commit` may be tried.
@@ -30,7 +56,7 @@ impl CostlyStates {
     ///
     /// [`PastError::LeftAlone`] if it cost too much a while ago.
     pub(super) fn check(&self, commit: CommitId) -> Result<(), PastError> {
-        match self.0.lock().contains(commit, Instant::now()) {
+        match self.0.lock().commits.contains(commit, Instant::now()) {
             true => Err(PastError::LeftAlone { commit }),
             false => Ok(()),
         }
@@ -39,11 +65,16 @@ impl CostlyStates {
     /// Returns why the state of `commit` cannot be read, and leaves it alone if that is what it costs.
     pub(super) fn refused(&self, commit: CommitId, source: LoadError) -> PastError {
         if let LoadError::TooCostly { source, .. } = &source {
+            let (mut costly, now) = (self.0.lock(), Instant::now());
             let time = match source {
-                TooCostly::Time { .. } => LONG,
+                TooCostly::Time { limit } if *limit >= DECODE_TIME => {
+                    costly.last = Some(now);
+                    LONG
+                }
+                TooCostly::Time { .. } => WARY,
                 TooCostly::Memory { .. } => SHORT,
             };
-            self.0.lock().note(commit, Instant::now(), time);
+            costly.commits.note(commit, now, time);
         }
         PastError::Load { commit, source: Box::new(source) }
     }
@@ -58,13 +89,14 @@ mod tests {
     fn a_commit_that_cost_too_much_is_not_tried_again_and_others_are() {
         let costly = CostlyStates::new();
         let [slow, large, other] = [1, 2, 3].map(|n| CommitId::from_bytes([n; 20]));
-        let limit = Duration::from_secs(30);
+        let limit = DECODE_TIME;
+        assert_eq!(costly.decode_time(), DECODE_TIME);
         let memory = Memory { held: 2, available: 1 };
         for (commit, error, expected) in [
             (slow, LoadError::TooCostly { commit: slow, source: TooCostly::Time { limit } }, true),
             (
                 large,
-                LoadError::TooCostly { commit: large, source: TooCostly::Memory { most: 1 } },
+                LoadError::TooCostly { commit: large, source: TooCostly::Memory { available: 1 } },
                 true,
             ),
             (other, LoadError::Memory { commit: other, memory }, false),
@@ -74,5 +106,6 @@ mod tests {
             let again = costly.check(commit);
             assert_eq!(matches!(again, Err(PastError::LeftAlone { .. })), expected, "{commit}");
         }
+        assert_eq!(costly.decode_time(), SHORT_TIME, "until it was a while ago");
     }
 }

@@ -20,6 +20,7 @@ use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::{Expected, Objects, Remote};
+use crate::options::LoadOptions;
 use crate::plan::RebuildReason;
 use crate::report::{KeptCommits, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::Snapshot;
@@ -129,8 +130,10 @@ impl Reloader {
         if let Some(Refuted { ours, .. }) = self.following.refuted(target) {
             return Err(ReloadError::ReplicaDiverged { commit, ours, theirs });
         }
+        // The leader has decided that it is worth its time.
+        let options = LoadOptions { time: None, ..self.load.clone() };
         let make = |forced| {
-            let candidate = Candidate::of(objects, published, commit, forced, &self.load);
+            let candidate = Candidate::of(objects, published, commit, forced, &options);
             candidate.map_err(ReloadError::Load)
         };
         let digest = |candidate: &Option<Candidate>| match candidate {

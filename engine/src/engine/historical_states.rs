@@ -8,7 +8,7 @@
 pub(super) mod error;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::costly_states::CostlyStates;
 use super::kept_states::{Reachability, Root, Visit};
@@ -32,9 +32,6 @@ use crate::search::SearchError;
 use crate::snapshot::{Snapshot, weight};
 use crate::view::View;
 use error::PastError;
-
-/// How long the files of a state may be decoded for a reader.
-const DECODE_TIME: Duration = Duration::from_secs(30);
 
 /// Finds earlier states, and those of other branches, for readers.
 pub(super) struct HistoricalStates {
@@ -549,7 +546,7 @@ impl HistoricalStates {
     fn spare(&self) -> LoadOptions {
         LoadOptions {
             optional: true,
-            time: Some(DECODE_TIME),
+            time: Some(self.costly.decode_time()),
             progress: Arc::default(),
             ..self.load.clone()
         }

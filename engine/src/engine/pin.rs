@@ -62,7 +62,10 @@ impl Reloader {
                 let on_disk = OnDisk { store: || Ok(()), refer: || refer().map(|()| None) };
                 self.publisher.publish(&turn, publication, on_disk)
             }
-            None => self.publisher.refer(&turn, &origin, refer),
+            None => {
+                let branch = BranchMove::default();
+                self.publisher.refer(&turn, &origin, &branch, || refer().map(|()| None))
+            }
         }
     }
 

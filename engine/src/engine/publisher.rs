@@ -105,12 +105,13 @@ impl Publisher {
         &self,
         turn: &Turn<'_>,
         origin: &Origin,
-        refer: impl FnOnce() -> Result<(), E>,
+        branch: &BranchMove,
+        refer: impl FnOnce() -> Result<Option<Replayed>, E>,
     ) -> Result<ReloadOutcome, E> {
         let published = self.states.published();
-        self.ask(turn, &published, origin, &BranchMove::default())?;
-        refer()?;
-        Ok(self.stay(origin, &published))
+        self.ask(turn, &published, origin, branch)?;
+        let replayed = refer()?;
+        Ok(ReloadOutcome { replayed, ..self.stay(origin, &published) })
     }
 
     /// Returns what is announced once `state` is published from `origin`.

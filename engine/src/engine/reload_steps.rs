@@ -164,9 +164,29 @@ impl Reloader {
             _ => Candidate::of(&objects, &published, commit, forced, &self.load)
                 .map_err(ReloadError::Load)?,
         };
+        let overruled = if moves { self.overruled(&objects, &seen)? } else { vec![] };
+        let branch = BranchMove {
+            head: moves.then_some(commit),
+            // Wherever the branch goes, it contains the remote's head, unless it is pinned.
+            synced: seen.remote.filter(|_| moves || seen.movement == Movement::Stay),
+            moves: moved(&overruled),
+        };
+        let refer = || {
+            fault::step("branch.move");
+            let kept = if moves { self.move_branch(&objects, &seen, commit)? } else { None };
+            if kept.is_some() {
+                self.tell_of(&overruled);
+            }
+            fault::step("branch.moved");
+            if through {
+                self.unpin_for(&objects)?;
+            }
+            Ok::<_, ReloadError>(kept.map(|kept| Replayed { commits: 0, kept: Some(kept) }))
+        };
         let Some(candidate) = candidate else {
             let outcome = match through {
-                true => self.publisher.refer(&turn, &origin, || self.unpin_for(&objects))?,
+                // It was pinned. The branch may be elsewhere.
+                true => self.publisher.refer(&turn, &origin, &branch, refer)?,
                 false => self.publisher.stay(&origin, &published),
             };
             return Ok(Some(ReloadOutcome { timings, ..outcome }));
@@ -183,7 +203,6 @@ impl Reloader {
         let WholeState { state, changed, reason, timings: stages } =
             whole.map_err(ReloadError::Load)?;
 
-        let overruled = if moves { self.overruled(&objects, &seen)? } else { vec![] };
         let publication = Publication {
             state,
             changed,
@@ -191,24 +210,7 @@ impl Reloader {
             lineage: self.succession(&seen, commit),
             timings: Timings { fetch: timings.fetch, apply: stages.apply + admission, ..stages },
             origin,
-            branch: BranchMove {
-                head: moves.then_some(commit),
-                // Wherever the branch goes, it contains the remote's head, unless it is pinned.
-                synced: seen.remote.filter(|_| moves || seen.movement == Movement::Stay),
-                moves: moved(&overruled),
-            },
-        };
-        let refer = || {
-            fault::step("branch.move");
-            let kept = if moves { self.move_branch(&objects, &seen, commit)? } else { None };
-            if kept.is_some() {
-                self.tell_of(&overruled);
-            }
-            fault::step("branch.moved");
-            if through {
-                self.unpin_for(&objects)?;
-            }
-            Ok::<_, ReloadError>(kept.map(|kept| Replayed { commits: 0, kept: Some(kept) }))
+            branch,
         };
         let on_disk = OnDisk { store: || Ok(()), refer };
         let _told_afterwards = self.pushes.until_published();

@@ -63,12 +63,9 @@ pub(crate) struct TableChange {
 pub(crate) type PreviousRecords<'a> = &'a dyn Fn(&Key) -> Option<Arc<Record>>;
 
 impl Table {
-    /// Returns how much memory it takes at least, in bytes, without the text of its records, and with so
-    /// many copies of each problem.
-    pub(crate) fn weight(&self, copies: u64) -> u64 {
-        let pieces = self.pieces.len() as u64 * size_of::<Piece>() as u64;
-        let problems = self.unread.iter().map(|unread| unread.problem.weight());
-        pieces + copies * problems.sum::<u64>()
+    /// Returns how much memory its pieces take, in bytes.
+    pub(crate) fn pieces_weight(&self) -> u64 {
+        self.pieces.len() as u64 * size_of::<Piece>() as u64
     }
 
     /// Returns whether the file has more pieces or problems than allowed.

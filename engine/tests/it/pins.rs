@@ -134,6 +134,21 @@ fn a_rewritten_branch_is_held_by_the_pin_and_judged_without_it() {
 }
 
 #[test]
+fn a_remote_that_went_back_to_the_pinned_commit_is_let_through_with_the_branch() {
+    let (mut house, first, second) = two_states();
+    house.run(RequestKind::Pin(first)).result.as_ref().unwrap();
+    house.upstream.reset_to(&first.to_string());
+    assert_eq!(house.reload().kind, OutcomeKind::Held);
+    let held = house.engine().status().held.unwrap();
+    let outcome = house.run(RequestKind::Apply(held.id)).result.as_ref().unwrap().clone();
+    assert_eq!((outcome.kind, outcome.new), (OutcomeKind::Unchanged, first));
+    assert_eq!(house.engine().announcement().head, first, "the branch was at {second}");
+    let status = house.engine().status();
+    assert!(status.pinned.is_none() && status.held.is_none());
+    assert_eq!(house.started().served(), first);
+}
+
+#[test]
 fn a_repository_without_a_remote_cannot_be_pinned() {
     let (house, first, _) = two_states();
     let engine = open(house.upstream.path(), None).unwrap();

@@ -103,7 +103,7 @@ mod tests {
         let commit = CommitId::ZERO;
         for (source, is_too_costly, is_passing) in [
             (TooCostly::Time { limit: Duration::ZERO }, true, false),
-            (TooCostly::Memory { most: 1 }, false, true),
+            (TooCostly::Memory { available: 1 }, false, true),
         ] {
             let source = Box::new(LoadError::TooCostly { commit, source });
             let error = PastError::Load { commit, source };
