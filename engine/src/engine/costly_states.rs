@@ -83,7 +83,25 @@ impl CostlyStates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::testing::World;
+    use crate::engine::{RequestKind, Trigger};
     use crate::memory::Memory;
+    use crate::view::View;
+
+    #[test]
+    fn a_reader_of_a_commit_that_cost_too_much_is_refused_at_once() {
+        let mut world = World::new();
+        // Only the last one is ever served.
+        let [costly, other, _] = [2, 3, 4].map(|n| world.push(5, n));
+        world.engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
+        let source = TooCostly::Time { limit: DECODE_TIME };
+        world.engine.past.costly.refused(costly, LoadError::TooCostly { commit: costly, source });
+        let read = |commit| world.engine.at(&View::PUBLIC, commit);
+        assert!(matches!(read(costly), Err(PastError::LeftAlone { commit }) if commit == costly));
+        let compared = world.engine.delta(&View::PUBLIC, costly, other);
+        assert!(compared.is_err_and(|error| error.is_too_costly()));
+        assert!(read(other).is_ok());
+    }
 
     #[test]
     fn a_commit_that_cost_too_much_is_not_tried_again_and_others_are() {

@@ -42,7 +42,7 @@ pub(super) struct HistoricalStates {
     building: Lock<()>,
     timeline: Timeline,
     /// The commits whose states cost too much.
-    costly: CostlyStates,
+    pub(super) costly: CostlyStates,
     /// The commits at which lists of commits begin that cost too much.
     costly_lists: CostlyStates,
     /// The commits that a reader may name.
