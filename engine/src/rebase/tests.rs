@@ -797,7 +797,7 @@ fn commits_of_several_sheets_in_turn_read_their_file_once_on_each_side() {
 
 #[test]
 fn commits_of_several_sheets_become_together_what_they_become_one_by_one() {
-    let mut random = random_below(4);
+    let mut random = random_below(11);
     let (mut merged, mut conflicts) = (0, 0);
     for case in 0..24 {
         let mut change = |numbers: &Parts, count: usize| {
