@@ -2,8 +2,8 @@
 //!
 //! Neither is known from the sizes of a push: a few kilobytes can name one file at millions of paths.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::memory::MemoryProbe;
@@ -11,6 +11,9 @@ use crate::memory::MemoryProbe;
 /// How much memory may be taken, in bytes, until the free memory is asked for, and then again: asking takes
 /// as long as a small push.
 const STEP: u64 = 32 << 20;
+
+/// The longest step that counts in full. A process that was stopped, or a machine that slept, has not decoded.
+const LONGEST_STEP: Duration = Duration::from_secs(60);
 
 /// Why the files that differ were not all decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +75,26 @@ pub struct DecodeBudget {
     begun: Instant,
     /// The time limit, if there is one.
     limit: Option<Duration>,
+    spent: Mutex<Spent>,
     is_late: AtomicBool,
+}
+
+/// The time that decoding has taken, without pauses.
+#[derive(Debug, Default)]
+struct Spent {
+    /// In all.
+    total: Duration,
+    /// When it was added up, after the beginning.
+    at: Duration,
+}
+
+impl Spent {
+    /// Adds the time until `now`, after the beginning, and returns all of it.
+    fn until(&mut self, now: Duration) -> Duration {
+        self.total += now.saturating_sub(self.at).min(LONGEST_STEP);
+        self.at = self.at.max(now);
+        self.total
+    }
 }
 
 impl Default for DecodeBudget {
@@ -94,6 +116,7 @@ impl DecodeBudget {
             short: OnceLock::new(),
             begun: Instant::now(),
             limit,
+            spent: Mutex::default(),
             is_late: AtomicBool::new(false),
         }
     }
@@ -110,8 +133,11 @@ impl DecodeBudget {
         }
         let found = decode();
         self.take(weight(&found));
-        if self.limit.is_some_and(|limit| self.begun.elapsed() > limit) {
-            self.is_late.store(true, Ordering::Relaxed);
+        if let Some(limit) = self.limit {
+            let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+            if spent.until(self.begun.elapsed()) > limit {
+                self.is_late.store(true, Ordering::Relaxed);
+            }
         }
         found
     }
@@ -153,6 +179,14 @@ mod tests {
         let weight = Weight { now: 10 << 20, later: 10 << 20 };
         let decode = || budget.decode(|| true, |_| weight);
         ((0..12).filter(|_| decode()).count(), budget.check())
+    }
+
+    #[test]
+    fn a_pause_is_not_time_that_decoding_takes() {
+        let mut spent = Spent::default();
+        let seconds = Duration::from_secs;
+        let all = [1, 31, 30, 3_600, 3_605].map(|now| spent.until(seconds(now)).as_secs());
+        assert_eq!(all, [1, 31, 31, 91, 96]);
     }
 
     #[test]
