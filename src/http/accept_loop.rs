@@ -27,7 +27,7 @@ use super::write_timeout::WriteTimeout;
 /// The limits on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The number of open connections. If there are more, idle ones [give way](super::idle_connections), or
+    /// The number of open connections. If there are more, idle ones give way, or
     /// the others wait in the queue of the operating system.
     pub connections: usize,
     /// How long the headers of a request may take, and how long a connection may be idle.
