@@ -306,7 +306,8 @@ mod tests {
 
     #[tokio::test]
     async fn connections_that_send_nothing_give_way_when_there_is_no_place() {
-        let limits = Limits { connections: 10, ..Limits::default() };
+        let (hour, minute) = (Duration::from_secs(3_600), Duration::from_secs(60));
+        let limits = Limits { connections: 10, header_timeout: hour, ..Limits::default() };
         let running = start(hello(), limits).await;
         let begin = |text: &'static str| async {
             let mut stream = TcpStream::connect(running.address).await.unwrap();
@@ -319,7 +320,8 @@ mod tests {
         }
         let request = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
         for _ in 0..20 {
-            assert!(exchange(&running, request).await.ends_with("hello"));
+            let answer = tokio::time::timeout(minute, exchange(&running, request)).await;
+            assert!(answer.is_ok_and(|answer| answer.ends_with("hello")), "there is no place");
         }
         let mut first = idle.swap_remove(0);
         assert_eq!(first.read(&mut [0]).await.unwrap_or(0), 0, "it was closed");
