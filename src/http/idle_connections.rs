@@ -125,7 +125,7 @@ impl Activity {
     }
 }
 
-/// A request, until the last byte of its answer is passed on or dropped.
+/// A request, until the last byte of its answer is sent or dropped.
 struct OpenRequest(Arc<Activity>);
 
 impl Drop for OpenRequest {
@@ -164,7 +164,8 @@ impl<S: Interface> Service<Request<Incoming>> for NotedService<S> {
         let answer = self.interface.call(request);
         Box::pin(async move {
             let answer = answer.await?;
-            Ok(answer.map(|body| Body::new(NotedBody { body, _open: open })))
+            let open = Arc::new(open);
+            Ok(answer.map(|body| Body::new(NotedBody { body, open })))
         })
     }
 }
@@ -172,7 +173,19 @@ impl<S: Interface> Service<Request<Incoming>> for NotedService<S> {
 /// The body of an answer.
 struct NotedBody {
     body: Body,
-    _open: OpenRequest,
+    open: Arc<OpenRequest>,
+}
+
+/// Bytes of an answer. The sender drops them when they are sent, and until then the request is open.
+struct Unsent {
+    data: Bytes,
+    _open: Arc<OpenRequest>,
+}
+
+impl AsRef<[u8]> for Unsent {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
 }
 
 impl HttpBody for NotedBody {
@@ -183,7 +196,9 @@ impl HttpBody for NotedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        let noted = |data: Bytes| Bytes::from_owner(Unsent { data, _open: self.open.clone() });
+        frame.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(noted))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -233,6 +248,19 @@ mod tests {
         ] {
             assert_eq!(first_to_go(&connections), expected, "{connections:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_in_progress_until_its_last_byte_is_sent() {
+        let activity = OpenConnections::default().add(&Connection::default(), address(1));
+        let body = Body::from("an answer");
+        let mut body = Body::new(NotedBody { body, open: Arc::new(activity.begin()) });
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+        let bytes = frame.unwrap().unwrap().into_data().unwrap();
+        drop(body);
+        assert!(activity.facts(address(1)).idle.is_none(), "somebody reads slowly");
+        drop(bytes);
+        assert!(activity.facts(address(1)).idle.is_some());
     }
 
     #[test]

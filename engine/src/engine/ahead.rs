@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::branch_comparison::BranchComparison;
 use super::candidate::Candidate;
 use super::error::ReloadError;
+use super::held_pushes::Objection;
 use super::hold_reason::HeldReason;
 use super::reload_target::{Target, target};
 use super::reloader::Reloader;
@@ -57,11 +58,9 @@ impl Reloader {
             self.costly.lock().note(commit, now, rest);
         }
         let Some(candidate) = candidate.map_err(ReloadError::Load)? else { return Ok(None) };
-        let objection = candidate.objection(&published, &self.limits).filter(|objection| {
-            // Beside local commits, which may come until the turn, a head alone seems to change much.
-            needs_admission && objection.reason != HeldReason::PushLimit
-        });
-        if objection.is_some() {
+        // Beside local commits, which may come until the turn, a head alone seems to change much.
+        let is_final = |objection: Objection| objection.reason != HeldReason::PushLimit;
+        if needs_admission && candidate.objection(&published, &self.limits).is_some_and(is_final) {
             return Ok(Some(candidate));
         }
         candidate.indexed(&objects, &self.load).map(Some).map_err(ReloadError::Load)

@@ -3,6 +3,7 @@
 //! A state is a function of its commit. So whatever is published meanwhile, the candidate stays right; only
 //! its difference from the published state is found anew.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::held_pushes::Objection;
@@ -20,6 +21,8 @@ pub(super) struct Candidate {
     /// The state next to which it was built.
     base: Arc<Snapshot>,
     built: Built,
+    /// Whether it was found that it may replace `base`.
+    is_admitted: Cell<bool>,
 }
 
 /// How far it is built.
@@ -31,7 +34,6 @@ enum Built {
 }
 
 /// A state with its text index, which can go live.
-#[derive(Clone)]
 pub(super) struct WholeState {
     pub(super) state: Arc<Snapshot>,
     /// The served records that differ from those of the published state.
@@ -57,7 +59,8 @@ impl Candidate {
     ) -> Result<Option<Self>, LoadError> {
         let prepared = prepare(objects, Some(base), commit, forced, options)?;
         let built = prepared.map(|prepared| Built::Maps(Box::new(prepared)));
-        Ok(built.map(|built| Self { base: base.clone(), built }))
+        let is_admitted = Cell::new(false);
+        Ok(built.map(|built| Self { base: base.clone(), built, is_admitted }))
     }
 
     /// Returns its commit.
@@ -112,15 +115,21 @@ impl Candidate {
         }
     }
 
-    /// Returns why the state may not replace `published`, if so.
+    /// Returns why the state may not replace `published`, if so. Finds it out once, if it may.
     pub(super) fn objection(
         &self,
         published: &Arc<Snapshot>,
         limits: &AdmissionLimits,
     ) -> Option<Objection> {
+        let is_base = Arc::ptr_eq(&self.base, published);
+        if is_base && self.is_admitted.get() {
+            return None;
+        }
         let changed = count(&self.changed_from(published));
         let (before, after) = (Health::of(published), Health::of(self.state()));
-        Objection::of(admit(&before, &after, &changed, limits))
+        let objection = Objection::of(admit(&before, &after, &changed, limits));
+        self.is_admitted.set(is_base && objection.is_none());
+        objection
     }
 
     /// Builds its text index.
@@ -133,9 +142,9 @@ impl Candidate {
         objects: &Objects,
         options: &LoadOptions,
     ) -> Result<Self, LoadError> {
-        let base = self.base.clone();
+        let (base, is_admitted) = (self.base.clone(), self.is_admitted.clone());
         let whole = self.into_whole(&base, objects, options)?;
-        Ok(Self { base, built: Built::Whole(whole) })
+        Ok(Self { base, built: Built::Whole(whole), is_admitted })
     }
 
     /// Returns the whole state, which is to replace `published`.

@@ -18,7 +18,7 @@ use crate::id::{CommitId, Key, SheetName};
 use crate::mirror::{Identity, Remote, RemoteOptions};
 use crate::options::LoadOptions;
 use crate::report::{Replayed, Trigger};
-use crate::write::{Action, Batch, Condition, MOST_WRITTEN, Operation, Scope};
+use crate::write::{Action, Batch, Condition, Operation};
 
 const DEFINITION: &str = "[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\n\
                           key = \"${{ id }}\"\n";
@@ -77,17 +77,9 @@ impl World {
         let key = Key::new(format!("all/k{at}"));
         let action = Action::Patch(key, json!({ "n": n }));
         let (sheet, condition) = (SheetName::new("d"), Condition::Any);
-        let batch = Batch {
-            operations: vec![Operation { sheet, action, condition }],
-            actor: "ada".into(),
-            author: Identity::parse("Ada <ada@example.org>").unwrap(),
-            scope: Scope::Every,
-            view: crate::view::View::PUBLIC,
-            message: "a change".to_owned(),
-            trailers: Vec::new(),
-            repeat: None,
-            limit: MOST_WRITTEN,
-        };
+        let author = Identity::parse("Ada <ada@example.org>").unwrap();
+        let operation = Operation { sheet, action, condition };
+        let batch = Batch::new(author, "a change".to_owned(), vec![operation]);
         self.engine.commit(batch).unwrap().commit
     }
 
