@@ -99,7 +99,9 @@ function chosen(field, type, bins, filters) {
   return { from: first, to: Math.max(first, to < 0 ? bins.length - 1 : to) };
 }
 
-/** Draws a field; `onchoose` gets the filters of the chosen range, none for the whole. */
+/** Draws a field; `onchoose` gets the filters of the chosen range, none for the whole. While a range is being
+ * chosen, the element has the class `held`: whoever draws it anew then takes the choice away. It sends a
+ * `rest` event afterwards. */
 export function histogram({ field, type, bins, counts, filters, onchoose }) {
   const most = Math.max(1, ...counts);
   const width = WIDTH / bins.length;
@@ -132,9 +134,15 @@ export function histogram({ field, type, bins, counts, filters, onchoose }) {
     const low = range.from > 0 && [`${field}[gte]`, bins[range.from].low];
     const high = range.to < bins.length - 1 && [`${field}[lt]`, bins[range.to].high];
     onchoose(isWhole ? [] : [low, high].filter(Boolean));
+    rest();
   };
-  listen(sliders, range, paint, choose);
-  drag(plot, element, bins.length, range, paint, choose);
+  const hold = () => element.classList.add("held");
+  const rest = () => {
+    element.classList.remove("held");
+    element.dispatchEvent(new Event("rest", { bubbles: true }));
+  };
+  listen(sliders, range, paint, { hold, choose });
+  drag(plot, bins.length, range, paint, { hold, rest, choose });
   paint();
   return element;
 }
@@ -154,10 +162,11 @@ function told(type, one, other) {
 }
 
 /** Chooses a range once the sliders rest. */
-function listen(sliders, range, paint, choose) {
+function listen(sliders, range, paint, { hold, choose }) {
   let pause = 0;
   for (const end of ["from", "to"]) {
     sliders[end].addEventListener("input", () => {
+      hold();
       const at = Number(sliders[end].value);
       range[end] = end === "from" ? Math.min(at, range.to) : Math.max(at, range.from);
       paint();
@@ -170,7 +179,7 @@ function listen(sliders, range, paint, choose) {
 }
 
 /** Chooses the range that a pointer is dragged over. Escape leaves the range as it was. */
-function drag(plot, element, length, range, paint, choose) {
+function drag(plot, length, range, paint, { hold, rest, choose }) {
   let anchor = null;
   let before = null;
   const binAt = ({ clientX }) => {
@@ -179,13 +188,13 @@ function drag(plot, element, length, range, paint, choose) {
   };
   const end = () => {
     anchor = null;
-    element.classList.remove("dragged");
     document.removeEventListener("keydown", escape);
   };
   const cancel = () => {
     end();
     Object.assign(range, before);
     paint();
+    rest();
   };
   const escape = ({ key }) => key === "Escape" && cancel();
   const move = (event) => {
@@ -200,7 +209,7 @@ function drag(plot, element, length, range, paint, choose) {
     plot.setPointerCapture(event.pointerId);
     before = { ...range };
     anchor = binAt(event);
-    element.classList.add("dragged");
+    hold();
     document.addEventListener("keydown", escape);
     move(event);
   });

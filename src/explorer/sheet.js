@@ -50,7 +50,7 @@ class SheetPage {
   #note = h("div", {});
   #views = h("nav", { class: "views", "aria-label": "Views of the sheet" });
   #chips = h("div", {});
-  #facets = h("div", { class: "facets" });
+  #facets = h("div", { class: "facets", onrest: () => keepingFocus(() => this.#showFacets()) });
   #pager = h("nav", { class: "pager", "aria-label": "Pages" });
   #input;
   #signal;
@@ -172,10 +172,13 @@ class SheetPage {
     const isRemoved = ([name, value]) => removed.some(([other, text]) => name === other && value === text);
     const params = this.#given(["cursor", ...Object.keys(changed)]).filter((entry) => !isRemoved(entry));
     const given = Object.entries(changed).filter(([, value]) => value !== null);
-    const target = toSheet(this.name, [...params, ...given, ...added]);
+    const chosen = [...params, ...given, ...added];
+    const target = toSheet(this.name, chosen);
     this.#trail = [null];
     this.table.toTop();
     const isFurther = isTyped && this.params.has("q");
+    // What is drawn or chosen before the address arrives is on top of this choice.
+    this.params = new URLSearchParams(chosen);
     if (isFurther) replace(target);
     else location.hash = target;
   }
@@ -258,8 +261,8 @@ class SheetPage {
   }
 
   #showFacets() {
-    // A range that is being dragged is left alone.
-    if (this.#facets.querySelector(".dragged")) return;
+    // A range that is being chosen is left alone; they are shown once it rests.
+    if (this.#facets.querySelector(".held")) return;
     const { shown, isWaiting } = this.#counted;
     put(this.#facets, facets({
       shown, filters: this.#filters(), asked: this.#askedFor, unfolded: this.#unfolded,
