@@ -4,12 +4,14 @@
 //! Nothing is stored here: the commits are made in a [`Stage`]. They keep their authors, messages
 //! and trailers, so that a repeated request finds its commit. A commit without an idempotency key of which
 //! nothing is left, because the remote has the same change, is dropped. So is one whose request the remote
-//! has, by its key: its author sent it twice and meant it once.
+//! has, by its key: its author sent it twice and meant it once. One that does not fit is left out, with all
+//! that share files with it.
 
 mod incoming;
 mod commit_merge;
 mod error;
 mod layouts;
+mod left_out;
 mod lists;
 mod lost_records;
 mod merge;
@@ -21,23 +23,26 @@ mod touched;
 
 use crate::id::{CommitId, TreeId};
 use crate::mirror::{ObjectError, PathChange, Signature, Stage};
+use crate::report::LostField;
 use crate::write::{Repeat, request_of};
 use commit_merge::Merge;
-pub use error::RebaseError;
+use error::RebaseError;
 use incoming::Brought;
 pub use layouts::Layouts;
+pub(crate) use left_out::LeftOut;
 use lists::Lists;
 pub(crate) use lost_records::ReplayedStates;
 use requests::Requests;
 pub(crate) use touched::TouchedPaths;
+use touched::{Connected, paths_of};
 
 /// The result of a rebase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebased {
     /// The last new commit, or the new base if nothing was left of any.
     pub head: CommitId,
-    /// Each commit, oldest first, and the one that now has its change, or that the same request made
-    /// on the other side.
+    /// Each commit that is not left out, oldest first, and the one that now has its change, or that the
+    /// same request made on the other side.
     pub moves: Vec<(CommitId, CommitId)>,
     /// Those that the same request made on the other side.
     pub repeated: Vec<CommitId>,
@@ -68,6 +73,9 @@ pub struct Rebase {
     brought: Option<Brought>,
     /// The paths that the commits are about.
     touched: TouchedPaths,
+    left_out: LeftOut,
+    /// Whether a commit was put that is left out now.
+    is_outdated: bool,
 }
 
 impl Rebase {
@@ -99,10 +107,13 @@ impl Rebase {
             their_tree: tree,
             brought: None,
             touched: TouchedPaths::default(),
+            left_out: LeftOut::default(),
+            is_outdated: false,
         })
     }
 
-    /// Puts a commit, whose change is that to its first parent, on top of those before it.
+    /// Puts a commit, whose change is that to its first parent, on top of those before it. One that does not
+    /// fit is left out, as is one that shares a file with one that is left out.
     ///
     /// A local file on which the layouts do not agree is a conflict: it would be in the branch, but
     /// what was written with it would not be served. Costs a difference, and reads three files for
@@ -112,20 +123,40 @@ impl Rebase {
     ///
     /// # Errors
     ///
-    /// See [`RebaseError`]. No further commit can be put then.
-    pub fn put(&mut self, commit: CommitId) -> Result<(), RebaseError> {
+    /// When the repository cannot be read. No further commit can be put then.
+    pub fn put(&mut self, commit: CommitId) -> Result<(), ObjectError> {
         let request = request_of(self.stage.objects(), commit)?;
         let has_request = request.is_some();
-        if let Some(same) = self.requested(commit, request)? {
+        let same = self.requested(commit, request)?;
+        let (parent, changes) = self.change_of(commit)?;
+        self.base.get_or_insert(parent);
+        if let Some(same) = same {
             tracing::info!(%commit, theirs = %same, "dropping a commit: the remote has the same request");
-            let (_, changes) = self.change_of(commit)?;
             self.touched.again(&changes);
             self.rebased.moves.push((commit, same));
             self.rebased.repeated.push(commit);
             return Ok(());
         }
-        let (parent, changes) = self.change_of(commit)?;
-        self.touched.otherwise(&changes);
+        self.touched.otherwise(commit, &changes);
+        let lost = match self.left_out.shares(&changes) {
+            true => vec![],
+            false => match self.apply(commit, &changes, has_request) {
+                Ok(()) => return Ok(()),
+                Err(RebaseError::Conflict { lost }) => lost,
+                Err(RebaseError::Repository(error)) => return Err(error),
+            },
+        };
+        self.leave_out(paths_of(&changes), lost);
+        Ok(())
+    }
+
+    /// Puts the changes of a commit on top.
+    fn apply(
+        &mut self,
+        commit: CommitId,
+        changes: &[PathChange],
+        has_request: bool,
+    ) -> Result<(), RebaseError> {
         let Self {
             stage,
             layouts,
@@ -139,9 +170,9 @@ impl Rebase {
             brought,
             ..
         } = self;
-        let (base, their_tree) = (*base.get_or_insert(parent), *their_tree);
+        let (base, their_tree) = (base.flatten(), *their_tree);
         let mut merge = Merge { stage, tree: *tree, layouts, lists, base, their_tree, brought };
-        let next = merge.apply(&changes)?;
+        let next = merge.apply(changes)?;
         // One with a request stays, although it changes nothing: its key must be found again.
         if next == *tree && !has_request {
             tracing::info!(%commit, "dropping an empty commit: the remote has the same change");
@@ -154,6 +185,53 @@ impl Rebase {
         }
         rebased.moves.push((commit, rebased.head));
         Ok(())
+    }
+
+    /// Leaves out the commits that changed one of `paths`, and those that share files with them.
+    fn leave_out(
+        &mut self,
+        paths: impl Iterator<Item = Vec<u8>>,
+        lost: impl IntoIterator<Item = LostField>,
+    ) {
+        // Whoever shares the others is left out already.
+        let new = paths.filter(|path| !self.left_out.paths().contains(path)).collect();
+        let Connected { commits, paths } = self.touched.connected(new);
+        let was_put = |(commit, _): &(CommitId, CommitId)| commits.contains(commit);
+        self.is_outdated = self.is_outdated || self.rebased.moves.iter().any(was_put);
+        self.left_out.add(paths, lost);
+    }
+
+    /// Leaves out the commits that changed the files of `lost`, and those that share files with them. Returns
+    /// false if no commit that is put did.
+    pub(crate) fn leave_out_lost(&mut self, lost: &[LostField]) -> bool {
+        self.leave_out(
+            lost.iter().map(|lost| lost.path.clone().into_bytes()),
+            lost.iter().cloned(),
+        );
+        self.is_outdated
+    }
+
+    /// Returns whether a commit was put that is left out now, so that all have to be put again.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.is_outdated
+    }
+
+    /// Begins again, in an empty stage. What is left out stays left out.
+    ///
+    /// # Errors
+    ///
+    /// When the commit cannot be read.
+    pub(crate) fn begun_again(self, stage: Stage) -> Result<Self, ObjectError> {
+        let Self { upstream, layouts, committer, left_out, lists, brought, requests, base, .. } =
+            self;
+        let again = Self::onto(upstream, stage, layouts, committer)?;
+        // What was read of both sides serves again.
+        Ok(Self { left_out, lists, brought, requests, base, ..again })
+    }
+
+    /// Returns what is left out.
+    pub(crate) fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// Returns the tree of the first parent of a commit, and what the commit changes in it.

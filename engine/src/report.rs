@@ -203,11 +203,11 @@ pub struct ReloadOutcome {
 pub struct Replayed {
     /// The number that are now on top of the remote's head.
     pub commits: u64,
-    /// The branch that keeps them if they could not be put there.
+    /// The branch that keeps all of them if some could not be put there.
     pub kept: Option<KeptCommits>,
 }
 
-/// Local commits that are no longer in the branch.
+/// Local commits of which some are no longer in the branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptCommits {
     /// The full name of the branch that now has them.

@@ -48,7 +48,7 @@ pub struct ReloadView {
     /// The number of our commits that are now on top of those of the remote.
     #[serde(skip_serializing_if = "Option::is_none")]
     replayed: Option<u64>,
-    /// The branch that keeps those of our commits that were overruled.
+    /// The branch that keeps our commits as they were, if some were overruled.
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_branch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -193,6 +193,33 @@ fn both_sides_are_merged_and_a_conflict_is_told_with_its_fields() {
 }
 
 #[test]
+fn a_conflict_leaves_live_what_was_written_to_other_records() {
+    let settings = [("HEADWATER_ON_DIVERGENCE", "replay"), ("HEADWATER_PUSH_INTERVAL", "3600")];
+    let mut house = House::new(&settings);
+    // The pushes after this one wait.
+    house.patch("/api/people/ada?push=sync", json!({ "age": 37 }));
+    let theirs = "age = 50\nname = \"Ada\"\nslug = \"ada\"\n";
+    house.upstream.commit("theirs").put("people/ada.toml", theirs).push();
+    let other = house.patch("/api/people/grace", json!({ "age": 20 })).commit().to_owned();
+    house.patch("/api/people/ada", json!({ "age": 60 }));
+    let reloaded = house.server.reload();
+    let told = reloaded.json();
+    assert_eq!((reloaded.status, &told["replayed"], &told["ahead"]), (200, &json!(1), &json!(1)));
+    assert_eq!(house.server.get("/api/people/ada").json()["age"], 50);
+    let read = house.server.request(Method::GET, "/api/people/grace");
+    let read = house.server.send(read.header("x-headwater-min-commit", &other));
+    assert_eq!((read.status, &read.json()["age"]), (200, &json!(20)));
+    // The branch has both of ours.
+    let kept = format!("refs/heads/{}", told["keptBranch"].as_str().unwrap());
+    for path in ["people/ada.toml", "people/grace.toml"] {
+        let text = git(house.server.mirror(), ["show", &format!("{kept}:{path}")]);
+        assert!(text.contains("age = 60") || text.contains("age = 20"), "{text}");
+    }
+    assert!(house.server.stop());
+    assert_eq!(house.upstream.head().as_deref(), Some(read.commit()));
+}
+
+#[test]
 fn a_read_that_must_contain_a_write_finds_what_a_replay_made_of_it() {
     let mut house = House::new(&[("HEADWATER_ON_DIVERGENCE", "replay")]);
     let theirs = "age = 36\nname = \"Ada\"\nslug = \"ada\"\n";

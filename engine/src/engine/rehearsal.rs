@@ -13,10 +13,9 @@ use super::schedule::RequestKind;
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::layout_at;
-use crate::mirror::Durability;
+use crate::mirror::{Durability, ObjectError};
 use crate::plan::Movement;
-use crate::rebase::{Layouts, Rebase, RebaseError};
-use crate::report::LostField;
+use crate::rebase::{Layouts, Rebase};
 
 /// How many rounds there are at most, if others write faster than their commits are put on top.
 const ROUNDS: usize = 6;
@@ -33,8 +32,8 @@ pub(super) struct Rehearsal {
     /// The local commits that were tried, oldest first.
     tried: Vec<CommitId>,
     layouts: Layouts,
-    /// What has come of them, or what the last one would lose.
-    result: Result<Rebase, Vec<LostField>>,
+    /// What has come of them.
+    rebase: Rebase,
 }
 
 /// Decides whether to take the turn when `left` commits are left after so many rounds.
@@ -52,9 +51,9 @@ impl Rehearsal {
     ///
     /// # Errors
     ///
-    /// See [`RebaseError`].
-    pub(super) fn completed(self, ours: &[CommitId]) -> Result<Rebase, RebaseError> {
-        let mut rebase = self.result.map_err(|lost| RebaseError::Conflict { lost })?;
+    /// When the repository cannot be read.
+    pub(super) fn completed(self, ours: &[CommitId]) -> Result<Rebase, ObjectError> {
+        let mut rebase = self.rebase;
         let rest = ours.iter().skip(self.tried.len());
         rest.copied().try_for_each(|commit| rebase.put(commit))?;
         Ok(rebase)
@@ -67,7 +66,7 @@ impl Reloader {
     ///
     /// # Errors
     ///
-    /// When the repository cannot be read or written. A conflict is not an error.
+    /// When the repository cannot be read or written.
     pub(super) fn rehearse(
         &self,
         kind: RequestKind,
@@ -85,11 +84,13 @@ impl Reloader {
             let Some(ours) = self.to_rehearse(kind, &seen)? else { return Ok(None) };
             let known = rehearsal.take().filter(|known| ours.starts_with(&known.tried));
             let known = match known {
-                Some(known) if known.result.is_err() => return Ok(Some(known)),
+                None if round >= ROUNDS => return Ok(None),
+                Some(known) if round < ROUNDS && known.rebase.is_outdated() => {
+                    self.begin_again(known)?
+                }
                 Some(known) if is_enough(ours.len() - known.tried.len(), round) => {
                     return Ok(Some(known));
                 }
-                None if round >= ROUNDS => return Ok(None),
                 Some(known) => known,
                 None => match self.begin(remote, &ours)? {
                     Some(begun) => begun,
@@ -130,8 +131,15 @@ impl Reloader {
         let layout = |at| layout_at(stage.objects(), at, &self.load).map_err(ReloadError::Load);
         let layouts = Layouts { ours: layout(*last)?, theirs: layout(remote)? };
         let rebase = Rebase::onto(remote, stage, layouts.clone(), committer);
-        let result = Ok(rebase.map_err(ReloadError::Repository)?);
-        Ok(Some(Rehearsal { remote, tried: Vec::new(), layouts, result }))
+        let rebase = rebase.map_err(ReloadError::Repository)?;
+        Ok(Some(Rehearsal { remote, tried: Vec::new(), layouts, rebase }))
+    }
+
+    /// Begins again, without the commits that are left out.
+    fn begin_again(&self, rehearsal: Rehearsal) -> Result<Rehearsal, ReloadError> {
+        let stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
+        let rebase = rehearsal.rebase.begun_again(stage).map_err(ReloadError::Repository)?;
+        Ok(Rehearsal { tried: Vec::new(), rebase, ..rehearsal })
     }
 
     /// Puts those of `ours` on top that were not tried yet.
@@ -142,17 +150,11 @@ impl Reloader {
         pace: &PacedReplay<'_>,
     ) -> Result<Rehearsal, ReloadError> {
         for commit in ours.iter().skip(rehearsal.tried.len()) {
-            let Ok(rebase) = &mut rehearsal.result else { break };
+            let rebase = &mut rehearsal.rebase;
             fault::step("rebase.rehearse");
             rehearsal.tried.push(*commit);
-            match rebase.put(*commit) {
-                Ok(()) => pace.advance(),
-                Err(RebaseError::Conflict { lost }) => {
-                    rehearsal.result = Err(lost);
-                    break;
-                }
-                Err(RebaseError::Repository(error)) => return Err(ReloadError::Repository(error)),
-            }
+            rebase.put(*commit).map_err(ReloadError::Repository)?;
+            pace.advance();
             if rebase.stage().weight() > STAGED {
                 rebase.stage().store(Durability::Synced).map_err(ReloadError::Store)?;
                 rebase.restage(self.repository.mirror.stage().map_err(ReloadError::Open)?);
@@ -195,8 +197,7 @@ mod tests {
         let remote = world.push(5, 3);
         let rehearsal = rehearsed(&world).unwrap();
         assert_eq!((rehearsal.remote, &rehearsal.tried), (remote, &ours));
-        let Ok(rebase) = &rehearsal.result else { panic!("a conflict") };
-        assert_eq!(rebase.rebased().made, 4);
+        assert_eq!(rehearsal.rebase.rebased().made, 4);
         let more = world.write(4, 2);
         let all: Vec<CommitId> = ours.iter().copied().chain([more]).collect();
         assert!(rehearsal.fits(remote, &all, &rehearsal.layouts));
@@ -218,8 +219,9 @@ mod tests {
         let ours = world.write(5, 2);
         let theirs = world.push(5, 3);
         let rehearsal = rehearsed(&world).unwrap();
-        let lost = rehearsal.result.err().unwrap();
-        assert_eq!(lost.len(), 1);
+        let lost = rehearsal.rebase.left_out().lost();
+        let state = (lost.len(), rehearsal.rebase.rebased().made, rehearsal.rebase.is_outdated());
+        assert_eq!(state, (1, 0, false));
         let packs = || world.engine.repository.mirror.pack_count().unwrap();
         let before = packs();
         let kept = world.replayed().kept.unwrap();

@@ -1,7 +1,7 @@
 //! A reload after both sides have moved: the [rebase](crate::rebase) of local commits onto the remote's head,
 //! which the settings call a replay.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::branch_comparison::BranchComparison;
@@ -20,12 +20,15 @@ use super::reloader::Reloader;
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{Prepared, layout_at, prepare};
-use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
+use crate::mirror::{Durability, Expected, ObjectError, Objects, Signature, Stage};
 use crate::options::LoadOptions;
 use crate::plan::Movement;
-use crate::rebase::{Layouts, Rebase, RebaseError, Rebased, ReplayedStates};
+use crate::rebase::{Layouts, Rebase, Rebased, ReplayedStates};
 use crate::report::{KeptCommits, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::Snapshot;
+
+/// How often the local commits are put on top anew at most, if it shows afterwards that some do not fit.
+const ROUNDS: usize = 8;
 
 /// A reload that found both sides ahead.
 pub(super) struct Replay {
@@ -53,7 +56,7 @@ struct ReplayPlan {
     /// branch of the remote will have.
     moves: Vec<(CommitId, Option<CommitId>)>,
     made: u64,
-    /// What the local commits would have lost, if they are kept on a separate branch.
+    /// What the local commits would have lost, if some of them are kept on a separate branch.
     lost: Option<Vec<LostField>>,
 }
 
@@ -65,8 +68,8 @@ impl Reloader {
             && seen.local.is_some()
     }
 
-    /// Goes to `remote` with the local commits on top of it. If they do not fit, they are kept on a
-    /// separate branch, and `remote` alone goes live. The caller holds the writer.
+    /// Goes to `remote` with the local commits on top of it. If some do not fit, all are kept on a
+    /// separate branch, and those go live that share no files with these. The caller holds the writer.
     pub(super) fn replay(
         &self,
         turn: &Turn<'_>,
@@ -139,8 +142,8 @@ impl Reloader {
         Ok(outcome)
     }
 
-    /// Decides what goes live: the local commits on top of the remote's head, or that head alone. Uses
-    /// what was made before the turn: the state of the remote's head, and the replayed commits.
+    /// Decides what goes live: those of the local commits that fit on top of the remote's head, or that head
+    /// alone. Uses what was made before the turn: the state of the remote's head, and the replayed commits.
     fn plan(
         &self,
         replay: &Replay,
@@ -183,9 +186,6 @@ impl Reloader {
         if !is_whole {
             return Ok(overruled(theirs, stage, vec![]));
         }
-        let all = |moves: Vec<(CommitId, CommitId)>| {
-            moves.into_iter().map(|(old, new)| (old, Some(new))).collect()
-        };
         let last = ours.last().copied().unwrap_or(remote);
         let made_in = layout_at(stage.objects(), last, &self.load).map_err(ReloadError::Load)?;
         let layouts = Layouts { ours: made_in, theirs: layout };
@@ -197,51 +197,69 @@ impl Reloader {
                 rebased(stage, remote, &ours, layouts, committer)
             }
         };
-        let rebase = rebase.map(|rebase| (rebase.touched().only_again(), rebase.into_parts()));
-        match rebase {
-            Ok((again, (new, Rebased { head, moves, made, .. }))) => {
-                let has_ours = made > 0 || head != remote;
-                let both = match has_ours {
-                    // Next to the whole state of the remote's head, only the local commits differ.
-                    true => {
-                        let next = theirs.advanced(new.objects(), head, &self.within_turn());
-                        let next = next.map_err(ReloadError::Load)?;
-                        let anew = || self.candidate(new.objects(), published, head);
-                        Some(next.map_or_else(anew, Ok)?)
-                    }
-                    false => None,
-                };
-                let live = both.as_ref().unwrap_or(&theirs);
-                let states = (published.as_ref(), theirs.state(), live.state());
-                let lost = self.lost(new.objects(), states, &ours, &again)?;
-                if !lost.is_empty() {
-                    return Ok(overruled(theirs, stage, lost));
-                }
-                let Some(both) = both else {
-                    let moves = all(moves);
-                    return Ok(ReplayPlan { candidate: theirs, stage, moves, made, lost: None });
-                };
-                // Each side may be right, and both together wrong: a unique value claimed twice.
-                let objection = both.objection(published, &self.limits).filter(|_| !through);
-                if let Some(objection) = objection {
-                    if objection.reason == HeldReason::PushLimit {
-                        return Err(self.holds.hold(id, remote, objection));
-                    }
-                    let lost = objection.problems.into_iter().map(|problem| LostField {
-                        path: problem.path.to_string(),
-                        pointer: problem.pointer.unwrap_or_default(),
-                    });
-                    return Ok(overruled(theirs, stage, lost.collect()));
-                }
-                Ok(ReplayPlan { candidate: both, stage: new, moves: all(moves), made, lost: None })
+        let mut rebase = rebase.map_err(ReloadError::Repository)?;
+        for _ in 0..ROUNDS {
+            if rebase.is_outdated() {
+                let stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
+                let again = rebase.begun_again(stage).and_then(|rebase| put(rebase, &ours));
+                rebase = again.map_err(ReloadError::Repository)?;
+                continue;
             }
-            Err(RebaseError::Conflict { lost }) => Ok(overruled(theirs, stage, lost)),
-            Err(RebaseError::Repository(error)) => Err(ReloadError::Repository(error)),
+            let objects = rebase.stage().objects();
+            let both = self.with_ours(&theirs, rebase.rebased(), objects, published)?;
+            let live = both.as_ref().unwrap_or(&theirs);
+            let states = (published.as_ref(), theirs.state(), live.state());
+            let mut lost = self.lost(objects, states, &ours, &rebase)?;
+            // Each side may be right, and both together wrong: a unique value claimed twice.
+            let objection = both.as_ref().and_then(|both| both.objection(published, &self.limits));
+            if let Some(objection) = objection.filter(|_| lost.is_empty() && !through) {
+                if objection.reason == HeldReason::PushLimit {
+                    return Err(self.holds.hold(id, remote, objection));
+                }
+                lost.extend(objection.problems.into_iter().map(|problem| LostField {
+                    path: problem.path.to_string(),
+                    pointer: problem.pointer.unwrap_or_default(),
+                }));
+            }
+            if lost.is_empty() {
+                let left_out = rebase.left_out();
+                let lost = (!left_out.is_empty()).then(|| left_out.lost());
+                let (new, Rebased { moves, made, .. }) = rebase.into_parts();
+                let moves: BTreeMap<_, _> = moves.into_iter().collect();
+                let moves = ours.iter().map(|ours| (*ours, moves.get(ours).copied())).collect();
+                let (candidate, stage) = match both {
+                    Some(both) => (both, new),
+                    None => (theirs, stage),
+                };
+                return Ok(ReplayPlan { candidate, stage, moves, made, lost });
+            }
+            if !rebase.leave_out_lost(&lost) {
+                lost.extend(rebase.left_out().lost());
+                return Ok(overruled(theirs, stage, lost));
+            }
         }
+        Ok(overruled(theirs, stage, rebase.left_out().lost()))
     }
 
-    /// Returns what of the commits `ours` the state that is to go live would lose. `again` are the
-    /// paths that only those of them changed whose requests the remote has.
+    /// Returns the state with the local commits on top of the remote's head; `None` if nothing is left of them.
+    fn with_ours(
+        &self,
+        theirs: &Candidate,
+        rebased: &Rebased,
+        objects: &Objects,
+        published: &Arc<Snapshot>,
+    ) -> Result<Option<Candidate>, ReloadError> {
+        if rebased.made == 0 {
+            return Ok(None);
+        }
+        // Next to the whole state of the remote's head, only the local commits differ.
+        let next = theirs.advanced(objects, rebased.head, &self.within_turn());
+        let next = next.map_err(ReloadError::Load)?;
+        next.map_or_else(|| self.candidate(objects, published, rebased.head), Ok).map(Some)
+    }
+
+    /// Returns what of the commits `ours` the state that is to go live would lose, without those that are left
+    /// out and those whose requests the remote has.
     ///
     /// Costs as much as the difference that they made.
     fn lost(
@@ -249,7 +267,7 @@ impl Reloader {
         objects: &Objects,
         (published, theirs, merged): (&Snapshot, &Snapshot, &Snapshot),
         ours: &[CommitId],
-        again: &BTreeSet<Vec<u8>>,
+        rebase: &Rebase,
     ) -> Result<Vec<LostField>, ReloadError> {
         let (Some(first), Some(last)) = (ours.first(), ours.last()) else { return Ok(vec![]) };
         let read = ReloadError::Repository;
@@ -274,7 +292,9 @@ impl Reloader {
         };
         let states = ReplayedStates { base, ours: local, theirs, merged };
         let files = changes(*first, *last).map_err(read)?;
-        Ok(states.lost(&records, &files, again))
+        let mut elsewhere = rebase.touched().only_again();
+        elsewhere.extend(rebase.left_out().paths().iter().cloned());
+        Ok(states.lost(&records, &files, &elsewhere))
     }
 
     /// Returns who commits the local commits again, as of now; `None` if nothing is written.
@@ -346,8 +366,11 @@ fn rebased(
     ours: &[CommitId],
     layouts: Layouts,
     committer: Signature,
-) -> Result<Rebase, RebaseError> {
-    let mut rebase = Rebase::onto(remote, stage, layouts, committer)?;
+) -> Result<Rebase, ObjectError> {
+    put(Rebase::onto(remote, stage, layouts, committer)?, ours)
+}
+
+fn put(mut rebase: Rebase, ours: &[CommitId]) -> Result<Rebase, ObjectError> {
     ours.iter().try_for_each(|commit| rebase.put(*commit))?;
     Ok(rebase)
 }

@@ -5,7 +5,7 @@ use crate::report::LostField;
 
 /// Commits that could not be put on top of others.
 #[derive(Debug, thiserror::Error)]
-pub enum RebaseError {
+pub(super) enum RebaseError {
     /// Both sides changed the same fields, or a local file is not a record, or is a different one,
     /// in the layout of the other side.
     #[error("both sides changed {}, or a different record is there now", told(lost))]

@@ -31,15 +31,15 @@ pub(crate) struct ReplayedStates<'a> {
 
 impl ReplayedStates<'_> {
     /// Returns what of our changes is not in the merged state. `records` are those that differ between the
-    /// base and ours, and `files` the paths. What only `repeated` paths hold is left out: the remote has the
-    /// requests that changed them, perhaps with another result.
+    /// base and ours, and `files` the paths. What the paths `elsewhere` hold is not looked at: the remote has
+    /// the requests that changed them, perhaps with another result, or the commits that did are left out.
     ///
     /// Costs a look at four states for each of these records.
     pub(crate) fn lost(
         &self,
         records: &[RecordChange],
         files: &[PathChange],
-        repeated: &BTreeSet<Vec<u8>>,
+        elsewhere: &BTreeSet<Vec<u8>>,
     ) -> Vec<LostField> {
         let mut lost = BTreeSet::new();
         for RecordChange { sheet, key, .. } in records {
@@ -54,7 +54,7 @@ impl ReplayedStates<'_> {
                 theirs: value(self.theirs),
                 merged: value(self.merged),
             };
-            if !repeated.contains(path.as_bytes()) && !sides.are_kept() {
+            if !elsewhere.contains(path.as_bytes()) && !sides.are_kept() {
                 let pointer = match record.is_in_list() {
                     true => Pointer::of([key.as_str()]),
                     false => Pointer::whole(),
@@ -62,7 +62,7 @@ impl ReplayedStates<'_> {
                 lost.insert(LostField { path, pointer });
             }
         }
-        for PathChange { path, .. } in files.iter().filter(|file| !repeated.contains(&file.path)) {
+        for PathChange { path, .. } in files.iter().filter(|file| !elsewhere.contains(&file.path)) {
             let is_lost = |PathClaim { sheet, key, .. }: &PathClaim| {
                 let has = |state: &Snapshot| {
                     state.sheet(sheet.name.as_str())?.record(key.as_str()).map(drop)

@@ -52,7 +52,7 @@ impl Sides {
 
     fn rebased(&self) -> Result<Rebased, RebaseError> {
         let mut rebase = self.begun();
-        self.ours.iter().try_for_each(|commit| rebase.put(*commit))?;
+        self.ours.iter().try_for_each(|commit| fitting(&mut rebase, *commit))?;
         let (stage, rebased) = rebase.into_parts();
         stage.store(Durability::Synced).unwrap();
         self.repository.git(["fsck", "--strict", "--no-dangling"]);
@@ -69,7 +69,7 @@ impl Sides {
             let layouts = begun.layouts.clone();
             let (stage, committer) = (begun.stage, begun.committer);
             let mut one = Rebase::onto(all.head, stage, layouts, committer).unwrap();
-            one.put(*commit)?;
+            fitting(&mut one, *commit)?;
             let (stage, Rebased { head, moves, repeated, made }) = one.into_parts();
             stage.store(Durability::Synced).unwrap();
             all.head = head;
@@ -113,6 +113,15 @@ impl Sides {
             }
             other => panic!("no conflict: {other:?}"),
         }
+    }
+}
+
+/// Puts a commit that must fit.
+fn fitting(rebase: &mut Rebase, commit: CommitId) -> Result<(), RebaseError> {
+    rebase.put(commit)?;
+    match rebase.left_out().is_empty() {
+        true => Ok(()),
+        false => Err(RebaseError::Conflict { lost: rebase.left_out().lost() }),
     }
 }
 
@@ -891,4 +900,53 @@ fn authors_messages_and_trailers_stay_byte_for_byte() {
     assert!(text.contains(&format!("\nauthor {author}\ncommitter Headwater <")), "{text}");
     assert!(text.ends_with(&format!(" +0000\n\n{message}")), "{text}");
     assert!(!text.contains("gpgsig"), "{text}");
+}
+
+#[test]
+fn what_does_not_fit_is_left_out_with_all_that_share_files_with_it() {
+    let [one, three] = ["n = 1\n", "n = 3\n"];
+    let base: Files<'_> = &[("people/a.toml", one), ("people/b.toml", one), ("people/c.toml", one)];
+    let theirs: Files<'_> =
+        &[("people/a.toml", three), ("people/b.toml", one), ("people/c.toml", one)];
+    // Each row: what each of our commits changes, those that are put, and whether all have to be put again.
+    for (ours, expected, is_outdated) in [
+        (&["b", "c"][..], &[0, 1][..], false),
+        (&["a", "b", "c"], &[1, 2], false),
+        (&["b", "a", "c", "a"], &[0, 2], false),
+        (&["b", "a c", "b", "c"], &[0, 2], false),
+        (&["b", "c", "a c", "b"], &[0, 3], true),
+        (&["b", "a", "a c", "b c"], &[], true),
+    ] {
+        let mut sides = Sides::new(base, theirs, &[]);
+        let mut files: BTreeMap<String, String> = std::iter::once(&DEFINITION)
+            .chain(base)
+            .map(|(path, text)| (path.to_string(), text.to_string()))
+            .collect();
+        for (at, names) in ours.iter().enumerate() {
+            // Each commit differs from the one before it.
+            let text = format!("n = 2\nat = {at}\n");
+            files
+                .extend(names.split(' ').map(|name| (format!("people/{name}.toml"), text.clone())));
+            let files: Vec<_> = files.iter().map(|(path, text)| (&path[..], &text[..])).collect();
+            sides.ours.push(sides.repository.commit_files("ours", &files));
+        }
+        let put = |mut rebase: Rebase| {
+            sides.ours.iter().try_for_each(|commit| rebase.put(*commit)).unwrap();
+            rebase
+        };
+        let mut rebase = put(sides.begun());
+        assert_eq!(rebase.is_outdated(), is_outdated, "{ours:?}");
+        if is_outdated {
+            rebase = put(rebase.begun_again(sides.repository.mirror().stage().unwrap()).unwrap());
+            assert!(!rebase.is_outdated(), "{ours:?}");
+        }
+        let moves = rebase.rebased().moves.iter();
+        let place = |commit: &CommitId| sides.ours.iter().position(|it| it == commit).unwrap();
+        let found: Vec<usize> = moves.map(|(commit, _)| place(commit)).collect();
+        assert_eq!(found, expected, "{ours:?}");
+        // What one of them loses is told of the first that does not fit, and of those that do not fit beside it.
+        let lost = rebase.left_out().lost();
+        assert_eq!(lost.is_empty(), expected.len() == ours.len(), "{ours:?}");
+        assert!(lost.iter().all(|lost| lost.path == "people/a.toml"), "{lost:?}");
+    }
 }

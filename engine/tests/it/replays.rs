@@ -3,7 +3,9 @@
 
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::Identity;
+use headwater_engine::report::Replayed;
 use headwater_engine::write::{Action, Batch, Operation};
+use serde_json::{Value as Json, json};
 
 use crate::list_writes::replaying;
 use crate::lists::house;
@@ -128,6 +130,121 @@ fn a_value_that_one_sheet_does_not_tell_apart_is_not_lost() {
         ),
     ] {
         assert_eq!(is_kept(definition, &files, ours, theirs), expected, "{ours:?}");
+    }
+}
+
+/// Commits each of `ours` while the remote does `theirs`. Returns what became of them, and what is served of each
+/// key.
+fn replayed(
+    definitions: &str,
+    files: &[(&str, &str)],
+    ours: &[&[&str]],
+    theirs: (&str, &str),
+    keys: &[&str],
+) -> (Replayed, Vec<Json>) {
+    let mut house: House = replaying(house(definitions, files));
+    let author = Identity::parse("Ada <ada@example.org>").unwrap();
+    for actions in ours {
+        let operations = actions.iter().map(|text| Operation {
+            sheet: SheetName::new("a"),
+            action: action(text),
+            condition: headwater_engine::write::Condition::Any,
+        });
+        let batch = Batch::new(author.clone(), "ours".into(), operations.collect());
+        house.engine().commit(batch).unwrap();
+    }
+    let last = house.served();
+    house.upstream.commit("theirs").put(theirs.0, theirs.1).push();
+    let replayed = house.reload().replayed.unwrap();
+    house.is_lawful();
+    if let Some(kept) = &replayed.kept {
+        assert_eq!(kept.commit, last, "all of ours are kept");
+    }
+    let state = house.engine().snapshot();
+    let value = |key: &&str| {
+        let record = state.sheet("a").unwrap().record(key);
+        record.map_or(Json::Null, |it| serde_json::from_str(it.value.as_str()).unwrap())
+    };
+    (replayed, keys.iter().map(value).collect())
+}
+
+#[test]
+fn a_commit_that_does_not_fit_takes_along_only_those_that_share_files_with_it() {
+    let one = "n = 1\n";
+    let files = [("a/x.toml", one), ("a/y.toml", one), ("a/z.toml", one)];
+    let unique = "[sheets.a]\nformat = \"toml\"\nunique = [\"mail\"]\n";
+    let x = ("a/x.toml", "n = 9\n");
+    let mail = |n: i64| json!({ "n": n, "mail": "one" });
+    let n = |n: i64| json!({ "n": n });
+    // Each row: the definitions, our commits, the file that they push, how many of ours are live, what is lost,
+    // and what is served of `x`, `y` and `z`.
+    for (definitions, ours, theirs, made, lost, served) in [
+        (
+            "",
+            &[&[r#"patch x {"n": 2}"#][..], &[r#"patch y {"n": 2}"#], &[r#"patch z {"n": 3}"#]][..],
+            x,
+            2,
+            "a/x.toml/n",
+            [n(9), n(2), n(3)],
+        ),
+        // The first one fits by itself, and the third one was made on top of it.
+        (
+            "",
+            &[
+                &[r#"patch x {"m": 1}"#],
+                &[r#"patch y {"n": 2}"#],
+                &[r#"patch x {"n": 2}"#, r#"patch z {"n": 3}"#],
+            ],
+            x,
+            1,
+            "a/x.toml/n",
+            [n(9), n(2), n(1)],
+        ),
+        (
+            "",
+            &[
+                &[r#"patch y {"n": 2}"#],
+                &[r#"patch z {"n": 3}"#],
+                &[r#"patch y {"n": 4}"#, r#"patch x {"n": 2}"#],
+                &[r#"patch z {"n": 5}"#],
+            ],
+            x,
+            2,
+            "a/x.toml/n",
+            [n(9), n(1), n(5)],
+        ),
+        // The files fit and the records do not: theirs is the same record in another format.
+        (
+            "",
+            &[&[r#"patch x {"n": 2}"#], &[r#"patch y {"n": 2}"#]],
+            ("a/x.json", r#"{"n": 9}"#),
+            1,
+            "a/x.toml",
+            [n(9), n(2), n(1)],
+        ),
+        // Each record is right, and both together are wrong.
+        (
+            unique,
+            &[&[r#"patch y {"mail": "one"}"#], &[r#"patch z {"n": 3}"#]],
+            ("a/x.toml", "mail = \"one\"\nn = 9\n"),
+            1,
+            "a/y.toml",
+            [mail(9), n(1), n(3)],
+        ),
+        (
+            "",
+            &[&[r#"patch x {"n": 2}"#, r#"patch y {"n": 2}"#]],
+            x,
+            0,
+            "a/x.toml/n",
+            [n(9), n(1), n(1)],
+        ),
+    ] {
+        let (replayed, found) = replayed(definitions, &files, ours, theirs, &["x", "y", "z"]);
+        assert_eq!((replayed.commits, &found[..]), (made, &served[..]), "{ours:?}");
+        let told = replayed.kept.unwrap().lost.into_iter();
+        let told: Vec<_> = told.map(|lost| format!("{}{}", lost.path, lost.pointer)).collect();
+        assert!(!told.is_empty() && told.iter().all(|told| told.starts_with(lost)), "{told:?}");
     }
 }
 

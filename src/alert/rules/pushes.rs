@@ -76,7 +76,7 @@ impl PushRule {
     }
 }
 
-/// Returns the news about commits of ours that the changes of the remote overruled.
+/// Returns the news about commits of ours, some of which the changes of the remote overruled.
 pub(super) fn conflict(kept: &KeptCommits) -> News {
     let fields: Vec<Value> = kept
         .lost
