@@ -24,6 +24,7 @@ mod costly_states;
 mod dry_run;
 mod kept_states;
 mod error;
+mod fit;
 mod follow_steps;
 mod follow_target;
 mod following;

@@ -5,7 +5,7 @@
 //! and trailers, so that a repeated request finds its commit. A commit without an idempotency key of which
 //! nothing is left, because the remote has the same change, is dropped. So is one whose request the remote
 //! has, by its key: its author sent it twice and meant it once. One that does not fit is left out, with all
-//! that share files with it.
+//! that share files or rows with it.
 
 mod incoming;
 mod commit_merge;
@@ -15,6 +15,7 @@ mod left_out;
 mod lists;
 mod lost_records;
 mod merge;
+mod orphaned_files;
 mod rename_detection;
 mod record_edit;
 mod requests;
@@ -34,7 +35,7 @@ use lists::Lists;
 pub(crate) use lost_records::ReplayedStates;
 use requests::Requests;
 pub(crate) use touched::TouchedPaths;
-use touched::{Connected, paths_of};
+use touched::{Connected, TouchedFiles, paths_of};
 
 /// The result of a rebase.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,13 @@ pub struct Rebased {
     pub repeated: Vec<CommitId>,
     /// The number of commits made.
     pub made: u64,
+}
+
+impl Rebased {
+    /// Returns each commit that was put, oldest first, with the last new commit after it.
+    pub(crate) fn put(&self) -> impl Iterator<Item = (CommitId, CommitId)> {
+        self.moves.iter().filter(|(commit, _)| !self.repeated.contains(commit)).copied()
+    }
 }
 
 /// Commits that are put on top of another one by one. What was read for one of them serves the next:
@@ -71,7 +79,7 @@ pub struct Rebase {
     their_tree: Option<TreeId>,
     /// What the other side brought, once it is read.
     brought: Option<Brought>,
-    /// The paths that the commits are about.
+    /// The files that the commits are about.
     touched: TouchedPaths,
     left_out: LeftOut,
     /// Whether a commit was put that is left out now.
@@ -113,7 +121,7 @@ impl Rebase {
     }
 
     /// Puts a commit, whose change is that to its first parent, on top of those before it. One that does not
-    /// fit is left out, as is one that shares a file with one that is left out.
+    /// fit is left out, as is one that shares a file, or the rows of one, with one that is left out.
     ///
     /// A local file on which the layouts do not agree is a conflict: it would be in the branch, but
     /// what was written with it would not be served. Costs a difference, and reads three files for
@@ -137,25 +145,29 @@ impl Rebase {
             self.rebased.repeated.push(commit);
             return Ok(());
         }
-        self.touched.otherwise(commit, &changes);
-        let lost = match self.left_out.shares(&changes) {
-            true => vec![],
-            false => match self.apply(commit, &changes, has_request) {
-                Ok(()) => return Ok(()),
-                Err(RebaseError::Conflict { lost }) => lost,
-                Err(RebaseError::Repository(error)) => return Err(error),
-            },
+        let mut files = TouchedFiles::whole(paths_of(&changes));
+        // Of any other file, it must be found which rows it changes.
+        let is_apart = !changes.iter().all(|change| self.left_out.has_file(&change.path));
+        let lost = match is_apart.then(|| self.apply(commit, &changes, has_request, &mut files)) {
+            None => Some(vec![]),
+            Some(Ok(())) => None,
+            Some(Err(RebaseError::Conflict { lost })) => Some(lost),
+            Some(Err(RebaseError::Repository(error))) => return Err(error),
         };
-        self.leave_out(paths_of(&changes), lost);
+        self.touched.otherwise(commit, files.clone());
+        if let Some(lost) = lost {
+            self.leave_out(files, lost);
+        }
         Ok(())
     }
 
-    /// Puts the changes of a commit on top.
+    /// Puts the changes of a commit on top, and notes in `files` of which rows they are.
     fn apply(
         &mut self,
         commit: CommitId,
         changes: &[PathChange],
         has_request: bool,
+        files: &mut TouchedFiles,
     ) -> Result<(), RebaseError> {
         let Self {
             stage,
@@ -168,11 +180,26 @@ impl Rebase {
             base,
             their_tree,
             brought,
+            left_out,
             ..
         } = self;
-        let (base, their_tree) = (base.flatten(), *their_tree);
-        let mut merge = Merge { stage, tree: *tree, layouts, lists, base, their_tree, brought };
+        let (base, their_tree, tree_now) = (base.flatten(), *their_tree, *tree);
+        let left_out = left_out.files();
+        let mut merge = Merge {
+            stage,
+            tree: tree_now,
+            layouts,
+            lists,
+            base,
+            their_tree,
+            brought,
+            files,
+            left_out,
+        };
         let next = merge.apply(changes)?;
+        if files.overlaps(left_out) {
+            return Err(RebaseError::Conflict { lost: vec![] });
+        }
         // One with a request stays, although it changes nothing: its key must be found again.
         if next == *tree && !has_request {
             tracing::info!(%commit, "dropping an empty commit: the remote has the same change");
@@ -187,27 +214,28 @@ impl Rebase {
         Ok(())
     }
 
-    /// Leaves out the commits that changed one of `paths`, and those that share files with them.
-    fn leave_out(
-        &mut self,
-        paths: impl Iterator<Item = Vec<u8>>,
-        lost: impl IntoIterator<Item = LostField>,
-    ) {
+    /// Leaves out the commits that changed a part of `files`, and those that share parts with them.
+    fn leave_out(&mut self, files: TouchedFiles, lost: impl IntoIterator<Item = LostField>) {
         // Whoever shares the others is left out already.
-        let new = paths.filter(|path| !self.left_out.paths().contains(path)).collect();
-        let Connected { commits, paths } = self.touched.connected(new);
+        let new = files.without(self.left_out.files());
+        let Connected { commits, files } = self.touched.connected(new);
         let was_put = |(commit, _): &(CommitId, CommitId)| commits.contains(commit);
         self.is_outdated = self.is_outdated || self.rebased.moves.iter().any(was_put);
-        self.left_out.add(paths, lost);
+        self.left_out.add(files, lost);
     }
 
     /// Leaves out the commits that changed the files of `lost`, and those that share files with them. Returns
     /// false if no commit that is put did.
     pub(crate) fn leave_out_lost(&mut self, lost: &[LostField]) -> bool {
-        self.leave_out(
-            lost.iter().map(|lost| lost.path.clone().into_bytes()),
-            lost.iter().cloned(),
-        );
+        let paths = lost.iter().map(|lost| lost.path.clone().into_bytes());
+        self.leave_out(TouchedFiles::whole(paths), lost.iter().cloned());
+        self.is_outdated
+    }
+
+    /// Leaves out a commit, and those that share files or rows with it. Returns false if it was not put.
+    pub(crate) fn leave_out_commit(&mut self, commit: CommitId, lost: &[LostField]) -> bool {
+        let Some(files) = self.touched.files_of(commit).cloned() else { return false };
+        self.leave_out(files, lost.iter().cloned());
         self.is_outdated
     }
 

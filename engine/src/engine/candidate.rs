@@ -16,6 +16,16 @@ use crate::plan::RebuildReason;
 use crate::report::Timings;
 use crate::snapshot::{RecordChange, Snapshot, count};
 
+/// What happens if what was made before the turn, the state to go to or the local commits on top of it, does not
+/// serve any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfOutdated {
+    /// The turn is given up, so that nobody waits while another one is built.
+    GiveUp,
+    /// It is built while others wait: they changed it too often.
+    BuildInTurn,
+}
+
 /// A state that is to go live.
 pub(super) struct Candidate {
     /// The state next to which it was built.

@@ -5,7 +5,11 @@
 //! [waits](super::replay_pace). Once nobody can write, only the last few are left.
 
 use super::branch_comparison::BranchComparison;
+use super::candidate::Candidate;
 use super::error::ReloadError;
+use super::fit::{Fit, OnTop};
+use super::held_pushes::Objection;
+use super::hold_reason::HeldReason;
 use super::reload_target::{Target, target};
 use super::reloader::Reloader;
 use super::replay_pace::PacedReplay;
@@ -19,6 +23,9 @@ use crate::rebase::{Layouts, Rebase};
 
 /// How many rounds there are at most, if others write faster than their commits are put on top.
 const ROUNDS: usize = 6;
+
+/// How often the state that comes of them is judged, or they are put on top anew without those that are left out.
+const JUDGEMENTS: usize = 32;
 
 /// How many commits may be left for the turn.
 const FEW: usize = 2;
@@ -34,6 +41,8 @@ pub(super) struct Rehearsal {
     layouts: Layouts,
     /// What has come of them.
     rebase: Rebase,
+    /// Whether the state that came of them was judged.
+    is_judged: bool,
 }
 
 /// Decides whether to take the turn when `left` commits are left after so many rounds.
@@ -61,8 +70,8 @@ impl Rehearsal {
 }
 
 impl Reloader {
-    /// Puts the local commits on top of the remote's head, if that is where the reload goes. Nothing is
-    /// published, and nobody waits for it.
+    /// Puts the local commits on top of the remote's head, if that is where the reload goes, and leaves out those
+    /// that cannot go live on top of its state `theirs`. Nothing is published, and nobody waits for it.
     ///
     /// # Errors
     ///
@@ -71,6 +80,7 @@ impl Reloader {
         &self,
         kind: RequestKind,
         fetched: Option<&BranchComparison>,
+        theirs: Option<&Candidate>,
     ) -> Result<Option<Rehearsal>, ReloadError> {
         let objects = self.repository.objects().map_err(ReloadError::Open)?;
         // Others may have written since the fetch.
@@ -89,7 +99,12 @@ impl Reloader {
                     self.begin_again(known)?
                 }
                 Some(known) if is_enough(ours.len() - known.tried.len(), round) => {
-                    return Ok(Some(known));
+                    let theirs = theirs.filter(|theirs| theirs.commit() == remote);
+                    let Some(theirs) = theirs.filter(|_| !known.is_judged) else {
+                        return Ok(Some(known));
+                    };
+                    rehearsal = Some(self.judged(kind, known, theirs, &pace)?);
+                    continue;
                 }
                 Some(known) => known,
                 None => match self.begin(remote, &ours)? {
@@ -132,7 +147,7 @@ impl Reloader {
         let layouts = Layouts { ours: layout(*last)?, theirs: layout(remote)? };
         let rebase = Rebase::onto(remote, stage, layouts.clone(), committer);
         let rebase = rebase.map_err(ReloadError::Repository)?;
-        Ok(Some(Rehearsal { remote, tried: Vec::new(), layouts, rebase }))
+        Ok(Some(Rehearsal { remote, tried: Vec::new(), layouts, rebase, is_judged: false }))
     }
 
     /// Begins again, without the commits that are left out.
@@ -140,6 +155,35 @@ impl Reloader {
         let stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
         let rebase = rehearsal.rebase.begun_again(stage).map_err(ReloadError::Repository)?;
         Ok(Rehearsal { tried: Vec::new(), rebase, ..rehearsal })
+    }
+
+    /// Leaves out the commits that cannot go live on top of the state `theirs`.
+    fn judged(
+        &self,
+        kind: RequestKind,
+        mut rehearsal: Rehearsal,
+        theirs: &Candidate,
+        pace: &PacedReplay<'_>,
+    ) -> Result<Rehearsal, ReloadError> {
+        let (published, ours) = (&self.states.published(), &rehearsal.tried.clone());
+        let through = self.holds.let_through(kind, Some(rehearsal.remote))?;
+        let on_top = OnTop { theirs, published, ours, through };
+        rehearsal.is_judged = true;
+        let is_final = |objection: Objection| objection.reason != HeldReason::PushLimit;
+        if !through && theirs.objection(published, &self.limits).is_some_and(is_final) {
+            return Ok(rehearsal);
+        }
+        for _ in 0..JUDGEMENTS {
+            if rehearsal.rebase.is_outdated() {
+                rehearsal = self.go_on(self.begin_again(rehearsal)?, ours, pace)?;
+                continue;
+            }
+            match self.fit(&rehearsal.rebase, on_top)? {
+                Fit::Part(lost) if self.leave_out(&mut rehearsal.rebase, &lost, on_top)? => {}
+                Fit::Whole(_) | Fit::Part(_) | Fit::Exceeds(_) => break,
+            }
+        }
+        Ok(rehearsal)
     }
 
     /// Puts those of `ours` on top that were not tried yet.
@@ -174,7 +218,8 @@ mod tests {
     fn rehearsed(world: &World) -> Option<Rehearsal> {
         let seen = world.reloader.remote_view.look(RequestKind::Reload, None).unwrap();
         let _turn = world.engine.writer.turn();
-        world.reloader.rehearse(RequestKind::Reload, seen.as_ref()).unwrap()
+        let theirs = world.reloader.build_ahead(RequestKind::Reload, seen.as_ref()).unwrap();
+        world.reloader.rehearse(RequestKind::Reload, seen.as_ref(), theirs.as_ref()).unwrap()
     }
 
     #[test]
@@ -215,7 +260,6 @@ mod tests {
     #[test]
     fn a_conflict_is_known_before_the_turn_and_nothing_of_it_is_stored() {
         let mut world = World::new();
-        world.write(1, 2);
         let ours = world.write(5, 2);
         let theirs = world.push(5, 3);
         let rehearsal = rehearsed(&world).unwrap();
@@ -227,6 +271,25 @@ mod tests {
         let kept = world.replayed().kept.unwrap();
         assert_eq!((kept.commit, kept.lost), (ours, lost));
         assert_eq!((world.engine.snapshot().commit(), packs()), (theirs, before));
+    }
+
+    #[test]
+    fn a_row_that_does_not_fit_takes_along_no_other_row_of_its_file() {
+        let mut world = World::new();
+        let rows = [(1, 2), (5, 2), (2, 2), (5, 4), (3, 2), (1, 3)];
+        let ours: Vec<CommitId> = rows.iter().map(|(at, n)| world.write(*at, *n)).collect();
+        world.push(5, 9);
+        let rehearsal = rehearsed(&world).unwrap();
+        let moves = rehearsal.rebase.rebased().moves.iter().map(|(from, _)| *from);
+        assert_eq!(moves.collect::<Vec<_>>(), [ours[0], ours[2], ours[4], ours[5]]);
+        assert!(!rehearsal.rebase.is_outdated());
+        let Replayed { commits, kept } = world.replayed();
+        let lost = kept.unwrap().lost.into_iter().map(|lost| lost.pointer.into());
+        let lost: Vec<String> = lost.collect();
+        assert_eq!((commits, lost), (4, vec!["/all~1k5/n".to_owned()]));
+        let n = [1, 3, 2, 2, 1, 9];
+        let expected = |at: usize| format!("{{\"id\":\"k{at}\",\"n\":{}}}", n[at]);
+        assert_eq!(world.records(), (0..6).map(expected).collect::<String>());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::branch_comparison::BranchComparison;
-use super::candidate::{Candidate, WholeState};
+use super::candidate::{Candidate, IfOutdated, WholeState};
 use super::error::ReloadError;
 use super::held_pushes::Objection;
 use super::hold_reason::HeldReason;
@@ -23,15 +23,6 @@ use crate::snapshot::Snapshot;
 
 /// How often a state is built before the turn, if others change meanwhile where to go.
 const TRIES: usize = 3;
-
-/// What happens if the state that was built before the turn is not the one to go to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum IfOutdated {
-    /// The turn is given up, so that nobody waits while another one is built.
-    GiveUp,
-    /// It is built while others wait: they changed it too often.
-    BuildInTurn,
-}
 
 impl Reloader {
     /// Goes to the remote's head, or to the target that `kind` names. `expected` is the head of the
@@ -104,7 +95,7 @@ impl Reloader {
         timings: Timings,
         if_outdated: IfOutdated,
     ) -> Result<Option<ReloadOutcome>, ReloadError> {
-        let rehearsal = self.rehearse(kind, fetched.as_ref())?;
+        let rehearsal = self.rehearse(kind, fetched.as_ref(), candidate.as_ref())?;
 
         let turn = self.writer.turn();
         role_gate::check(turn.role(), kind)?;
@@ -130,9 +121,18 @@ impl Reloader {
                 {
                     return Ok(None);
                 }
-                let replay =
-                    Replay { id, remote, seen, published, theirs, rehearsal, timings, through };
-                return self.replay(&turn, replay).map(Some);
+                let replay = Replay {
+                    id,
+                    remote,
+                    seen,
+                    published,
+                    theirs,
+                    rehearsal,
+                    timings,
+                    through,
+                    if_outdated,
+                };
+                return self.replay(&turn, replay);
             }
             Target::Hold(head, HeldReason::Pinned) => {
                 return Ok(Some(self.hold_for_pin(id, head, &published, &seen)));

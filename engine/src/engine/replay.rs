@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::branch_comparison::BranchComparison;
-use super::candidate::{Candidate, WholeState};
+use super::candidate::{Candidate, IfOutdated, WholeState};
 use super::config::Rewrites;
 use super::consent::Moved;
 use super::error::ReloadError;
+use super::fit::{Fit, OnTop};
 use super::held_pushes::Objection;
 use super::hold_reason::HeldReason;
 use super::publication::{BranchMove, Followed, Lineage, Origin, Publication};
@@ -23,12 +24,15 @@ use crate::load::{Prepared, layout_at, prepare};
 use crate::mirror::{Durability, Expected, ObjectError, Objects, Signature, Stage};
 use crate::options::LoadOptions;
 use crate::plan::Movement;
-use crate::rebase::{Layouts, Rebase, Rebased, ReplayedStates};
+use crate::rebase::{Layouts, Rebase, Rebased};
 use crate::report::{KeptCommits, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::Snapshot;
 
-/// How often the local commits are put on top anew at most, if it shows afterwards that some do not fit.
+/// How often the local commits are put on top anew within the turn at most, if it shows that some do not fit.
 const ROUNDS: usize = 8;
+
+/// How many commits are put on top anew within the turn, while there is another try.
+const AGAIN_IN_TURN: usize = 16;
 
 /// A reload that found both sides ahead.
 pub(super) struct Replay {
@@ -45,6 +49,7 @@ pub(super) struct Replay {
     pub(super) timings: Timings,
     /// Whether the operator lets the remote's head through.
     pub(super) through: bool,
+    pub(super) if_outdated: IfOutdated,
 }
 
 /// What is to go live after both sides have moved.
@@ -69,16 +74,17 @@ impl Reloader {
     }
 
     /// Goes to `remote` with the local commits on top of it. If some do not fit, all are kept on a
-    /// separate branch, and those go live that share no files with these. The caller holds the writer.
+    /// separate branch, and those go live that share no files or rows with these. The caller holds the writer.
+    /// `None` if the turn is to be given up first.
     pub(super) fn replay(
         &self,
         turn: &Turn<'_>,
         mut replay: Replay,
-    ) -> Result<ReloadOutcome, ReloadError> {
+    ) -> Result<Option<ReloadOutcome>, ReloadError> {
         fault::step("rebase.begin");
         let (theirs, rehearsal) = (replay.theirs.take(), replay.rehearsal.take());
-        let ReplayPlan { candidate, stage, moves, made, lost } =
-            self.plan(&replay, theirs, rehearsal)?;
+        let Some(plan) = self.plan(&replay, theirs, rehearsal)? else { return Ok(None) };
+        let ReplayPlan { candidate, stage, moves, made, lost } = plan;
         let Replay { remote, seen, published, timings, through, .. } = replay;
         let target = candidate.commit();
         let objects = stage.objects();
@@ -139,18 +145,19 @@ impl Reloader {
         let _told_afterwards = self.pushes.until_published();
         let outcome = self.publisher.publish(turn, publication, OnDisk { store, refer })?;
         fault::step("swap.done");
-        Ok(outcome)
+        Ok(Some(outcome))
     }
 
     /// Decides what goes live: those of the local commits that fit on top of the remote's head, or that head
     /// alone. Uses what was made before the turn: the state of the remote's head, and the replayed commits.
+    /// `None` if many commits had to be put on top anew, and the turn is to be given up for that.
     fn plan(
         &self,
         replay: &Replay,
         theirs: Option<Candidate>,
         rehearsal: Option<Rehearsal>,
-    ) -> Result<ReplayPlan, ReloadError> {
-        let Replay { id, remote, ref seen, ref published, through, .. } = *replay;
+    ) -> Result<Option<ReplayPlan>, ReloadError> {
+        let Replay { id, remote, ref seen, ref published, through, if_outdated, .. } = *replay;
         let stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
         let diverged = || self.holds.hold(id, remote, Objection::new(HeldReason::Diverged));
         let ours = match self.ours(stage.objects(), seen)? {
@@ -176,15 +183,17 @@ impl Reloader {
         }
         let Some(committer) = self.replays_by() else { return Err(diverged()) };
         let layout = theirs.state().layout().clone();
-        let overruled = |theirs: Candidate, stage: Stage, lost| ReplayPlan {
-            candidate: theirs,
-            stage,
-            moves: ours.iter().map(|commit| (*commit, None)).collect(),
-            made: 0,
-            lost: Some(lost),
+        // What the remote has of them, by their requests, is in `moves`.
+        let overruled = |theirs: Candidate, stage: Stage, moves, lost| {
+            if let Some(objection) = theirs.objection(published, &self.limits).filter(|_| !through)
+            {
+                return Err(self.holds.hold(id, remote, objection));
+            }
+            let moves = all(&ours, moves);
+            Ok(ReplayPlan { candidate: theirs, stage, moves, made: 0, lost: Some(lost) })
         };
         if !is_whole {
-            return Ok(overruled(theirs, stage, vec![]));
+            return overruled(theirs, stage, vec![], vec![]).map(Some);
         }
         let last = ours.last().copied().unwrap_or(remote);
         let made_in = layout_at(stage.objects(), last, &self.load).map_err(ReloadError::Load)?;
@@ -198,103 +207,41 @@ impl Reloader {
             }
         };
         let mut rebase = rebase.map_err(ReloadError::Repository)?;
+        let on_top = OnTop { theirs: &theirs, published, ours: &ours, through };
         for _ in 0..ROUNDS {
             if rebase.is_outdated() {
+                if if_outdated == IfOutdated::GiveUp && ours.len() > AGAIN_IN_TURN {
+                    return Ok(None);
+                }
                 let stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
                 let again = rebase.begun_again(stage).and_then(|rebase| put(rebase, &ours));
                 rebase = again.map_err(ReloadError::Repository)?;
                 continue;
             }
-            let objects = rebase.stage().objects();
-            let both = self.with_ours(&theirs, rebase.rebased(), objects, published)?;
-            let live = both.as_ref().unwrap_or(&theirs);
-            let states = (published.as_ref(), theirs.state(), live.state());
-            let mut lost = self.lost(objects, states, &ours, &rebase)?;
-            // Each side may be right, and both together wrong: a unique value claimed twice.
-            let objection = both.as_ref().and_then(|both| both.objection(published, &self.limits));
-            if let Some(objection) = objection.filter(|_| lost.is_empty() && !through) {
-                if objection.reason == HeldReason::PushLimit {
-                    return Err(self.holds.hold(id, remote, objection));
+            match self.fit(&rebase, on_top)? {
+                Fit::Whole(both) => {
+                    let left_out = rebase.left_out();
+                    let lost = (!left_out.is_empty()).then(|| left_out.lost());
+                    let (new, Rebased { moves, made, .. }) = rebase.into_parts();
+                    let moves = all(&ours, moves);
+                    let (candidate, stage) = match both {
+                        Some(both) => (both, new),
+                        None => (theirs, stage),
+                    };
+                    return Ok(Some(ReplayPlan { candidate, stage, moves, made, lost }));
                 }
-                lost.extend(objection.problems.into_iter().map(|problem| LostField {
-                    path: problem.path.to_string(),
-                    pointer: problem.pointer.unwrap_or_default(),
-                }));
-            }
-            if lost.is_empty() {
-                let left_out = rebase.left_out();
-                let lost = (!left_out.is_empty()).then(|| left_out.lost());
-                let (new, Rebased { moves, made, .. }) = rebase.into_parts();
-                let moves: BTreeMap<_, _> = moves.into_iter().collect();
-                let moves = ours.iter().map(|ours| (*ours, moves.get(ours).copied())).collect();
-                let (candidate, stage) = match both {
-                    Some(both) => (both, new),
-                    None => (theirs, stage),
-                };
-                return Ok(ReplayPlan { candidate, stage, moves, made, lost });
-            }
-            if !rebase.leave_out_lost(&lost) {
-                lost.extend(rebase.left_out().lost());
-                return Ok(overruled(theirs, stage, lost));
+                Fit::Exceeds(objection) => return Err(self.holds.hold(id, remote, objection)),
+                Fit::Part(lost) => {
+                    if !self.leave_out(&mut rebase, &lost, on_top)? {
+                        break;
+                    }
+                }
             }
         }
-        Ok(overruled(theirs, stage, rebase.left_out().lost()))
-    }
-
-    /// Returns the state with the local commits on top of the remote's head; `None` if nothing is left of them.
-    fn with_ours(
-        &self,
-        theirs: &Candidate,
-        rebased: &Rebased,
-        objects: &Objects,
-        published: &Arc<Snapshot>,
-    ) -> Result<Option<Candidate>, ReloadError> {
-        if rebased.made == 0 {
-            return Ok(None);
-        }
-        // Next to the whole state of the remote's head, only the local commits differ.
-        let next = theirs.advanced(objects, rebased.head, &self.within_turn());
-        let next = next.map_err(ReloadError::Load)?;
-        next.map_or_else(|| self.candidate(objects, published, rebased.head), Ok).map(Some)
-    }
-
-    /// Returns what of the commits `ours` the state that is to go live would lose, without those that are left
-    /// out and those whose requests the remote has.
-    ///
-    /// Costs as much as the difference that they made.
-    fn lost(
-        &self,
-        objects: &Objects,
-        (published, theirs, merged): (&Snapshot, &Snapshot, &Snapshot),
-        ours: &[CommitId],
-        rebase: &Rebase,
-    ) -> Result<Vec<LostField>, ReloadError> {
-        let (Some(first), Some(last)) = (ours.first(), ours.last()) else { return Ok(vec![]) };
-        let read = ReloadError::Repository;
-        let tree = |commit: CommitId| objects.commit(commit).map(|facts| facts.tree);
-        let parent =
-            |commit: CommitId| objects.commit(commit).map(|facts| facts.parents.first().copied());
-        let changes = |first: CommitId, last: CommitId| {
-            let before = parent(first)?.map(tree).transpose()?;
-            objects.diff(before, Some(tree(last)?))
-        };
-        let local = match published.commit() == *last {
-            true => None,
-            false => Some(self.prepared(objects, published, *last)?),
-        };
-        let local = local.as_ref().map_or(published, |local| local.draft.state());
-        let base = parent(*first).map_err(read)?;
-        let base = base.map(|parent| self.prepared(objects, local, parent)).transpose()?;
-        let nothing = Snapshot::empty();
-        let (base, records) = match &base {
-            Some(base) => (base.draft.state(), base.changed_from(local)),
-            None => (&nothing, Arc::new(local.differences(&nothing))),
-        };
-        let states = ReplayedStates { base, ours: local, theirs, merged };
-        let files = changes(*first, *last).map_err(read)?;
-        let mut elsewhere = rebase.touched().only_again();
-        elsewhere.extend(rebase.left_out().paths().iter().cloned());
-        Ok(states.lost(&records, &files, &elsewhere))
+        let lost = rebase.left_out().lost();
+        let (_, Rebased { mut moves, repeated, .. }) = rebase.into_parts();
+        moves.retain(|(commit, _)| repeated.contains(commit));
+        overruled(theirs, stage, moves, lost).map(Some)
     }
 
     /// Returns who commits the local commits again, as of now; `None` if nothing is written.
@@ -324,7 +271,7 @@ impl Reloader {
         Ok(ours.into_iter().map(|commit| (commit, None)).collect())
     }
 
-    fn prepared(
+    pub(super) fn prepared(
         &self,
         objects: &Objects,
         published: &Snapshot,
@@ -334,7 +281,7 @@ impl Reloader {
         prepared.map_err(ReloadError::Load)?.ok_or_else(is_published)
     }
 
-    fn candidate(
+    pub(super) fn candidate(
         &self,
         objects: &Objects,
         base: &Arc<Snapshot>,
@@ -345,13 +292,19 @@ impl Reloader {
     }
 
     /// Returns how records are read while others wait: not those of the whole commit.
-    fn within_turn(&self) -> LoadOptions {
+    pub(super) fn within_turn(&self) -> LoadOptions {
         LoadOptions { prefers_increment: true, ..self.load.clone() }
     }
 }
 
 fn is_published() -> ReloadError {
     ReloadError::Panic { message: "a diverged head is already published".into() }
+}
+
+/// Returns what has come of all of `ours`; those that are not in `moves` are no longer in the branch.
+fn all(ours: &[CommitId], moves: Vec<(CommitId, CommitId)>) -> Vec<(CommitId, Option<CommitId>)> {
+    let moves: BTreeMap<_, _> = moves.into_iter().collect();
+    ours.iter().map(|ours| (*ours, moves.get(ours).copied())).collect()
 }
 
 /// Returns what is announced of these replacements.

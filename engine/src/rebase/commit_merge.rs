@@ -8,9 +8,10 @@ use serde_json::Value as Json;
 use super::error::RebaseError;
 use super::incoming::Brought;
 use super::layouts::Layouts;
-use super::lists::{self, LARGEST_LIST, Lists, Ours, Side};
+use super::lists::{self, LARGEST_LIST, Lists, Merged, Ours, Side};
 use super::merge;
 use super::sheet_coverage::{Coverage, ParsedChange, is_divided};
+use super::touched::{TouchedFiles, TouchedPart};
 use crate::encode::encode;
 use crate::id::{BlobId, TreeId};
 use crate::layout::{PathClaim, Shape, SheetSpec};
@@ -35,6 +36,10 @@ pub(super) struct Merge<'a> {
     pub(super) base: Option<TreeId>,
     pub(super) their_tree: Option<TreeId>,
     pub(super) brought: &'a mut Option<Brought>,
+    /// The files of the change, and of which rows it is, once they are merged.
+    pub(super) files: &'a mut TouchedFiles,
+    /// What the commits that are left out changed.
+    pub(super) left_out: &'a TouchedFiles,
 }
 
 impl Merge<'_> {
@@ -42,6 +47,7 @@ impl Merge<'_> {
     pub(super) fn apply(&mut self, changes: &[PathChange]) -> Result<Option<TreeId>, RebaseError> {
         let mut edits = Edits::new();
         let mut lost = BTreeSet::new();
+        let mut fits = true;
         for PathChange { path, old, new } in changes {
             let name = String::from_utf8_lossy(path).into_owned();
             if !self.layouts.agree_on(path) {
@@ -65,12 +71,17 @@ impl Merge<'_> {
             match edit {
                 Ok(edit) if name.as_bytes() == path => drop(edits.insert(name, edit)),
                 Ok(_) => drop(lost.insert(whole(&name))),
-                Err(pointers) => lost.extend(
-                    pointers.into_iter().map(|pointer| LostField { path: name.clone(), pointer }),
-                ),
+                Err(pointers) => {
+                    fits = false;
+                    lost.extend(
+                        pointers
+                            .into_iter()
+                            .map(|pointer| LostField { path: name.clone(), pointer }),
+                    );
+                }
             }
         }
-        if !lost.is_empty() {
+        if !fits || !lost.is_empty() {
             return Err(RebaseError::Conflict { lost: lost.into_iter().collect() });
         }
         self.stage.edit(self.tree, &edits).map_err(|error| match error {
@@ -183,7 +194,8 @@ impl Merge<'_> {
     }
 
     /// Merges, record by record, a file of many records that both sides changed; `None` if a side
-    /// is not such a file, or we changed more than these records.
+    /// is not such a file, or we changed more than these records. There are no pointers where nothing but a
+    /// commit that is left out is in the way.
     fn list(
         &mut self,
         claim: &PathClaim,
@@ -207,6 +219,8 @@ impl Merge<'_> {
         let Some(text) = self.text(ours)? else { return Ok(None) };
         let coverage = readers.coverage_of(claim, path);
         let near = theirs.blob();
+        let left_out = self.left_out.part(path.as_bytes());
+        let is_left_out = |rows: &TouchedPart| left_out.is_some_and(|part| part.overlaps(rows));
         let mut is_elsewhere = |record: &Json, ours: &Side| -> Result<bool, ObjectError> {
             let brought = self.brought()?;
             Ok(brought.may_have(record, |it| {
@@ -216,12 +230,14 @@ impl Merge<'_> {
         };
         let file = readers.our_file();
         let ours = Ours { blob: ours.id, bytes: text, file: &file, coverage };
-        let merged = lists::merged(source, old, ours, theirs, &mut is_elsewhere)?;
-        let mut merged = match merged {
-            None => return Ok(None),
-            Some(Err(pointers)) => return Ok(Some(Err(pointers))),
-            Some(Ok(merged)) => merged,
-        };
+        let merged = lists::merged(source, old, ours, theirs, &is_left_out, &mut is_elsewhere)?;
+        let Some(Merged { sides: mut merged, rows, result }) = merged else { return Ok(None) };
+        self.files.set(path.as_bytes(), rows);
+        if let Err(pointers) = result {
+            // The next commit begins where this one ended, on our side.
+            self.lists.put(source, merged);
+            return Ok(Some(Err(pointers)));
+        }
         let blob = self.stage.blob_near(merged.theirs.bytes(), near)?;
         merged.theirs.is_stored(blob);
         if let Some(change) = &mut readers.change {

@@ -10,7 +10,7 @@ pub(super) enum RebaseError {
     /// in the layout of the other side.
     #[error("both sides changed {}, or a different record is there now", told(lost))]
     Conflict {
-        /// Everything that the first commit that does not fit would lose; never empty.
+        /// Everything that the commit would lose; nothing if only one that is left out is in its way.
         lost: Vec<LostField>,
     },
     /// The repository cannot be read.

@@ -1,30 +1,40 @@
-//! The commits that a rebase leaves out: those that do not fit, and those that share files with them.
+//! The commits that a rebase leaves out: those that do not fit, and those that share with them a file, or a row
+//! of a file of many records.
 //!
 //! What is left out must not be missed by what is not: a commit is made on top of those before it that
-//! changed the same files, and those after it are made on top of it.
+//! changed the same, and those after it are made on top of it.
 
 use std::collections::BTreeSet;
 
-use super::touched::paths_of;
-use crate::mirror::PathChange;
+use super::touched::{TouchedFiles, TouchedPart};
+use crate::id::{Key, SheetName};
 use crate::report::LostField;
 
-/// The files of commits that are not put on top of the others, and what of them does not fit.
+/// What commits changed that are not put on top of the others, and what of it does not fit.
 #[derive(Debug, Default)]
 pub(crate) struct LeftOut {
-    paths: BTreeSet<Vec<u8>>,
+    files: TouchedFiles,
     lost: BTreeSet<LostField>,
 }
 
 impl LeftOut {
     /// Returns whether no commit is left out.
     pub(crate) fn is_empty(&self) -> bool {
-        self.paths.is_empty()
+        self.files.is_empty()
     }
 
-    /// Returns the paths of all files that they change. No commit that is put changes one of these.
-    pub(crate) fn paths(&self) -> &BTreeSet<Vec<u8>> {
-        &self.paths
+    /// Returns whether the file at `path` is among what they changed, and not only some of its records.
+    pub(super) fn has_file(&self, path: &[u8]) -> bool {
+        self.files.part(path) == Some(&TouchedPart::Whole)
+    }
+
+    /// Returns whether a record is among what they changed. No commit that is put changes it, then.
+    pub(super) fn has_record(&self, path: &[u8], sheet: &SheetName, key: &Key) -> bool {
+        match self.files.part(path) {
+            Some(TouchedPart::Whole) => true,
+            Some(TouchedPart::Rows(of, keys)) => of == sheet && keys.contains(key),
+            None => false,
+        }
     }
 
     /// Returns what does not fit.
@@ -32,17 +42,12 @@ impl LeftOut {
         self.lost.iter().cloned().collect()
     }
 
-    /// Returns whether a commit with these changes shares a file with one of them.
-    pub(super) fn shares(&self, changes: &[PathChange]) -> bool {
-        paths_of(changes).any(|path| self.paths.contains(&path))
+    pub(super) fn files(&self) -> &TouchedFiles {
+        &self.files
     }
 
-    pub(super) fn add(
-        &mut self,
-        paths: BTreeSet<Vec<u8>>,
-        lost: impl IntoIterator<Item = LostField>,
-    ) {
-        self.paths.extend(paths);
+    pub(super) fn add(&mut self, files: TouchedFiles, lost: impl IntoIterator<Item = LostField>) {
+        self.files.extend(files);
         self.lost.extend(lost);
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use super::record_edit::{RecordEdit, There, record_edit};
 use super::sheet_coverage::{Coverage, ParsedChange, ParsedVersion};
+use super::touched::TouchedPart;
 use crate::encode::List;
 use crate::id::{BlobId, Key, SheetName};
 use crate::layout::SheetSpec;
@@ -45,7 +46,7 @@ pub(super) struct Lists {
 pub(super) struct BothSides {
     /// As our commit left it.
     pub(super) ours: Side,
-    /// The same with their changes.
+    /// The same with their changes, and without what is left out.
     pub(super) theirs: Side,
 }
 
@@ -170,9 +171,21 @@ impl BothSides {
     }
 }
 
+/// What has come of a change of a file of many records.
+pub(super) struct Merged {
+    /// Our side after the change, and theirs with it, or as it was if it does not fit.
+    pub(super) sides: BothSides,
+    /// The rows that we changed.
+    pub(super) rows: TouchedPart,
+    /// The fields that both sides changed differently: JSON Pointers that begin with the key of the record. The
+    /// empty one is the whole file. There are none if the change is on top of one that is left out.
+    pub(super) result: Result<(), Vec<Pointer>>,
+}
+
 /// Applies to `theirs` the changes that `ours` made to `old`; `None` if it is not a readable list, or if
 /// ours changed what the sheet does not see, which another sheet may.
-/// Without `old`, both sides created the file. `is_elsewhere` returns whether they may have a record, which
+/// Without `old`, both sides created the file. `is_left_out` returns whether rows are among those of commits
+/// that are left out. `is_elsewhere` returns whether they may have a record, which
 /// is not under its key any more, under another one or in another file; it gets our side, too.
 ///
 /// A key means the same record on both sides only if both name their records in the same way. If they
@@ -180,15 +193,15 @@ impl BothSides {
 ///
 /// # Errors
 ///
-/// That of `is_elsewhere`; and within, the fields that both sides changed differently: JSON Pointers that
-/// begin with the key of the record. The empty one is the whole file.
+/// That of `is_elsewhere`.
 pub(super) fn merged(
     source: &Source<'_>,
     old: Option<Side>,
     ours: Ours<'_>,
     mut theirs: Side,
+    is_left_out: &dyn Fn(&TouchedPart) -> bool,
     is_elsewhere: &mut dyn FnMut(&Json, &Side) -> Result<bool, ObjectError>,
-) -> Result<Option<Result<BothSides, Vec<Pointer>>>, ObjectError> {
+) -> Result<Option<Merged>, ObjectError> {
     let before = old.as_ref().map(|old| old.table.clone());
     let coverage = ours.coverage;
     let unseen = |side: &Side| match coverage {
@@ -206,7 +219,19 @@ pub(super) fn merged(
     let count = before.as_ref().map_or(0, |table| table.pieces().len());
     let is_moved = is_by_position && count != theirs.table.pieces().len();
     if told(before.as_ref()) != told(Some(&ours.table)) || !names_alike || is_moved {
-        return Ok(Some(Err(vec![Pointer::whole()])));
+        let sides = BothSides { ours, theirs };
+        let (rows, result) = (TouchedPart::Whole, Err(vec![Pointer::whole()]));
+        return Ok(Some(Merged { sides, rows, result }));
+    }
+    let rows = match is_by_position {
+        true => TouchedPart::Whole,
+        false => {
+            let keys = changed.iter().map(|changed| changed.key.clone()).collect();
+            TouchedPart::Rows(source.spec.name.clone(), keys)
+        }
+    };
+    if is_left_out(&rows) {
+        return Ok(Some(Merged { sides: BothSides { ours, theirs }, rows, result: Err(vec![]) }));
     }
     let mut conflicts = Vec::new();
     let mut edits = Vec::new();
@@ -258,11 +283,15 @@ pub(super) fn merged(
             .push(unwritten.key.map_or_else(Pointer::whole, |key| Pointer::of([key.as_str()])));
     }
     if !conflicts.is_empty() {
-        return Ok(Some(Err(conflicts)));
+        return Ok(Some(Merged {
+            sides: BothSides { ours, theirs },
+            rows,
+            result: Err(conflicts),
+        }));
     }
     let (bytes, change) = list.into_change();
     theirs.apply(change, (BlobId::ZERO, bytes));
-    Ok(Some(Ok(BothSides { ours, theirs })))
+    Ok(Some(Merged { sides: BothSides { ours, theirs }, rows, result: Ok(()) }))
 }
 
 impl Side {

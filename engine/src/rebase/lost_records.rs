@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
+use super::left_out::LeftOut;
 use super::merge::merge;
 use crate::id::{Key, SheetName};
 use crate::layout::PathClaim;
@@ -31,15 +32,16 @@ pub(crate) struct ReplayedStates<'a> {
 
 impl ReplayedStates<'_> {
     /// Returns what of our changes is not in the merged state. `records` are those that differ between the
-    /// base and ours, and `files` the paths. What the paths `elsewhere` hold is not looked at: the remote has
-    /// the requests that changed them, perhaps with another result, or the commits that did are left out.
+    /// base and ours, and `files` the paths. What only `repeated` paths hold is not looked at: the remote has
+    /// the requests that changed them, perhaps with another result. Neither is what is left out.
     ///
     /// Costs a look at four states for each of these records.
     pub(crate) fn lost(
         &self,
         records: &[RecordChange],
         files: &[PathChange],
-        elsewhere: &BTreeSet<Vec<u8>>,
+        repeated: &BTreeSet<Vec<u8>>,
+        left_out: &LeftOut,
     ) -> Vec<LostField> {
         let mut lost = BTreeSet::new();
         for RecordChange { sheet, key, .. } in records {
@@ -47,6 +49,11 @@ impl ReplayedStates<'_> {
             let record = record.or_else(|| self.base.sheet(sheet.as_str())?.record(key.as_str()));
             let Some(record) = record else { continue };
             let path = record.path();
+            if repeated.contains(path.as_bytes())
+                || left_out.has_record(path.as_bytes(), sheet, key)
+            {
+                continue;
+            }
             let value = |state| value(state, sheet, key);
             let sides = Sides {
                 base: value(self.base),
@@ -54,7 +61,7 @@ impl ReplayedStates<'_> {
                 theirs: value(self.theirs),
                 merged: value(self.merged),
             };
-            if !elsewhere.contains(path.as_bytes()) && !sides.are_kept() {
+            if !sides.are_kept() {
                 let pointer = match record.is_in_list() {
                     true => Pointer::of([key.as_str()]),
                     false => Pointer::whole(),
@@ -62,7 +69,10 @@ impl ReplayedStates<'_> {
                 lost.insert(LostField { path, pointer });
             }
         }
-        for PathChange { path, .. } in files.iter().filter(|file| !elsewhere.contains(&file.path)) {
+        for PathChange { path, .. } in files {
+            if repeated.contains(path) || left_out.has_file(path) {
+                continue;
+            }
             let is_lost = |PathClaim { sheet, key, .. }: &PathClaim| {
                 let has = |state: &Snapshot| {
                     state.sheet(sheet.name.as_str())?.record(key.as_str()).map(drop)

@@ -950,3 +950,98 @@ fn what_does_not_fit_is_left_out_with_all_that_share_files_with_it() {
         assert!(lost.iter().all(|lost| lost.path == "people/a.toml"), "{lost:?}");
     }
 }
+
+/// Two records in files of their own, and four in one file.
+type Six = [usize; 6];
+
+fn files_of(six: &Six) -> Vec<(String, String)> {
+    let [a, b, rows @ ..] = six;
+    let file = |name: &str, n: &usize| (format!("people/{name}.toml"), format!("n = {n}\n"));
+    let rows: String =
+        rows.iter().enumerate().map(|(at, n)| format!("- k: r{at}\n  n: {n}\n")).collect();
+    let list = "[sheets.l]\nfile = \"l.yaml\"\nrecords = \"each\"\nkey = \"${{ k }}\"\n";
+    let list = ("headwater.toml".to_owned(), list.to_owned());
+    vec![list, file("a", a), file("b", b), ("l.yaml".to_owned(), rows)]
+}
+
+#[test]
+fn what_is_put_is_all_that_does_not_depend_on_what_is_left_out() {
+    let mut random = random_below(5);
+    let (mut kept_rows, mut again, mut whole) = (0, 0, 0);
+    for case in 0..40 {
+        let mut theirs: Six = [0; 6];
+        for _ in 0..=random(2) {
+            theirs[random(6)] = 100 + random(9);
+        }
+        let mut changed: Vec<Vec<usize>> = Vec::new();
+        let mut ours: Vec<Six> = Vec::new();
+        for at in 0..5 {
+            let mut six = ours.last().copied().unwrap_or_default();
+            let of: Vec<usize> = (0..=random(2)).map(|_| random(6)).collect();
+            of.iter().for_each(|place| six[*place] = 1 + at);
+            changed.push(of);
+            ours.push(six);
+        }
+        let states: Vec<_> = [[0; 6], theirs].iter().chain(&ours).map(files_of).collect();
+        let states: Vec<Vec<(&str, &str)>> = states
+            .iter()
+            .map(|files| files.iter().map(|(path, text)| (&path[..], &text[..])).collect())
+            .collect();
+        let states: Vec<Files<'_>> = states.iter().map(|files| &files[..]).collect();
+        let sides = Sides::new(states[0], states[1], &states[2..]);
+        let put = |mut rebase: Rebase, commits: &[CommitId]| {
+            commits.iter().try_for_each(|commit| rebase.put(*commit)).unwrap();
+            rebase
+        };
+        let mut rebase = put(sides.begun(), &sides.ours);
+        for _ in 0..5 {
+            if rebase.is_outdated() {
+                again += 1;
+                let stage = sides.repository.mirror().stage().unwrap();
+                rebase = put(rebase.begun_again(stage).unwrap(), &sides.ours);
+            }
+        }
+        assert!(!rebase.is_outdated(), "case {case}");
+        let moves = &rebase.rebased().moves;
+        let is_put = |at: usize| moves.iter().any(|(from, _)| *from == sides.ours[at]);
+        let (kept, left): (Vec<usize>, Vec<usize>) = (0..5).partition(|at| is_put(*at));
+        // Whatever is left out shares nothing with what is put, and what is put fits by itself.
+        for (one, other) in left.iter().flat_map(|one| kept.iter().map(move |other| (one, other))) {
+            let shared = changed[*one].iter().any(|place| changed[*other].contains(place));
+            assert!(!shared, "case {case}: {one} and {other} of {changed:?} over {theirs:?}");
+        }
+        let fits: Vec<CommitId> = kept.iter().map(|at| sides.ours[*at]).collect();
+        let alone = put(sides.begun(), &fits);
+        assert!(
+            alone.left_out().is_empty(),
+            "case {case}: {kept:?} of {changed:?} over {theirs:?}"
+        );
+        assert_eq!(alone.rebased().head, rebase.rebased().head, "case {case}");
+        // What is left out is connected, by files at most, with what they changed.
+        let file_of = |place: &usize| (*place).min(2);
+        let mut connected: Vec<usize> = Vec::new();
+        for _ in 0..5 {
+            for (at, of) in changed.iter().enumerate() {
+                let is_direct = of.iter().any(|place| theirs[*place] > 0);
+                let is_through = connected.iter().any(|other| {
+                    let others = &changed[*other];
+                    of.iter().any(|place| others.iter().any(|it| file_of(it) == file_of(place)))
+                });
+                if !connected.contains(&at) && (is_direct || is_through) {
+                    connected.push(at);
+                }
+            }
+        }
+        for at in &left {
+            assert!(connected.contains(at), "case {case}: {at} of {changed:?} over {theirs:?}");
+        }
+        let conflicts = |of: &Vec<usize>| of.iter().any(|place| theirs[*place] > 0);
+        for (at, of) in changed.iter().enumerate().filter(|(_, of)| conflicts(of)) {
+            assert!(left.contains(&at), "case {case}: {of:?} is put over {theirs:?}");
+        }
+        let has_rows = |at: &usize| changed[*at].iter().any(|place| *place > 1);
+        kept_rows += usize::from(kept.iter().any(has_rows) && left.iter().any(has_rows));
+        whole += usize::from(left.is_empty());
+    }
+    assert!(kept_rows > 3 && again > 3 && whole > 0, "{kept_rows} {again} {whole}");
+}

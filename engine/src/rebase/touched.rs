@@ -1,35 +1,129 @@
-//! Which files the commits of a replay are about. They are noted while the commits are put on top: afterwards
-//! writers wait, and the commits are not looked at one by one.
+//! Which files the commits of a replay are about, and which rows of them. They are noted while the commits are
+//! put on top: afterwards writers wait, and the commits are not looked at one by one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::id::CommitId;
+use crate::id::{CommitId, Key, SheetName};
 use crate::mirror::PathChange;
 
-/// The paths of the files that some commits changed.
+/// What a commit changed in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TouchedPart {
+    /// Perhaps all of it.
+    Whole,
+    /// These records of a file of many, as one sheet reads it.
+    Rows(SheetName, BTreeSet<Key>),
+}
+use TouchedPart::{Rows, Whole};
+
+/// Parts of files, by their paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct TouchedFiles(BTreeMap<Vec<u8>, TouchedPart>);
+
+/// What some commits changed.
 #[derive(Debug, Default)]
 pub(crate) struct TouchedPaths {
-    /// Those of commits whose requests the remote has, too.
+    /// The files of commits whose requests the remote has, too.
     again: BTreeSet<Vec<u8>>,
-    /// Those of each other commit.
+    /// The parts of files of each other commit.
     otherwise: Vec<TouchedBy>,
-    /// Where the commits that changed a path are in `otherwise`.
+    /// Where the commits that changed a file are in `otherwise`.
     by_path: HashMap<Vec<u8>, Vec<usize>>,
 }
 
-/// The paths of the files that one commit changed.
 #[derive(Debug)]
 struct TouchedBy {
     commit: CommitId,
-    paths: BTreeSet<Vec<u8>>,
+    files: TouchedFiles,
 }
 
-/// Commits of which each shares a file with another one of them.
+/// Commits of which each shares a part of a file with another one of them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Connected {
     pub(super) commits: BTreeSet<CommitId>,
-    /// The paths of all files that they changed.
-    pub(super) paths: BTreeSet<Vec<u8>>,
+    /// All that they changed.
+    pub(super) files: TouchedFiles,
+}
+
+impl TouchedPart {
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Rows(one, rows), Rows(other, others)) => {
+                // What is one row for a sheet may be another one, or several, for the next.
+                one != other || !rows.is_disjoint(others)
+            }
+            (Whole, _) | (_, Whole) => true,
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Whole, _) => true,
+            (Rows(one, rows), Rows(other, others)) => one == other && others.is_subset(rows),
+            (Rows(..), Whole) => false,
+        }
+    }
+
+    /// Returns both together.
+    fn joined(self, other: Self) -> Self {
+        match (self, other) {
+            (Rows(one, mut rows), Rows(other, others)) if one == other => {
+                rows.extend(others);
+                Rows(one, rows)
+            }
+            _ => Whole,
+        }
+    }
+}
+
+impl TouchedFiles {
+    /// Returns the whole files of `paths`.
+    pub(super) fn whole(paths: impl Iterator<Item = Vec<u8>>) -> Self {
+        Self(paths.map(|path| (path, Whole)).collect())
+    }
+
+    /// Notes of which part of a file a change is.
+    pub(super) fn set(&mut self, path: &[u8], part: TouchedPart) {
+        self.0.insert(path.to_vec(), part);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn part(&self, path: &[u8]) -> Option<&TouchedPart> {
+        self.0.get(path)
+    }
+
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let overlaps = |(path, part): (&Vec<u8>, &TouchedPart)| {
+            other.part(path).is_some_and(|other| other.overlaps(part))
+        };
+        self.0.iter().any(overlaps)
+    }
+
+    /// Returns what `other` does not cover.
+    pub(super) fn without(mut self, other: &Self) -> Self {
+        self.0.retain(|path, part| !other.part(path).is_some_and(|other| other.covers(part)));
+        self
+    }
+
+    /// Adds a part. Returns what there is of its file now, if that is more than before.
+    fn add(&mut self, path: &[u8], part: TouchedPart) -> Option<TouchedPart> {
+        let joined = match self.0.get(path) {
+            Some(known) if known.covers(&part) => return None,
+            Some(known) => known.clone().joined(part),
+            None => part,
+        };
+        self.0.insert(path.to_vec(), joined.clone());
+        Some(joined)
+    }
+
+    pub(super) fn extend(&mut self, more: Self) {
+        for (path, part) in more.0 {
+            self.add(&path, part);
+        }
+    }
 }
 
 impl TouchedPaths {
@@ -38,13 +132,17 @@ impl TouchedPaths {
         self.again.extend(paths_of(changes));
     }
 
-    /// Adds the changes of any other commit.
-    pub(super) fn otherwise(&mut self, commit: CommitId, changes: &[PathChange]) {
-        let paths: BTreeSet<_> = paths_of(changes).collect();
-        for path in &paths {
+    /// Adds what any other commit changed.
+    pub(super) fn otherwise(&mut self, commit: CommitId, files: TouchedFiles) {
+        for path in files.0.keys() {
             self.by_path.entry(path.clone()).or_default().push(self.otherwise.len());
         }
-        self.otherwise.push(TouchedBy { commit, paths });
+        self.otherwise.push(TouchedBy { commit, files });
+    }
+
+    /// Returns what a commit changed whose request the remote does not have.
+    pub(super) fn files_of(&self, commit: CommitId) -> Option<&TouchedFiles> {
+        self.otherwise.iter().find(|by| by.commit == commit).map(|by| &by.files)
     }
 
     /// Returns the paths of files that only requests changed that the remote has, too.
@@ -52,18 +150,21 @@ impl TouchedPaths {
         self.again.iter().filter(|path| !self.by_path.contains_key(*path)).cloned().collect()
     }
 
-    /// Returns the commits that changed one of `paths`, those that share a file with one of these, and so on.
-    /// Costs as much as what is found.
-    pub(super) fn connected(&self, paths: BTreeSet<Vec<u8>>) -> Connected {
-        let mut left: Vec<_> = paths.iter().cloned().collect();
-        let mut found = Connected { commits: BTreeSet::new(), paths };
-        while let Some(path) = left.pop() {
+    /// Returns the commits that changed a part of `files`, those that share one with these, and so on. Costs as
+    /// much as there are commits of the files that are found.
+    pub(super) fn connected(&self, files: TouchedFiles) -> Connected {
+        let mut left: Vec<_> = files.0.clone().into_iter().collect();
+        let mut found = Connected { commits: BTreeSet::new(), files };
+        while let Some((path, part)) = left.pop() {
             for by in self.by_path.get(&path).into_iter().flatten() {
-                let Some(TouchedBy { commit, paths }) = self.otherwise.get(*by) else { continue };
-                if found.commits.insert(*commit) {
-                    left.extend(
-                        paths.iter().filter(|path| found.paths.insert((*path).clone())).cloned(),
-                    );
+                let Some(TouchedBy { commit, files }) = self.otherwise.get(*by) else { continue };
+                let shares = files.part(&path).is_some_and(|other| other.overlaps(&part));
+                if !shares || !found.commits.insert(*commit) {
+                    continue;
+                }
+                for (path, part) in &files.0 {
+                    let more = found.files.add(path, part.clone());
+                    left.extend(more.map(|part| (path.clone(), part)));
                 }
             }
         }
@@ -88,34 +189,70 @@ mod tests {
         CommitId::from_bytes([n; 20])
     }
 
+    /// Reads `a b:x,y c:s/x`: a file, two rows of another one, and a row as the sheet `s` reads it.
+    fn files(text: &str) -> TouchedFiles {
+        let mut files = TouchedFiles::default();
+        for word in text.split(' ') {
+            let (path, rows) = word.split_once(':').unwrap_or((word, ""));
+            let (sheet, rows) = rows.split_once('/').unwrap_or(("d", rows));
+            let part = match rows {
+                "" => Whole,
+                rows => Rows(SheetName::new(sheet), rows.split(',').map(Key::new).collect()),
+            };
+            files.set(path.as_bytes(), part);
+        }
+        files
+    }
+
     #[test]
     fn a_path_of_another_commit_is_not_only_one_of_repeated_requests() {
         let mut touched = TouchedPaths::default();
         touched.again(&[change("a"), change("b")]);
-        touched.otherwise(commit(1), &[change("b"), change("c")]);
+        touched.otherwise(commit(1), files("b c"));
         assert_eq!(touched.only_again(), BTreeSet::from([b"a".to_vec()]));
     }
 
     #[test]
-    fn commits_are_connected_by_the_files_that_they_share_also_through_others() {
-        let mut touched = TouchedPaths::default();
+    fn commits_are_connected_by_what_they_share_also_through_others() {
         let commits = ["a", "b c", "d", "c e", "f d", "e", "g"];
-        for (at, paths) in (1..).zip(commits) {
-            let changes: Vec<_> = paths.split(' ').map(change).collect();
-            touched.otherwise(commit(at), &changes);
-        }
-        for (path, expected, files) in [
-            ("a", &[1][..], "a"),
-            ("b", &[2, 4, 6], "b c e"),
-            ("e", &[2, 4, 6], "b c e"),
-            ("f", &[3, 5], "d f"),
-            ("g", &[7], "g"),
-            ("h", &[], "h"),
+        let rows = ["l:x", "l:y", "l:x,z", "a l:z", "l:v", "l:s/x", "a"];
+        let whole = ["l:x", "l", "l:y", "b"];
+        for (commits, from, expected, all) in [
+            (&commits[..], "a", &[1][..], "a"),
+            (&commits, "b", &[2, 4, 6], "b c e"),
+            (&commits, "e", &[2, 4, 6], "b c e"),
+            (&commits, "f", &[3, 5], "d f"),
+            (&commits, "g", &[7], "g"),
+            (&commits, "h", &[], "h"),
+            // One sheet has separate rows; another one may read the same.
+            (&rows[..2], "l:x", &[1], "l:x"),
+            (&rows[..5], "l:x", &[1, 3, 4], "a l:x,z"),
+            (&rows[..5], "l:y", &[2], "l:y"),
+            (&rows, "l:y", &[1, 2, 3, 4, 5, 6, 7], "a l"),
+            (&whole, "l:x", &[1, 2, 3], "l"),
+            (&whole, "b", &[4], "b"),
         ] {
-            let found = touched.connected(BTreeSet::from([path.into()]));
+            let mut touched = TouchedPaths::default();
+            for (at, text) in (1..).zip(commits) {
+                touched.otherwise(commit(at), files(text));
+            }
             let commits = expected.iter().map(|at| commit(*at)).collect();
-            let paths = files.split(' ').map(|path| path.as_bytes().to_vec()).collect();
-            assert_eq!(found, Connected { commits, paths }, "{path}");
+            let expected = Connected { commits, files: files(all) };
+            assert_eq!(touched.connected(files(from)), expected, "{from} of {touched:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_not_looked_for_again() {
+        for (one, known, expected) in [
+            ("a b", "b", "a"),
+            ("l:x,y", "l:x", "l:x,y"),
+            ("a l:x", "l:x,y", "a"),
+            ("a l:x", "l", "a"),
+            ("l", "l:x", "l"),
+            ("l:s/x", "l:x", "l:s/x"),
+        ] {
+            assert_eq!(files(one).without(&files(known)), files(expected), "{one} {known}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Replays by what is served: the same record may be in another file on the other side, or read by other
 //! rules.
 
+use headwater_engine::engine::{Engine, FailureKind, Ledger, RequestKind, Rewrites};
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::Identity;
 use headwater_engine::report::Replayed;
@@ -9,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::list_writes::replaying;
 use crate::lists::house;
-use crate::remote_and_engine::House;
+use crate::remote_and_engine::{House, config, held, remote};
 
 /// What the remote's commit does to a file.
 enum Theirs<'a> {
@@ -142,17 +143,7 @@ fn replayed(
     theirs: (&str, &str),
     keys: &[&str],
 ) -> (Replayed, Vec<Json>) {
-    let mut house: House = replaying(house(definitions, files));
-    let author = Identity::parse("Ada <ada@example.org>").unwrap();
-    for actions in ours {
-        let operations = actions.iter().map(|text| Operation {
-            sheet: SheetName::new("a"),
-            action: action(text),
-            condition: headwater_engine::write::Condition::Any,
-        });
-        let batch = Batch::new(author.clone(), "ours".into(), operations.collect());
-        house.engine().commit(batch).unwrap();
-    }
+    let mut house = written(replaying(house(definitions, files)), ours);
     let last = house.served();
     house.upstream.commit("theirs").put(theirs.0, theirs.1).push();
     let replayed = house.reload().replayed.unwrap();
@@ -166,6 +157,21 @@ fn replayed(
         record.map_or(Json::Null, |it| serde_json::from_str(it.value.as_str()).unwrap())
     };
     (replayed, keys.iter().map(value).collect())
+}
+
+/// Commits each of `ours` in the sheet `a`.
+fn written(house: House, ours: &[&[&str]]) -> House {
+    let author = Identity::parse("Ada <ada@example.org>").unwrap();
+    for actions in ours {
+        let operations = actions.iter().map(|text| Operation {
+            sheet: SheetName::new("a"),
+            action: action(text),
+            condition: headwater_engine::write::Condition::Any,
+        });
+        let batch = Batch::new(author.clone(), "ours".into(), operations.collect());
+        house.engine().commit(batch).unwrap();
+    }
+    house
 }
 
 #[test]
@@ -249,6 +255,37 @@ fn a_commit_that_does_not_fit_takes_along_only_those_that_share_files_with_it() 
 }
 
 #[test]
+fn a_row_that_does_not_fit_takes_along_only_the_commits_that_share_rows_with_it() {
+    let row = |key: &str, n: i64| json!({ "id": key, "n": n });
+    let list = |n: i64| json!([row("b", n), row("c", 1), row("d", 1)]).to_string();
+    let (before, theirs) = (list(1), list(9));
+    let files = [("a/l.json", &*before), ("a/x.toml", "n = 1\n")];
+    for (ours, made, served) in [
+        (
+            &[&[r#"patch l/b {"n": 2}"#][..], &[r#"patch l/c {"n": 2}"#], &[r#"delete l/d"#]][..],
+            2,
+            [row("b", 9), row("c", 2), Json::Null, json!({ "n": 1 })],
+        ),
+        (
+            &[
+                &[r#"patch l/c {"n": 2}"#],
+                &[r#"patch l/b {"m": 1}"#, r#"patch x {"n": 2}"#],
+                &[r#"patch l/b {"n": 2}"#, r#"patch l/d {"n": 3}"#],
+                &[r#"put l/e {"id": "e", "n": 1}"#],
+            ],
+            2,
+            [row("b", 9), row("c", 2), row("d", 1), json!({ "n": 1 })],
+        ),
+    ] {
+        let keys = ["l/b", "l/c", "l/d", "x"];
+        let (replayed, found) = replayed("", &files, ours, ("a/l.json", &theirs), &keys);
+        assert_eq!((replayed.commits, &found[..]), (made, &served[..]), "{ours:?}");
+        let told = replayed.kept.unwrap().lost.into_iter().map(|lost| lost.pointer.into());
+        assert_eq!(told.collect::<Vec<String>>(), ["/l~1b/n"], "{ours:?}");
+    }
+}
+
+#[test]
 fn a_list_that_their_definition_makes_one_record_keeps_our_row_beside() {
     let files = [("a/l.json", r#"[{"id": "b", "n": 1}]"#)];
     let declared = "[sheets.a]\nroot = \"a\"\nformat = \"json\"\npolicy = \"quarantine\"\n";
@@ -268,5 +305,81 @@ fn a_file_beside_a_record_that_they_deleted_or_moved_is_kept_beside() {
         (&[Put("a/x.json", r#"{"k": "x", "n": 1}"#)], false),
     ] {
         assert_eq!(is_kept(definition, &files, ("a", "attach x"), theirs), expected);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_their_file_takes_along_only_the_commit_of_ours_that_makes_it_so() {
+    let files = [("a/m.toml", "n = 1\n"), ("a/x.toml", "n = 1\n"), ("a/y.toml", "n = 1\n")];
+    let sheet = "[sheets.a]\nformat = \"toml\"\n";
+    let n = |n: i64| json!({ "n": n });
+    for (rest, ours, theirs, served) in [
+        // The last one to claim a value is wrong, which is theirs.
+        (
+            "unique = [\"mail\"]\n",
+            &[
+                &[r#"patch x {"n": 2}"#][..],
+                &[r#"patch m {"mail": "one"}"#],
+                &[r#"patch y {"n": 3}"#],
+            ],
+            "mail = \"one\"\n",
+            [n(1), n(2), n(3)],
+        ),
+        // Theirs refers to what we delete.
+        (
+            "refs = { friend = \"a\" }\n",
+            &[&[r#"patch x {"n": 2}"#], &[r#"delete m"#], &[r#"patch y {"n": 3}"#]],
+            "friend = \"m\"\n",
+            [n(1), n(2), n(3)],
+        ),
+    ] {
+        let (sheet, theirs) = (format!("{sheet}{rest}"), ("a/z.toml", theirs));
+        let (replayed, found) = replayed(&sheet, &files, ours, theirs, &["m", "x", "y"]);
+        assert_eq!((replayed.commits, &found[..]), (2, &served[..]), "{rest}");
+        let lost = replayed.kept.unwrap().lost.into_iter().map(|lost| lost.path);
+        assert_eq!(lost.collect::<Vec<String>>(), ["a/z.toml"], "{rest}");
+    }
+}
+
+#[test]
+fn a_file_that_they_put_beside_a_record_which_we_remove_keeps_it() {
+    let definition = "[sheets.a]\nformat = \"json\"\npath = \"${{ k }}\"\n";
+    let files = [("a/x.json", r#"{"k": "x"}"#), ("a/y.json", r#"{"k": "y"}"#), ("a/x/old.txt", "")];
+    let [x, y] = [json!({ "k": "x" }), json!({ "k": "y", "n": 2 })];
+    let other = r#"patch y {"n": 2}"#;
+    for (ours, theirs, made, served) in [
+        ("delete x", "a/x/new.txt", 1, [x.clone(), y.clone()]),
+        (r#"put x {"k": "z"}"#, "a/x/new.txt", 1, [x.clone(), y.clone()]),
+        ("delete x", "a/y/new.txt", 2, [Json::Null, y.clone()]),
+        ("delete x", "a/x/old.txt", 1, [x, y]),
+    ] {
+        let ours: &[&[&str]] = &[&[ours], &[other]];
+        let (replayed, found) = replayed(definition, &files, ours, (theirs, "new"), &["x", "y"]);
+        assert_eq!((replayed.commits, &found[..]), (made, &served[..]), "{ours:?} {theirs}");
+        assert_eq!(replayed.kept.is_none(), made == 2, "{ours:?} {theirs}");
+    }
+}
+
+#[test]
+fn a_push_above_a_limit_is_held_whatever_is_left_of_ours() {
+    let names: Vec<String> = (0..40).map(|at| format!("a/r{at}.toml")).collect();
+    let files: Vec<_> = names.iter().map(|name| (&**name, "n = 1\n")).collect();
+    // One that fits, one that does not, and one that the remote has.
+    for ours in [r#"patch r30 {"m": 2}"#, r#"patch r30 {"n": 2}"#, r#"patch r30 {"n": 9}"#] {
+        let mut house = house("", &files);
+        house.engine = None;
+        let mut config = config(&house.mirror(), Some(remote(&house.upstream)));
+        config.rewrites = Some(Rewrites::Replay);
+        config.limits.push.removed = Some(0.2);
+        house.engine = Some(Engine::open(config, std::sync::Arc::new(Ledger::new())).unwrap());
+        let mut house = written(house, &[&[ours]]);
+        let served = house.served();
+        let theirs = house.upstream.commit("theirs").put("a/r30.toml", "n = 9\n");
+        names.iter().take(20).fold(theirs, |commit, name| commit.delete(name.as_str())).push();
+        let (kind, report) = house.failure(RequestKind::Reload);
+        assert_eq!((kind, house.served()), (FailureKind::Refused, served), "{ours}");
+        let id = held(&report).0.id;
+        house.run(RequestKind::Apply(id)).result.as_ref().unwrap();
+        assert_ne!(house.served(), served, "{ours}");
     }
 }

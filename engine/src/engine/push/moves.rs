@@ -30,7 +30,8 @@ impl Moves {
             self.became.insert(*old, *new);
             self.order.push_back(*old);
         }
-        while self.order.len() > REMEMBERED {
+        // Whoever waits for one of these looks for it next.
+        while self.order.len() > REMEMBERED.max(moves.len()) {
             let oldest = self.order.pop_front();
             oldest.and_then(|oldest| self.became.remove(&oldest));
         }
