@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use headwater_engine::snapshot::Snapshot;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::answer_scheduler::Answers;
-use super::body_stream::BodyStreams;
+use super::body_stream::{BodyStreams, StreamPermit};
 use super::changes::followers::Audience;
 use super::cluster_access::ClusterAccess;
 use super::concurrency_limit::ConcurrencyLimit;
@@ -28,6 +29,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::openapi::Document;
 use crate::pending::PendingReloads;
+use crate::wire::ApiError;
 
 /// The state that handlers share; cheap to clone.
 pub type App = Arc<AppState>;
@@ -96,6 +98,25 @@ pub struct AppState {
     pub cors: Cors,
     /// The branch and the remote as configured, for webhooks that arrive before the first load.
     pub configured: Configured,
+}
+
+impl AppState {
+    /// Takes a place for an answer with a whole list of `snapshot`.
+    ///
+    /// # Errors
+    /// 503 if none gets free in time.
+    pub(super) async fn list_place(
+        &self,
+        source: Source,
+        snapshot: &Snapshot,
+    ) -> Result<StreamPermit, ApiError> {
+        match self.live.snapshot() {
+            Some(now) if now.commit() != snapshot.commit() => {
+                self.streams.place_at_earlier(source).await
+            }
+            _ => self.streams.place(source).await,
+        }
+    }
 }
 
 /// What the settings specify about the source.

@@ -55,10 +55,15 @@ const SHARES: usize = 16;
 /// The most shares of one address, and of one body.
 const EACH: usize = SHARES / 4;
 
+/// The number of bodies that are read from earlier states. Each keeps its state in memory, which may share nothing
+/// with the present one.
+const EARLIER: usize = 4;
+
 /// A number of places for bodies that are made chunk by chunk.
 pub struct BodyStreams {
     places: Permits,
     shares: Permits,
+    earlier: Permits,
     grace: Grace,
 }
 
@@ -93,7 +98,7 @@ impl Grace {
 /// A place for one body.
 pub(super) struct StreamPermit {
     place: Permit,
-    /// `None` if its source is small.
+    /// What else it keeps from others; `None` if its source is small.
     shares: Option<Permit>,
     patience: WaitBudget,
     grace: Grace,
@@ -108,7 +113,9 @@ impl BodyStreams {
     fn with_grace(count: usize, grace: Grace) -> Self {
         let waiters = WaiterLimit::new(256, 16);
         let places = Permits::new(count, count.div_ceil(4), waiters);
-        Self { places, shares: Permits::new(SHARES, EACH, WaiterLimit::new(256, 16)), grace }
+        let shares = Permits::new(SHARES, EACH, WaiterLimit::new(256, 16));
+        let earlier = Permits::new(EARLIER, EARLIER / 2, WaiterLimit::new(256, 16));
+        Self { places, shares, earlier, grace }
     }
 
     /// Takes a place for an answer to `source`.
@@ -140,6 +147,17 @@ impl BodyStreams {
             streaming.shares = Some(shares.ok().flatten().ok_or_else(busy)?);
         }
         Ok(())
+    }
+}
+
+impl BodyStreams {
+    /// Takes a place for an answer to `source` that is read from an earlier state to its end.
+    ///
+    /// # Errors
+    /// 503 if none gets free in time.
+    pub(super) async fn place_at_earlier(&self, source: Source) -> Result<StreamPermit, ApiError> {
+        let earlier = self.earlier.take_within(source, TURN).await.ok_or_else(busy)?;
+        Ok(StreamPermit { shares: Some(earlier), ..self.place(source).await? })
     }
 }
 
@@ -248,6 +266,24 @@ mod tests {
     async fn next(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
         let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await;
         frame.map(|frame| frame.map(|frame| frame.into_data().unwrap()))
+    }
+
+    #[tokio::test]
+    async fn few_bodies_are_of_earlier_states_and_a_slow_one_gives_way() {
+        let streams = BodyStreams::with_grace(100, NO_GRACE);
+        let mut slow = Vec::new();
+        for number in 1..=4 {
+            let place = streams.place_at_earlier(source(number)).await.unwrap();
+            slow.push(place.send(|| Ok(Some(Bytes::from_static(b"for ever")))));
+        }
+        let present = streams.place(source(5)).await;
+        assert!(present.is_ok(), "the present state is in memory anyway");
+        let place = streams.place_at_earlier(source(5)).await;
+        assert!(place.is_ok(), "a slow reader gives up its place");
+        let of_one = streams.place_at_earlier(source(5)).await.unwrap();
+        let third = tokio::time::timeout(LOOK, streams.place_at_earlier(source(5))).await;
+        assert!(!matches!(third, Ok(Ok(_))), "one address has half of them");
+        drop(of_one);
     }
 
     #[tokio::test]

@@ -155,7 +155,7 @@ async fn all(
     (snapshot, sheet): (Arc<Snapshot>, Arc<Sheet>),
     query: ListQuery,
 ) -> Result<Body, ApiError> {
-    let place = app.streams.place(source).await?;
+    let place = app.list_place(source, &snapshot).await?;
     let columns = columns(&query, &sheet)?;
     let mut first = Vec::new();
     head(&query, columns.as_ref(), &mut first);

@@ -35,6 +35,9 @@ const PLACES: usize = 2;
 /// How long a reader waits for its turn.
 const TURN: Duration = Duration::from_secs(2);
 
+/// How long a reader waits for its turn to have a state built that costs much.
+const DEAR_TURN: Duration = Duration::from_secs(20);
+
 /// How long a caller waits that waits for a publication anyway.
 const LONG_TURN: Duration = Duration::from_secs(60);
 
@@ -79,6 +82,8 @@ impl Asker {
 pub struct HistoricalStates {
     live: Arc<Live>,
     states: ConcurrencyLimit,
+    /// Those that cost much. One is built at a time, whoever asks for it.
+    dear: ConcurrencyLimit,
     histories: Answers,
     /// The processor time that a part of a history may cost; `None` is no limit.
     part: Option<Duration>,
@@ -121,6 +126,7 @@ impl HistoricalStates {
         Self {
             live,
             states: ConcurrencyLimit::new(PLACES),
+            dear: ConcurrencyLimit::new(1),
             histories: Answers::of_walks(),
             part,
             previews: ConcurrencyLimit::new(PLACES),
@@ -147,8 +153,15 @@ impl HistoricalStates {
         if let Some(kept) = self.live.engine().and_then(|engine| engine.kept(view, commit)) {
             return Ok(kept);
         }
-        let view = view.clone();
-        self.run(&self.states, source, move |engine| engine.at(&view, commit)).await
+        let (quick, view) = (view.clone(), view.clone());
+        let quick = move |engine: &Engine| engine.at_if_quick(&quick, commit);
+        if let Some(state) = self.run(&self.states, source, quick).await? {
+            return Ok(state);
+        }
+        let place = self.dear.place(source, Some(Instant::now() + DEAR_TURN)).await?;
+        let live = self.live.clone();
+        let build = move || live.engine().ok_or_else(not_ready)?.at(&view, commit).map_err(refused);
+        place.run(build).await
     }
 
     /// Waits for a turn to describe an earlier state.
@@ -260,7 +273,21 @@ impl HistoricalStates {
         };
         let (live, view) = (self.live.clone(), view.clone());
         let asked = Comparison { pair: Pair { from, to, published }, view: view.clone() };
-        let turn = Turn { lane, source: asker.source(), until: asker.until() };
+        let mut turn = Turn { lane, source: asker.source(), until: asker.until() };
+        known.forget(|asked| asked.pair.published != published);
+        if let Asker::Reader(_) = asker {
+            let (live, view) = (live.clone(), view.clone());
+            let compare = move || {
+                let engine = live.engine().ok_or_else(not_ready)?;
+                let quick = engine.delta_if_quick(&view, from, to).map_err(refused)?;
+                quick.map(Arc::new).ok_or_else(|| Code::TooCostly.into())
+            };
+            match known.get(asked.clone(), turn, compare, |delta| delta.bytes()).await {
+                Err(error) if error.code() == Code::TooCostly => {}
+                answer => return answer,
+            }
+            turn = Turn { lane: &self.dear, until: Some(Instant::now() + DEAR_TURN), ..turn };
+        }
         let compare = move || {
             let engine = live.engine().ok_or_else(not_ready)?;
             let delta = match asker {
@@ -271,7 +298,6 @@ impl HistoricalStates {
             };
             delta.map(Arc::new).map_err(refused)
         };
-        known.forget(|asked| asked.pair.published != published);
         known.get(asked, turn, compare, |delta| delta.bytes()).await
     }
 

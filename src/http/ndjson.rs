@@ -46,7 +46,7 @@ pub(super) async fn answer(
     if etag::is_known(headers, &tag) {
         return Ok(caching::unless(depends_on_clock, json::unchanged(tag)));
     }
-    let place = app.streams.place(source).await?;
+    let place = app.list_place(source, &snapshot).await?;
     let shown = query.clone();
     let each = app.answers.make(source, move |budget| {
         let each = query.clone().each(sheet.clone(), snapshot.text(), budget);

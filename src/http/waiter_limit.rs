@@ -9,14 +9,12 @@ use super::source::Source;
 /// The most callers that wait at once.
 const MOST: usize = 2048;
 
-/// The most of them from one source.
-const EACH: usize = 1024;
-
 /// The waiting callers. Joining and leaving cost the same, however many there are.
 #[derive(Debug)]
 pub(super) struct WaiterLimit<K = Source> {
     most: usize,
-    each: usize,
+    /// The most from one source; `None` for as many as it leaves for others.
+    each: Option<usize>,
     counts: Mutex<Counts<K>>,
 }
 
@@ -34,15 +32,21 @@ pub(super) struct Waiter<'a, K: Eq + Hash> {
 
 impl<K> Default for WaiterLimit<K> {
     fn default() -> Self {
-        Self::new(MOST, EACH)
+        Self::shared(MOST)
     }
 }
 
 impl<K> WaiterLimit<K> {
     /// Returns a limit of up to `most`, with up to `each` from one source.
     pub(super) fn new(most: usize, each: usize) -> Self {
+        Self { each: Some(each), ..Self::shared(most) }
+    }
+
+    /// Returns a limit of up to `most`, of which each source may have as many as it leaves for others. So one that
+    /// has none finds a place, however few others have however many.
+    pub(super) fn shared(most: usize) -> Self {
         let counts = Counts { all: 0, of: HashMap::new() };
-        Self { most, each, counts: Mutex::new(counts) }
+        Self { most, each: None, counts: Mutex::new(counts) }
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts<K>> {
@@ -56,7 +60,9 @@ impl<K: Eq + Hash + Clone> WaiterLimit<K> {
     pub(super) fn join(&self, source: K) -> Option<Waiter<'_, K>> {
         let mut counts = self.counts();
         let of = counts.of.get(&source).copied().unwrap_or(0);
-        if counts.all >= self.most || of >= self.each {
+        let left = self.most.saturating_sub(counts.all + 1);
+        let most = self.each.unwrap_or(left.max(1));
+        if counts.all >= self.most || of >= most {
             return None;
         }
         counts.all += 1;
@@ -93,5 +99,21 @@ mod tests {
         assert!(limit.join(1).is_some());
         drop((first, second));
         assert!(limit.counts().all == 0 && limit.counts().of.is_empty());
+    }
+
+    #[test]
+    fn a_source_may_have_as_many_as_it_leaves_for_others() {
+        let limit = WaiterLimit::shared(1_000);
+        let mut waiting = Vec::new();
+        for source in 0..9 {
+            let before = limit.counts().all;
+            waiting.extend((0..1_000).map_while(|_| limit.join(source)));
+            let own = limit.counts().all - before;
+            assert!(own > 0 && own <= (1_000 - before).div_ceil(2), "{source} has {own}");
+        }
+        assert_eq!(waiting.iter().filter(|waiter| waiter.source == 0).count(), 500);
+        let _one = limit.join(9).unwrap();
+        drop(waiting);
+        assert_eq!(limit.counts().all, 1);
     }
 }

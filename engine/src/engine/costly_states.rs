@@ -13,6 +13,10 @@ use crate::load::LoadError;
 /// How long a commit is left alone whose files take too long to decode: it will be the same next time.
 const LONG: Duration = Duration::from_secs(60 * 60);
 
+/// How long the files of a state may be decoded for a reader who waits for no other one. Most commits differ
+/// little from a state that is kept.
+const QUICK_TIME: Duration = Duration::from_millis(250);
+
 /// How long the files of a state may be decoded for a reader.
 const DECODE_TIME: Duration = Duration::from_secs(30);
 
@@ -25,6 +29,15 @@ const WARY: Duration = Duration::from_secs(300);
 
 /// How long a commit is left alone for which there is not enough memory.
 const SHORT: Duration = Duration::from_secs(60);
+
+/// How a state is built for a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// If that costs little, next to a state with the same definitions.
+    Quick,
+    /// Whatever it costs, as far as that is allowed. One at a time is built so.
+    Full,
+}
 
 /// The commits that are left alone.
 pub(super) struct CostlyStates(Lock<Costly>);
@@ -42,7 +55,10 @@ impl CostlyStates {
     }
 
     /// Returns how long the files of a state may be decoded now.
-    pub(super) fn decode_time(&self) -> Duration {
+    pub(super) fn decode_time(&self, attempt: Attempt) -> Duration {
+        if attempt == Attempt::Quick {
+            return QUICK_TIME;
+        }
         let last = self.0.lock().last;
         match last.is_some_and(|last| last.elapsed() < WARY) {
             true => SHORT_TIME,
@@ -67,6 +83,8 @@ impl CostlyStates {
         if let LoadError::TooCostly { source, .. } = &source {
             let (mut costly, now) = (self.0.lock(), Instant::now());
             let time = match source {
+                // It is tried again with more time.
+                TooCostly::Time { limit } if *limit <= QUICK_TIME => Duration::ZERO,
                 TooCostly::Time { limit } if *limit >= DECODE_TIME => {
                     costly.last = Some(now);
                     LONG
@@ -78,6 +96,12 @@ impl CostlyStates {
         }
         PastError::Load { commit, source: Box::new(source) }
     }
+}
+
+/// Returns that the state of a commit is not built by a quick attempt.
+pub(super) fn not_quick(commit: CommitId) -> PastError {
+    let source = TooCostly::Time { limit: QUICK_TIME };
+    PastError::Load { commit, source: Box::new(LoadError::TooCostly { commit, source }) }
 }
 
 #[cfg(test)]
@@ -108,7 +132,10 @@ mod tests {
         let costly = CostlyStates::new();
         let [slow, large, other] = [1, 2, 3].map(|n| CommitId::from_bytes([n; 20]));
         let limit = DECODE_TIME;
-        assert_eq!(costly.decode_time(), DECODE_TIME);
+        assert_eq!(costly.decode_time(Attempt::Full), DECODE_TIME);
+        let limit_of_quick = TooCostly::Time { limit: QUICK_TIME };
+        let quick = LoadError::TooCostly { commit: slow, source: limit_of_quick };
+        costly.refused(slow, quick);
         let memory = Memory { held: 2, available: 1 };
         for (commit, error, expected) in [
             (slow, LoadError::TooCostly { commit: slow, source: TooCostly::Time { limit } }, true),
@@ -124,6 +151,40 @@ mod tests {
             let again = costly.check(commit);
             assert_eq!(matches!(again, Err(PastError::LeftAlone { .. })), expected, "{commit}");
         }
-        assert_eq!(costly.decode_time(), SHORT_TIME, "until it was a while ago");
+        assert_eq!(costly.decode_time(Attempt::Full), SHORT_TIME, "until it was a while ago");
+        assert_eq!(costly.decode_time(Attempt::Quick), QUICK_TIME);
+    }
+
+    #[test]
+    fn a_state_that_costs_little_is_built_while_a_dear_one_is() {
+        let mut world = World::new();
+        let first = world.engine.snapshot().commit();
+        let [near, _] = [2, 3].map(|n| world.push(5, n));
+        world.engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
+        let _somebody_builds = world.engine.past.building.lock();
+        std::thread::scope(|scope| {
+            let quick = |commit| {
+                let engine = &world.engine;
+                let read = move || engine.at_if_quick(&View::PUBLIC, commit).unwrap();
+                scope.spawn(read).join().unwrap()
+            };
+            assert_eq!(quick(near).map(|state| state.commit()), Some(near));
+            let compare = || world.engine.delta_if_quick(&View::PUBLIC, first, near).unwrap();
+            assert!(scope.spawn(compare).join().unwrap().is_some());
+        });
+    }
+
+    #[test]
+    fn a_state_of_other_definitions_is_no_quick_one() {
+        let mut world = World::new();
+        let first = world.engine.snapshot().commit();
+        let other = "[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\nkey = \"${{ n }}\"\n";
+        world.upstream.commit("other").put("headwater.toml", other).push();
+        world.engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
+        assert!(world.engine.at_if_quick(&View::PUBLIC, first).unwrap().is_none());
+        assert!(world.engine.delta_if_quick(&View::PUBLIC, first, first).unwrap().is_none());
+        assert_eq!(world.engine.at(&View::PUBLIC, first).unwrap().commit(), first);
+        // It is kept now.
+        assert!(world.engine.at_if_quick(&View::PUBLIC, first).unwrap().is_some());
     }
 }

@@ -10,7 +10,7 @@ pub(super) mod error;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::costly_states::CostlyStates;
+use super::costly_states::{Attempt, CostlyStates, not_quick};
 use super::kept_states::{Reachability, Root, Visit};
 use super::locks::{Lock, Rank};
 use super::preview::Previews;
@@ -38,8 +38,10 @@ pub(super) struct HistoricalStates {
     pub(super) repository: Arc<Repository>,
     pub(super) states: Arc<States>,
     pub(super) previews: Previews,
-    /// The turn to build a state, which one reader at a time has, without waiting for the network.
-    building: Lock<()>,
+    /// The turn to build a state that costs much, which one reader at a time has, without waiting for the network.
+    pub(super) building: Lock<()>,
+    /// The turn to build one that costs little. Nobody has both.
+    building_quickly: Lock<()>,
     timeline: Timeline,
     /// The commits whose states cost too much.
     pub(super) costly: CostlyStates,
@@ -72,6 +74,7 @@ impl HistoricalStates {
             states,
             previews,
             building: Lock::new(Rank::Building, ()),
+            building_quickly: Lock::new(Rank::Building, ()),
             timeline: Timeline::new(),
             costly: CostlyStates::new(),
             costly_lists: CostlyStates::new(),
@@ -101,15 +104,20 @@ impl HistoricalStates {
     /// call for it. At most sixteen such states are kept, and of these as many as fit into the
     /// bytes of the published one.
     ///
-    /// A kept state costs nothing. Any other state is built, one at a time, by applying the
+    /// A kept state costs nothing. Any other state is built, one at a time that costs much, by applying the
     /// difference to a kept one with the same definitions, or from scratch if there is none. See
     /// [`Disclosure`] for what is removed from it.
     ///
     /// # Errors
     ///
     /// [`PastError::Unknown`] if the published commit does not descend from `commit`.
-    pub(super) fn at(&self, view: &View, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
-        self.shown(view, commit, Reachability::History)
+    pub(super) fn at(
+        &self,
+        view: &View,
+        commit: CommitId,
+        attempt: Attempt,
+    ) -> Result<Arc<Snapshot>, PastError> {
+        self.shown(view, commit, Reachability::History, attempt)
     }
 
     /// Keeps the state of `commit` as if it had just been requested, since its reader may come back
@@ -140,8 +148,9 @@ impl HistoricalStates {
         view: &View,
         from: CommitId,
         to: CommitId,
+        attempt: Attempt,
     ) -> Result<Delta, PastError> {
-        self.compared(view, from, to).map(|compared| compared.delta)
+        self.compared(view, from, to, attempt).map(|compared| compared.delta)
     }
 
     /// Returns what a reader with the state of `from` needs to have the state of `to`. Whatever is
@@ -158,7 +167,7 @@ impl HistoricalStates {
         to: CommitId,
     ) -> Result<Delta, PastError> {
         let unknown = || PastError::Unknown { name: from.to_string() };
-        let compared = self.compared(view, from, to);
+        let compared = self.compared(view, from, to, Attempt::Full);
         // What the reader has cannot be known.
         let compared =
             compared.map_err(|error| if error.lacks_object() { unknown() } else { error });
@@ -295,9 +304,10 @@ impl HistoricalStates {
         loop {
             let present = self.states.present();
             let objects = self.objects_with(&present.state, line.from)?;
-            let state = self.state_of(&present, line.from, Reachability::History)?;
+            let (reach, attempt) = (Reachability::History, Attempt::Full);
+            let state = self.state_of(&present, line.from, reach, attempt)?;
             let now = present.state.seen_by(view);
-            let (disclosure, options) = (Disclosure::by(&now), self.spare());
+            let (disclosure, options) = (Disclosure::by(&now), self.spare(attempt));
             let walk = Walk::from(&objects, &state, disclosure, &options);
             self.costly_lists.check(line.from)?;
             let log = Log::read(walk, line, sheets, limit, effort);
@@ -354,7 +364,7 @@ impl HistoricalStates {
             return Err(unknown());
         }
         let commit = self.previews.head_of(branch, &self.repository, self.states.commit())?;
-        self.shown(view, commit.ok_or_else(unknown)?, Reachability::Preview)
+        self.shown(view, commit.ok_or_else(unknown)?, Reachability::Preview, Attempt::Full)
     }
 }
 
@@ -365,10 +375,11 @@ impl HistoricalStates {
         view: &View,
         commit: CommitId,
         reach: Reachability,
+        attempt: Attempt,
     ) -> Result<Arc<Snapshot>, PastError> {
         loop {
             let present = self.states.present();
-            let state = self.state_of(&present, commit, reach)?;
+            let state = self.state_of(&present, commit, reach, attempt)?;
             let refused = |source: SearchError| {
                 let source = LoadError::Index { commit, source };
                 PastError::Load { commit, source: Box::new(source) }
@@ -393,6 +404,7 @@ impl HistoricalStates {
         present: &Present,
         commit: CommitId,
         reach: Reachability,
+        attempt: Attempt,
     ) -> Result<Arc<Snapshot>, PastError> {
         let kept = || {
             let mut earlier = self.states.earlier();
@@ -411,7 +423,10 @@ impl HistoricalStates {
             Reachability::Preview => self.objects_for(commit)?,
         };
         self.costly.check(commit)?;
-        let _turn = self.building.lock();
+        let _turn = match attempt {
+            Attempt::Quick => self.building_quickly.lock(),
+            Attempt::Full => self.building.lock(),
+        };
         // The previous holder may have requested the same, or it is kept for readers that come
         // another way.
         if let Some(state) = kept() {
@@ -421,7 +436,7 @@ impl HistoricalStates {
         // Maintenance may be a minute away, and many states can be built and left until then.
         let unread = self.states.earlier().unread();
         drop(unread);
-        let visit = self.build_visit(&objects, present, commit, reach)?;
+        let visit = self.build_visit(&objects, present, commit, reach, attempt)?;
         let state = visit.state.clone();
         let mut earlier = self.states.earlier();
         earlier.note(&state);
@@ -436,16 +451,20 @@ impl HistoricalStates {
         present: &Present,
         commit: CommitId,
         reach: Reachability,
+        attempt: Attempt,
     ) -> Result<Visit, PastError> {
         let failed = |source| self.costly.refused(commit, source);
-        let options = self.spare();
+        let options = self.spare(attempt);
         let layout = layout_at(objects, commit, &options).map_err(failed)?;
         let (base, root) = {
             let earlier = self.states.earlier();
             let bases = earlier.bases().map(|(state, root)| (state.clone(), root));
             let mut bases = std::iter::once((present.state.clone(), Root::Published)).chain(bases);
             let alike = bases.find(|(state, _)| state.layout().reads_alike(&layout));
-            alike.unwrap_or_else(|| (present.state.clone(), Root::Published))
+            match alike {
+                None if attempt == Attempt::Quick => return Err(not_quick(commit)),
+                alike => alike.unwrap_or_else(|| (present.state.clone(), Root::Published)),
+            }
         };
         let Some(prepared) =
             prepare(objects, Some(&base), commit, None, &options).map_err(failed)?
@@ -471,10 +490,16 @@ impl HistoricalStates {
     }
 
     /// Compares two states in the history of the published commit.
-    fn compared(&self, view: &View, from: CommitId, to: CommitId) -> Result<Compared, PastError> {
+    fn compared(
+        &self,
+        view: &View,
+        from: CommitId,
+        to: CommitId,
+        attempt: Attempt,
+    ) -> Result<Compared, PastError> {
         loop {
             let present = self.states.present();
-            let compared = self.compared_by(&present, view, from, to)?;
+            let compared = self.compared_by(&present, view, (from, to), attempt)?;
             // As for a single state: what was dropped meanwhile is not returned.
             if self.states.earlier().generation() == present.generation {
                 return Ok(compared);
@@ -486,21 +511,21 @@ impl HistoricalStates {
         &self,
         present: &Present,
         view: &View,
-        from: CommitId,
-        to: CommitId,
+        (from, to): (CommitId, CommitId),
+        attempt: Attempt,
     ) -> Result<Compared, PastError> {
         let now = present.state.seen_by(view);
         let disclosure = Disclosure::by(&now);
         let failed = |source| self.costly.refused(from, source);
         let objects = self.objects_with(&present.state, from)?;
-        let later = self.state_of(present, to, Reachability::History)?;
+        let later = self.state_of(present, to, Reachability::History, attempt)?;
         let seen = later.seen_by(view);
         let after = disclosure.rules_of(&seen);
         if from == to {
             return Ok(Compared { delta: Delta::of(&seen, &seen, &[]), rules: after });
         }
         self.costly.check(from)?;
-        let options = self.spare();
+        let options = self.spare(attempt);
         let layout = layout_at(&objects, from, &options).map_err(failed)?;
         let (delta, rules) = if later.layout().reads_alike(&layout) {
             let prepared = prepare(&objects, Some(&later), from, None, &options).map_err(failed)?;
@@ -511,7 +536,7 @@ impl HistoricalStates {
             let back = back.unwrap_or_else(|| Delta::of(&seen, &seen, &[]));
             (back.reversed(), after.clone())
         } else {
-            let earlier = self.state_of(present, from, Reachability::History)?;
+            let earlier = self.state_of(present, from, Reachability::History, attempt)?;
             let changed = later.differences(&earlier);
             let earlier = earlier.seen_by(view);
             (Delta::of(&earlier, &seen, &changed), disclosure.rules_of(&earlier))
@@ -543,10 +568,10 @@ impl HistoricalStates {
     }
 
     /// Returns the options for an earlier state: none is important enough to run out of memory for.
-    fn spare(&self) -> LoadOptions {
+    fn spare(&self, attempt: Attempt) -> LoadOptions {
         LoadOptions {
             optional: true,
-            time: Some(self.costly.decode_time()),
+            time: Some(self.costly.decode_time(attempt)),
             progress: Arc::default(),
             ..self.load.clone()
         }

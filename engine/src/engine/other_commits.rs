@@ -1,5 +1,6 @@
 //! What an engine answers about other commits than the published one.
 
+use super::costly_states::Attempt;
 use std::sync::Arc;
 
 use super::Engine;
@@ -31,7 +32,21 @@ impl Engine {
     ///
     /// [`PastError::Unknown`] if the published commit does not descend from `commit`.
     pub fn at(&self, view: &View, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
-        self.past.at(view, commit)
+        self.past.at(view, commit, Attempt::Full)
+    }
+
+    /// Returns what [`Self::at`] returns if that costs little, so that its readers wait for no state that costs much;
+    /// otherwise `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::at`].
+    pub fn at_if_quick(
+        &self,
+        view: &View,
+        commit: CommitId,
+    ) -> Result<Option<Arc<Snapshot>>, PastError> {
+        if_quick(self.past.at(view, commit, Attempt::Quick))
     }
 
     /// Keeps the state of `commit` as if it had just been requested, since its reader may come back
@@ -50,7 +65,21 @@ impl Engine {
     ///
     /// [`PastError::Unknown`] if one of them is not in the history of the published commit.
     pub fn delta(&self, view: &View, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
-        self.past.delta(view, from, to)
+        self.past.delta(view, from, to, Attempt::Full)
+    }
+
+    /// Returns what [`Self::delta`] returns if that costs little; otherwise `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::delta`].
+    pub fn delta_if_quick(
+        &self,
+        view: &View,
+        from: CommitId,
+        to: CommitId,
+    ) -> Result<Option<Delta>, PastError> {
+        if_quick(self.past.delta(view, from, to, Attempt::Quick))
     }
 
     /// Returns what a reader with the state of `from` needs to have the state of `to`. Whatever is
@@ -143,5 +172,13 @@ impl Engine {
     /// and the branch cannot be fetched.
     pub fn preview(&self, view: &View, branch: &str) -> Result<Arc<Snapshot>, PastError> {
         self.past.preview(view, branch)
+    }
+}
+
+/// Returns `None` for what a quick attempt found to cost more.
+fn if_quick<T>(result: Result<T, PastError>) -> Result<Option<T>, PastError> {
+    match result {
+        Err(error) if error.is_too_costly() => Ok(None),
+        result => result.map(Some),
     }
 }
