@@ -110,5 +110,12 @@ pub(super) async fn transact(
         return Err(ApiError::explained(Code::InvalidHeader, why));
     }
     let Transaction { operations, summary } = Transaction::parse(request.json_text()?)?;
+    let is_free = |operation: &Operation| {
+        operation.condition == Condition::Any && !matches!(operation.action, Action::Create(_))
+    };
+    if let Some(index) = operations.iter().position(is_free).filter(|_| app.require_if_match) {
+        let why = "a change of a record names the version that it is based on: `ifMatch`";
+        return Err(ApiError::explained(Code::PreconditionRequired, why).of_operation(index));
+    }
     request.write(&app, operations, summary).await
 }

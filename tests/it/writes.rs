@@ -190,6 +190,22 @@ fn a_stale_writer_is_told_the_version_that_is_there() {
     stale.problem(412, "precondition_failed");
     put("if-none-match", "*", 2).problem(412, "precondition_failed");
     assert_eq!(put("if-match", "*", 2).status, 200);
+    // A transaction is no way around it. Its new records have no version.
+    let transact = |operations: Value| {
+        let body = json!({ "operations": operations });
+        house.server.send(house.call(Method::POST, "/api/_transact").json(&body))
+    };
+    let create = json!({"op": "create", "sheet": "people", "value": {"slug": "joan"}});
+    let of_ada = |rest: Value| {
+        let mut operation =
+            json!({"op": "patch", "sheet": "people", "key": "ada", "value": {"age": 3}});
+        operation.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        operation
+    };
+    let refused = transact(json!([create, of_ada(json!({}))]));
+    assert_eq!(refused.json()["operation"], 1);
+    refused.problem(428, "precondition_required");
+    assert_eq!(transact(json!([create, of_ada(json!({"ifMatch": "*"}))])).status, 200);
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub enum WriteError {
         key: Key,
     },
     /// The record is not in the expected version.
-    #[error("{sheet}/{key} has changed")]
+    #[error("{sheet}/{key} is not in the version that the condition names")]
     Stale {
         /// The sheet.
         sheet: SheetName,
@@ -54,7 +54,7 @@ pub enum WriteError {
         version: Option<Version>,
     },
     /// The fields belong to a different key than the given one.
-    #[error("the fields belong to the key {rendered:?}, not to {key}")]
+    #[error("the fields give the path {rendered:?}, which is not that of the key {key}")]
     OtherKey {
         /// The given key.
         key: Key,
