@@ -357,8 +357,11 @@ impl<B: Register + Bus + 'static> Member<B> {
             };
             if let Some(event) = event {
                 let actions = self.lead.step(clock::now(), event);
-                if actions.iter().any(|action| matches!(action, Action::Decide(..))) {
-                    // Who is told that this replica does not lead any more finds it so.
+                let is_seen =
+                    |action: &Action| matches!(action, Action::Decide(..) | Action::Stand(_));
+                if actions.iter().any(is_seen) {
+                    // Who is told that this replica does not lead any more finds it so, and who leads from now on
+                    // finds which heads were given up.
                     self.show();
                 }
                 for action in actions {

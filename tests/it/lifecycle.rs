@@ -6,12 +6,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use headwater::exit::Exit;
-use headwater_testkit::{Fault, GitHttp, Upstream, git};
+use headwater_testkit::{Answer, Fault, GitHttp, ScriptedHttp, Upstream, git};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::commands::headwater;
-use crate::harness::{RELOAD, TestServer, people, person};
+use crate::harness::{BROKEN, RELOAD, TestServer, people, person};
 use crate::kills::{answer_of, exchange};
 
 /// How many writes are begun before the server ends: no more than one token may have at a time.
@@ -259,6 +259,35 @@ fn a_commit_to_a_local_branch_goes_live_with_nobody_to_tell_of_it() {
     // The branch moves into one file with others, and then back to one of its own.
     moves(&|| drop(git(&work, ["pack-refs", "--all"])));
     moves(&|| {});
+}
+
+#[test]
+fn what_is_held_and_taken_back_in_a_work_tree_is_held_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = people();
+    let receiver = ScriptedHttp::start([Answer::json(200, "{}")]);
+    let work = folder.path().join("work");
+    git(folder.path(), ["clone", "-q", &upstream.url(), "work"]);
+    let server = TestServer::with(
+        "",
+        &[
+            ("HEADWATER_REPO", work.to_str().unwrap()),
+            ("HEADWATER_REMOTE", "unset"),
+            ("HEADWATER_POLL_INTERVAL", "3600"),
+            ("HEADWATER_ALERT_URL", &receiver.url("/")),
+        ],
+    );
+    let event = |count: usize| -> Value {
+        serde_json::from_slice(&receiver.wait_for(count)[count - 1].body).unwrap()
+    };
+    std::fs::write(work.join("people/broken.toml"), BROKEN).unwrap();
+    git(&work, ["add", "."]);
+    git(&work, ["commit", "-q", "-m", "broken"]);
+    assert_eq!(event(1)["event"], "push_refused");
+    assert!(server.get("/api/_status").json()["held"].is_object());
+    git(&work, ["reset", "-q", "--hard", "HEAD~1"]);
+    assert_eq!(event(2)["event"], "recovered");
+    assert!(server.get("/api/_status").json().get("held").is_none_or(Value::is_null));
 }
 
 #[test]

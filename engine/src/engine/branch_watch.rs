@@ -95,7 +95,9 @@ impl WatchWorker {
                 continue;
             }
             seen = head;
-            if head != self.published_head() {
+            // What was held may be taken back.
+            let holds = self.status.read(|status| status.held.is_some());
+            if head != self.published_head() || holds {
                 let (kind, trigger) = (RequestKind::Reload, Trigger::Watch);
                 self.reloads.join(ReloadRequest { kind, trigger, reserved: None }, Vec::new());
             }
