@@ -151,7 +151,11 @@ impl Rebase {
         let lost = match is_apart.then(|| self.apply(commit, &changes, has_request, &mut files)) {
             None => Some(vec![]),
             Some(Ok(())) => None,
-            Some(Err(RebaseError::Conflict { lost })) => Some(lost),
+            Some(Err(RebaseError::Conflict { mut lost })) => {
+                // What only lacks a commit that is left out is told with that one.
+                lost.retain(|lost| !self.left_out.has_file(lost.path.as_bytes()));
+                Some(lost)
+            }
             Some(Err(RebaseError::Repository(error))) => return Err(error),
         };
         self.touched.otherwise(commit, files.clone());

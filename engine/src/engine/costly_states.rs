@@ -177,14 +177,21 @@ mod tests {
     #[test]
     fn a_state_of_other_definitions_is_no_quick_one() {
         let mut world = World::new();
-        let first = world.engine.snapshot().commit();
-        let other = "[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\nkey = \"${{ n }}\"\n";
-        world.upstream.commit("other").put("headwater.toml", other).push();
+        let definition = |key: &str| {
+            format!("[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\nkey = \"{key}\"\n")
+        };
+        let mut push = |key: &str| {
+            let commit = world.upstream.commit(key).put("headwater.toml", definition(key));
+            commit.push().parse::<CommitId>().unwrap()
+        };
+        // Only the last one is ever served.
+        let [other, last] = ["k-${{ id }}", "${{ id }}"].map(&mut push);
         world.engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
-        assert!(world.engine.at_if_quick(&View::PUBLIC, first).unwrap().is_none());
-        assert!(world.engine.delta_if_quick(&View::PUBLIC, first, first).unwrap().is_none());
-        assert_eq!(world.engine.at(&View::PUBLIC, first).unwrap().commit(), first);
+        assert_eq!(world.engine.snapshot().commit(), last);
+        assert!(world.engine.at_if_quick(&View::PUBLIC, other).unwrap().is_none());
+        assert!(world.engine.delta_if_quick(&View::PUBLIC, other, last).unwrap().is_none());
+        assert_eq!(world.engine.at(&View::PUBLIC, other).unwrap().commit(), other);
         // It is kept now.
-        assert!(world.engine.at_if_quick(&View::PUBLIC, first).unwrap().is_some());
+        assert!(world.engine.at_if_quick(&View::PUBLIC, other).unwrap().is_some());
     }
 }

@@ -92,7 +92,9 @@ mod tests {
         let mut moves = Moves::default();
         let all: Vec<_> = (0..=REMEMBERED as u32).map(|n| (id(n), Some(id(1 << 20)))).collect();
         moves.note(&all);
-        assert_eq!((moves.now(id(0)), moves.now(id(1))), (Some(id(0)), Some(id(1 << 20))));
+        assert_eq!(moves.now(id(0)), Some(id(1 << 20)), "all of one replay are");
+        moves.note(&[(id(2 << 20), None)]);
+        assert_eq!((moves.now(id(1)), moves.now(id(2))), (Some(id(1)), Some(id(1 << 20))));
         assert_eq!(moves.became.len(), REMEMBERED);
     }
 }
