@@ -32,12 +32,24 @@ impl Node {
         }
     }
 
+    /// Returns whether this only says what documents must not hold. A group of nothing but
+    /// exclusions is one too, so `(-a -b) c` requires what `-a -b c` does.
+    fn is_exclusion(&self) -> bool {
+        match self {
+            Self::Clause(_) => false,
+            Self::Not(_) => true,
+            Self::Beside(nodes) | Self::All(nodes) | Self::Any(nodes) => {
+                !nodes.is_empty() && nodes.iter().all(Self::is_exclusion)
+            }
+        }
+    }
+
     /// Returns whether requiring fewer words finds more.
     pub(crate) fn is_relaxable(&self) -> bool {
         match self {
             Self::Clause(_) => false,
             Self::Beside(nodes) => {
-                let wanted = nodes.iter().filter(|node| !matches!(node, Self::Not(_)));
+                let wanted = nodes.iter().filter(|node| !node.is_exclusion());
                 wanted.count() > 1 || nodes.iter().any(Self::is_relaxable)
             }
             Self::All(nodes) | Self::Any(nodes) => nodes.iter().any(Self::is_relaxable),
@@ -82,14 +94,15 @@ impl Node {
     }
 }
 
-/// Returns the bits that any of the nodes without exclusion matches, less those that the other
-/// nodes exclude.
+/// Returns the bits that any of the nodes matches that are no exclusions, less those that the
+/// exclusions exclude.
 fn some_of(nodes: &[Node], bits: impl Fn(&Node) -> u64) -> u64 {
     let (mut some, mut rest) = (None, u64::MAX);
     for node in nodes {
-        match node {
-            Node::Not(_) => rest &= bits(node),
-            _ => some = Some(some.unwrap_or(0) | bits(node)),
+        if node.is_exclusion() {
+            rest &= bits(node);
+        } else {
+            some = Some(some.unwrap_or(0) | bits(node));
         }
     }
     some.unwrap_or(u64::MAX) & rest
@@ -111,12 +124,15 @@ mod tests {
         let clause = Node::Clause;
         let beside = Node::Beside(vec![clause(0), clause(1), not(clause(2))]);
         let only_not = Node::Beside(vec![not(clause(0)), not(clause(1))]);
+        let grouped = Node::Beside(vec![clause(0), Node::Any(vec![only_not.clone()])]);
         let nested = Node::Any(vec![Node::All(vec![clause(0), clause(1)]), clause(2)]);
         for (node, demand, expected) in [
             (&beside, Demand::All, 0b0000_1000),
             (&beside, Demand::Some, 0b0000_1110),
             (&only_not, Demand::All, 0b0001_0001),
             (&only_not, Demand::Some, 0b0001_0001),
+            (&grouped, Demand::All, 0),
+            (&grouped, Demand::Some, 0),
             (&nested, Demand::All, 0b1111_1000),
             (&nested, Demand::Some, 0b1111_1000),
         ] {
@@ -144,6 +160,8 @@ mod tests {
         assert!(!Node::Beside(vec![not(clause(1))]).is_plain());
         assert!(!Node::Beside(vec![clause(0), Node::Any(vec![clause(1)])]).is_plain());
         assert!(!Node::Beside(vec![clause(0), not(clause(1))]).is_relaxable());
+        let group = Node::Beside(vec![not(clause(1)), not(clause(2))]);
+        assert!(!Node::Beside(vec![clause(0), group]).is_relaxable());
         assert!(Node::Beside(vec![clause(0), clause(1)]).is_relaxable());
     }
 }
