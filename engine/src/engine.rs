@@ -41,6 +41,7 @@ mod outlook;
 mod historical_states;
 mod pin;
 mod preview;
+mod problem_search;
 mod publication;
 mod published_history;
 mod publisher;

@@ -228,18 +228,24 @@ impl Rebase {
         self.left_out.add(files, lost);
     }
 
-    /// Leaves out the commits that changed the files of `lost`, and those that share files with them. Returns
-    /// false if no commit that is put did.
+    /// Leaves out the commits that changed the files of `lost`, or its rows of files of many records, and those that
+    /// share files or rows with them. Returns false if no commit that is put did.
     pub(crate) fn leave_out_lost(&mut self, lost: &[LostField]) -> bool {
-        let paths = lost.iter().map(|lost| lost.path.clone().into_bytes());
-        self.leave_out(TouchedFiles::whole(paths), lost.iter().cloned());
+        let mut files = TouchedFiles::default();
+        lost.iter().for_each(|lost| files.extend(self.touched.parts_of(lost)));
+        self.leave_out(files, lost.iter().cloned());
         self.is_outdated
     }
 
-    /// Leaves out a commit, and those that share files or rows with it. Returns false if it was not put.
-    pub(crate) fn leave_out_commit(&mut self, commit: CommitId, lost: &[LostField]) -> bool {
-        let Some(files) = self.touched.files_of(commit).cloned() else { return false };
-        self.leave_out(files, lost.iter().cloned());
+    /// Leaves out commits, and those that share files or rows with them. Returns false if none was put.
+    pub(crate) fn leave_out_commits(&mut self, commits: &[CommitId], lost: Vec<LostField>) -> bool {
+        let mut files = TouchedFiles::default();
+        for commit in commits {
+            self.touched.files_of(*commit).cloned().into_iter().for_each(|of| files.extend(of));
+        }
+        if !files.is_empty() {
+            self.leave_out(files, lost);
+        }
         self.is_outdated
     }
 

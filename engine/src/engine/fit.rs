@@ -3,18 +3,46 @@
 //! Files are merged one by one, so each commit may fit, and what is served may still lack something of it, or
 //! may not go live: a unique value is claimed twice, or a record refers to one that is gone.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::candidate::Candidate;
 use super::error::ReloadError;
 use super::held_pushes::Objection;
 use super::hold_reason::HeldReason;
+use super::problem_search::introducing;
 use super::reloader::Reloader;
 use crate::id::CommitId;
 use crate::mirror::Objects;
+use crate::pointer::Pointer;
+use crate::problem::{Problem, Rule};
 use crate::rebase::{Rebase, ReplayedStates};
 use crate::report::LostField;
 use crate::snapshot::Snapshot;
+
+/// How many states are looked at, at most, to find the commits that do not fit.
+const STATES: usize = 512;
+
+/// What a problem is about, wherever in its file it is. The rows of a file of many records are told apart only by
+/// how many problems there are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct CountedProblem {
+    path: String,
+    rule: Rule,
+    pointer: Option<Pointer>,
+    /// How many others are about the same.
+    others: usize,
+}
+
+fn counted(problems: impl Iterator<Item = Problem>) -> BTreeSet<CountedProblem> {
+    let mut counts: BTreeMap<(String, Rule, Option<Pointer>), usize> = BTreeMap::new();
+    let each = problems.map(|Problem { path, rule, pointer, .. }| {
+        let count = counts.entry((path.clone(), rule, pointer.clone())).or_default();
+        *count += 1;
+        CountedProblem { path, rule, pointer, others: *count - 1 }
+    });
+    each.collect()
+}
 
 /// What local commits are put on top of.
 #[derive(Clone, Copy)]
@@ -32,8 +60,10 @@ pub(super) struct OnTop<'a> {
 pub(super) enum Fit {
     /// All can, in this state; `None` if nothing is left of them, and the remote's head goes live.
     Whole(Option<Candidate>),
-    /// Not all: this would be lost, or be wrong.
-    Part(Vec<LostField>),
+    /// Not all: this would be lost.
+    Loses(Vec<LostField>),
+    /// Not all: the state would have these problems.
+    Wrong(Vec<Problem>),
     /// The push changes more than it may.
     Exceeds(Objection),
 }
@@ -49,63 +79,66 @@ impl Reloader {
         let live = both.as_ref().unwrap_or(theirs);
         let lost = self.lost(rebase, on_top, live.state())?;
         if !lost.is_empty() {
-            return Ok(Fit::Part(lost));
+            return Ok(Fit::Loses(lost));
         }
         // Each side may be right, and both together wrong.
         let objection = live.objection(published, &self.limits).filter(|_| !through);
         Ok(match objection {
             None => Fit::Whole(both),
             Some(objection) if objection.reason == HeldReason::PushLimit => Fit::Exceeds(objection),
-            Some(objection) => Fit::Part(fields(objection)),
+            Some(objection) => Fit::Wrong(objection.problems),
         })
     }
 
-    /// Leaves out the commits that changed the files of `lost`, or else the first one with which the state may
-    /// not go live. Returns false if there is none.
+    /// Leaves out the commits for which the others cannot go live. Returns false if there are none.
     pub(super) fn leave_out(
         &self,
         rebase: &mut Rebase,
-        lost: &[LostField],
+        fit: &Fit,
         on_top: OnTop<'_>,
     ) -> Result<bool, ReloadError> {
-        if rebase.leave_out_lost(lost) {
-            return Ok(true);
+        match fit {
+            Fit::Loses(lost) => Ok(rebase.leave_out_lost(lost)),
+            Fit::Wrong(problems) => self.leave_out_wrong(rebase, problems, on_top),
+            Fit::Whole(_) | Fit::Exceeds(_) => Ok(false),
         }
-        Ok(match self.first_unfit(rebase, on_top)? {
-            Some(commit) => rebase.leave_out_commit(commit, lost),
-            None => false,
-        })
     }
 
-    /// Returns the first local commit with which the state may not go live. Costs a difference for each half of
-    /// them.
-    fn first_unfit(
+    /// Leaves out the commits that changed the files of `problems`, or else those with which the problems come.
+    fn leave_out_wrong(
         &self,
-        rebase: &Rebase,
+        rebase: &mut Rebase,
+        problems: &[Problem],
         on_top: OnTop<'_>,
-    ) -> Result<Option<CommitId>, ReloadError> {
-        let is_unfit = |head: CommitId| -> Result<bool, ReloadError> {
+    ) -> Result<bool, ReloadError> {
+        let is_by_rows = |problem: &&Problem| rebase.touched().is_by_rows(problem.path.as_bytes());
+        let (rows, files): (Vec<_>, Vec<_>) = problems.iter().partition(is_by_rows);
+        if rebase.leave_out_lost(&fields(files)) {
+            return Ok(true);
+        }
+        let unfit = self.unfit(rebase, on_top)?;
+        Ok(rebase.leave_out_commits(&unfit, fields(rows)))
+    }
+
+    /// Returns the local commits with which problems come that keep the state from going live; the first ones, if
+    /// they are many. Costs a difference for each state that is looked at.
+    fn unfit(&self, rebase: &Rebase, on_top: OnTop<'_>) -> Result<Vec<CommitId>, ReloadError> {
+        if on_top.through {
+            return Ok(Vec::new());
+        }
+        let put: Vec<_> = rebase.rebased().put().collect();
+        let problems_after = |count: usize| -> Result<BTreeSet<CountedProblem>, ReloadError> {
+            let head = count.checked_sub(1).map_or(on_top.theirs.commit(), |last| put[last].1);
             if head == on_top.theirs.commit() {
-                return Ok(false);
+                return Ok(BTreeSet::new());
             }
             let state = self.at(rebase, on_top, head)?;
             let objection = state.objection(on_top.published, &self.limits);
-            Ok(objection.is_some_and(|objection| objection.reason != HeldReason::PushLimit))
+            let objection = objection.filter(|it| it.reason != HeldReason::PushLimit);
+            Ok(counted(objection.into_iter().flat_map(|it| it.problems)))
         };
-        let put: Vec<_> = rebase.rebased().put().collect();
-        let Some((_, last)) = put.last() else { return Ok(None) };
-        if on_top.through || !is_unfit(*last)? {
-            return Ok(None);
-        }
-        let (mut fit, mut unfit) = (0, put.len() - 1);
-        while fit < unfit {
-            let middle = fit.midpoint(unfit);
-            match is_unfit(put[middle].1)? {
-                true => unfit = middle,
-                false => fit = middle + 1,
-            }
-        }
-        Ok(Some(put[unfit].0))
+        let unfit = introducing(put.len(), STATES, problems_after)?;
+        Ok(unfit.into_iter().map(|at| put[at].0).collect())
     }
 
     /// Returns the state of one of the new commits.
@@ -159,11 +192,11 @@ impl Reloader {
     }
 }
 
-/// Returns what the problems of a state are about.
-fn fields(objection: Objection) -> Vec<LostField> {
-    let field = |problem: crate::problem::Problem| LostField {
-        path: problem.path.to_string(),
-        pointer: problem.pointer.unwrap_or_default(),
+/// Returns what problems are about.
+fn fields(problems: Vec<&Problem>) -> Vec<LostField> {
+    let field = |problem: &Problem| LostField {
+        path: problem.path.clone(),
+        pointer: problem.pointer.clone().unwrap_or_default(),
     };
-    objection.problems.into_iter().map(field).collect()
+    problems.into_iter().map(field).collect()
 }

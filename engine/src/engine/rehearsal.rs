@@ -7,7 +7,7 @@
 use super::branch_comparison::BranchComparison;
 use super::candidate::Candidate;
 use super::error::ReloadError;
-use super::fit::{Fit, OnTop};
+use super::fit::OnTop;
 use super::held_pushes::Objection;
 use super::hold_reason::HeldReason;
 use super::reload_target::{Target, target};
@@ -43,6 +43,8 @@ pub(super) struct Rehearsal {
     rebase: Rebase,
     /// Whether the state that came of them was judged.
     is_judged: bool,
+    /// Whether commits that do not fit were found again and again, and then no longer looked for.
+    never_fits: bool,
 }
 
 /// Decides whether to take the turn when `left` commits are left after so many rounds.
@@ -54,6 +56,11 @@ impl Rehearsal {
     /// Returns whether this is the beginning of putting `ours` on top of `remote`.
     pub(super) fn fits(&self, remote: CommitId, ours: &[CommitId], layouts: &Layouts) -> bool {
         self.remote == remote && ours.starts_with(&self.tried) && self.layouts.read_alike(layouts)
+    }
+
+    /// Returns whether the commits that do not fit were too many to be found.
+    pub(super) fn never_fits(&self) -> bool {
+        self.never_fits
     }
 
     /// Puts the rest of `ours` on top.
@@ -95,6 +102,7 @@ impl Reloader {
             let known = rehearsal.take().filter(|known| ours.starts_with(&known.tried));
             let known = match known {
                 None if round >= ROUNDS => return Ok(None),
+                Some(known) if known.never_fits => return Ok(Some(known)),
                 Some(known) if round < ROUNDS && known.rebase.is_outdated() => {
                     self.begin_again(known)?
                 }
@@ -147,7 +155,14 @@ impl Reloader {
         let layouts = Layouts { ours: layout(*last)?, theirs: layout(remote)? };
         let rebase = Rebase::onto(remote, stage, layouts.clone(), committer);
         let rebase = rebase.map_err(ReloadError::Repository)?;
-        Ok(Some(Rehearsal { remote, tried: Vec::new(), layouts, rebase, is_judged: false }))
+        Ok(Some(Rehearsal {
+            remote,
+            tried: Vec::new(),
+            layouts,
+            rebase,
+            is_judged: false,
+            never_fits: false,
+        }))
     }
 
     /// Begins again, without the commits that are left out.
@@ -178,11 +193,12 @@ impl Reloader {
                 rehearsal = self.go_on(self.begin_again(rehearsal)?, ours, pace)?;
                 continue;
             }
-            match self.fit(&rehearsal.rebase, on_top)? {
-                Fit::Part(lost) if self.leave_out(&mut rehearsal.rebase, &lost, on_top)? => {}
-                Fit::Whole(_) | Fit::Part(_) | Fit::Exceeds(_) => break,
+            let fit = self.fit(&rehearsal.rebase, on_top)?;
+            if !self.leave_out(&mut rehearsal.rebase, &fit, on_top)? {
+                return Ok(rehearsal);
             }
         }
+        rehearsal.never_fits = true;
         Ok(rehearsal)
     }
 

@@ -199,7 +199,13 @@ impl Reloader {
         let made_in = layout_at(stage.objects(), last, &self.load).map_err(ReloadError::Load)?;
         let layouts = Layouts { ours: made_in, theirs: layout };
         let fits = |rehearsal: &Rehearsal| rehearsal.fits(remote, &ours, &layouts);
-        let rebase = match rehearsal.filter(fits) {
+        let rehearsal = rehearsal.filter(fits);
+        // What was not found in time before is not looked for while others wait.
+        let rounds = match rehearsal.as_ref().is_some_and(Rehearsal::never_fits) {
+            true => 0,
+            false => ROUNDS,
+        };
+        let rebase = match rehearsal {
             Some(rehearsal) => rehearsal.completed(&ours),
             None => {
                 let stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
@@ -208,7 +214,7 @@ impl Reloader {
         };
         let mut rebase = rebase.map_err(ReloadError::Repository)?;
         let on_top = OnTop { theirs: &theirs, published, ours: &ours, through };
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             if rebase.is_outdated() {
                 if if_outdated == IfOutdated::GiveUp && ours.len() > AGAIN_IN_TURN {
                     return Ok(None);
@@ -231,8 +237,8 @@ impl Reloader {
                     return Ok(Some(ReplayPlan { candidate, stage, moves, made, lost }));
                 }
                 Fit::Exceeds(objection) => return Err(self.holds.hold(id, remote, objection)),
-                Fit::Part(lost) => {
-                    if !self.leave_out(&mut rebase, &lost, on_top)? {
+                fit @ (Fit::Loses(_) | Fit::Wrong(_)) => {
+                    if !self.leave_out(&mut rebase, &fit, on_top)? {
                         break;
                     }
                 }

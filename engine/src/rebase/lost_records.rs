@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::left_out::LeftOut;
 use super::merge::merge;
+use super::touched::OnlyAgain;
 use crate::id::{Key, SheetName};
 use crate::layout::PathClaim;
 use crate::mirror::PathChange;
@@ -32,15 +33,15 @@ pub(crate) struct ReplayedStates<'a> {
 
 impl ReplayedStates<'_> {
     /// Returns what of our changes is not in the merged state. `records` are those that differ between the
-    /// base and ours, and `files` the paths. What only `repeated` paths hold is not looked at: the remote has
-    /// the requests that changed them, perhaps with another result. Neither is what is left out.
+    /// base and ours, and `files` the paths. What is `only_again` is not looked at: the remote has the
+    /// requests that changed it, perhaps with another result. Neither is what is left out.
     ///
     /// Costs a look at four states for each of these records.
     pub(crate) fn lost(
         &self,
         records: &[RecordChange],
         files: &[PathChange],
-        repeated: &BTreeSet<Vec<u8>>,
+        only_again: &OnlyAgain,
         left_out: &LeftOut,
     ) -> Vec<LostField> {
         let mut lost = BTreeSet::new();
@@ -49,7 +50,7 @@ impl ReplayedStates<'_> {
             let record = record.or_else(|| self.base.sheet(sheet.as_str())?.record(key.as_str()));
             let Some(record) = record else { continue };
             let path = record.path();
-            if repeated.contains(path.as_bytes())
+            if only_again.has_record(path.as_bytes(), sheet, key)
                 || left_out.has_record(path.as_bytes(), sheet, key)
             {
                 continue;
@@ -70,7 +71,7 @@ impl ReplayedStates<'_> {
             }
         }
         for PathChange { path, .. } in files {
-            if repeated.contains(path) || left_out.has_file(path) {
+            if only_again.has_file(path) || left_out.has_file(path) {
                 continue;
             }
             let is_lost = |PathClaim { sheet, key, .. }: &PathClaim| {

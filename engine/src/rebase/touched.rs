@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::id::{CommitId, Key, SheetName};
 use crate::mirror::PathChange;
+use crate::report::LostField;
 
 /// What a commit changed in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +127,26 @@ impl TouchedFiles {
     }
 }
 
+/// Files of requests that the remote has, too, with what other commits changed in them.
+#[derive(Debug, Default)]
+pub(crate) struct OnlyAgain(BTreeMap<Vec<u8>, Option<TouchedPart>>);
+
+impl OnlyAgain {
+    /// Returns whether no other commit changed the file at `path`.
+    pub(super) fn has_file(&self, path: &[u8]) -> bool {
+        self.0.get(path).is_some_and(Option::is_none)
+    }
+
+    /// Returns whether no other commit changed a record of the file at `path`.
+    pub(super) fn has_record(&self, path: &[u8], sheet: &SheetName, key: &Key) -> bool {
+        match self.0.get(path) {
+            Some(Some(Rows(of, keys))) => of == sheet && !keys.contains(key),
+            Some(Some(Whole)) | None => false,
+            Some(None) => true,
+        }
+    }
+}
+
 impl TouchedPaths {
     /// Adds the changes of a commit whose request the remote has, too.
     pub(super) fn again(&mut self, changes: &[PathChange]) {
@@ -145,9 +166,38 @@ impl TouchedPaths {
         self.otherwise.iter().find(|by| by.commit == commit).map(|by| &by.files)
     }
 
-    /// Returns the paths of files that only requests changed that the remote has, too.
-    pub(crate) fn only_again(&self) -> BTreeSet<Vec<u8>> {
-        self.again.iter().filter(|path| !self.by_path.contains_key(*path)).cloned().collect()
+    /// Returns the files of requests that the remote has, too, without what other commits changed in them.
+    pub(crate) fn only_again(&self) -> OnlyAgain {
+        let others = |path: &Vec<u8>| self.parts(path).cloned().reduce(TouchedPart::joined);
+        OnlyAgain(self.again.iter().map(|path| (path.clone(), others(path))).collect())
+    }
+
+    /// Returns whether commits changed the file at `path`, and each of them only rows of it.
+    pub(crate) fn is_by_rows(&self, path: &[u8]) -> bool {
+        let mut parts = self.parts(path).peekable();
+        parts.peek().is_some() && parts.all(|part| matches!(part, Rows(..)))
+    }
+
+    /// Returns the row that `lost` names, if a commit changed it, or else the whole file.
+    pub(super) fn parts_of(&self, lost: &LostField) -> TouchedFiles {
+        let key = lost.pointer.names().next().map(Key::new);
+        let row = key.and_then(|key| {
+            let has_row = |part: &TouchedPart| match part {
+                Rows(of, keys) if keys.contains(&key) => Some(of.clone()),
+                Rows(..) | Whole => None,
+            };
+            let of = self.parts(lost.path.as_bytes()).find_map(has_row)?;
+            Some(Rows(of, BTreeSet::from([key])))
+        });
+        let mut files = TouchedFiles::default();
+        files.set(lost.path.as_bytes(), row.unwrap_or(Whole));
+        files
+    }
+
+    /// Returns what commits changed of the file at `path`.
+    fn parts(&self, path: &[u8]) -> impl Iterator<Item = &TouchedPart> {
+        let commits = self.by_path.get(path).into_iter().flatten();
+        commits.filter_map(move |by| self.otherwise.get(*by)?.files.part(path))
     }
 
     /// Returns the commits that changed a part of `files`, those that share one with these, and so on. Costs as
@@ -205,11 +255,29 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_another_commit_is_not_only_one_of_repeated_requests() {
+    fn what_another_commit_changed_is_not_only_of_repeated_requests() {
         let mut touched = TouchedPaths::default();
-        touched.again(&[change("a"), change("b")]);
-        touched.otherwise(commit(1), files("b c"));
-        assert_eq!(touched.only_again(), BTreeSet::from([b"a".to_vec()]));
+        touched.again(&["a", "b", "l", "m"].map(change));
+        touched.otherwise(commit(1), files("b c l:x m:x"));
+        touched.otherwise(commit(2), files("l:y m:s/y"));
+        let again = touched.only_again();
+        // Each row: the path, whether the file is only of such requests, and which rows of `d` are.
+        for (path, file, rows) in [
+            ("a", true, "x y z"),
+            ("b", false, ""),
+            ("c", false, ""),
+            ("l", false, "z"),
+            ("m", false, ""),
+        ] {
+            let (path, sheet) = (path.as_bytes(), SheetName::new("d"));
+            let is_one = |key: &&str| again.has_record(path, &sheet, &Key::new(*key));
+            let found: Vec<&str> = ["x", "y", "z"].into_iter().filter(is_one).collect();
+            assert_eq!(
+                (again.has_file(path), found.join(" ")),
+                (file, rows.to_owned()),
+                "{path:?}"
+            );
+        }
     }
 
     #[test]
@@ -240,6 +308,28 @@ mod tests {
             let expected = Connected { commits, files: files(all) };
             assert_eq!(touched.connected(files(from)), expected, "{from} of {touched:?}");
         }
+    }
+
+    #[test]
+    fn what_is_lost_is_the_row_that_it_names_if_a_commit_changed_it() {
+        let mut touched = TouchedPaths::default();
+        touched.otherwise(commit(1), files("a l:x m:x"));
+        touched.otherwise(commit(2), files("l:y m"));
+        for (path, pointer, expected) in [
+            ("l", "/x", "l:x"),
+            ("l", "/y/name", "l:y"),
+            ("l", "/z", "l"),
+            ("l", "", "l"),
+            ("a", "/x", "a"),
+            ("m", "/x", "m:x"),
+            ("other", "/x", "other"),
+        ] {
+            let pointer = crate::pointer::Pointer::parse(pointer).unwrap();
+            let lost = LostField { path: path.to_owned(), pointer };
+            assert_eq!(touched.parts_of(&lost), files(expected), "{lost:?}");
+        }
+        let is_by_rows = |path: &str| touched.is_by_rows(path.as_bytes());
+        assert_eq!(["a", "l", "m", "other"].map(is_by_rows), [false, true, false, false]);
     }
 
     #[test]

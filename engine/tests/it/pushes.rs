@@ -501,7 +501,7 @@ fn what_is_ours_does_not_count_as_taken_away_by_the_remote() {
 }
 
 /// Returns a server of its own for the remote of `house`, which writes there, too.
-fn another(house: &House) -> (tempfile::TempDir, Engine) {
+pub(crate) fn another(house: &House) -> (tempfile::TempDir, Engine) {
     let folder = tempfile::TempDir::new().unwrap();
     let mut config = config(&folder.path().join("mirror.git"), Some(remote(&house.upstream)));
     (config.push, config.rewrites) = (true, Some(Rewrites::Replay));

@@ -5,11 +5,12 @@ use headwater_engine::engine::{Engine, FailureKind, Ledger, RequestKind, Rewrite
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::Identity;
 use headwater_engine::report::Replayed;
-use headwater_engine::write::{Action, Batch, Operation};
+use headwater_engine::write::{Action, Batch, Operation, Repeat};
 use serde_json::{Value as Json, json};
 
 use crate::list_writes::replaying;
 use crate::lists::house;
+use crate::pushes::another;
 use crate::remote_and_engine::{House, config, held, remote};
 
 /// What the remote's commit does to a file.
@@ -286,6 +287,36 @@ fn a_row_that_does_not_fit_takes_along_only_the_commits_that_share_rows_with_it(
 }
 
 #[test]
+fn a_row_of_a_request_that_both_sides_took_takes_along_no_other_row() {
+    let row = |key: &str, n: i64| json!({ "id": key, "n": n });
+    let list = json!([row("b", 1), row("c", 1)]).to_string();
+    let mut house = replaying(house("", &[("a/l.json", &list)]));
+    let patch = |key: &str, n: i64, repeat: Option<Repeat>| {
+        let operation = Operation {
+            sheet: SheetName::new("a"),
+            action: action(&format!(r#"patch l/{key} {{"n": {n}}}"#)),
+            condition: headwater_engine::write::Condition::Any,
+        };
+        let author = Identity::parse("Ada <ada@example.org>").unwrap();
+        Batch { repeat, ..Batch::new(author, "ours".into(), vec![operation]) }
+    };
+    let asked = Repeat { actor: "ada".into(), key: "k".into(), digest: "d".into() };
+    house.engine().commit(patch("b", 2, Some(asked.clone()))).unwrap();
+    house.engine().commit(patch("c", 3, None)).unwrap();
+    let (_folder, other) = another(&house);
+    other.commit(patch("b", 2, Some(asked))).unwrap();
+    other.commit(patch("b", 9, None)).unwrap();
+    other.shut_down();
+    assert_eq!(house.reload().replayed.unwrap(), Replayed { commits: 1, kept: None });
+    house.is_lawful();
+    let state = house.engine().snapshot();
+    let value =
+        |key: &str| state.sheet("a").unwrap().record(key).unwrap().value.as_str().to_owned();
+    let found = [value("l/b"), value("l/c")];
+    assert_eq!(found, [r#"{"id":"b","n":9}"#, r#"{"id":"c","n":3}"#]);
+}
+
+#[test]
 fn a_list_that_their_definition_makes_one_record_keeps_our_row_beside() {
     let files = [("a/l.json", r#"[{"id": "b", "n": 1}]"#)];
     let declared = "[sheets.a]\nroot = \"a\"\nformat = \"json\"\npolicy = \"quarantine\"\n";
@@ -338,6 +369,56 @@ fn what_is_wrong_with_their_file_takes_along_only_the_commit_of_ours_that_makes_
         assert_eq!((replayed.commits, &found[..]), (2, &served[..]), "{rest}");
         let lost = replayed.kept.unwrap().lost.into_iter().map(|lost| lost.path);
         assert_eq!(lost.collect::<Vec<String>>(), ["a/z.toml"], "{rest}");
+    }
+}
+
+#[test]
+fn however_many_commits_do_not_fit_all_others_go_live() {
+    let count = 60;
+    let files: Vec<_> = (0..count).map(|n| (format!("a/m{n}.toml"), "n = 1\n")).collect();
+    let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    let definition = "[sheets.a]\nformat = \"toml\"\nrefs = { friend = \"a\" }\n";
+    // Each of theirs refers to what one of ours deletes.
+    let ours: Vec<_> = (0..count)
+        .flat_map(|n| [format!("delete m{n}"), format!("put o{n} {{\"n\": 2}}")])
+        .collect();
+    let ours: Vec<_> = ours.iter().map(|action| [action.as_str()]).collect();
+    let ours: Vec<_> = ours.iter().map(|action| &action[..]).collect();
+    let mut house = written(replaying(house(definition, &files)), &ours);
+    let theirs = (0..count).fold(house.upstream.commit("theirs"), |commit, n| {
+        commit.put(format!("a/z{n}.toml"), format!("friend = \"m{n}\"\n"))
+    });
+    theirs.push();
+    let replayed = house.reload().replayed.unwrap();
+    house.is_lawful();
+    assert_eq!((replayed.commits, replayed.kept.unwrap().lost.len()), (count, count as usize));
+    let state = house.engine().snapshot();
+    assert_eq!(state.sheet("a").unwrap().len(), 3 * count as usize);
+}
+
+#[test]
+fn rows_with_values_that_they_took_too_take_along_no_other_row() {
+    let row = |key: &str, value: &str| json!({ "id": key, "u": value }).to_string();
+    let definition = "[sheets.a]\nfile = \"l.ndjson\"\nkey = \"${{ id }}\"\nunique = [\"u\"]\n";
+    let first = row("first", "first") + "\n";
+    let put = |key: &str, value: &str| format!("put {key} {}", row(key, value));
+    let ours: Vec<_> = (0..20)
+        .flat_map(|n| {
+            [put(&format!("x{n}"), &format!("{n}")), put(&format!("o{n}"), &format!("o{n}"))]
+        })
+        .collect();
+    let ours: Vec<_> = ours.iter().map(|action| [action.as_str()]).collect();
+    let ours: Vec<_> = ours.iter().map(|action| &action[..]).collect();
+    // Whether the problem is told of our row or of theirs is a matter of their keys.
+    for their in ["r", "z"] {
+        let theirs = (0..20).map(|n| row(&format!("{their}{n}"), &format!("{n}")) + "\n");
+        let theirs = first.clone() + &theirs.collect::<String>();
+        let keys = ["o0", "o19", "x0", "x19"];
+        let files = [("l.ndjson", &*first)];
+        let (replayed, found) = replayed(definition, &files, &ours, ("l.ndjson", &theirs), &keys);
+        assert!(replayed.commits == 20 && replayed.kept.is_some(), "{replayed:?}");
+        let other = |n: usize| json!({ "id": format!("o{n}"), "u": format!("o{n}") });
+        assert_eq!(found, [other(0), other(19), Json::Null, Json::Null]);
     }
 }
 
