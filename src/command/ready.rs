@@ -4,6 +4,8 @@
 use std::io::Write;
 use std::time::Duration;
 
+use reqwest::StatusCode;
+
 use super::server_control::{address, silence};
 use crate::exit::{Exit, Failure};
 
@@ -33,6 +35,10 @@ pub fn ready(
     // A refusal is a problem in JSON. The answer of a proxy is shown as it is.
     let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let told = problem["detail"].as_str().or(problem["title"].as_str());
-    writeln!(out, "{}", told.unwrap_or(text.trim_end()))?;
+    let hint = match status == StatusCode::NOT_FOUND {
+        true => "; if the server has a base path, --server must end with it",
+        false => "",
+    };
+    writeln!(out, "{}{hint}", told.unwrap_or(text.trim_end()))?;
     Ok(if status.is_success() { Exit::Success } else { Exit::Found })
 }

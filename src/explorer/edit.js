@@ -379,4 +379,4 @@ function placed(pointer, detail) {
 }
 
 /** Whether somebody has to say where a new record goes. */
-const asksForKey = ({ errors }) => errors.some(({ detail }) => detail.endsWith("has no path template"));
+const asksForKey = ({ errors }) => errors.some(({ detail }) => detail.includes("has no path template"));

@@ -105,7 +105,8 @@ fn a_file_is_put_beside_a_record_read_and_deleted() {
     let path = "/api/_attachments/people/ada/photo%201.jpg";
     assert_eq!(house.delete(path).status, 204);
     assert_eq!(house.get("people/ada/photo%201.jpg").status, 404);
-    house.delete(path).problem(404, "not_found");
+    let gone = house.delete(path).problem(404, "not_found");
+    assert_eq!(gone["detail"], "no such attachment `photo 1.jpg` of `ada` in people");
     let log =
         git(house.server.mirror(), ["log", "-1", "--format=%an|%s|%(trailers:key=Action)", "HEAD"]);
     assert_eq!(log.trim_end(), format!("The Site|site: DELETE {path}|Action: people.detach"));

@@ -318,6 +318,8 @@ fn ready_asks_a_server_and_its_code_says_what_it_is_told() {
     let mut server = TestServer::start(&upstream.url());
     let address = server.url("");
     assert_eq!(run(&["ready", "--server", &address, "--max-lag", "60"], 0), "ready\n");
+    let below = run(&["ready", "--server", &server.url("/below")], 1);
+    assert!(below.contains("base path"), "{below}");
     server.stop();
     assert!(run(&["ready", "--server", &address], 69).contains("no answer"));
     let away = format!("file://{}", upstream.parent().join("nowhere").display());
@@ -356,9 +358,9 @@ fn settings_that_are_wrong_end_serve_before_the_port_opens() {
 }
 
 #[test]
-fn serve_prints_its_address_and_ends_on_a_signal() {
+fn serve_prints_its_address_logs_why_a_push_is_held_and_ends_on_a_signal() {
     use std::io::{BufRead, BufReader, Read};
-    let upstream = fixtures::civic();
+    let mut upstream = fixtures::civic();
     let folder = tempfile::tempdir().unwrap();
     let mirror = folder.path().join("mirror.git");
     let arguments = [
@@ -370,20 +372,25 @@ fn serve_prints_its_address_and_ends_on_a_signal() {
         "--listen",
         "127.0.0.1:0",
     ];
+    let (mut address, mut lines) = (String::new(), String::new());
     let mut child = headwater(&arguments)
         .env("HEADWATER_RELOAD_SECRET", "canary-canary-canary")
+        .env("HEADWATER_POLL_INTERVAL", "1")
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let mut address = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
     assert!(address.starts_with("http://127.0.0.1:"), "{address}");
     let mut log = BufReader::new(child.stderr.take().unwrap());
-    let mut lines = String::new();
-    while !lines.contains("\"ready\"") {
-        assert!(log.read_line(&mut lines).unwrap() > 0, "{lines}");
-    }
+    let mut logged = |text: &str| {
+        while !lines.contains(text) {
+            assert!(log.read_line(&mut lines).unwrap() > 0, "{lines}");
+        }
+    };
+    logged("\"ready\"");
+    upstream.commit("break").put("people/broken.toml", "name = ").push();
+    logged("\"path\":\"people/broken.toml\",\"line\":1,\"rule\":\"malformed\"");
     let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(killed.success());
     log.read_to_string(&mut lines).unwrap();

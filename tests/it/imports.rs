@@ -145,7 +145,9 @@ fn a_field_holds_the_key_where_no_template_does() {
     let house = House::new(upstream);
     let rows = "{\"id\":\"2024/one\",\"title\":\"Uno\"}\n{\"id\":\"two\",\"title\":\"Two\"}\n";
     let file = house.file("posts.ndjson", rows);
-    assert!(house.run(&["import", "posts", &file], 65).contains("has no path template"));
+    assert!(
+        house.run(&["import", "posts", &file], 65).contains("so the key must be given: use --key")
+    );
     house.run(&["import", "posts", &file, "--key", "id"], 0);
     assert_eq!(house.run(&["export", "posts", "--key", "id"], 0), rows);
     assert_eq!(

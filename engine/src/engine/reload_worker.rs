@@ -23,6 +23,7 @@ use super::status::StatusBoard;
 use crate::causes::{self, chain};
 use crate::id::CommitId;
 use crate::plan::RebuildReason;
+use crate::problem::Problem;
 use crate::report::{ReloadId, Trigger};
 
 /// Serves the reload requests.
@@ -120,14 +121,28 @@ impl ReloadWorker {
             }
             Err(error) => {
                 span.record("outcome", "failed");
+                // Where nobody waits for an answer, as in a work tree, only the log names the file.
+                let problem = first_problem(error);
                 tracing::warn!(
                     error = chain(error),
+                    path = problem.map(|problem| &*problem.path),
+                    line = problem.and_then(|problem| problem.line),
+                    rule = problem.map(|problem| problem.rule.as_str()),
+                    problem = problem.map(|problem| &*problem.message),
                     duration_ms = ms(duration),
                     "reload failed; the old state is still served"
                 );
             }
         }
         Report { id, trigger, started, duration, serving, result }
+    }
+}
+
+/// Returns the first problem of a push that is held.
+fn first_problem(error: &ReloadError) -> Option<&Problem> {
+    match error {
+        ReloadError::Held { held, .. } => held.problems.first(),
+        _ => None,
     }
 }
 

@@ -35,6 +35,16 @@ pub enum WriteError {
         /// The key.
         key: Key,
     },
+    /// The record has no such attachment.
+    #[error("no such attachment `{name}` of `{key}` in {sheet}")]
+    NoAttachment {
+        /// The sheet.
+        sheet: SheetName,
+        /// The key of the record.
+        key: Key,
+        /// The name of the attachment.
+        name: String,
+    },
     /// The record exists but must not, or another record exists where it should go.
     #[error("{sheet} already has a record {key}")]
     Exists {

@@ -400,7 +400,10 @@ impl<'a> Files<'a> {
         }
         let edit = match blob {
             Some(blob) => Edit::Put { mode: EntryMode::Regular, id: *blob.as_bytes() },
-            None if there.is_none() => return Err(missing()),
+            None if there.is_none() => {
+                let (sheet, key, name) = (sheet.clone(), key.clone(), name.to_owned());
+                return Err(WriteError::NoAttachment { sheet, key, name });
+            }
             None => Edit::Remove,
         };
         self.edit_file(spec, &path, edit)?;

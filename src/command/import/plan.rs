@@ -6,6 +6,7 @@ use std::num::NonZero;
 use headwater_engine::encode::{check_listed, encode};
 use headwater_engine::id::Key;
 use headwater_engine::index::Scalars;
+use headwater_engine::layout::RenderError;
 use headwater_engine::problem::{Problem, Rule};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
@@ -165,6 +166,14 @@ fn own_flaws(error: &WriteError) -> Option<Vec<Flaw>> {
     }
 }
 
+/// Returns the flaw of a row that has no place in its sheet.
+fn unplaced(error: &RenderError) -> Flaw {
+    match error {
+        RenderError::NoTemplate => Flaw::new(NO_PATH, format!("{error}: use --key")),
+        error => Flaw::unplaced(error),
+    }
+}
+
 /// A row with its place in the sheet.
 struct Placed {
     key: Key,
@@ -245,7 +254,7 @@ impl Check<'_> {
             Some(existing) => existing.path(),
             None => {
                 let path = self.sheet.path_for(&record, given.as_ref());
-                path.map_err(|error| vec![Flaw::unplaced(&error)])?
+                path.map_err(|error| vec![unplaced(&error)])?
             }
         };
         let encoded = encode(spec, &path, &record, None);

@@ -270,7 +270,9 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
         false => ApiError::listing(code, errors),
     };
     match error {
-        WriteError::NoSheet { .. } | WriteError::NotFound { .. } => explained(Code::NotFound),
+        WriteError::NoSheet { .. }
+        | WriteError::NotFound { .. }
+        | WriteError::NoAttachment { .. } => explained(Code::NotFound),
         WriteError::Exists { .. }
         | WriteError::HoldsOthers { .. }
         | WriteError::Unsettled { .. }

@@ -9,7 +9,7 @@ use super::{Component, Mismatch, Part, Template};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// The sheet has no template: the place of a record does not depend on its contents.
-    #[error("the sheet has no path template")]
+    #[error("the sheet has no path template, so the key must be given")]
     NoTemplate,
     /// A field is missing or has no text form, as a table, a list or an invalid date.
     #[error("the path needs the field {field:?}, which is missing or has no text form")]
