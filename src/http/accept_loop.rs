@@ -81,7 +81,7 @@ pub async fn serve<S: Interface>(
         connections.spawn(async move {
             tokio::select! {
                 () = serve_one(stream, service, limits, stop) => {}
-                () = own.was_cut() => tracing::debug!(%peer, "closed, since it held too much"),
+                () = own.was_cut() => tracing::debug!(%peer, "closed for another"),
                 () = ended.cancelled() => {}
             }
             open.remove(&own);

@@ -28,6 +28,7 @@ use tokio::time::Instant;
 
 use super::access::dismissal;
 use super::app::App;
+use super::connection::{Connection, WaitingRequest};
 use super::header_names::COMMIT;
 use super::historical_states::Asker;
 use super::json;
@@ -63,6 +64,7 @@ pub(super) async fn changes(
     State(app): State<App>,
     Current(snapshot): Current,
     source: Source,
+    connection: Connection,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -80,13 +82,15 @@ pub(super) async fn changes(
     match (watched, is_stream) {
         (Some(watched), true) => {
             let part = app.audience.parts.keep(watched, source, own).ok_or_else(busy)?;
-            stream(app, part, since, last, source, admission).await
+            let waiting = connection.waits();
+            stream(app, part, since, last, source, admission, waiting).await
         }
         (Some(watched), false) => {
             // The waiting request keeps its own query text.
             let own = own + query.map_or(0, |query| query.len());
             let part = app.audience.parts.keep(watched, source, own).ok_or_else(busy)?;
-            answer(&app, part, since, wait, source, admission).await
+            let poll = Poll { since, wait, source, connection };
+            answer(&app, part, poll, admission).await
         }
         // The stream ends there: a client that reopens it unchanged learns that there is no such
         // sheet.
@@ -100,7 +104,7 @@ fn streams(headers: &HeaderMap) -> bool {
     Preferences::of(headers.get_all(header::ACCEPT)).prefers(EVENTS, "application/json")
 }
 
-/// Answers with a stream of events.
+/// Answers with a stream of events, which waits on its connection until it ends.
 async fn stream(
     app: App,
     watched: Part,
@@ -108,6 +112,7 @@ async fn stream(
     last: Option<Last>,
     source: Source,
     admission: Option<Admission>,
+    waiting: WaitingRequest,
 ) -> Result<Response, ApiError> {
     let named = match last {
         Some(Last::Commit(last)) => Some(last),
@@ -128,7 +133,7 @@ async fn stream(
     let missed = missed(app, Asker::Stream(source), had, follower.at, follower.watched.clone());
     // A client that reads nothing would keep its turn.
     let missed = Driven::begin(missed);
-    let events_of_all = Events::new(follower, hello, missed);
+    let events_of_all = Events::new(follower, hello, missed).noted_as(waiting);
     Ok(events(Body::new(match admission {
         Some(admission) => events_of_all.while_admitted(admission, LIFETIME),
         None => events_of_all,
@@ -175,15 +180,24 @@ async fn missed(
     })
 }
 
-/// Answers with what differs since a commit; waits for a difference, if the caller asks for that.
+/// A request for what differs since a commit.
+struct Poll {
+    /// The commit; `None` for the published one.
+    since: Option<CommitId>,
+    /// For how many seconds to wait for a difference.
+    wait: u64,
+    source: Source,
+    connection: Connection,
+}
+
+/// Answers a poll.
 async fn answer(
     app: &App,
     watched: Part,
-    since: Option<CommitId>,
-    wait: u64,
-    source: Source,
+    poll: Poll,
     mut admission: Option<Admission>,
 ) -> Result<Response, ApiError> {
+    let Poll { since, wait, source, connection } = poll;
     let _poll = app.audience.polls.join(source).ok_or_else(busy)?;
     let until = Instant::now() + Duration::from_secs(wait);
     let mut listener = app.feed.listen();
@@ -209,6 +223,7 @@ async fn answer(
                     None => pending().await,
                 }
             };
+            let _waiting = connection.waits();
             let heard = tokio::select! {
                 heard = listener.next_until(until) => heard,
                 _ = dismissed => continue,

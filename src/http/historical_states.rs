@@ -43,7 +43,7 @@ const LONG_TURN: Duration = Duration::from_secs(60);
 
 /// The size of the remembered comparisons of one kind, as [`Delta::bytes`] measures it. The last
 /// ones are kept, for all who ask the same.
-const REMEMBERED: u64 = 64 << 20;
+const REMEMBERED: u64 = 32 << 20;
 
 /// Who asks; this decides the lane and how long the caller waits for its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +69,17 @@ impl Asker {
 
     /// Returns when the wait for a turn that starts now ends; `None` is no limit.
     pub(super) fn until(self) -> Option<Instant> {
+        self.after(TURN)
+    }
+
+    /// Returns the same for what costs much.
+    fn until_dear(self) -> Option<Instant> {
+        self.after(DEAR_TURN)
+    }
+
+    fn after(self, reader: Duration) -> Option<Instant> {
         let patience = match self {
-            Self::Reader(_) => Some(TURN),
+            Self::Reader(_) => Some(reader),
             Self::Poll(_) => Some(LONG_TURN),
             Self::Stream(_) | Self::Server => None,
         };
@@ -87,21 +96,57 @@ pub struct HistoricalStates {
     histories: Answers,
     /// The processor time that a part of a history may cost; `None` is no limit.
     part: Option<Duration>,
+    /// Names of commits, and lines between them.
+    names: ConcurrencyLimit,
+    /// Whether commits are in the history of others.
+    ancestry: ConcurrencyLimit,
     previews: ConcurrencyLimit,
     readers: ConcurrencyLimit,
-    polls: ConcurrencyLimit,
-    streams: ConcurrencyLimit,
-    server: ConcurrencyLimit,
+    polls: CatchUpLanes,
+    streams: CatchUpLanes,
+    server: CatchUpLanes,
     /// Differences for readers of the past.
-    compared: SingleFlight<Comparison, Arc<Delta>>,
+    compared: Comparisons,
     /// Differences for everybody else.
-    told: SingleFlight<Comparison, Arc<Delta>>,
+    told: Comparisons,
     /// Whether a commit is in the history of another.
     descents: SingleFlight<Pair, bool>,
     /// Callers that wait for a commit to be published.
     expecting: WaiterLimit,
     /// Callers that named a commit which may be published soon.
     awaiting: WaiterLimit,
+}
+
+/// The lanes of those who catch up with what is published. None of them waits behind another kind.
+struct CatchUpLanes {
+    quick: ConcurrencyLimit,
+    /// For differences that cost much.
+    dear: ConcurrencyLimit,
+}
+
+impl CatchUpLanes {
+    fn new() -> Self {
+        Self { quick: ConcurrencyLimit::new(PLACES), dear: ConcurrencyLimit::new(1) }
+    }
+}
+
+/// Differences, each computed once for all who ask for it.
+struct Comparisons {
+    /// Those that cost little; `None` for one that costs more.
+    quick: SingleFlight<Comparison, Option<Arc<Delta>>>,
+    dear: SingleFlight<Comparison, Arc<Delta>>,
+}
+
+impl Comparisons {
+    fn new() -> Self {
+        Self { quick: SingleFlight::within(REMEMBERED), dear: SingleFlight::within(REMEMBERED) }
+    }
+
+    /// Forgets what was compared before `published` was.
+    fn forget(&self, published: CommitId) {
+        self.quick.forget(|asked| asked.pair.published != published);
+        self.dear.forget(|asked| asked.pair.published != published);
+    }
 }
 
 /// Two commits, and the published one.
@@ -129,13 +174,15 @@ impl HistoricalStates {
             dear: ConcurrencyLimit::new(1),
             histories: Answers::of_walks(),
             part,
+            names: ConcurrencyLimit::new(PLACES),
+            ancestry: ConcurrencyLimit::new(PLACES),
             previews: ConcurrencyLimit::new(PLACES),
             readers: ConcurrencyLimit::new(PLACES),
-            polls: ConcurrencyLimit::new(PLACES),
-            streams: ConcurrencyLimit::new(PLACES),
-            server: ConcurrencyLimit::new(PLACES),
-            compared: SingleFlight::within(REMEMBERED),
-            told: SingleFlight::within(REMEMBERED),
+            polls: CatchUpLanes::new(),
+            streams: CatchUpLanes::new(),
+            server: CatchUpLanes::new(),
+            compared: Comparisons::new(),
+            told: Comparisons::new(),
             descents: SingleFlight::within(0),
             expecting: WaiterLimit::default(),
             awaiting: WaiterLimit::default(),
@@ -179,7 +226,7 @@ impl HistoricalStates {
             return Ok(commit);
         }
         let name = name.to_owned();
-        self.run(&self.states, source, move |engine| engine.commit_called(&name)).await
+        self.run(&self.names, source, move |engine| engine.commit_called(&name)).await
     }
 
     /// Returns what `view` sees of the state of another branch.
@@ -224,11 +271,11 @@ impl HistoricalStates {
         until: Option<String>,
     ) -> Result<Line, ApiError> {
         let line = move |engine: &Engine| engine.line(since.as_deref(), until.as_deref());
-        self.run(&self.states, source, line).await
+        self.run(&self.names, source, line).await
     }
 
     /// Returns a page of a range of commits; see [`Engine::commits`]. It ends when its budget is used
-    /// up, and is given up when its caller hangs up.
+    /// up, and is given up when its caller hangs up, unless a state on the way costs much.
     ///
     /// # Errors
     /// 503 if its turn does not come in time; otherwise as [`Engine::commits`].
@@ -240,19 +287,31 @@ impl HistoricalStates {
         sheets: Vec<SheetName>,
         limit: usize,
     ) -> Result<Log, ApiError> {
-        let (live, part, view) = (self.live.clone(), self.part, view.clone());
-        let read = move |awaited: &Budget| {
+        let asked = (self.live.clone(), self.part, view.clone(), sheets.clone());
+        let quick = move |awaited: &Budget| {
+            let (live, part, view, sheets) = asked;
             let engine = live.engine().ok_or_else(not_ready)?;
             let effort = Effort { awaited, part: &budget(part) };
+            engine.commits_if_quick(&view, line, &sheets, limit, effort).map_err(refused)
+        };
+        if let Some(log) = self.histories.make(source, quick).await? {
+            return Ok(log);
+        }
+        let place = self.dear.place(source, Some(Instant::now() + DEAR_TURN)).await?;
+        let (live, part, view) = (self.live.clone(), self.part, view.clone());
+        let read = move || {
+            let engine = live.engine().ok_or_else(not_ready)?;
+            let effort = Effort { awaited: &Budget::unlimited(), part: &budget(part) };
             engine.commits(&view, line, &sheets, limit, effort).map_err(refused)
         };
-        self.histories.make(source, read).await
+        place.run(read).await
     }
 
     /// Returns what `view` sees of the differences between two commits of the branch's history. Everybody but a reader
     /// gets the difference that takes a follower from one to the other.
     ///
-    /// It is computed once for all who ask the same in the same way.
+    /// It is computed once for all who ask the same in the same way. One that costs little waits for none that
+    /// costs much.
     ///
     /// # Errors
     /// 404 if one is not in the history, or if its follower has to start over; 503 if there is no
@@ -265,29 +324,36 @@ impl HistoricalStates {
         to: CommitId,
     ) -> Result<Arc<Delta>, ApiError> {
         let published = self.engine()?.snapshot().commit();
-        let (lane, known) = match asker {
-            Asker::Reader(_) => (&self.readers, &self.compared),
-            Asker::Poll(_) => (&self.polls, &self.told),
-            Asker::Stream(_) => (&self.streams, &self.told),
-            Asker::Server => (&self.server, &self.told),
+        let (quick, dear, known) = match asker {
+            Asker::Reader(_) => (&self.readers, &self.dear, &self.compared),
+            Asker::Poll(_) => (&self.polls.quick, &self.polls.dear, &self.told),
+            Asker::Stream(_) => (&self.streams.quick, &self.streams.dear, &self.told),
+            Asker::Server => (&self.server.quick, &self.server.dear, &self.told),
         };
-        let (live, view) = (self.live.clone(), view.clone());
         let asked = Comparison { pair: Pair { from, to, published }, view: view.clone() };
-        let mut turn = Turn { lane, source: asker.source(), until: asker.until() };
-        known.forget(|asked| asked.pair.published != published);
-        if let Asker::Reader(_) = asker {
-            let (live, view) = (live.clone(), view.clone());
+        known.forget(published);
+        let source = asker.source();
+        if !known.dear.has_answer(&asked) {
+            let (live, view) = (self.live.clone(), view.clone());
             let compare = move || {
                 let engine = live.engine().ok_or_else(not_ready)?;
-                let quick = engine.delta_if_quick(&view, from, to).map_err(refused)?;
-                quick.map(Arc::new).ok_or_else(|| Code::TooCostly.into())
+                let delta = match asker {
+                    Asker::Reader(_) => engine.delta_if_quick(&view, from, to),
+                    Asker::Poll(_) | Asker::Stream(_) | Asker::Server => {
+                        engine.caught_up_if_quick(&view, from, to)
+                    }
+                };
+                delta.map(|delta| delta.map(Arc::new)).map_err(refused)
             };
-            match known.get(asked.clone(), turn, compare, |delta| delta.bytes()).await {
-                Err(error) if error.code() == Code::TooCostly => {}
-                answer => return answer,
+            // That it costs more is not kept: by the next time, it may be near a state that is kept.
+            let weigh =
+                |delta: &Option<Arc<Delta>>| delta.as_ref().map_or(u64::MAX, |delta| delta.bytes());
+            let turn = Turn { lane: quick, source, until: asker.until() };
+            if let Some(delta) = known.quick.get(asked.clone(), turn, compare, weigh).await? {
+                return Ok(delta);
             }
-            turn = Turn { lane: &self.dear, until: Some(Instant::now() + DEAR_TURN), ..turn };
         }
+        let (live, view) = (self.live.clone(), view.clone());
         let compare = move || {
             let engine = live.engine().ok_or_else(not_ready)?;
             let delta = match asker {
@@ -298,7 +364,8 @@ impl HistoricalStates {
             };
             delta.map(Arc::new).map_err(refused)
         };
-        known.get(asked, turn, compare, |delta| delta.bytes()).await
+        let turn = Turn { lane: dear, source, until: asker.until_dear() };
+        known.dear.get(asked, turn, compare, |delta| delta.bytes()).await
     }
 
     /// Returns whether `commit`, which was published, has `least` in its history. The answer is
@@ -315,7 +382,7 @@ impl HistoricalStates {
             return Ok(true);
         }
         let (live, until) = (self.live.clone(), until.max(Instant::now() + TURN));
-        let turn = Turn { lane: &self.polls, source, until: Some(until) };
+        let turn = Turn { lane: &self.ancestry, source, until: Some(until) };
         let look = move || Ok(live.engine().ok_or_else(not_ready)?.descends(commit, least));
         self.descents.forget(|pair| pair.published != commit);
         let question = Pair { from: least, to: commit, published: commit };

@@ -1,6 +1,8 @@
-//! Connections without a request in progress, which give way when all places are taken.
+//! Connections that give way when all places are taken: those without a request in progress, and those
+//! whose requests only wait for a publication.
 //!
-//! Otherwise whoever opens connections and sends nothing would keep everybody else waiting.
+//! Otherwise whoever opens connections and sends nothing, or waits on each of them, would keep everybody
+//! else waiting.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -49,10 +51,20 @@ pub(super) struct Activity {
 #[derive(Debug, Clone, Copy)]
 struct Facts {
     address: IpAddr,
-    /// For how long no request has been in progress; `None` while one is.
-    idle: Option<Duration>,
-    /// Whether a request has arrived.
-    has_asked: bool,
+    usage: Usage,
+}
+
+/// What a connection is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Usage {
+    /// It has been open for this long, and no request has arrived.
+    Silent(Duration),
+    /// Its last answer ended this long ago.
+    Idle(Duration),
+    /// It has been open for this long, and all its requests in progress wait for a publication.
+    Waiting(Duration),
+    /// A request is in progress.
+    Busy,
 }
 
 impl OpenConnections {
@@ -80,11 +92,14 @@ impl OpenConnections {
         let open: Vec<(&Connection, Facts)> = held
             .iter()
             .filter(|(connection, _)| !connection.is_cut())
-            .map(|(connection, Held { address, activity })| (connection, activity.facts(*address)))
+            .map(|(connection, Held { address, activity })| {
+                let usage = activity.usage(connection.waiting());
+                (connection, Facts { address: *address, usage })
+            })
             .collect();
         let facts: Vec<Facts> = open.iter().map(|(_, facts)| *facts).collect();
         if let Some(first) = first_to_go(&facts) {
-            tracing::debug!(address = %facts[first].address, "closed an idle connection for another");
+            tracing::debug!(address = %facts[first].address, "closed a connection for another");
             open[first].0.cut();
         }
     }
@@ -95,27 +110,48 @@ impl OpenConnections {
     }
 }
 
+/// How well a connection can be spared, best last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Spare {
+    /// Its first request is on its way, perhaps.
+    New,
+    /// Its caller has to ask again.
+    Waiting,
+    /// Nobody misses it.
+    Idle,
+}
+
 /// Returns the connection that gives way first: of the address that has the most connections, the one that
-/// has been idle for the longest time.
+/// can be spared best, and of these the one that has been idle, or open, for the longest time.
 fn first_to_go(connections: &[Facts]) -> Option<usize> {
     let mut of_address: HashMap<IpAddr, usize> = HashMap::new();
     for connection in connections {
         *of_address.entry(connection.address).or_default() += 1;
     }
-    let idle = connections.iter().enumerate().filter_map(|(at, connection)| {
-        let idle = connection.idle.filter(|idle| !connection.has_asked || *idle >= GRACE)?;
-        Some((of_address[&connection.address], idle, at))
+    let going = connections.iter().enumerate().filter_map(|(at, connection)| {
+        let (spare, time) = match connection.usage {
+            Usage::Silent(idle) | Usage::Idle(idle) if idle >= GRACE => (Spare::Idle, idle),
+            Usage::Silent(idle) => (Spare::New, idle),
+            Usage::Waiting(open) => (Spare::Waiting, open),
+            Usage::Idle(_) | Usage::Busy => return None,
+        };
+        Some((of_address[&connection.address], spare, time, at))
     });
-    idle.max_by_key(|(count, idle, _)| (*count, *idle)).map(|(_, _, at)| at)
+    going.max().map(|(.., at)| at)
 }
 
 impl Activity {
-    fn facts(&self, address: IpAddr) -> Facts {
-        let since = Duration::from_millis(self.ended.load(Ordering::Acquire));
-        let idle = self.begun.elapsed().saturating_sub(since);
-        let is_open = self.open.load(Ordering::Acquire) > 0;
-        let has_asked = self.has_asked.load(Ordering::Acquire);
-        Facts { address, idle: (!is_open).then_some(idle), has_asked }
+    /// Returns what the connection is used for, of whose requests `waiting` wait for a publication.
+    fn usage(&self, waiting: usize) -> Usage {
+        let ended = Duration::from_millis(self.ended.load(Ordering::Acquire));
+        let age = self.begun.elapsed();
+        let idle = age.saturating_sub(ended);
+        match self.open.load(Ordering::Acquire) {
+            0 if self.has_asked.load(Ordering::Acquire) => Usage::Idle(idle),
+            0 => Usage::Silent(idle),
+            open if open <= waiting => Usage::Waiting(age),
+            _ => Usage::Busy,
+        }
     }
 
     fn begin(self: &Arc<Self>) -> OpenRequest {
@@ -218,17 +254,24 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
+    fn facts(last: u8, usage: Usage) -> Facts {
+        Facts { address: address(last), usage }
+    }
+
     fn silent(last: u8, millis: u64) -> Facts {
-        let idle = Some(Duration::from_millis(millis));
-        Facts { address: address(last), idle, has_asked: false }
+        facts(last, Usage::Silent(Duration::from_millis(millis)))
     }
 
     fn used(last: u8, millis: u64) -> Facts {
-        Facts { has_asked: true, ..silent(last, millis) }
+        facts(last, Usage::Idle(Duration::from_millis(millis)))
+    }
+
+    fn waiting(last: u8, millis: u64) -> Facts {
+        facts(last, Usage::Waiting(Duration::from_millis(millis)))
     }
 
     fn busy(last: u8) -> Facts {
-        Facts { idle: None, ..used(last, 0) }
+        facts(last, Usage::Busy)
     }
 
     #[test]
@@ -245,6 +288,14 @@ mod tests {
             // Of the address with the most connections, idle or not.
             (vec![silent(1, 9_000), silent(2, 1), busy(2)], Some(1)),
             (vec![silent(1, 9_000), busy(2), busy(2)], Some(0)),
+            // Those that wait go before those that have just come, and after those that are idle.
+            (vec![waiting(1, 9), silent(1, 999)], Some(0)),
+            (vec![waiting(1, 9), silent(1, 1_000)], Some(1)),
+            (vec![waiting(1, 9), used(1, 999)], Some(0)),
+            (vec![waiting(1, 9), used(1, 1_000)], Some(1)),
+            (vec![waiting(1, 9), waiting(2, 1), busy(2)], Some(1)),
+            (vec![waiting(1, 9), waiting(1, 8), silent(2, 9_000)], Some(0)),
+            (vec![waiting(1, 8), waiting(1, 9), waiting(1, 7)], Some(1)),
         ] {
             assert_eq!(first_to_go(&connections), expected, "{connections:?}");
         }
@@ -258,9 +309,9 @@ mod tests {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
         let bytes = frame.unwrap().unwrap().into_data().unwrap();
         drop(body);
-        assert!(activity.facts(address(1)).idle.is_none(), "somebody reads slowly");
+        assert_eq!(activity.usage(0), Usage::Busy, "somebody reads slowly");
         drop(bytes);
-        assert!(activity.facts(address(1)).idle.is_some());
+        assert!(matches!(activity.usage(0), Usage::Idle(_)));
     }
 
     #[test]
@@ -268,15 +319,34 @@ mod tests {
         let open = OpenConnections::default();
         let connection = Connection::default();
         let activity = open.add(&connection, address(1));
-        let facts = || activity.facts(address(1));
-        assert!(facts().idle.is_some() && !facts().has_asked);
+        let usage = || activity.usage(connection.waiting());
+        assert!(matches!(usage(), Usage::Silent(_)));
         let (first, second) = (activity.begin(), activity.begin());
         drop(first);
         open.make_room();
-        assert!(facts().idle.is_none() && !connection.is_cut());
+        assert!(usage() == Usage::Busy && !connection.is_cut());
         drop(second);
-        assert!(facts().idle.is_some() && facts().has_asked);
+        assert!(matches!(usage(), Usage::Idle(_)));
         open.remove(&connection);
         assert!(open.held().is_empty());
+    }
+
+    #[test]
+    fn a_connection_waits_while_all_its_requests_do_and_then_gives_way() {
+        let open = OpenConnections::default();
+        let connection = Connection::default();
+        let activity = open.add(&connection, address(1));
+        let usage = || activity.usage(connection.waiting());
+        let _requests = (activity.begin(), activity.begin());
+        let _first = connection.waits();
+        open.make_room();
+        assert!(usage() == Usage::Busy && !connection.is_cut());
+        let second = connection.waits();
+        assert!(matches!(usage(), Usage::Waiting(_)));
+        drop(second);
+        assert_eq!(usage(), Usage::Busy);
+        let _second = connection.waits();
+        open.make_room();
+        assert!(connection.is_cut());
     }
 }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::access::dismissal;
 use super::app::App;
 use super::arrival::arrival;
+use super::connection::Connection;
 use super::header_names::{AT, MIN_COMMIT};
 use super::named_commits::named_commits;
 use super::parameters::{self, wrong};
@@ -123,7 +124,10 @@ impl Selected {
         let until = Instant::now() + Duration::from_secs(patience);
         let published = match selector.least {
             Some(least) => {
-                let snapshot = containing(app, source, least, until).await?;
+                let snapshot = {
+                    let _waiting = request.extensions().get().map(Connection::waits);
+                    containing(app, source, least, until).await?
+                };
                 Self { snapshot: seen_by(app, source, snapshot, view).await?, ..published }
             }
             None => published,

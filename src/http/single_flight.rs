@@ -106,6 +106,13 @@ impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
         }
     }
 
+    /// Returns whether the answer to `question` is remembered.
+    pub(super) fn has_answer(&self, question: &K) -> bool {
+        let questions = self.lock();
+        let known = questions.iter().find(|known| known.asked == *question);
+        known.is_some_and(|known| known.cell.answer.borrow().is_some())
+    }
+
     /// Forgets the answers to questions that are `stale`; those who wait for one still get it.
     pub(super) fn forget(&self, stale: impl Fn(&K) -> bool) {
         self.lock().retain(|question| !stale(&question.asked));
@@ -191,6 +198,18 @@ mod tests {
             assert_eq!(answer.await.unwrap(), Ok(0));
         }
         assert_eq!(found.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_there_once_it_was_found_and_while_it_is_kept() {
+        let (shared, lane) = (SingleFlight::within(1), ConcurrencyLimit::new(2));
+        assert!(!shared.has_answer(&"a"));
+        for (question, answer, is_kept) in [("a", 1, true), ("b", 7, true), ("c", 1, true)] {
+            assert_eq!(ask((&shared, &lane), question, move || Ok(answer)).await, Ok(answer));
+            assert_eq!(shared.has_answer(&question), is_kept, "{question}");
+        }
+        shared.forget(|question| *question == "a");
+        assert!(!shared.has_answer(&"a") && shared.has_answer(&"c"));
     }
 
     #[tokio::test]

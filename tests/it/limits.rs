@@ -1,7 +1,8 @@
 //! Limits on what a client may send.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, TcpStream};
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use headwater::hmac::Mac;
@@ -233,8 +234,42 @@ impl TakesNothing {
 /// Requests `path` from another address of this machine, and returns the status.
 fn status_elsewhere(server: &TestServer, path: &str, accept: &str) -> u16 {
     let client = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, 2]));
+    let client = client.timeout(Duration::from_secs(60));
     let request = client.build().unwrap().get(server.url(path)).header("Accept", accept);
     server.send(request).status
+}
+
+#[test]
+fn those_who_only_wait_on_all_connections_give_way_to_other_requests() {
+    let server = TestServer::with(&people().url(), &[("HEADWATER_MAX_CONNECTIONS", "24")]);
+    let commit = server.get("/api/people").commit().to_owned();
+    let far = "f".repeat(40);
+    let least = format!("X-Headwater-Min-Commit: {far}\r\nPrefer: wait=300");
+    for (path, headers) in [
+        (format!("/api/_changes?since={commit}&wait=300"), ""),
+        (format!("/api/_changes?since={commit}"), "Accept: text/event-stream"),
+        ("/api/people".to_owned(), &least),
+    ] {
+        let wait = |_| {
+            let mut stream = TcpStream::connect(server.server().address()).unwrap();
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n").unwrap();
+            stream
+        };
+        let mut waiting: Vec<_> = (0..24).map(wait).collect();
+        for _ in 0..5 {
+            assert_eq!(status_elsewhere(&server, "/api/people/ada", "*/*"), 200, "{path}");
+        }
+        let ended = |stream: &mut TcpStream| {
+            stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+            let mut answer = Vec::new();
+            let ended = stream.read_to_end(&mut answer);
+            let waits = ended.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+            (!waits).then(|| String::from_utf8_lossy(&answer).into_owned())
+        };
+        let ended: Vec<_> = waiting.iter_mut().filter_map(ended).collect();
+        let left = 24 - ended.len();
+        assert!((12..24).contains(&left), "{path}: {left} of 24 still wait: {ended:?}");
+    }
 }
 
 #[test]

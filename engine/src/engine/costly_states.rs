@@ -27,6 +27,9 @@ const SHORT_TIME: Duration = Duration::from_secs(2);
 /// For how long states then have less time.
 const WARY: Duration = Duration::from_secs(300);
 
+/// For how long a commit that was not quick is not tried quickly again.
+const SLOW: Duration = Duration::from_secs(60);
+
 /// How long a commit is left alone for which there is not enough memory.
 const SHORT: Duration = Duration::from_secs(60);
 
@@ -45,6 +48,8 @@ pub(super) struct CostlyStates(Lock<Costly>);
 #[derive(Default)]
 struct Costly {
     commits: RefusedHeads,
+    /// Those that are not built quickly.
+    slow: RefusedHeads,
     /// When the last one took too long.
     last: Option<Instant>,
 }
@@ -66,16 +71,26 @@ impl CostlyStates {
         }
     }
 
-    /// Checks whether `commit` may be tried.
+    /// Checks whether `commit` may be tried so.
     ///
     /// # Errors
     ///
-    /// [`PastError::LeftAlone`] if it cost too much a while ago.
-    pub(super) fn check(&self, commit: CommitId) -> Result<(), PastError> {
-        match self.0.lock().commits.contains(commit, Instant::now()) {
-            true => Err(PastError::LeftAlone { commit }),
+    /// [`PastError::LeftAlone`] if it cost too much a while ago; [`PastError::Load`] if it was not quick.
+    pub(super) fn check(&self, commit: CommitId, attempt: Attempt) -> Result<(), PastError> {
+        let (costly, now) = (self.0.lock(), Instant::now());
+        if costly.commits.contains(commit, now) {
+            return Err(PastError::LeftAlone { commit });
+        }
+        match attempt == Attempt::Quick && costly.slow.contains(commit, now) {
+            true => Err(not_quick(commit)),
             false => Ok(()),
         }
+    }
+
+    /// Returns that a commit is not built quickly, and remembers it for a while.
+    pub(super) fn not_quick(&self, commit: CommitId) -> PastError {
+        self.0.lock().slow.note(commit, Instant::now(), SLOW);
+        not_quick(commit)
     }
 
     /// Returns why the state of `commit` cannot be read, and leaves it alone if that is what it costs.
@@ -84,7 +99,10 @@ impl CostlyStates {
             let (mut costly, now) = (self.0.lock(), Instant::now());
             let time = match source {
                 // It is tried again with more time.
-                TooCostly::Time { limit } if *limit <= QUICK_TIME => Duration::ZERO,
+                TooCostly::Time { limit } if *limit <= QUICK_TIME => {
+                    costly.slow.note(commit, now, SLOW);
+                    Duration::ZERO
+                }
                 TooCostly::Time { limit } if *limit >= DECODE_TIME => {
                     costly.last = Some(now);
                     LONG
@@ -99,7 +117,7 @@ impl CostlyStates {
 }
 
 /// Returns that the state of a commit is not built by a quick attempt.
-pub(super) fn not_quick(commit: CommitId) -> PastError {
+fn not_quick(commit: CommitId) -> PastError {
     let source = TooCostly::Time { limit: QUICK_TIME };
     PastError::Load { commit, source: Box::new(LoadError::TooCostly { commit, source }) }
 }
@@ -107,8 +125,11 @@ pub(super) fn not_quick(commit: CommitId) -> PastError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Budget;
+    use crate::commits::{Line, Log};
     use crate::engine::testing::World;
-    use crate::engine::{RequestKind, Trigger};
+    use crate::engine::{Engine, RequestKind, Trigger};
+    use crate::history::Effort;
     use crate::memory::Memory;
     use crate::view::View;
 
@@ -136,6 +157,8 @@ mod tests {
         let limit_of_quick = TooCostly::Time { limit: QUICK_TIME };
         let quick = LoadError::TooCostly { commit: slow, source: limit_of_quick };
         costly.refused(slow, quick);
+        assert!(costly.check(slow, Attempt::Quick).is_err(), "it is not tried quickly again");
+        assert!(costly.check(other, Attempt::Quick).is_ok());
         let memory = Memory { held: 2, available: 1 };
         for (commit, error, expected) in [
             (slow, LoadError::TooCostly { commit: slow, source: TooCostly::Time { limit } }, true),
@@ -146,9 +169,9 @@ mod tests {
             ),
             (other, LoadError::Memory { commit: other, memory }, false),
         ] {
-            assert!(costly.check(commit).is_ok());
+            assert!(costly.check(commit, Attempt::Full).is_ok());
             costly.refused(commit, error);
-            let again = costly.check(commit);
+            let again = costly.check(commit, Attempt::Full);
             assert_eq!(matches!(again, Err(PastError::LeftAlone { .. })), expected, "{commit}");
         }
         assert_eq!(costly.decode_time(Attempt::Full), SHORT_TIME, "until it was a while ago");
@@ -171,7 +194,18 @@ mod tests {
             assert_eq!(quick(near).map(|state| state.commit()), Some(near));
             let compare = || world.engine.delta_if_quick(&View::PUBLIC, first, near).unwrap();
             assert!(scope.spawn(compare).join().unwrap().is_some());
+            assert!(
+                scope.spawn(|| commits_if_quick(&world.engine, near)).join().unwrap().is_some()
+            );
         });
+    }
+
+    /// Lists the commits up to `from`, if that costs little.
+    fn commits_if_quick(engine: &Engine, from: CommitId) -> Option<Log> {
+        let line = Line { from, above: None };
+        let unlimited = Budget::unlimited();
+        let effort = Effort { awaited: &unlimited, part: &unlimited };
+        engine.commits_if_quick(&View::PUBLIC, line, &[], 10, effort).unwrap()
     }
 
     #[test]
@@ -190,6 +224,8 @@ mod tests {
         assert_eq!(world.engine.snapshot().commit(), last);
         assert!(world.engine.at_if_quick(&View::PUBLIC, other).unwrap().is_none());
         assert!(world.engine.delta_if_quick(&View::PUBLIC, other, last).unwrap().is_none());
+        assert!(world.engine.caught_up_if_quick(&View::PUBLIC, other, last).unwrap().is_none());
+        assert!(commits_if_quick(&world.engine, other).is_none());
         assert_eq!(world.engine.at(&View::PUBLIC, other).unwrap().commit(), other);
         // It is kept now.
         assert!(world.engine.at_if_quick(&View::PUBLIC, other).unwrap().is_some());

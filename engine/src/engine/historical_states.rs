@@ -10,7 +10,7 @@ pub(super) mod error;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::costly_states::{Attempt, CostlyStates, not_quick};
+use super::costly_states::{Attempt, CostlyStates};
 use super::kept_states::{Reachability, Root, Visit};
 use super::locks::{Lock, Rank};
 use super::preview::Previews;
@@ -165,9 +165,10 @@ impl HistoricalStates {
         view: &View,
         from: CommitId,
         to: CommitId,
+        attempt: Attempt,
     ) -> Result<Delta, PastError> {
         let unknown = || PastError::Unknown { name: from.to_string() };
-        let compared = self.compared(view, from, to, Attempt::Full);
+        let compared = self.compared(view, from, to, attempt);
         // What the reader has cannot be known.
         let compared =
             compared.map_err(|error| if error.lacks_object() { unknown() } else { error });
@@ -296,7 +297,7 @@ impl HistoricalStates {
         line: Line,
         sheets: &[SheetName],
         limit: usize,
-        effort: Effort<'_>,
+        (effort, attempt): (Effort<'_>, Attempt),
     ) -> Result<Log, PastError> {
         if line == Line::EMPTY {
             return Ok(Log::default());
@@ -304,12 +305,11 @@ impl HistoricalStates {
         loop {
             let present = self.states.present();
             let objects = self.objects_with(&present.state, line.from)?;
-            let (reach, attempt) = (Reachability::History, Attempt::Full);
-            let state = self.state_of(&present, line.from, reach, attempt)?;
+            let state = self.state_of(&present, line.from, Reachability::History, attempt)?;
             let now = present.state.seen_by(view);
             let (disclosure, options) = (Disclosure::by(&now), self.spare(attempt));
             let walk = Walk::from(&objects, &state, disclosure, &options);
-            self.costly_lists.check(line.from)?;
+            self.costly_lists.check(line.from, attempt)?;
             let log = Log::read(walk, line, sheets, limit, effort);
             let log = log.map_err(|error| match error {
                 CommitsError::Load { source, .. } => self.costly_lists.refused(line.from, *source),
@@ -422,7 +422,7 @@ impl HistoricalStates {
             Reachability::History => self.objects_with(&present.state, commit)?,
             Reachability::Preview => self.objects_for(commit)?,
         };
-        self.costly.check(commit)?;
+        self.costly.check(commit, attempt)?;
         let _turn = match attempt {
             Attempt::Quick => self.building_quickly.lock(),
             Attempt::Full => self.building.lock(),
@@ -432,7 +432,7 @@ impl HistoricalStates {
         if let Some(state) = kept() {
             return Ok(state);
         }
-        self.costly.check(commit)?;
+        self.costly.check(commit, attempt)?;
         // Maintenance may be a minute away, and many states can be built and left until then.
         let unread = self.states.earlier().unread();
         drop(unread);
@@ -462,7 +462,7 @@ impl HistoricalStates {
             let mut bases = std::iter::once((present.state.clone(), Root::Published)).chain(bases);
             let alike = bases.find(|(state, _)| state.layout().reads_alike(&layout));
             match alike {
-                None if attempt == Attempt::Quick => return Err(not_quick(commit)),
+                None if attempt == Attempt::Quick => return Err(self.costly.not_quick(commit)),
                 alike => alike.unwrap_or_else(|| (present.state.clone(), Root::Published)),
             }
         };
@@ -524,7 +524,7 @@ impl HistoricalStates {
         if from == to {
             return Ok(Compared { delta: Delta::of(&seen, &seen, &[]), rules: after });
         }
-        self.costly.check(from)?;
+        self.costly.check(from, attempt)?;
         let options = self.spare(attempt);
         let layout = layout_at(&objects, from, &options).map_err(failed)?;
         let (delta, rules) = if later.layout().reads_alike(&layout) {

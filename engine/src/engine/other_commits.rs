@@ -90,7 +90,21 @@ impl Engine {
     /// As [`Engine::delta`]; and [`PastError::Unknown`] if other definitions showed at `from` what
     /// is private now, so that the reader must start over.
     pub fn caught_up(&self, view: &View, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
-        self.past.caught_up(view, from, to)
+        self.past.caught_up(view, from, to, Attempt::Full)
+    }
+
+    /// Returns what [`Self::caught_up`] returns if that costs little; otherwise `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::caught_up`].
+    pub fn caught_up_if_quick(
+        &self,
+        view: &View,
+        from: CommitId,
+        to: CommitId,
+    ) -> Result<Option<Delta>, PastError> {
+        if_quick(self.past.caught_up(view, from, to, Attempt::Quick))
     }
 
     /// Lists the commits in the history of `from` that touched the record, a key of a sheet of the
@@ -140,7 +154,23 @@ impl Engine {
         limit: usize,
         effort: Effort<'_>,
     ) -> Result<Log, PastError> {
-        self.past.commits(view, line, sheets, limit, effort)
+        self.past.commits(view, line, sheets, limit, (effort, Attempt::Full))
+    }
+
+    /// Returns what [`Self::commits`] returns if each state on the way costs little; otherwise `None`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::commits`].
+    pub fn commits_if_quick(
+        &self,
+        view: &View,
+        line: Line,
+        sheets: &[SheetName],
+        limit: usize,
+        effort: Effort<'_>,
+    ) -> Result<Option<Log>, PastError> {
+        if_quick(self.past.commits(view, line, sheets, limit, (effort, Attempt::Quick)))
     }
 
     /// Returns the commit that a reader means by `name`: a hash or a prefix of one, a tag, or the

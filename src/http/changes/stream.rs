@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 use super::followers::Follower;
 use super::queue::resync;
 use crate::access::{Admission, Ended};
+use crate::http::connection::WaitingRequest;
 use crate::wire::{ApiError, EventId};
 
 /// How long the stream is silent before it sends a sign of life.
@@ -42,6 +43,8 @@ pub(super) struct Events {
     silence: Pin<Box<Sleep>>,
     /// Whether its client may hear more, if its credential decides that.
     admitted: Option<Admitted>,
+    /// Its request, as its connection knows it.
+    _waiting: Option<WaitingRequest>,
 }
 
 /// The admission of the client of a stream.
@@ -71,7 +74,21 @@ impl Events {
     ) -> Self {
         let (rest, missed) = (hello.into(), Some(Box::pin(missed) as Missed));
         let silence = Box::pin(tokio::time::sleep(heartbeat));
-        Self { follower, rest, missed, had_turn: false, heartbeat, silence, admitted: None }
+        Self {
+            follower,
+            rest,
+            missed,
+            had_turn: false,
+            heartbeat,
+            silence,
+            admitted: None,
+            _waiting: None,
+        }
+    }
+
+    /// Returns these events, as the answer to a request that waits until they end.
+    pub(super) fn noted_as(self, waiting: WaitingRequest) -> Self {
+        Self { _waiting: Some(waiting), ..self }
     }
 
     /// Returns these events, which end with `admission`, and after `lifetime` in any case, but not
