@@ -82,7 +82,8 @@ pub enum CommitsError {
 /// A walk back from a state along a range of commits, by their differences.
 pub struct Walk<'a> {
     objects: &'a Objects,
-    /// The state of the current commit. Its text index belongs to another commit.
+    /// The state of the current commit, without texts: those of the state next to which it was built are of
+    /// another commit, and the next one would be built from nothing.
     state: Snapshot,
     disclosure: Disclosure<'a>,
     options: &'a LoadOptions,
@@ -97,7 +98,7 @@ impl<'a> Walk<'a> {
         disclosure: Disclosure<'a>,
         options: &'a LoadOptions,
     ) -> Self {
-        Self { objects, state: state.clone(), disclosure, options }
+        Self { objects, state: state.without_texts(), disclosure, options }
     }
 
     /// Goes back to `parent`, or to the state before the first commit, and counts, by sheet, the
@@ -121,7 +122,7 @@ impl<'a> Walk<'a> {
                 None => return Ok(BTreeMap::new()),
                 Some(prepared) => {
                     let changed = prepared.changed_from(after).to_vec();
-                    (prepared.draft.state().clone(), changed)
+                    (prepared.draft.state().without_texts(), changed)
                 }
             },
         };
@@ -146,7 +147,7 @@ impl<'a> Walk<'a> {
             let state = &self.state;
             if let Some(prepared) = prepare(self.objects, Some(state), commit, None, self.options)?
             {
-                self.state = prepared.draft.state().clone();
+                self.state = prepared.draft.state().without_texts();
             }
             self.back_to(parent)
         })
@@ -190,7 +191,15 @@ impl Log {
             effort.awaited.check()?;
             let refused = |source| CommitsError::Load { commit, source: Box::new(source) };
             let parent = commits.peek().and_then(|(_, parent)| parent.as_ref().ok()).copied();
-            let mut changed = (*walk.counts_of(commit, parent).map_err(refused)?).clone();
+            let mut changed = match walk.counts_of(commit, parent) {
+                Ok(changed) => (*changed).clone(),
+                // What came before it is an answer. The next page begins with this one.
+                Err(LoadError::TooCostly { .. }) if !log.entries.is_empty() => {
+                    log.next = Some(commit);
+                    break;
+                }
+                Err(error) => return Err(refused(error)),
+            };
             if !sheets.is_empty() {
                 changed.retain(|sheet, _| sheets.contains(sheet));
                 if changed.is_empty() {
@@ -207,6 +216,7 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use headwater_testkit::Upstream;
 
@@ -238,8 +248,8 @@ mod tests {
             let log = Log::read(walk, part, &[], limit, effort).unwrap();
             (log.entries, options.progress.decoded().0)
         };
-        let (all, _) = read(0, 9, &now.clone());
-        assert_eq!(all.len(), 4);
+        let (all, decoded) = read(0, 9, &now.clone());
+        assert_eq!((all.len(), decoded), (4, 1), "each step reads what it changes");
         let (second, decoded) = read(1, 1, &now);
         assert_eq!((&second[..], decoded), (&all[1..2], 1));
         assert_eq!(read(1, 1, &now), (second, 0), "it is known");
@@ -250,6 +260,38 @@ mod tests {
         let inferred = now.clone();
         inferred.take_commit_counts(&now);
         assert_ne!(read(0, 9, &inferred).1, 0);
+    }
+
+    #[test]
+    fn a_page_ends_before_a_commit_that_costs_too_much() {
+        let mut upstream = Upstream::new();
+        let mut push = |n: usize| {
+            let commit = upstream.commit("c").put("people/a.toml", format!("n = {n}\n"));
+            commit.push().parse::<CommitId>().unwrap()
+        };
+        let [first, second, head] = [1, 2, 3].map(&mut push);
+        let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+        let objects = mirror.objects().unwrap();
+        let now = load(&objects, head, &LoadOptions::default()).unwrap();
+        let any = Budget::unlimited();
+        let read = |from: CommitId, time: Option<Duration>, limit: usize| {
+            let options = LoadOptions { time, ..LoadOptions::default() };
+            let state = load(&objects, from, &LoadOptions::default()).unwrap();
+            let walk = Walk::from(&objects, &state, Disclosure::by(&now), &options);
+            let effort = Effort { awaited: &any, part: &any };
+            Log::read(walk, Line { from, above: None }, &[], limit, effort)
+        };
+        let none = Some(Duration::ZERO);
+        assert!(
+            matches!(read(head, none, 9), Err(CommitsError::Load { commit, .. }) if commit == head)
+        );
+        // What the newest one changed is known from here on.
+        assert_eq!(read(head, None, 1).unwrap().next, Some(second));
+        let page = read(head, none, 9).unwrap();
+        assert_eq!((page.entries.len(), page.next), (1, Some(second)));
+        let rest = read(second, None, 9).unwrap();
+        let rest: Vec<_> = rest.entries.iter().map(|entry| entry.commit).collect();
+        assert_eq!(rest, [second, first]);
     }
 
     #[test]

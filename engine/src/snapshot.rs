@@ -315,6 +315,13 @@ impl Snapshot {
         Self { text, private_text, ..self.clone() }
     }
 
+    /// Returns this state without its texts: others can be built next to it, and nothing can be searched in
+    /// them.
+    pub(crate) fn without_texts(&self) -> Self {
+        let empty = |text: &TextIndex| text.empty().restamped(self.commit);
+        self.with_texts(empty(&self.text), empty(&self.private_text))
+    }
+
     /// Returns those of `names` that the index of private texts has or needs. Nearly always none.
     fn private_names(&self, names: &[DocName]) -> Vec<DocName> {
         let is_private = |name: &&DocName| {

@@ -169,9 +169,9 @@ impl Reloader {
         let parent = objects.commit(*first).map_err(read)?.parents.first().copied();
         let local = match published.commit() == *last {
             true => None,
-            false => Some(self.prepared(objects, published, *last)?),
+            false => Some(self.prepared(objects, published, *last)?.draft.state().without_texts()),
         };
-        let local = local.as_ref().map_or(published.as_ref(), |local| local.draft.state());
+        let local = local.as_ref().unwrap_or(published);
         let base = parent.map(|parent| self.prepared(objects, local, parent)).transpose()?;
         let nothing = Snapshot::empty();
         let (base, records) = match &base {
