@@ -147,7 +147,9 @@ impl Rebase {
         }
         let mut files = TouchedFiles::whole(paths_of(&changes));
         // Of any other file, it must be found which rows it changes.
-        let is_apart = !changes.iter().all(|change| self.left_out.has_file(&change.path));
+        // One that changes nothing, whose request counts, is on top of nothing that is left out.
+        let is_apart = changes.is_empty()
+            || !changes.iter().all(|change| self.left_out.has_file(&change.path));
         let lost = match is_apart.then(|| self.apply(commit, &changes, has_request, &mut files)) {
             None => Some(vec![]),
             Some(Ok(())) => None,

@@ -237,6 +237,18 @@ fn a_request_that_the_remote_has_too_is_dropped_whatever_the_fields_say() {
 }
 
 #[test]
+fn a_commit_that_changes_nothing_is_kept_for_its_request() {
+    let base: Files<'_> = &[("people/a.toml", "n = 1\n")];
+    let theirs: Files<'_> = &[("people/a.toml", "n = 2\n")];
+    let ours = Some(request("site", "k", "d"));
+    let sides = Sides::new(base, theirs, &[base]).requested(&None, std::slice::from_ref(&ours));
+    let rebased = sides.rebased().unwrap();
+    assert_eq!((rebased.made, &rebased.moves[..]), (1, &[(sides.ours[0], rebased.head)][..]));
+    let objects = sides.repository.objects();
+    assert_eq!(crate::write::request_of(&objects, rebased.head).unwrap(), ours);
+}
+
+#[test]
 fn a_request_of_which_nothing_is_left_keeps_a_commit_with_its_key() {
     let new: Files<'_> = &[("people/a.toml", "n = 2\n")];
     let ours = Some(request("site", "k", "d"));

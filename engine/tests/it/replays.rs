@@ -290,7 +290,7 @@ fn a_row_that_does_not_fit_takes_along_only_the_commits_that_share_rows_with_it(
 fn a_row_of_a_request_that_both_sides_took_takes_along_no_other_row() {
     let row = |key: &str, n: i64| json!({ "id": key, "n": n });
     let list = json!([row("b", 1), row("c", 1)]).to_string();
-    let mut house = replaying(house("", &[("a/l.json", &list)]));
+    let house = replaying(house("", &[("a/l.json", &list)]));
     let patch = |key: &str, n: i64, repeat: Option<Repeat>| {
         let operation = Operation {
             sheet: SheetName::new("a"),
