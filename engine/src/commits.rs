@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::budget::TooCostly;
+use crate::changes::TooCostly as DecodeCost;
 use crate::delta::Delta;
 use crate::disclosure::Disclosure;
 use crate::history::{Effort, Note};
@@ -87,6 +88,8 @@ pub struct Walk<'a> {
     state: Snapshot,
     disclosure: Disclosure<'a>,
     options: &'a LoadOptions,
+    /// Whether a commit costs too much that somebody else counts the changes of another one meanwhile.
+    is_hurried: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -98,7 +101,13 @@ impl<'a> Walk<'a> {
         disclosure: Disclosure<'a>,
         options: &'a LoadOptions,
     ) -> Self {
-        Self { objects, state: state.without_texts(), disclosure, options }
+        Self { objects, state: state.without_texts(), disclosure, options, is_hurried: false }
+    }
+
+    /// Returns a walk that does not wait while others count what commits changed.
+    #[must_use]
+    pub fn hurried(self) -> Self {
+        Self { is_hurried: true, ..self }
     }
 
     /// Goes back to `parent`, or to the state before the first commit, and counts, by sheet, the
@@ -143,7 +152,10 @@ impl<'a> Walk<'a> {
         commit: CommitId,
         parent: Option<CommitId>,
     ) -> Result<ChangedBySheet, LoadError> {
-        self.disclosure.now().commit_counts().get_or_make(commit, || {
+        let limit = self.options.time.unwrap_or_default();
+        let busy = LoadError::TooCostly { commit, source: DecodeCost::Time { limit } };
+        let busy = self.is_hurried.then_some(busy);
+        self.disclosure.now().commit_counts().get_or_make(commit, busy, || {
             let state = &self.state;
             if let Some(prepared) = prepare(self.objects, Some(state), commit, None, self.options)?
             {
@@ -159,8 +171,8 @@ impl Log {
     /// changed one of these sheets, and reports only their changes. `walk` starts at the newest.
     ///
     /// Costs as much as the differences of the commits, each the first time that the deciding state
-    /// is asked for it. A page ends early if it has used up `effort` or has read a thousand commits,
-    /// but never before its first commit.
+    /// is asked for it. A page ends early if it has used up `effort`, has read a thousand commits, or comes to
+    /// one that costs too much, but never before its first commit.
     ///
     /// # Errors
     ///
@@ -194,7 +206,7 @@ impl Log {
             let mut changed = match walk.counts_of(commit, parent) {
                 Ok(changed) => (*changed).clone(),
                 // What came before it is an answer. The next page begins with this one.
-                Err(LoadError::TooCostly { .. }) if !log.entries.is_empty() => {
+                Err(LoadError::TooCostly { .. }) if at > 0 => {
                     log.next = Some(commit);
                     break;
                 }
@@ -274,22 +286,25 @@ mod tests {
         let objects = mirror.objects().unwrap();
         let now = load(&objects, head, &LoadOptions::default()).unwrap();
         let any = Budget::unlimited();
-        let read = |from: CommitId, time: Option<Duration>, limit: usize| {
+        let read = |from: CommitId, time: Option<Duration>, limit: usize, sheet: Option<&str>| {
             let options = LoadOptions { time, ..LoadOptions::default() };
             let state = load(&objects, from, &LoadOptions::default()).unwrap();
             let walk = Walk::from(&objects, &state, Disclosure::by(&now), &options);
             let effort = Effort { awaited: &any, part: &any };
-            Log::read(walk, Line { from, above: None }, &[], limit, effort)
+            let sheets: Vec<SheetName> = sheet.map(SheetName::new).into_iter().collect();
+            Log::read(walk, Line { from, above: None }, &sheets, limit, effort)
         };
         let none = Some(Duration::ZERO);
         assert!(
-            matches!(read(head, none, 9), Err(CommitsError::Load { commit, .. }) if commit == head)
+            matches!(read(head, none, 9, None), Err(CommitsError::Load { commit, .. }) if commit == head)
         );
         // What the newest one changed is known from here on.
-        assert_eq!(read(head, None, 1).unwrap().next, Some(second));
-        let page = read(head, none, 9).unwrap();
-        assert_eq!((page.entries.len(), page.next), (1, Some(second)));
-        let rest = read(second, None, 9).unwrap();
+        assert_eq!(read(head, None, 1, None).unwrap().next, Some(second));
+        for (sheet, count) in [(None, 1), (Some("other"), 0)] {
+            let page = read(head, none, 9, sheet).unwrap();
+            assert_eq!((page.entries.len(), page.next), (count, Some(second)), "{sheet:?}");
+        }
+        let rest = read(second, None, 9, None).unwrap();
         let rest: Vec<_> = rest.entries.iter().map(|entry| entry.commit).collect();
         assert_eq!(rest, [second, first]);
     }
@@ -320,9 +335,9 @@ mod tests {
             let walk = Walk::from(&objects, &state, Disclosure::by(&now), &options);
             let line = Line { from: first, above: None };
             Log::read(walk, line, &[], 1, Effort { awaited: &any, part: &any }).unwrap();
-            let made = now.commit_counts().get_or_make(first, || Err(()));
+            let made = now.commit_counts().get_or_make(first, None, || Err(()));
             let is_shared = before.as_ref().is_some_and(|before| {
-                let known = before.commit_counts().get_or_make(first, || Err(()));
+                let known = before.commit_counts().get_or_make(first, None, || Err(()));
                 known.is_ok_and(|known| made.is_ok_and(|made| Arc::ptr_eq(&known, &made)))
             });
             assert_eq!(is_shared, is_known, "{commit}");

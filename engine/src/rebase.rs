@@ -22,6 +22,8 @@ mod requests;
 mod sheet_coverage;
 mod touched;
 
+use std::collections::BTreeSet;
+
 use crate::id::{CommitId, TreeId};
 use crate::mirror::{ObjectError, PathChange, Signature, Stage};
 use crate::report::LostField;
@@ -146,8 +148,8 @@ impl Rebase {
             return Ok(());
         }
         let mut files = TouchedFiles::whole(paths_of(&changes));
-        // Of any other file, it must be found which rows it changes.
-        // One that changes nothing, whose request counts, is on top of nothing that is left out.
+        // Whether it may fit. Of other files than those that are left out, it must be found which rows it changes.
+        // A commit that changes nothing, whose request counts, is on top of none that is left out.
         let is_apart = changes.is_empty()
             || !changes.iter().all(|change| self.left_out.has_file(&change.path));
         let lost = match is_apart.then(|| self.apply(commit, &changes, has_request, &mut files)) {
@@ -233,21 +235,32 @@ impl Rebase {
     /// Leaves out the commits that changed the files of `lost`, or its rows of files of many records, and those that
     /// share files or rows with them. Returns false if no commit that is put did.
     pub(crate) fn leave_out_lost(&mut self, lost: &[LostField]) -> bool {
-        let mut files = TouchedFiles::default();
-        lost.iter().for_each(|lost| files.extend(self.touched.parts_of(lost)));
+        let parts = self.touched.parts_of(lost);
+        let known = parts.clone().without(self.left_out.files()).is_empty();
+        // Where another sheet still misses a row that is left out, the rest of its file is in the way.
+        let files = match known {
+            true => TouchedFiles::whole(lost.iter().map(|lost| lost.path.clone().into_bytes())),
+            false => parts,
+        };
         self.leave_out(files, lost.iter().cloned());
         self.is_outdated
     }
 
-    /// Leaves out commits, and those that share files or rows with them. Returns false if none was put.
-    pub(crate) fn leave_out_commits(&mut self, commits: &[CommitId], lost: Vec<LostField>) -> bool {
+    /// Leaves out commits for what is `wrong` with them, and those that share files or rows with them. Returns
+    /// false if none was put.
+    pub(crate) fn leave_out_commits(&mut self, commits: &[CommitId], wrong: &[LostField]) -> bool {
         let mut files = TouchedFiles::default();
         for commit in commits {
             self.touched.files_of(*commit).cloned().into_iter().for_each(|of| files.extend(of));
         }
-        if !files.is_empty() {
-            self.leave_out(files, lost);
-        }
+        // Of a file of many records, what is wrong with them does not say which they are.
+        let wrong: BTreeSet<&LostField> = wrong.iter().collect();
+        let told = wrong.into_iter().flat_map(|wrong| match files.keys(wrong.path.as_bytes()) {
+            Some(keys) => keys.map(|key| wrong.at_key(key)).collect(),
+            None => vec![wrong.clone()],
+        });
+        let told: Vec<LostField> = told.collect();
+        self.leave_out(files, told);
         self.is_outdated
     }
 

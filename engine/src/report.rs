@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::digest::Digest;
-use crate::id::{CommitId, SheetName};
+use crate::id::{CommitId, Key, SheetName};
 use crate::plan::RebuildReason;
 use crate::pointer::Pointer;
 
@@ -226,6 +226,14 @@ pub struct LostField {
     /// The field as a JSON Pointer, which begins with the key of the record in a file of many
     /// records; empty for the file as a whole.
     pub pointer: Pointer,
+}
+
+impl LostField {
+    /// Returns the same field of the record with this key, in a file of many records.
+    pub(crate) fn at_key(&self, key: &Key) -> Self {
+        let pointer = Pointer::of([key.as_str()]).joined(&self.pointer);
+        Self { path: self.path.clone(), pointer }
+    }
 }
 
 impl ReloadOutcome {

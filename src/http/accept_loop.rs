@@ -27,7 +27,7 @@ use super::write_timeout::WriteTimeout;
 /// The limits on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The number of open connections. If there are more, idle ones give way, or
+    /// The number of open connections. If there are more, those that are idle or only wait give way, or
     /// the others wait in the queue of the operating system.
     pub connections: usize,
     /// How long the headers of a request may take, and how long a connection may be idle.
@@ -120,7 +120,7 @@ async fn next(
     }
 }
 
-/// Waits for a place. While there is none, idle connections give way.
+/// Waits for a place. While there is none, connections that are idle or only wait give way.
 async fn place(places: &Arc<Semaphore>, open: &OpenConnections) -> Option<OwnedSemaphorePermit> {
     if let Ok(place) = places.clone().try_acquire_owned() {
         return Some(place);

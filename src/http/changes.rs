@@ -201,6 +201,8 @@ async fn answer(
     let _poll = app.audience.polls.join(source).ok_or_else(busy)?;
     let until = Instant::now() + Duration::from_secs(wait);
     let mut listener = app.feed.listen();
+    // Who asked again without a commit would miss what comes meanwhile.
+    let can_ask_again = since.is_some();
     let since = since.unwrap_or(listener.at);
     loop {
         let told = caught_up(app, Asker::Poll(source), &watched, since, listener.at).await?;
@@ -223,7 +225,7 @@ async fn answer(
                     None => pending().await,
                 }
             };
-            let _waiting = connection.waits();
+            let _waiting = can_ask_again.then(|| connection.waits());
             let heard = tokio::select! {
                 heard = listener.next_until(until) => heard,
                 _ = dismissed => continue,

@@ -345,7 +345,7 @@ impl HistoricalStates {
                 };
                 delta.map(|delta| delta.map(Arc::new)).map_err(refused)
             };
-            // That it costs more is not kept: by the next time, it may be near a state that is kept.
+            // That it costs more is not kept here: the engine knows for how long that counts.
             let weigh =
                 |delta: &Option<Arc<Delta>>| delta.as_ref().map_or(u64::MAX, |delta| delta.bytes());
             let turn = Turn { lane: quick, source, until: asker.until() };

@@ -116,6 +116,15 @@ impl CostlyStates {
     }
 }
 
+/// Returns whether a quick attempt ended so, and another one may succeed.
+pub(super) fn is_not_quick(error: &PastError) -> bool {
+    let is_of_quick = |error: &LoadError| match error {
+        LoadError::TooCostly { source: TooCostly::Time { limit }, .. } => *limit <= QUICK_TIME,
+        _ => false,
+    };
+    matches!(error, PastError::Load { source, .. } if is_of_quick(source))
+}
+
 /// Returns that the state of a commit is not built by a quick attempt.
 fn not_quick(commit: CommitId) -> PastError {
     let source = TooCostly::Time { limit: QUICK_TIME };

@@ -20,9 +20,6 @@ use crate::rebase::{Rebase, ReplayedStates};
 use crate::report::LostField;
 use crate::snapshot::Snapshot;
 
-/// How many states are looked at, at most, to find the commits that do not fit.
-const STATES: usize = 512;
-
 /// What a problem is about, wherever in its file it is. The rows of a file of many records are told apart only by
 /// how many problems there are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +51,8 @@ pub(super) struct OnTop<'a> {
     pub(super) ours: &'a [CommitId],
     /// Whether the operator lets the remote's head through.
     pub(super) through: bool,
+    /// How many states are looked at, at most, to find the commits that do not fit.
+    pub(super) states: usize,
 }
 
 /// Whether the local commits that were put on top can go live there.
@@ -90,34 +89,23 @@ impl Reloader {
         })
     }
 
-    /// Leaves out the commits for which the others cannot go live. Returns false if there are none.
+    /// Leaves out the commits for which the others cannot go live: those that changed what is lost, or those
+    /// with which problems come. Returns false if there are none.
     pub(super) fn leave_out(
         &self,
         rebase: &mut Rebase,
         fit: &Fit,
         on_top: OnTop<'_>,
     ) -> Result<bool, ReloadError> {
-        match fit {
-            Fit::Loses(lost) => Ok(rebase.leave_out_lost(lost)),
-            Fit::Wrong(problems) => self.leave_out_wrong(rebase, problems, on_top),
-            Fit::Whole(_) | Fit::Exceeds(_) => Ok(false),
-        }
-    }
-
-    /// Leaves out the commits that changed the files of `problems`, or else those with which the problems come.
-    fn leave_out_wrong(
-        &self,
-        rebase: &mut Rebase,
-        problems: &[Problem],
-        on_top: OnTop<'_>,
-    ) -> Result<bool, ReloadError> {
-        let is_by_rows = |problem: &&Problem| rebase.touched().is_by_rows(problem.path.as_bytes());
-        let (rows, files): (Vec<_>, Vec<_>) = problems.iter().partition(is_by_rows);
-        if rebase.leave_out_lost(&fields(files)) {
-            return Ok(true);
-        }
+        let lost = match fit {
+            Fit::Whole(_) | Fit::Exceeds(_) => return Ok(false),
+            Fit::Loses(lost) if rebase.leave_out_lost(lost) => return Ok(true),
+            Fit::Loses(lost) => lost.clone(),
+            Fit::Wrong(problems) => fields(problems),
+        };
         let unfit = self.unfit(rebase, on_top)?;
-        Ok(rebase.leave_out_commits(&unfit, fields(rows)))
+        // Where the search finds none, those that changed the files go.
+        Ok(rebase.leave_out_commits(&unfit, &lost) || rebase.leave_out_lost(&lost))
     }
 
     /// Returns the local commits with which problems come that keep the state from going live; the first ones, if
@@ -137,7 +125,7 @@ impl Reloader {
             let objection = objection.filter(|it| it.reason != HeldReason::PushLimit);
             Ok(counted(objection.into_iter().flat_map(|it| it.problems)))
         };
-        let unfit = introducing(put.len(), STATES, problems_after)?;
+        let unfit = introducing(put.len(), on_top.states, problems_after)?;
         Ok(unfit.into_iter().map(|at| put[at].0).collect())
     }
 
@@ -193,10 +181,10 @@ impl Reloader {
 }
 
 /// Returns what problems are about.
-fn fields(problems: Vec<&Problem>) -> Vec<LostField> {
+fn fields(problems: &[Problem]) -> Vec<LostField> {
     let field = |problem: &Problem| LostField {
         path: problem.path.clone(),
         pointer: problem.pointer.clone().unwrap_or_default(),
     };
-    problems.into_iter().map(field).collect()
+    problems.iter().map(field).collect()
 }

@@ -307,9 +307,15 @@ impl HistoricalStates {
             let objects = self.objects_with(&present.state, line.from)?;
             let state = self.state_of(&present, line.from, Reachability::History, attempt)?;
             let now = present.state.seen_by(view);
-            let (disclosure, options) = (Disclosure::by(&now), self.spare(attempt));
+            let disclosure = Disclosure::by(&now);
+            let options = self.spare(&self.costly_lists, attempt);
             let walk = Walk::from(&objects, &state, disclosure, &options);
-            self.costly_lists.check(line.from, attempt)?;
+            let walk = match attempt {
+                Attempt::Quick => walk.hurried(),
+                Attempt::Full => walk,
+            };
+            // What its commits changed may be known by now, so a quick attempt is made again.
+            self.costly_lists.check(line.from, Attempt::Full)?;
             let log = Log::read(walk, line, sheets, limit, effort);
             let log = log.map_err(|error| match error {
                 CommitsError::Load { source, .. } => self.costly_lists.refused(line.from, *source),
@@ -454,7 +460,7 @@ impl HistoricalStates {
         attempt: Attempt,
     ) -> Result<Visit, PastError> {
         let failed = |source| self.costly.refused(commit, source);
-        let options = self.spare(attempt);
+        let options = self.spare(&self.costly, attempt);
         let layout = layout_at(objects, commit, &options).map_err(failed)?;
         let (base, root) = {
             let earlier = self.states.earlier();
@@ -525,7 +531,7 @@ impl HistoricalStates {
             return Ok(Compared { delta: Delta::of(&seen, &seen, &[]), rules: after });
         }
         self.costly.check(from, attempt)?;
-        let options = self.spare(attempt);
+        let options = self.spare(&self.costly, attempt);
         let layout = layout_at(&objects, from, &options).map_err(failed)?;
         let (delta, rules) = if later.layout().reads_alike(&layout) {
             let prepared = prepare(&objects, Some(&later), from, None, &options).map_err(failed)?;
@@ -568,10 +574,10 @@ impl HistoricalStates {
     }
 
     /// Returns the options for an earlier state: none is important enough to run out of memory for.
-    fn spare(&self, attempt: Attempt) -> LoadOptions {
+    fn spare(&self, costly: &CostlyStates, attempt: Attempt) -> LoadOptions {
         LoadOptions {
             optional: true,
-            time: Some(self.costly.decode_time(attempt)),
+            time: Some(costly.decode_time(attempt)),
             progress: Arc::default(),
             ..self.load.clone()
         }

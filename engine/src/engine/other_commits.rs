@@ -1,9 +1,9 @@
 //! What an engine answers about other commits than the published one.
 
-use super::costly_states::Attempt;
 use std::sync::Arc;
 
 use super::Engine;
+use super::costly_states::{Attempt, is_not_quick};
 use super::historical_states::error::PastError;
 use crate::commits::{Line, Log};
 use crate::delta::Delta;
@@ -208,7 +208,7 @@ impl Engine {
 /// Returns `None` for what a quick attempt found to cost more.
 fn if_quick<T>(result: Result<T, PastError>) -> Result<Option<T>, PastError> {
     match result {
-        Err(error) if error.is_too_costly() => Ok(None),
+        Err(error) if is_not_quick(&error) => Ok(None),
         result => result.map(Some),
     }
 }

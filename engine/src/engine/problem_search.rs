@@ -10,7 +10,8 @@ struct Span<P> {
     after: BTreeSet<P>,
 }
 
-/// Returns the steps, in order, with which a problem comes that is there after the last one. `problems_after`
+/// Returns the steps, in order, with which a problem comes that is there after the last one. Of one that goes
+/// meanwhile and comes again, it may be any. `problems_after`
 /// returns what is wrong after so many steps, and is asked `most` times at most: then the last of them may be
 /// missing, but never the first.
 ///
@@ -88,6 +89,7 @@ mod tests {
             (". a -a .", &[]),
             ("a -a a b", &[2, 3]),
             ("a a", &[0]),
+            ("a -a a", &[0]),
             ("a b -a .", &[1]),
         ] {
             assert_eq!(found(steps, 1_000).0, expected, "{steps}");

@@ -7,7 +7,7 @@
 use super::branch_comparison::BranchComparison;
 use super::candidate::Candidate;
 use super::error::ReloadError;
-use super::fit::OnTop;
+use super::fit::{Fit, OnTop};
 use super::held_pushes::Objection;
 use super::hold_reason::HeldReason;
 use super::reload_target::{Target, target};
@@ -26,6 +26,9 @@ const ROUNDS: usize = 6;
 
 /// How often the state that comes of them is judged, or they are put on top anew without those that are left out.
 const JUDGEMENTS: usize = 32;
+
+/// How many states are looked at, at most, in each search for the commits that do not fit.
+const STATES: usize = 512;
 
 /// How many commits may be left for the turn.
 const FEW: usize = 2;
@@ -182,23 +185,26 @@ impl Reloader {
     ) -> Result<Rehearsal, ReloadError> {
         let (published, ours) = (&self.states.published(), &rehearsal.tried.clone());
         let through = self.holds.let_through(kind, Some(rehearsal.remote))?;
-        let on_top = OnTop { theirs, published, ours, through };
+        let on_top = OnTop { theirs, published, ours, through, states: STATES };
         rehearsal.is_judged = true;
         let is_final = |objection: Objection| objection.reason != HeldReason::PushLimit;
         if !through && theirs.objection(published, &self.limits).is_some_and(is_final) {
             return Ok(rehearsal);
         }
-        for _ in 0..JUDGEMENTS {
+        for step in 0.. {
             if rehearsal.rebase.is_outdated() {
                 rehearsal = self.go_on(self.begin_again(rehearsal)?, ours, pace)?;
                 continue;
             }
             let fit = self.fit(&rehearsal.rebase, on_top)?;
+            if step >= JUDGEMENTS {
+                rehearsal.never_fits = matches!(fit, Fit::Loses(_) | Fit::Wrong(_));
+                break;
+            }
             if !self.leave_out(&mut rehearsal.rebase, &fit, on_top)? {
-                return Ok(rehearsal);
+                break;
             }
         }
-        rehearsal.never_fits = true;
         Ok(rehearsal)
     }
 

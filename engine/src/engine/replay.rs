@@ -34,6 +34,9 @@ const ROUNDS: usize = 8;
 /// How many commits are put on top anew within the turn, while there is another try.
 const AGAIN_IN_TURN: usize = 16;
 
+/// How many states are looked at within the turn, at most, in each search for the commits that do not fit.
+const STATES_IN_TURN: usize = 24;
+
 /// A reload that found both sides ahead.
 pub(super) struct Replay {
     pub(super) id: ReloadId,
@@ -213,7 +216,8 @@ impl Reloader {
             }
         };
         let mut rebase = rebase.map_err(ReloadError::Repository)?;
-        let on_top = OnTop { theirs: &theirs, published, ours: &ours, through };
+        let states = STATES_IN_TURN;
+        let on_top = OnTop { theirs: &theirs, published, ours: &ours, through, states };
         for _ in 0..rounds {
             if rebase.is_outdated() {
                 if if_outdated == IfOutdated::GiveUp && ours.len() > AGAIN_IN_TURN {

@@ -96,6 +96,14 @@ impl TouchedFiles {
         self.0.get(path)
     }
 
+    /// Returns the keys of the records at `path` if that is a file of many.
+    pub(super) fn keys(&self, path: &[u8]) -> Option<impl Iterator<Item = &Key>> {
+        match self.part(path)? {
+            Rows(_, keys) => Some(keys.iter()),
+            Whole => None,
+        }
+    }
+
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let overlaps = |(path, part): (&Vec<u8>, &TouchedPart)| {
             other.part(path).is_some_and(|other| other.overlaps(part))
@@ -172,25 +180,28 @@ impl TouchedPaths {
         OnlyAgain(self.again.iter().map(|path| (path.clone(), others(path))).collect())
     }
 
-    /// Returns whether commits changed the file at `path`, and each of them only rows of it.
-    pub(crate) fn is_by_rows(&self, path: &[u8]) -> bool {
-        let mut parts = self.parts(path).peekable();
-        parts.peek().is_some() && parts.all(|part| matches!(part, Rows(..)))
-    }
-
-    /// Returns the row that `lost` names, if a commit changed it, or else the whole file.
-    pub(super) fn parts_of(&self, lost: &LostField) -> TouchedFiles {
-        let key = lost.pointer.names().next().map(Key::new);
-        let row = key.and_then(|key| {
-            let has_row = |part: &TouchedPart| match part {
-                Rows(of, keys) if keys.contains(&key) => Some(of.clone()),
-                Rows(..) | Whole => None,
-            };
-            let of = self.parts(lost.path.as_bytes()).find_map(has_row)?;
-            Some(Rows(of, BTreeSet::from([key])))
-        });
+    /// Returns the rows that `lost` names, where commits changed them, or else the whole files. Costs as much as
+    /// the commits changed in these files.
+    pub(super) fn parts_of(&self, lost: &[LostField]) -> TouchedFiles {
         let mut files = TouchedFiles::default();
-        files.set(lost.path.as_bytes(), row.unwrap_or(Whole));
+        let mut by_path: BTreeMap<&str, Vec<&LostField>> = BTreeMap::new();
+        for lost in lost {
+            by_path.entry(&lost.path).or_default().push(lost);
+        }
+        for (path, lost) in by_path {
+            let mut sheets: HashMap<&Key, &SheetName> = HashMap::new();
+            for part in self.parts(path.as_bytes()) {
+                if let Rows(of, keys) = part {
+                    sheets.extend(keys.iter().map(|key| (key, of)));
+                }
+            }
+            for lost in lost {
+                let key = lost.pointer.names().next().map(Key::new);
+                let row = key.and_then(|key| sheets.get(&key).map(|of| ((*of).clone(), key)));
+                let row = row.map(|(of, key)| Rows(of, BTreeSet::from([key])));
+                files.add(path.as_bytes(), row.unwrap_or(Whole));
+            }
+        }
         files
     }
 
@@ -326,10 +337,8 @@ mod tests {
         ] {
             let pointer = crate::pointer::Pointer::parse(pointer).unwrap();
             let lost = LostField { path: path.to_owned(), pointer };
-            assert_eq!(touched.parts_of(&lost), files(expected), "{lost:?}");
+            assert_eq!(touched.parts_of(std::slice::from_ref(&lost)), files(expected), "{lost:?}");
         }
-        let is_by_rows = |path: &str| touched.is_by_rows(path.as_bytes());
-        assert_eq!(["a", "l", "m", "other"].map(is_by_rows), [false, true, false, false]);
     }
 
     #[test]

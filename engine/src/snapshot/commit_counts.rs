@@ -2,7 +2,7 @@
 //! it discloses the same.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 
 use crate::id::{CommitId, SheetName};
 use crate::report::Counts;
@@ -32,21 +32,30 @@ struct Kept {
 
 impl CommitCounts {
     /// Returns the counts of `commit`: those that are kept, or those that `make` makes now. One
-    /// caller at a time makes some, so a commit that costs much costs it once.
+    /// caller at a time makes some, so a commit that costs much costs it once; the others wait, or get
+    /// `if_busy`.
     ///
     /// # Errors
     ///
-    /// Fails if `make` does; then nothing is kept.
+    /// Fails if `make` does, then nothing is kept; or with `if_busy`.
     pub(crate) fn get_or_make<E>(
         &self,
         commit: CommitId,
+        if_busy: Option<E>,
         make: impl FnOnce() -> Result<BTreeMap<SheetName, Counts>, E>,
     ) -> Result<ChangedBySheet, E> {
         let counted = self.0.get_or_init(Arc::default);
         if let Some(counts) = counted.kept(commit) {
             return Ok(counts);
         }
-        let _turn = counted.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = match (counted.making.try_lock(), if_busy) {
+            (Ok(turn), _) => turn,
+            (Err(TryLockError::Poisoned(turn)), _) => turn.into_inner(),
+            (Err(TryLockError::WouldBlock), Some(busy)) => return Err(busy),
+            (Err(TryLockError::WouldBlock), None) => {
+                counted.making.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+        };
         if let Some(counts) = counted.kept(commit) {
             return Ok(counts);
         }
@@ -96,20 +105,26 @@ mod tests {
     fn what_is_kept_is_made_once_and_bounded() {
         let counts = CommitCounts::default();
         let changed = || BTreeMap::from([(SheetName::new("s"), Counts::default())]);
-        let refused: Result<_, &str> = counts.get_or_make(commit(0), || Err("no"));
+        let refused: Result<_, &str> = counts.get_or_make(commit(0), None, || Err("no"));
         assert_eq!(refused, Err("no"));
-        let made = counts.get_or_make::<()>(commit(0), || Ok(changed())).unwrap();
-        let again = counts.get_or_make::<()>(commit(0), || panic!("it is kept")).unwrap();
+        let made = counts.get_or_make::<()>(commit(0), None, || Ok(changed())).unwrap();
+        let again = counts.get_or_make::<()>(commit(0), None, || panic!("it is kept")).unwrap();
         assert!(Arc::ptr_eq(&made, &again));
+        let while_made: Result<_, &str> = counts.get_or_make(commit(1), None, || {
+            let kept = counts.get_or_make(commit(0), Some("busy"), || Err("it is kept"));
+            assert!(kept.is_ok());
+            Err(counts.get_or_make(commit(2), Some("busy"), || Ok(changed())).unwrap_err())
+        });
+        assert_eq!(while_made, Err("busy"));
         for n in 0..KEPT as u32 {
-            counts.get_or_make::<()>(commit(n), || Ok(changed())).unwrap();
+            counts.get_or_make::<()>(commit(n), None, || Ok(changed())).unwrap();
             let kept = counts.0.get().unwrap().kept.lock().unwrap();
             assert!(kept.weight <= KEPT && kept.weight == 2 * kept.by_commit.len());
         }
         let last = commit(KEPT as u32 - 1);
-        assert_eq!(counts.clone().get_or_make(last, || Err("unknown")), Err("unknown"));
+        assert_eq!(counts.clone().get_or_make(last, None, || Err("unknown")), Err("unknown"));
         let next = CommitCounts::default();
         next.share(&counts);
-        assert!(next.get_or_make::<()>(last, || panic!("it is kept")).is_ok());
+        assert!(next.get_or_make::<()>(last, None, || panic!("it is kept")).is_ok());
     }
 }

@@ -1,6 +1,8 @@
 //! Replays by what is served: the same record may be in another file on the other side, or read by other
 //! rules.
 
+use std::collections::BTreeSet;
+
 use headwater_engine::engine::{Engine, FailureKind, Ledger, RequestKind, Rewrites};
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::Identity;
@@ -397,6 +399,48 @@ fn however_many_commits_do_not_fit_all_others_go_live() {
 }
 
 #[test]
+fn a_row_of_two_sheets_that_does_not_fit_takes_along_no_other_file() {
+    let sheet =
+        |name: &str| format!("[sheets.{name}]\nfile = \"l.ndjson\"\nkey = \"${{{{ id }}}}\"\n");
+    let definitions = sheet("a") + &sheet("b") + "[sheets.c]\nformat = \"toml\"\n";
+    let rows = |n: i64| {
+        let row = |key: &str, n: i64| json!({ "id": key, "n": n }).to_string() + "\n";
+        row("x", n) + &row("y", 1)
+    };
+    let mut house =
+        replaying(house(&definitions, &[("l.ndjson", &rows(1)), ("c/z.toml", "n = 1\n")]));
+    for (sheet, text) in [("a", "patch x"), ("a", "patch y"), ("c", "patch z")] {
+        let operation = Operation {
+            sheet: SheetName::new(sheet),
+            action: action(&format!(r#"{text} {{"n": 2}}"#)),
+            condition: headwater_engine::write::Condition::Any,
+        };
+        let author = Identity::parse("Ada <ada@example.org>").unwrap();
+        house.engine().commit(Batch::new(author, "ours".into(), vec![operation])).unwrap();
+    }
+    house.upstream.commit("theirs").put("l.ndjson", rows(9)).push();
+    let replayed = house.reload().replayed.unwrap();
+    house.is_lawful();
+    assert!(replayed.commits >= 1 && replayed.kept.is_some(), "{replayed:?}");
+    let state = house.engine().snapshot();
+    let value = |sheet: &str, key: &str| {
+        state.sheet(sheet).unwrap().record(key).unwrap().value.as_str().to_owned()
+    };
+    assert_eq!([value("c", "z"), value("b", "x")], [r#"{"n":2}"#, r#"{"id":"x","n":9}"#]);
+}
+
+#[test]
+fn a_commit_that_only_touched_the_file_of_a_problem_goes_live() {
+    let files = [("a/m.toml", "n = 1\n"), ("a/z.toml", "n = 1\n")];
+    let definition = "[sheets.a]\nformat = \"toml\"\nrefs = { friend = \"a\" }\n";
+    let ours: &[&[&str]] = &[&[r#"patch z {"n": 3}"#], &["delete m"]];
+    let theirs = ("a/z.toml", "n = 1\nfriend = \"m\"\n");
+    let (replayed, found) = replayed(definition, &files, ours, theirs, &["m", "z"]);
+    let expected = [json!({ "n": 1 }), json!({ "n": 3, "friend": "m" })];
+    assert_eq!((replayed.commits, &found[..]), (1, &expected[..]));
+}
+
+#[test]
 fn rows_with_values_that_they_took_too_take_along_no_other_row() {
     let row = |key: &str, value: &str| json!({ "id": key, "u": value }).to_string();
     let definition = "[sheets.a]\nfile = \"l.ndjson\"\nkey = \"${{ id }}\"\nunique = [\"u\"]\n";
@@ -416,7 +460,10 @@ fn rows_with_values_that_they_took_too_take_along_no_other_row() {
         let keys = ["o0", "o19", "x0", "x19"];
         let files = [("l.ndjson", &*first)];
         let (replayed, found) = replayed(definition, &files, &ours, ("l.ndjson", &theirs), &keys);
-        assert!(replayed.commits == 20 && replayed.kept.is_some(), "{replayed:?}");
+        let lost = replayed.kept.unwrap().lost.into_iter().map(|lost| lost.pointer.into());
+        let lost: BTreeSet<String> = lost.collect();
+        let expected = (0..20).map(|n| format!("/x{n}/u")).collect();
+        assert_eq!((replayed.commits, lost), (20, expected), "{their}");
         let other = |n: usize| json!({ "id": format!("o{n}"), "u": format!("o{n}") });
         assert_eq!(found, [other(0), other(19), Json::Null, Json::Null]);
     }
