@@ -6,7 +6,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// children, the log, alerts.
 const BESIDE: u64 = 256;
 
-/// Raises the soft limit to the hard one, and warns if that leaves too few for `connections`.
+/// Raises the soft limit to the hard one, and warns if that leaves too few for `connections`, and as many that
+/// wait for a place.
 ///
 /// The soft limit is low only for programs that use `select`, which this one does not.
 pub fn raise(connections: usize) {
@@ -17,7 +18,7 @@ pub fn raise(connections: usize) {
     {
         tracing::warn!(%error, "the limit on open files cannot be raised");
     }
-    let needed = connections as u64 + BESIDE;
+    let needed = 2 * connections as u64 + BESIDE;
     // Without a value there is no limit.
     if let Some(limit) = getrlimit(Resource::Nofile).current.filter(|limit| *limit < needed) {
         tracing::warn!(limit, needed, "the limit on open files is too low for max-connections");

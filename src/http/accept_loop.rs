@@ -3,7 +3,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -11,7 +10,6 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Layer;
@@ -19,16 +17,18 @@ use tower::Layer;
 use super::connection::Connection;
 use super::http2_write_timeout::{Http2Activity, ObservedService};
 use super::idle_connections::{GRACE, NotedService, OpenConnections};
+use super::permits::{Permit, Permits};
 use super::preface::{self, Begun, Protocol};
 use super::service::Interface;
-use super::source::Peer;
+use super::source::{Peer, Source};
+use super::waiter_limit::WaiterLimit;
 use super::write_timeout::WriteTimeout;
 
 /// The limits on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The number of open connections. If there are more, those that are idle or only wait give way, or
-    /// the others wait in the queue of the operating system.
+    /// The number of open connections. If there are more, some give way, or the others wait: as many again, of
+    /// which one address may have as many as it leaves for others.
     pub connections: usize,
     /// How long the headers of a request may take, and how long a connection may be idle.
     pub header_timeout: Duration,
@@ -69,23 +69,29 @@ pub async fn serve<S: Interface>(
     drain: Duration,
 ) -> bool {
     let connections = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let waiters = WaiterLimit::shared(limits.connections);
+    let places = Permits::new(limits.connections, limits.connections, waiters);
     let ended = CancellationToken::new();
     let open = OpenConnections::default();
-    while let Some(((stream, peer), place)) = next(&listener, &places, &open, &stop).await {
-        let own = Connection::default();
+    while let Some((stream, peer)) = next(&listener, &stop).await {
+        let (own, source) = (Connection::default(), Source::at(peer.ip()));
         let service = Extension(own.clone()).layer(interface.clone());
         let service = Extension(Peer(peer.ip())).layer(service);
-        let service = NotedService::new(service, open.add(&own, peer.ip()));
-        let (stop, ended, open) = (stop.clone(), ended.clone(), open.clone());
+        let (places, open) = (places.clone(), open.clone());
+        let (stop, ended) = (stop.clone(), ended.clone());
         connections.spawn(async move {
+            let place = tokio::select! {
+                place = place(&places, &open, source) => place,
+                () = stop.cancelled() => None,
+            };
+            let Some(_place) = place else { return };
+            let service = NotedService::new(service, open.add(&own, source));
             tokio::select! {
                 () = serve_one(stream, service, limits, stop) => {}
                 () = own.was_cut() => tracing::debug!(%peer, "closed for another"),
                 () = ended.cancelled() => {}
             }
             open.remove(&own);
-            drop(place);
         });
     }
     drop(listener);
@@ -95,17 +101,12 @@ pub async fn serve<S: Interface>(
     drained
 }
 
-/// Waits for a connection and then for a place. Returns `None` once `stop` is cancelled.
-async fn next(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-    open: &OpenConnections,
-    stop: &CancellationToken,
-) -> Option<((TcpStream, SocketAddr), OwnedSemaphorePermit)> {
+/// Waits for a connection. Returns `None` once `stop` is cancelled.
+async fn next(listener: &TcpListener, stop: &CancellationToken) -> Option<(TcpStream, SocketAddr)> {
     let accepted = async {
         loop {
             match listener.accept().await {
-                Ok(accepted) => return Some((accepted, place(places, open).await?)),
+                Ok(accepted) => return accepted,
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections; trying again");
@@ -115,23 +116,24 @@ async fn next(
         }
     };
     tokio::select! {
-        accepted = accepted => accepted,
+        accepted = accepted => Some(accepted),
         () = stop.cancelled() => None,
     }
 }
 
-/// Waits for a place. While there is none, connections that are idle or only wait give way.
-async fn place(places: &Arc<Semaphore>, open: &OpenConnections) -> Option<OwnedSemaphorePermit> {
-    if let Ok(place) = places.clone().try_acquire_owned() {
-        return Some(place);
-    }
-    let mut place = std::pin::pin!(places.clone().acquire_owned());
+/// Waits for a place, which the address with the fewest gets first. While there is none, connections give
+/// way that are idle or only wait. Returns `None` if too many wait.
+async fn place(places: &Permits, open: &OpenConnections, source: Source) -> Option<Permit> {
+    let mut place = std::pin::pin!(places.take(source));
+    // Nearly always there is one.
+    let mut patience = Duration::ZERO;
     loop {
-        open.make_room();
-        // Meanwhile others become idle.
-        if let Ok(place) = tokio::time::timeout(GRACE / 4, &mut place).await {
-            return place.ok();
+        if let Ok(place) = tokio::time::timeout(patience, &mut place).await {
+            return place;
         }
+        open.make_room(source);
+        // Meanwhile others become idle.
+        patience = GRACE / 4;
     }
 }
 
@@ -223,6 +225,8 @@ async fn http2(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use axum::Router;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -82,7 +82,7 @@ pub(super) async fn changes(
     match (watched, is_stream) {
         (Some(watched), true) => {
             let part = app.audience.parts.keep(watched, source, own).ok_or_else(busy)?;
-            let waiting = connection.waits();
+            let waiting = connection.follows();
             stream(app, part, since, last, source, admission, waiting).await
         }
         (Some(watched), false) => {
@@ -201,8 +201,6 @@ async fn answer(
     let _poll = app.audience.polls.join(source).ok_or_else(busy)?;
     let until = Instant::now() + Duration::from_secs(wait);
     let mut listener = app.feed.listen();
-    // Who asked again without a commit would miss what comes meanwhile.
-    let can_ask_again = since.is_some();
     let since = since.unwrap_or(listener.at);
     loop {
         let told = caught_up(app, Asker::Poll(source), &watched, since, listener.at).await?;
@@ -225,7 +223,7 @@ async fn answer(
                     None => pending().await,
                 }
             };
-            let _waiting = can_ask_again.then(|| connection.waits());
+            let _waiting = connection.polls();
             let heard = tokio::select! {
                 heard = listener.next_until(until) => heard,
                 _ = dismissed => continue,

@@ -17,12 +17,26 @@ pub(super) struct Connection(Arc<ConnectionState>);
 #[derive(Debug, Default)]
 struct ConnectionState {
     cut: CancellationToken,
-    /// The number of requests that wait for a publication.
-    waiting: AtomicUsize,
+    /// The requests that wait for a publication before they are answered.
+    polling: AtomicUsize,
+    /// The requests whose answer waits for publications.
+    following: AtomicUsize,
 }
 
 /// A request that waits for a publication, until this is dropped.
-pub(super) struct WaitingRequest(Connection);
+pub(super) struct WaitingRequest {
+    connection: Connection,
+    is_answered: bool,
+}
+
+/// How many of the requests of a connection only wait for a publication.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct WaitingRequests {
+    /// Those that are not answered yet.
+    pub(super) polling: usize,
+    /// Those whose answer has begun.
+    pub(super) following: usize,
+}
 
 impl Connection {
     /// Closes the connection at once. Its answers break off.
@@ -40,22 +54,36 @@ impl Connection {
         self.0.cut.cancelled().await;
     }
 
-    /// Notes that one of its requests only waits for a publication. It loses nothing if it has to ask
-    /// again, so the connection may be closed for another.
-    pub(super) fn waits(&self) -> WaitingRequest {
-        self.0.waiting.fetch_add(1, Ordering::AcqRel);
-        WaitingRequest(self.clone())
+    /// Notes that one of its requests waits for a publication before it is answered. It can ask again, so
+    /// the connection may be closed for another.
+    pub(super) fn polls(&self) -> WaitingRequest {
+        self.0.polling.fetch_add(1, Ordering::AcqRel);
+        WaitingRequest { connection: self.clone(), is_answered: false }
     }
 
-    /// Returns the number of its requests that only wait for a publication.
-    pub(super) fn waiting(&self) -> usize {
-        self.0.waiting.load(Ordering::Acquire)
+    /// Notes the same of a request whose answer tells of publications as they come.
+    pub(super) fn follows(&self) -> WaitingRequest {
+        self.0.following.fetch_add(1, Ordering::AcqRel);
+        WaitingRequest { connection: self.clone(), is_answered: true }
+    }
+
+    /// Returns how many of its requests only wait for a publication.
+    pub(super) fn waiting(&self) -> WaitingRequests {
+        WaitingRequests {
+            polling: self.0.polling.load(Ordering::Acquire),
+            following: self.0.following.load(Ordering::Acquire),
+        }
     }
 }
 
 impl Drop for WaitingRequest {
     fn drop(&mut self) {
-        self.0.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        let Self { connection, is_answered } = self;
+        let count = match is_answered {
+            true => &connection.0.following,
+            false => &connection.0.polling,
+        };
+        count.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -18,6 +18,7 @@ use headwater_engine::layout::SheetSpec;
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::view::View;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::answer_scheduler::{Answers, budget};
 use super::concurrency_limit::{ConcurrencyLimit, Turn};
@@ -275,7 +276,7 @@ impl HistoricalStates {
     }
 
     /// Returns a page of a range of commits; see [`Engine::commits`]. It ends when its budget is used
-    /// up, and is given up when its caller hangs up, unless a state on the way costs much.
+    /// up, and is given up when its caller hangs up.
     ///
     /// # Errors
     /// 503 if its turn does not come in time; otherwise as [`Engine::commits`].
@@ -299,9 +300,12 @@ impl HistoricalStates {
         }
         let place = self.dear.place(source, Some(Instant::now() + DEAR_TURN)).await?;
         let (live, part, view) = (self.live.clone(), self.part, view.clone());
+        let caller = CancellationToken::new();
+        let _hangs_up = caller.clone().drop_guard();
         let read = move || {
             let engine = live.engine().ok_or_else(not_ready)?;
-            let effort = Effort { awaited: &Budget::unlimited(), part: &budget(part) };
+            let awaited = Budget::while_true(move || !caller.is_cancelled());
+            let effort = Effort { awaited: &awaited, part: &budget(part) };
             engine.commits(&view, line, &sheets, limit, effort).map_err(refused)
         };
         place.run(read).await

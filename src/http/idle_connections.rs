@@ -1,12 +1,12 @@
-//! Connections that give way when all places are taken: those without a request in progress, and those
-//! whose requests only wait for a publication.
+//! Connections that give way when all places are taken: those without a request in progress, those whose
+//! requests only wait for a publication, and, of an address that has more than who comes, those whose answers
+//! are being read.
 //!
-//! Otherwise whoever opens connections and sends nothing, or waits on each of them, would keep everybody
-//! else waiting.
+//! Otherwise whoever opens connections and sends nothing, waits on each of them, or reads slowly would keep
+//! everybody else waiting.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +20,9 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 use tower::Service;
 
-use super::connection::Connection;
+use super::connection::{Connection, WaitingRequests};
 use super::service::Interface;
+use super::source::Source;
 
 /// How long a connection that was of use stays, at least, after its last answer: the next request may be
 /// on its way, and the end of the answer is.
@@ -33,7 +34,7 @@ pub(super) struct OpenConnections(Arc<Mutex<HashMap<Connection, Held>>>);
 
 /// What is known of an open connection.
 struct Held {
-    address: IpAddr,
+    address: Source,
     activity: Arc<Activity>,
 }
 
@@ -42,6 +43,8 @@ pub(super) struct Activity {
     begun: Instant,
     /// The number of requests in progress.
     open: AtomicUsize,
+    /// How many of them are being answered.
+    sending: AtomicUsize,
     /// When the last answer ended, in milliseconds after the beginning.
     ended: AtomicU64,
     has_asked: AtomicBool,
@@ -50,7 +53,7 @@ pub(super) struct Activity {
 /// What decides whether a connection gives way.
 #[derive(Debug, Clone, Copy)]
 struct Facts {
-    address: IpAddr,
+    address: Source,
     usage: Usage,
 }
 
@@ -63,16 +66,20 @@ enum Usage {
     Idle(Duration),
     /// It has been open for this long, and all its requests in progress wait for a publication.
     Waiting(Duration),
-    /// A request is in progress.
+    /// It has been open for this long, and its requests in progress wait for a publication or are being
+    /// answered.
+    Sending(Duration),
+    /// A request is in progress that is not answered yet.
     Busy,
 }
 
 impl OpenConnections {
     /// Notes a connection, and returns where its requests are noted.
-    pub(super) fn add(&self, connection: &Connection, address: IpAddr) -> Arc<Activity> {
+    pub(super) fn add(&self, connection: &Connection, address: Source) -> Arc<Activity> {
         let activity = Arc::new(Activity {
             begun: Instant::now(),
             open: AtomicUsize::new(0),
+            sending: AtomicUsize::new(0),
             ended: AtomicU64::new(0),
             has_asked: AtomicBool::new(false),
         });
@@ -86,8 +93,8 @@ impl OpenConnections {
         self.held().remove(connection);
     }
 
-    /// Closes the connection that gives way first, if there is one.
-    pub(super) fn make_room(&self) {
+    /// Closes the connection that gives way first to one from `newcomer`, if there is one.
+    pub(super) fn make_room(&self, newcomer: Source) {
         let held = self.held();
         let open: Vec<(&Connection, Facts)> = held
             .iter()
@@ -98,7 +105,7 @@ impl OpenConnections {
             })
             .collect();
         let facts: Vec<Facts> = open.iter().map(|(_, facts)| *facts).collect();
-        if let Some(first) = first_to_go(&facts) {
+        if let Some(first) = first_to_go(&facts, newcomer) {
             tracing::debug!(address = %facts[first].address, "closed a connection for another");
             open[first].0.cut();
         }
@@ -110,9 +117,13 @@ impl OpenConnections {
     }
 }
 
-/// How well a connection can be spared, best last.
+/// How well a connection can be spared, best last. The first two only give way to an address that has fewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Spare {
+    /// Its caller gets a part of an answer.
+    Sending,
+    /// Its next request is on its way, perhaps.
+    Used,
     /// Its first request is on its way, perhaps.
     New,
     /// Its caller has to ask again.
@@ -121,35 +132,44 @@ enum Spare {
     Idle,
 }
 
-/// Returns the connection that gives way first: of the address that has the most connections, the one that
-/// can be spared best, and of these the one that has been idle, or open, for the longest time.
-fn first_to_go(connections: &[Facts]) -> Option<usize> {
-    let mut of_address: HashMap<IpAddr, usize> = HashMap::new();
+/// Returns the connection that gives way first to one from `newcomer`: of the address that has the most
+/// connections, the one that can be spared best, and of these the one that has been idle, or open, for the
+/// longest time.
+fn first_to_go(connections: &[Facts], newcomer: Source) -> Option<usize> {
+    let mut of_address: HashMap<Source, usize> = HashMap::new();
     for connection in connections {
         *of_address.entry(connection.address).or_default() += 1;
     }
+    let own = of_address.get(&newcomer).copied().unwrap_or(0);
     let going = connections.iter().enumerate().filter_map(|(at, connection)| {
+        let count = of_address[&connection.address];
         let (spare, time) = match connection.usage {
             Usage::Silent(idle) | Usage::Idle(idle) if idle >= GRACE => (Spare::Idle, idle),
             Usage::Silent(idle) => (Spare::New, idle),
             Usage::Waiting(open) => (Spare::Waiting, open),
-            Usage::Idle(_) | Usage::Busy => return None,
+            Usage::Idle(idle) => (Spare::Used, idle),
+            Usage::Sending(open) => (Spare::Sending, open),
+            Usage::Busy => return None,
         };
-        Some((of_address[&connection.address], spare, time, at))
+        (spare >= Spare::New || count > own + 1).then_some((count, spare, time, at))
     });
     going.max().map(|(.., at)| at)
 }
 
 impl Activity {
-    /// Returns what the connection is used for, of whose requests `waiting` wait for a publication.
-    fn usage(&self, waiting: usize) -> Usage {
+    /// Returns what the connection is used for, of whose requests so many wait for a publication.
+    fn usage(&self, waiting: WaitingRequests) -> Usage {
         let ended = Duration::from_millis(self.ended.load(Ordering::Acquire));
         let age = self.begun.elapsed();
         let idle = age.saturating_sub(ended);
-        match self.open.load(Ordering::Acquire) {
+        let WaitingRequests { polling, following } = waiting;
+        let open = self.open.load(Ordering::Acquire);
+        let unanswered = open.saturating_sub(self.sending.load(Ordering::Acquire));
+        match open {
             0 if self.has_asked.load(Ordering::Acquire) => Usage::Idle(idle),
             0 => Usage::Silent(idle),
-            open if open <= waiting => Usage::Waiting(age),
+            open if open <= polling + following => Usage::Waiting(age),
+            _ if unanswered <= polling => Usage::Sending(age),
             _ => Usage::Busy,
         }
     }
@@ -157,18 +177,35 @@ impl Activity {
     fn begin(self: &Arc<Self>) -> OpenRequest {
         self.has_asked.store(true, Ordering::Release);
         self.open.fetch_add(1, Ordering::AcqRel);
-        OpenRequest(self.clone())
+        OpenRequest { activity: self.clone(), is_answered: false }
     }
 }
 
 /// A request, until the last byte of its answer is sent or dropped.
-struct OpenRequest(Arc<Activity>);
+struct OpenRequest {
+    activity: Arc<Activity>,
+    /// Whether its answer has begun.
+    is_answered: bool,
+}
+
+impl OpenRequest {
+    /// Notes that its answer begins.
+    fn answered(mut self) -> Self {
+        self.activity.sending.fetch_add(1, Ordering::AcqRel);
+        self.is_answered = true;
+        self
+    }
+}
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let ended = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.ended.store(ended, Ordering::Release);
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
+        let Self { activity, is_answered } = self;
+        let ended = u64::try_from(activity.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        activity.ended.store(ended, Ordering::Release);
+        activity.open.fetch_sub(1, Ordering::AcqRel);
+        if *is_answered {
+            activity.sending.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
@@ -200,7 +237,7 @@ impl<S: Interface> Service<Request<Incoming>> for NotedService<S> {
         let answer = self.interface.call(request);
         Box::pin(async move {
             let answer = answer.await?;
-            let open = Arc::new(open);
+            let open = Arc::new(open.answered());
             Ok(answer.map(|body| Body::new(NotedBody { body, open })))
         })
     }
@@ -250,8 +287,8 @@ impl HttpBody for NotedBody {
 mod tests {
     use super::*;
 
-    fn address(last: u8) -> IpAddr {
-        IpAddr::from([192, 0, 2, last])
+    fn address(last: u8) -> Source {
+        Source::at([192, 0, 2, last].into())
     }
 
     fn facts(last: u8, usage: Usage) -> Facts {
@@ -268,6 +305,10 @@ mod tests {
 
     fn waiting(last: u8, millis: u64) -> Facts {
         facts(last, Usage::Waiting(Duration::from_millis(millis)))
+    }
+
+    fn sending(last: u8, millis: u64) -> Facts {
+        facts(last, Usage::Sending(Duration::from_millis(millis)))
     }
 
     fn busy(last: u8) -> Facts {
@@ -297,21 +338,42 @@ mod tests {
             (vec![waiting(1, 9), waiting(1, 8), silent(2, 9_000)], Some(0)),
             (vec![waiting(1, 8), waiting(1, 9), waiting(1, 7)], Some(1)),
         ] {
-            assert_eq!(first_to_go(&connections), expected, "{connections:?}");
+            // One of an address with as many has to wait for what is in use.
+            assert_eq!(first_to_go(&connections, address(1)), expected, "{connections:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_use_gives_way_to_an_address_that_has_fewer() {
+        for (connections, expected) in [
+            (vec![used(1, 5), used(1, 6)], Some(1)),
+            (vec![sending(1, 5), sending(1, 6), busy(1)], Some(1)),
+            (vec![sending(1, 5), used(1, 0)], Some(1)),
+            (vec![busy(1), busy(1)], None),
+            // Whoever comes would have as many.
+            (vec![used(1, 5)], None),
+            (vec![used(1, 5), used(2, 5), used(2, 6)], None),
+            (vec![used(1, 5), used(1, 6), used(1, 7), used(2, 5)], Some(2)),
+        ] {
+            assert_eq!(first_to_go(&connections, address(2)), expected, "{connections:?}");
         }
     }
 
     #[tokio::test]
     async fn an_answer_is_in_progress_until_its_last_byte_is_sent() {
         let activity = OpenConnections::default().add(&Connection::default(), address(1));
+        let usage = || activity.usage(WaitingRequests::default());
         let body = Body::from("an answer");
-        let mut body = Body::new(NotedBody { body, open: Arc::new(activity.begin()) });
+        let request = activity.begin();
+        assert_eq!(usage(), Usage::Busy);
+        let open = Arc::new(request.answered());
+        let mut body = Body::new(NotedBody { body, open });
         let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
         let bytes = frame.unwrap().unwrap().into_data().unwrap();
         drop(body);
-        assert_eq!(activity.usage(0), Usage::Busy, "somebody reads slowly");
+        assert!(matches!(usage(), Usage::Sending(_)), "somebody reads slowly");
         drop(bytes);
-        assert!(matches!(activity.usage(0), Usage::Idle(_)));
+        assert!(matches!(usage(), Usage::Idle(_)));
     }
 
     #[test]
@@ -323,7 +385,7 @@ mod tests {
         assert!(matches!(usage(), Usage::Silent(_)));
         let (first, second) = (activity.begin(), activity.begin());
         drop(first);
-        open.make_room();
+        open.make_room(address(1));
         assert!(usage() == Usage::Busy && !connection.is_cut());
         drop(second);
         assert!(matches!(usage(), Usage::Idle(_)));
@@ -338,15 +400,21 @@ mod tests {
         let activity = open.add(&connection, address(1));
         let usage = || activity.usage(connection.waiting());
         let _requests = (activity.begin(), activity.begin());
-        let _first = connection.waits();
-        open.make_room();
+        let _first = connection.polls();
+        open.make_room(address(1));
         assert!(usage() == Usage::Busy && !connection.is_cut());
-        let second = connection.waits();
+        let second = connection.polls();
         assert!(matches!(usage(), Usage::Waiting(_)));
         drop(second);
         assert_eq!(usage(), Usage::Busy);
-        let _second = connection.waits();
-        open.make_room();
+        let (answered, _stream) = (activity.begin().answered(), connection.follows());
+        assert_eq!(usage(), Usage::Busy);
+        let _second = connection.polls();
+        assert!(matches!(usage(), Usage::Waiting(_)));
+        let other = activity.begin().answered();
+        assert!(matches!(usage(), Usage::Sending(_)));
+        drop((answered, other));
+        open.make_room(address(1));
         assert!(connection.is_cut());
     }
 }

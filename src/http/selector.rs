@@ -125,7 +125,7 @@ impl Selected {
         let published = match selector.least {
             Some(least) => {
                 let snapshot = {
-                    let _waiting = request.extensions().get().map(Connection::waits);
+                    let _waiting = request.extensions().get().map(Connection::polls);
                     containing(app, source, least, until).await?
                 };
                 Self { snapshot: seen_by(app, source, snapshot, view).await?, ..published }

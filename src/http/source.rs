@@ -63,10 +63,9 @@ impl Source {
         }
     }
 
-    /// Returns the source of requests from `address`.
-    #[cfg(test)]
+    /// Returns the source of what comes from `address`.
     pub(super) fn at(address: IpAddr) -> Self {
-        Self::containing(address)
+        Self::containing(address.to_canonical())
     }
 
     fn containing(address: IpAddr) -> Self {

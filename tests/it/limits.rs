@@ -2,6 +2,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -270,6 +272,35 @@ fn those_who_only_wait_on_all_connections_give_way_to_other_requests() {
         let left = 24 - ended.len();
         assert!((12..24).contains(&left), "{path}: {left} of 24 still wait: {ended:?}");
     }
+}
+
+#[test]
+fn an_address_that_uses_all_connections_keeps_no_other_one_out() {
+    let server = TestServer::with(&people().url(), &[("HEADWATER_MAX_CONNECTIONS", "8")]);
+    let address = server.server().address();
+    let is_over = AtomicBool::new(false);
+    // One request after the other, on more connections than there are.
+    let ask = || {
+        let Ok(mut stream) = TcpStream::connect(address) else { return };
+        let mut answer = [0; 4096];
+        while !is_over.load(Ordering::Relaxed)
+            && stream.write_all(b"HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n").is_ok()
+            && stream.read(&mut answer).is_ok_and(|read| read > 0)
+        {}
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    ask()
+                }
+            });
+        }
+        let statuses = (0..5).map(|_| status_elsewhere(&server, "/api/people/ada", "*/*"));
+        let statuses = catch_unwind(AssertUnwindSafe(|| statuses.collect::<Vec<u16>>()));
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(statuses.unwrap(), [200; 5]);
+    });
 }
 
 #[test]
