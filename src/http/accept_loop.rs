@@ -59,6 +59,9 @@ impl Default for Limits {
 /// rest the loop would spin, because the connection stays in the queue.
 const EXHAUSTED: Duration = Duration::from_millis(500);
 
+/// How many connections may wait for a place, if there are fewer places.
+const ARRIVING: usize = 256;
+
 /// Accepts connections and serves `interface` on them until `stop` is cancelled. Then finishes the
 /// requests in flight, for `drain` at most. Returns whether all of them finished.
 pub async fn serve<S: Interface>(
@@ -69,7 +72,7 @@ pub async fn serve<S: Interface>(
     drain: Duration,
 ) -> bool {
     let connections = TaskTracker::new();
-    let waiters = WaiterLimit::shared(limits.connections);
+    let waiters = WaiterLimit::shared(limits.connections.max(ARRIVING));
     let places = Permits::new(limits.connections, limits.connections, waiters);
     let ended = CancellationToken::new();
     let open = OpenConnections::default();
@@ -87,7 +90,7 @@ pub async fn serve<S: Interface>(
             let Some(_place) = place else { return };
             let service = NotedService::new(service, open.add(&own, source));
             tokio::select! {
-                () = serve_one(stream, service, limits, stop) => {}
+                () = serve_one(stream, service, limits, &stop, &own) => {}
                 () = own.was_cut() => tracing::debug!(%peer, "closed for another"),
                 () = ended.cancelled() => {}
             }
@@ -148,7 +151,8 @@ async fn serve_one(
     stream: TcpStream,
     service: impl Interface,
     limits: Limits,
-    stop: CancellationToken,
+    stop: &CancellationToken,
+    own: &Connection,
 ) {
     // Answers are written in one piece, so waiting for more data gains nothing.
     stream.set_nodelay(true).ok();
@@ -158,8 +162,8 @@ async fn serve_one(
         () = stop.cancelled() => return,
     };
     let result = match begun {
-        Ok(Ok((Protocol::Http1, stream))) => http1(stream, service, limits, stop).await,
-        Ok(Ok((Protocol::Http2, stream))) => http2(stream, service, limits, stop).await,
+        Ok(Ok((Protocol::Http1, stream))) => http1(stream, service, limits, ends(stop, own)).await,
+        Ok(Ok((Protocol::Http2, stream))) => http2(stream, service, limits, ends(stop, own)).await,
         // The peer sent nothing that can be answered.
         Ok(Err(_)) | Err(_) => return,
     };
@@ -168,11 +172,19 @@ async fn serve_one(
     }
 }
 
+/// Waits until the connection is to end after the answers in progress.
+async fn ends(stop: &CancellationToken, own: &Connection) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = own.was_asked_to_leave() => {}
+    }
+}
+
 async fn http1(
     stream: Begun<WriteTimeout<TcpStream>>,
     service: impl Interface,
     limits: Limits,
-    stop: CancellationToken,
+    ends: impl Future<Output = ()>,
 ) -> hyper::Result<()> {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -185,7 +197,7 @@ async fn http1(
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         result = &mut serving => result,
-        () = stop.cancelled() => {
+        () = ends => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }
@@ -196,7 +208,7 @@ async fn http2(
     stream: Begun<WriteTimeout<TcpStream>>,
     service: impl Interface,
     limits: Limits,
-    stop: CancellationToken,
+    ends: impl Future<Output = ()>,
 ) -> hyper::Result<()> {
     let pulse = Http2Activity::new();
     let service = ObservedService::new(service, pulse.clone());
@@ -210,7 +222,7 @@ async fn http2(
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         result = &mut serving => result,
-        () = stop.cancelled() => {
+        () = ends => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }

@@ -226,6 +226,7 @@ async fn answer(
             let _waiting = connection.polls();
             let heard = tokio::select! {
                 heard = listener.next_until(until) => heard,
+                () = connection.was_asked_to_leave() => Heard::Nothing,
                 _ = dismissed => continue,
             };
             match heard {

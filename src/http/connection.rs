@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// A connection that can be closed for what its answers hold, or for the place that it takes. Cheap to
@@ -17,6 +19,9 @@ pub(super) struct Connection(Arc<ConnectionState>);
 #[derive(Debug, Default)]
 struct ConnectionState {
     cut: CancellationToken,
+    leave: CancellationToken,
+    /// When it was asked to leave.
+    asked: OnceLock<Instant>,
     /// The requests that wait for a publication before they are answered.
     polling: AtomicUsize,
     /// The requests whose answer waits for publications.
@@ -52,6 +57,23 @@ impl Connection {
     /// Waits until the connection is to be closed.
     pub(super) async fn was_cut(&self) {
         self.0.cut.cancelled().await;
+    }
+
+    /// Asks those of its requests that wait for a publication to be answered now, and the connection to end
+    /// then. A proxy takes a connection without an answer for a broken server.
+    pub(super) fn ask_to_leave(&self) {
+        self.0.asked.get_or_init(Instant::now);
+        self.0.leave.cancel();
+    }
+
+    /// Returns how long ago it was asked to leave.
+    pub(super) fn asked_ago(&self) -> Option<Duration> {
+        self.0.asked.get().map(Instant::elapsed)
+    }
+
+    /// Waits until the connection is asked to leave.
+    pub(super) async fn was_asked_to_leave(&self) {
+        self.0.leave.cancelled().await;
     }
 
     /// Notes that one of its requests waits for a publication before it is answered. It can ask again, so

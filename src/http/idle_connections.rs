@@ -1,6 +1,5 @@
 //! Connections that give way when all places are taken: those without a request in progress, those whose
-//! requests only wait for a publication, and, of an address that has more than who comes, those whose answers
-//! are being read.
+//! requests only wait for a publication, and, of an address that has more than who comes, those that read.
 //!
 //! Otherwise whoever opens connections and sends nothing, waits on each of them, or reads slowly would keep
 //! everybody else waiting.
@@ -15,6 +14,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
+use axum::http::Method;
 use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::Instant;
@@ -27,6 +27,9 @@ use super::source::Source;
 /// How long a connection that was of use stays, at least, after its last answer: the next request may be
 /// on its way, and the end of the answer is.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a connection may take to end that is asked to leave.
+const LEAVING: Duration = Duration::from_millis(250);
 
 /// The open connections.
 #[derive(Clone, Default)]
@@ -45,6 +48,8 @@ pub(super) struct Activity {
     open: AtomicUsize,
     /// How many of them are being answered.
     sending: AtomicUsize,
+    /// How many of them write.
+    writing: AtomicUsize,
     /// When the last answer ended, in milliseconds after the beginning.
     ended: AtomicU64,
     has_asked: AtomicBool,
@@ -69,8 +74,10 @@ enum Usage {
     /// It has been open for this long, and its requests in progress wait for a publication or are being
     /// answered.
     Sending(Duration),
-    /// A request is in progress that is not answered yet.
-    Busy,
+    /// It has been open for this long, and its requests in progress read.
+    Reading(Duration),
+    /// A request is in progress that writes.
+    Writing,
 }
 
 impl OpenConnections {
@@ -80,6 +87,7 @@ impl OpenConnections {
             begun: Instant::now(),
             open: AtomicUsize::new(0),
             sending: AtomicUsize::new(0),
+            writing: AtomicUsize::new(0),
             ended: AtomicU64::new(0),
             has_asked: AtomicBool::new(false),
         });
@@ -93,12 +101,17 @@ impl OpenConnections {
         self.held().remove(connection);
     }
 
-    /// Closes the connection that gives way first to one from `newcomer`, if there is one.
+    /// Closes the connection that gives way first to one from `newcomer`, if there is one, or asks it to leave if
+    /// that is enough.
     pub(super) fn make_room(&self, newcomer: Source) {
         let held = self.held();
         let open: Vec<(&Connection, Facts)> = held
             .iter()
-            .filter(|(connection, _)| !connection.is_cut())
+            .filter(|(connection, _)| {
+                // It is on its way out.
+                let leaves = connection.asked_ago().is_some_and(|ago| ago < LEAVING);
+                !connection.is_cut() && !leaves
+            })
             .map(|(connection, Held { address, activity })| {
                 let usage = activity.usage(connection.waiting());
                 (connection, Facts { address: *address, usage })
@@ -107,7 +120,12 @@ impl OpenConnections {
         let facts: Vec<Facts> = open.iter().map(|(_, facts)| *facts).collect();
         if let Some(first) = first_to_go(&facts, newcomer) {
             tracing::debug!(address = %facts[first].address, "closed a connection for another");
-            open[first].0.cut();
+            let (connection, Facts { usage, .. }) = &open[first];
+            let is_told = connection.asked_ago().is_some() || connection.waiting().polling == 0;
+            match usage {
+                Usage::Waiting(_) if !is_told => connection.ask_to_leave(),
+                _ => connection.cut(),
+            }
         }
     }
 
@@ -117,9 +135,12 @@ impl OpenConnections {
     }
 }
 
-/// How well a connection can be spared, best last. The first two only give way to an address that has fewer.
+/// How well a connection can be spared, best last. The first three only give way to an address that has fewer,
+/// the next two to none that has more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Spare {
+    /// Its caller gets no answer.
+    Reading,
     /// Its caller gets a part of an answer.
     Sending,
     /// Its next request is on its way, perhaps.
@@ -149,9 +170,15 @@ fn first_to_go(connections: &[Facts], newcomer: Source) -> Option<usize> {
             Usage::Waiting(open) => (Spare::Waiting, open),
             Usage::Idle(idle) => (Spare::Used, idle),
             Usage::Sending(open) => (Spare::Sending, open),
-            Usage::Busy => return None,
+            Usage::Reading(open) => (Spare::Reading, open),
+            Usage::Writing => return None,
         };
-        (spare >= Spare::New || count > own + 1).then_some((count, spare, time, at))
+        let may_go = match spare {
+            Spare::Idle => true,
+            Spare::Waiting | Spare::New => count >= own,
+            Spare::Used | Spare::Sending | Spare::Reading => count > own + 1,
+        };
+        may_go.then_some((count, spare, time, at))
     });
     going.max().map(|(.., at)| at)
 }
@@ -170,20 +197,24 @@ impl Activity {
             0 => Usage::Silent(idle),
             open if open <= polling + following => Usage::Waiting(age),
             _ if unanswered <= polling => Usage::Sending(age),
-            _ => Usage::Busy,
+            _ if self.writing.load(Ordering::Acquire) == 0 => Usage::Reading(age),
+            _ => Usage::Writing,
         }
     }
 
-    fn begin(self: &Arc<Self>) -> OpenRequest {
+    fn begin(self: &Arc<Self>, method: &Method) -> OpenRequest {
+        let is_write = !method.is_safe();
         self.has_asked.store(true, Ordering::Release);
+        self.writing.fetch_add(usize::from(is_write), Ordering::AcqRel);
         self.open.fetch_add(1, Ordering::AcqRel);
-        OpenRequest { activity: self.clone(), is_answered: false }
+        OpenRequest { activity: self.clone(), is_write, is_answered: false }
     }
 }
 
 /// A request, until the last byte of its answer is sent or dropped.
 struct OpenRequest {
     activity: Arc<Activity>,
+    is_write: bool,
     /// Whether its answer has begun.
     is_answered: bool,
 }
@@ -199,13 +230,12 @@ impl OpenRequest {
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let Self { activity, is_answered } = self;
+        let Self { activity, is_write, is_answered } = self;
         let ended = u64::try_from(activity.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         activity.ended.store(ended, Ordering::Release);
         activity.open.fetch_sub(1, Ordering::AcqRel);
-        if *is_answered {
-            activity.sending.fetch_sub(1, Ordering::AcqRel);
-        }
+        activity.writing.fetch_sub(usize::from(*is_write), Ordering::AcqRel);
+        activity.sending.fetch_sub(usize::from(*is_answered), Ordering::AcqRel);
     }
 }
 
@@ -233,7 +263,7 @@ impl<S: Interface> Service<Request<Incoming>> for NotedService<S> {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let open = self.activity.begin();
+        let open = self.activity.begin(request.method());
         let answer = self.interface.call(request);
         Box::pin(async move {
             let answer = answer.await?;
@@ -311,8 +341,12 @@ mod tests {
         facts(last, Usage::Sending(Duration::from_millis(millis)))
     }
 
+    fn reading(last: u8, millis: u64) -> Facts {
+        facts(last, Usage::Reading(Duration::from_millis(millis)))
+    }
+
     fn busy(last: u8) -> Facts {
-        facts(last, Usage::Busy)
+        facts(last, Usage::Writing)
     }
 
     #[test]
@@ -324,6 +358,7 @@ mod tests {
             // The next request may be on its way.
             (vec![used(1, 999)], None),
             (vec![used(1, 1_000)], Some(0)),
+            (vec![reading(1, 9_000), sending(1, 9_000)], None),
             (vec![silent(1, 5), silent(1, 7), silent(1, 6)], Some(1)),
             (vec![used(1, 2_000), silent(1, 7)], Some(0)),
             // Of the address with the most connections, idle or not.
@@ -349,9 +384,15 @@ mod tests {
             (vec![used(1, 5), used(1, 6)], Some(1)),
             (vec![sending(1, 5), sending(1, 6), busy(1)], Some(1)),
             (vec![sending(1, 5), used(1, 0)], Some(1)),
+            (vec![reading(1, 5), reading(1, 6), busy(1)], Some(1)),
+            (vec![reading(1, 6), sending(1, 5)], Some(1)),
             (vec![busy(1), busy(1)], None),
             // Whoever comes would have as many.
             (vec![used(1, 5)], None),
+            // One that has just come does not give way to an address that has more.
+            (vec![silent(1, 5), busy(2), busy(2)], None),
+            (vec![waiting(1, 5), busy(2), busy(2)], None),
+            (vec![silent(1, 1_000), busy(2), busy(2)], Some(0)),
             (vec![used(1, 5), used(2, 5), used(2, 6)], None),
             (vec![used(1, 5), used(1, 6), used(1, 7), used(2, 5)], Some(2)),
         ] {
@@ -364,8 +405,8 @@ mod tests {
         let activity = OpenConnections::default().add(&Connection::default(), address(1));
         let usage = || activity.usage(WaitingRequests::default());
         let body = Body::from("an answer");
-        let request = activity.begin();
-        assert_eq!(usage(), Usage::Busy);
+        let request = activity.begin(&Method::GET);
+        assert!(matches!(usage(), Usage::Reading(_)));
         let open = Arc::new(request.answered());
         let mut body = Body::new(NotedBody { body, open });
         let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
@@ -383,10 +424,10 @@ mod tests {
         let activity = open.add(&connection, address(1));
         let usage = || activity.usage(connection.waiting());
         assert!(matches!(usage(), Usage::Silent(_)));
-        let (first, second) = (activity.begin(), activity.begin());
+        let (first, second) = (activity.begin(&Method::GET), activity.begin(&Method::PUT));
         drop(first);
         open.make_room(address(1));
-        assert!(usage() == Usage::Busy && !connection.is_cut());
+        assert!(usage() == Usage::Writing && !connection.is_cut());
         drop(second);
         assert!(matches!(usage(), Usage::Idle(_)));
         open.remove(&connection);
@@ -398,23 +439,36 @@ mod tests {
         let open = OpenConnections::default();
         let connection = Connection::default();
         let activity = open.add(&connection, address(1));
+        let begin = || activity.begin(&Method::GET);
         let usage = || activity.usage(connection.waiting());
-        let _requests = (activity.begin(), activity.begin());
+        let _requests = (begin(), begin());
         let _first = connection.polls();
         open.make_room(address(1));
-        assert!(usage() == Usage::Busy && !connection.is_cut());
+        assert!(matches!(usage(), Usage::Reading(_)) && connection.asked_ago().is_none());
         let second = connection.polls();
         assert!(matches!(usage(), Usage::Waiting(_)));
         drop(second);
-        assert_eq!(usage(), Usage::Busy);
-        let (answered, _stream) = (activity.begin().answered(), connection.follows());
-        assert_eq!(usage(), Usage::Busy);
+        let (answered, _stream) = (begin().answered(), connection.follows());
+        assert!(matches!(usage(), Usage::Reading(_)));
         let _second = connection.polls();
         assert!(matches!(usage(), Usage::Waiting(_)));
-        let other = activity.begin().answered();
+        let other = begin().answered();
         assert!(matches!(usage(), Usage::Sending(_)));
         drop((answered, other));
         open.make_room(address(1));
-        assert!(connection.is_cut());
+        assert!(connection.asked_ago().is_some() && !connection.is_cut(), "it is answered first");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_does_not_leave_is_closed() {
+        let open = OpenConnections::default();
+        let connection = Connection::default();
+        let activity = open.add(&connection, address(1));
+        let _request = (activity.begin(&Method::GET), connection.polls());
+        for (advance, is_cut) in [(Duration::ZERO, false), (LEAVING / 2, false), (LEAVING, true)] {
+            tokio::time::advance(advance).await;
+            open.make_room(address(1));
+            assert_eq!(connection.is_cut(), is_cut, "{advance:?}");
+        }
     }
 }

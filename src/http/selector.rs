@@ -124,9 +124,13 @@ impl Selected {
         let until = Instant::now() + Duration::from_secs(patience);
         let published = match selector.least {
             Some(least) => {
-                let snapshot = {
-                    let _waiting = request.extensions().get().map(Connection::polls);
-                    containing(app, source, least, until).await?
+                let connection = request.extensions().get::<Connection>().cloned();
+                let connection = connection.unwrap_or_default();
+                let _waiting = connection.polls();
+                let contained = containing(app, source, least, until);
+                let snapshot = tokio::select! {
+                    snapshot = contained => snapshot?,
+                    () = connection.was_asked_to_leave() => return Err(not_now()),
                 };
                 Self { snapshot: seen_by(app, source, snapshot, view).await?, ..published }
             }
@@ -273,6 +277,11 @@ const BRANCHES: &str = "refs/heads/";
 
 fn engine_serves(app: &App, branch: &str) -> bool {
     app.live.engine().is_some_and(|engine| engine.serves(branch))
+}
+
+/// Returns the answer to a request that waits for a commit, when its connection is needed for another.
+fn not_now() -> ApiError {
+    ApiError::from(Code::Busy).header(header::RETRY_AFTER, RETRY_AFTER)
 }
 
 /// Waits until the published state contains `least`, or what a replay made of it. A bounded number

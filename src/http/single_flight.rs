@@ -15,18 +15,20 @@ const REMEMBERED: usize = 32;
 struct Cell<T> {
     answer: watch::Sender<Option<Result<T, ApiError>>>,
     /// Held by the task that computes the answer.
-    finding: tokio::sync::Mutex<()>,
+    finding: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl<T> Default for Cell<T> {
     fn default() -> Self {
-        Self { answer: watch::Sender::new(None), finding: tokio::sync::Mutex::default() }
+        Self { answer: watch::Sender::new(None), finding: Arc::default() }
     }
 }
 
 /// The answers to the last questions. Each is computed by the first of its askers that gets a
 /// place.
-pub(super) struct SingleFlight<K, T> {
+pub(super) struct SingleFlight<K, T>(Arc<Questions<K, T>>);
+
+struct Questions<K, T> {
     /// The newest is last.
     questions: Mutex<VecDeque<Question<K, T>>>,
     /// The most that the remembered answers may weigh together.
@@ -44,16 +46,20 @@ struct Question<K, T> {
 impl<K, T> SingleFlight<K, T> {
     /// Returns a memory for answers of this total weight.
     pub(super) fn within(room: u64) -> Self {
-        Self { questions: Mutex::default(), room }
+        Self(Arc::new(Questions { questions: Mutex::default(), room }))
     }
 }
 
-impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
+impl<K, T> SingleFlight<K, T>
+where
+    K: PartialEq + Clone + Send + 'static,
+    T: Clone + Send + Sync + 'static,
+{
     /// Returns the answer to `question`: the known one, the one that somebody else computes
     /// meanwhile, or that of `find`. Every caller waits for its own turn, so that no answer is as
     /// late as somebody else's turn. An answer that may change later, or that `weigh` finds heavier
     /// than the room, goes only to those who wait for it now. A 503 of `find` goes only to its own
-    /// caller.
+    /// caller. What has begun goes on when its caller hangs up: others may wait for it.
     ///
     /// # Errors
     /// What `find` returns, and 503 if the turn does not come in time.
@@ -62,11 +68,12 @@ impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
         question: K,
         turn: Turn<'_>,
         find: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-        weigh: impl Fn(&T) -> u64,
+        weigh: impl Fn(&T) -> u64 + Send + 'static,
     ) -> Result<T, ApiError> {
-        let cell = self.cell(&question);
+        let cell = self.0.cell(&question);
         let mut known = cell.answer.subscribe();
-        loop {
+        let mut finding = None;
+        let (place, finding) = loop {
             let place = tokio::select! {
                 biased;
                 answer = known.wait_for(Option::is_some) => {
@@ -78,19 +85,23 @@ impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
                 }
                 place = turn.comes() => place?,
             };
-            let Ok(_finding) = cell.finding.try_lock() else {
-                // Somebody else has started: the place is for others. Either the answer comes, or
-                // that caller leaves.
-                drop(place);
-                tokio::select! {
-                    _ = known.wait_for(Option::is_some) => {}
-                    _ = cell.finding.lock() => {}
-                }
-                continue;
-            };
-            if known.borrow().is_some() {
-                continue;
+            if let Some(finding) = finding.or_else(|| cell.finding.clone().try_lock_owned().ok()) {
+                break (place, finding);
             }
+            // Somebody else has started: the place is for others. Either the answer comes, or that caller is
+            // refused. Who is next then stays the next while it waits for its turn.
+            drop(place);
+            finding = tokio::select! {
+                biased;
+                _ = known.wait_for(Option::is_some) => None,
+                finding = cell.finding.clone().lock_owned() => Some(finding),
+            };
+        };
+        if let Some(answer) = known.borrow().as_ref() {
+            return answer.clone();
+        }
+        let questions = self.0.clone();
+        let found = tokio::spawn(async move {
             let answer = place.run(find).await;
             // There is no room for this caller, but there may be for the next one.
             if answer.as_ref().is_err_and(|error| error.code() == Code::Busy) {
@@ -100,24 +111,28 @@ impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
                 Ok(answer) => Some(weigh(answer)),
                 Err(error) => (error.code() == Code::UnknownCommit).then_some(0),
             };
-            self.remember(&cell, weight.filter(|weight| *weight <= self.room));
+            questions.remember(&cell, weight.filter(|weight| *weight <= questions.room));
             cell.answer.send_replace(Some(answer.clone()));
-            return answer;
-        }
+            drop(finding);
+            answer
+        });
+        found.await.unwrap_or_else(|panic| Err(ApiError::caused_by(Code::Internal, &panic)))
     }
 
     /// Returns whether the answer to `question` is remembered.
     pub(super) fn has_answer(&self, question: &K) -> bool {
-        let questions = self.lock();
+        let questions = self.0.lock();
         let known = questions.iter().find(|known| known.asked == *question);
         known.is_some_and(|known| known.cell.answer.borrow().is_some())
     }
 
     /// Forgets the answers to questions that are `stale`; those who wait for one still get it.
     pub(super) fn forget(&self, stale: impl Fn(&K) -> bool) {
-        self.lock().retain(|question| !stale(&question.asked));
+        self.0.lock().retain(|question| !stale(&question.asked));
     }
+}
 
+impl<K: PartialEq + Clone, T> Questions<K, T> {
     /// Keeps an answer of this weight, and as many of the newest others as there is room for. An
     /// answer with `None` is not kept.
     fn remember(&self, cell: &Arc<Cell<T>>, weight: Option<u64>) {
@@ -172,7 +187,7 @@ mod tests {
     }
 
     /// Asks in the lane; an answer of 7 is not kept.
-    async fn ask<K: PartialEq + Clone>(
+    async fn ask<K: PartialEq + Clone + Send + 'static>(
         (shared, lane): (&SingleFlight<K, usize>, &ConcurrencyLimit),
         question: K,
         find: impl FnOnce() -> Result<usize, Code> + Send + 'static,
@@ -198,6 +213,62 @@ mod tests {
             assert_eq!(answer.await.unwrap(), Ok(0));
         }
         assert_eq!(found.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_get_the_answer_of_a_caller_that_hangs_up() {
+        let (shared, lane) =
+            (Arc::new(SingleFlight::within(0)), Arc::new(ConcurrencyLimit::new(2)));
+        let (release, is_released) = mpsc::channel::<()>();
+        let (started, has_started) = tokio::sync::oneshot::channel();
+        let find = move || {
+            started.send(()).ok();
+            is_released.recv().ok();
+            Ok(1)
+        };
+        let (first, of) = (shared.clone(), lane.clone());
+        let first = tokio::spawn(async move { ask((&first, &of), "a", find).await });
+        has_started.await.unwrap();
+        let others: Vec<_> = (0..9)
+            .map(|_| {
+                let (shared, lane) = (shared.clone(), lane.clone());
+                tokio::spawn(async move { ask((&shared, &lane), "a", || Ok(2)).await })
+            })
+            .collect();
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        drop(release);
+        for other in others {
+            assert_eq!(other.await.unwrap(), Ok(1));
+        }
+    }
+
+    #[tokio::test]
+    async fn when_one_is_refused_the_next_finds_the_answer() {
+        let (shared, lane) =
+            (Arc::new(SingleFlight::within(0)), Arc::new(ConcurrencyLimit::new(9)));
+        let refusals = Arc::new(AtomicUsize::new(0));
+        let asked: Vec<_> = (0..40)
+            .map(|_| {
+                let (shared, lane, refusals) = (shared.clone(), lane.clone(), refusals.clone());
+                let find = move || match refusals.fetch_add(1, Ordering::Relaxed) {
+                    ..5 => Err(Code::Busy),
+                    _ => Ok(1),
+                };
+                tokio::spawn(async move { ask((&shared, &lane), "a", find).await })
+            })
+            .collect();
+        let mut refused = 0;
+        for answer in asked {
+            match answer.await.unwrap() {
+                Ok(answer) => assert_eq!(answer, 1),
+                Err(code) => {
+                    assert_eq!(code, Code::Busy);
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused, 5);
     }
 
     #[tokio::test]
@@ -228,32 +299,6 @@ mod tests {
             asked(3, None).await.ok()
         };
         assert_eq!(tokio::join!(first, hasty), (Ok(3), Some(3)));
-    }
-
-    #[tokio::test]
-    async fn what_somebody_begins_to_find_out_and_leaves_is_found_out_by_the_next() {
-        let (shared, lane) = (SingleFlight::within(0), ConcurrencyLimit::new(3));
-        let (release, is_released) = mpsc::channel::<()>();
-        let (begins, has_begun) = tokio::sync::oneshot::channel();
-        let begun = ask((&shared, &lane), "a", move || {
-            begins.send(()).ok();
-            is_released.recv().ok();
-            Ok(1)
-        });
-        let mut begun = Box::pin(begun);
-        tokio::select! {
-            _ = &mut begun => panic!("it waits"),
-            begun = has_begun => begun.unwrap(),
-        }
-        let mut next = Box::pin(ask((&shared, &lane), "a", || Ok(2)));
-        tokio::select! {
-            biased;
-            _ = &mut next => panic!("somebody computes it"),
-            () = std::future::ready(()) => {}
-        }
-        drop(begun);
-        assert_eq!(next.await, Ok(2));
-        drop(release);
     }
 
     #[tokio::test]
@@ -299,7 +344,7 @@ mod tests {
             let turn = Turn { lane: &lane, source: source(1), until: None };
             shared.get(question, turn, move || Ok(weight), |weight| *weight).await.unwrap()
         };
-        let known = || -> Vec<usize> { shared.lock().iter().map(|it| it.asked).collect() };
+        let known = || -> Vec<usize> { shared.0.lock().iter().map(|it| it.asked).collect() };
         for (question, weight, expected) in [
             (1, 4, vec![1]),
             (2, 0, vec![1, 2]),
