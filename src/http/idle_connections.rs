@@ -459,8 +459,9 @@ mod tests {
         assert!(connection.asked_ago().is_some() && !connection.is_cut(), "it is answered first");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_connection_that_does_not_leave_is_closed() {
+        tokio::time::pause();
         let open = OpenConnections::default();
         let connection = Connection::default();
         let activity = open.add(&connection, address(1));
