@@ -283,10 +283,13 @@ fn an_address_that_uses_all_connections_keeps_no_other_one_out() {
     let ask = || {
         let Ok(mut stream) = TcpStream::connect(address) else { return };
         let mut answer = [0; 4096];
-        while !is_over.load(Ordering::Relaxed)
-            && stream.write_all(b"HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n").is_ok()
-            && stream.read(&mut answer).is_ok_and(|read| read > 0)
-        {}
+        while !is_over.load(Ordering::Relaxed) {
+            let request = b"HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+            let is_sent = stream.write_all(request).is_ok();
+            if !is_sent || !stream.read(&mut answer).is_ok_and(|read| read > 0) {
+                return;
+            }
+        }
     };
     std::thread::scope(|scope| {
         for _ in 0..12 {
