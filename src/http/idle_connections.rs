@@ -76,7 +76,7 @@ enum Usage {
     Sending(Duration),
     /// It has been open for this long, and its requests in progress read.
     Reading(Duration),
-    /// A request is in progress that writes.
+    /// A request is in progress that may write.
     Writing,
 }
 
@@ -195,10 +195,11 @@ impl Activity {
         match open {
             0 if self.has_asked.load(Ordering::Acquire) => Usage::Idle(idle),
             0 => Usage::Silent(idle),
+            // Its caller has to learn what became of a write.
+            _ if self.writing.load(Ordering::Acquire) > 0 => Usage::Writing,
             open if open <= polling + following => Usage::Waiting(age),
             _ if unanswered <= polling => Usage::Sending(age),
-            _ if self.writing.load(Ordering::Acquire) == 0 => Usage::Reading(age),
-            _ => Usage::Writing,
+            _ => Usage::Reading(age),
         }
     }
 
@@ -405,6 +406,9 @@ mod tests {
         let activity = OpenConnections::default().add(&Connection::default(), address(1));
         let usage = || activity.usage(WaitingRequests::default());
         let body = Body::from("an answer");
+        let write = activity.begin(&Method::PUT).answered();
+        assert_eq!(usage(), Usage::Writing);
+        drop(write);
         let request = activity.begin(&Method::GET);
         assert!(matches!(usage(), Usage::Reading(_)));
         let open = Arc::new(request.answered());
