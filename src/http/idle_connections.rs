@@ -13,8 +13,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
-use axum::http::Method;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
 use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::Instant;
@@ -76,7 +76,7 @@ enum Usage {
     Sending(Duration),
     /// It has been open for this long, and its requests in progress read.
     Reading(Duration),
-    /// A request is in progress that may write.
+    /// A request is in progress that writes.
     Writing,
 }
 
@@ -203,19 +203,61 @@ impl Activity {
         }
     }
 
-    fn begin(self: &Arc<Self>, method: &Method) -> OpenRequest {
-        let is_write = !method.is_safe();
+    fn begin(self: &Arc<Self>) -> OpenRequest {
         self.has_asked.store(true, Ordering::Release);
-        self.writing.fetch_add(usize::from(is_write), Ordering::AcqRel);
         self.open.fetch_add(1, Ordering::AcqRel);
-        OpenRequest { activity: self.clone(), is_write, is_answered: false }
+        let may_write = MayWrite(Some(Arc::new(WriteFlag::of(self.clone()))));
+        OpenRequest { activity: self.clone(), may_write, is_answered: false }
+    }
+}
+
+/// What a request writes with, which counts as a write once its credential is accepted: anybody may send one
+/// without.
+#[derive(Clone, Default)]
+pub(super) struct MayWrite(Option<Arc<WriteFlag>>);
+
+struct WriteFlag {
+    activity: Arc<Activity>,
+    is_set: AtomicBool,
+}
+
+impl WriteFlag {
+    fn of(activity: Arc<Activity>) -> Self {
+        Self { activity, is_set: AtomicBool::new(false) }
+    }
+}
+
+impl Drop for WriteFlag {
+    fn drop(&mut self) {
+        let is_set = self.is_set.load(Ordering::Acquire);
+        self.activity.writing.fetch_sub(usize::from(is_set), Ordering::AcqRel);
+    }
+}
+
+impl MayWrite {
+    /// Notes that the request writes. Until its answer is sent, its connection is not closed for another.
+    pub(super) fn writes(&self) {
+        if let Some(flag) = &self.0
+            && !flag.is_set.swap(true, Ordering::AcqRel)
+        {
+            flag.activity.writing.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for MayWrite {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // Only a test has no connection.
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
     }
 }
 
 /// A request, until the last byte of its answer is sent or dropped.
 struct OpenRequest {
     activity: Arc<Activity>,
-    is_write: bool,
+    may_write: MayWrite,
     /// Whether its answer has begun.
     is_answered: bool,
 }
@@ -231,11 +273,10 @@ impl OpenRequest {
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let Self { activity, is_write, is_answered } = self;
+        let Self { activity, is_answered, .. } = self;
         let ended = u64::try_from(activity.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         activity.ended.store(ended, Ordering::Release);
         activity.open.fetch_sub(1, Ordering::AcqRel);
-        activity.writing.fetch_sub(usize::from(*is_write), Ordering::AcqRel);
         activity.sending.fetch_sub(usize::from(*is_answered), Ordering::AcqRel);
     }
 }
@@ -263,8 +304,9 @@ impl<S: Interface> Service<Request<Incoming>> for NotedService<S> {
         self.interface.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let open = self.activity.begin(request.method());
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        let open = self.activity.begin();
+        request.extensions_mut().insert(open.may_write.clone());
         let answer = self.interface.call(request);
         Box::pin(async move {
             let answer = answer.await?;
@@ -406,10 +448,16 @@ mod tests {
         let activity = OpenConnections::default().add(&Connection::default(), address(1));
         let usage = || activity.usage(WaitingRequests::default());
         let body = Body::from("an answer");
-        let write = activity.begin(&Method::PUT).answered();
+        let write = activity.begin();
+        assert!(matches!(usage(), Usage::Reading(_)), "its credential is not accepted yet");
+        let may_write = write.may_write.clone();
+        (0..2).for_each(|_| may_write.writes());
+        let write = write.answered();
+        drop(may_write);
         assert_eq!(usage(), Usage::Writing);
         drop(write);
-        let request = activity.begin(&Method::GET);
+        assert!(matches!(usage(), Usage::Idle(_)));
+        let request = activity.begin();
         assert!(matches!(usage(), Usage::Reading(_)));
         let open = Arc::new(request.answered());
         let mut body = Body::new(NotedBody { body, open });
@@ -428,7 +476,8 @@ mod tests {
         let activity = open.add(&connection, address(1));
         let usage = || activity.usage(connection.waiting());
         assert!(matches!(usage(), Usage::Silent(_)));
-        let (first, second) = (activity.begin(&Method::GET), activity.begin(&Method::PUT));
+        let (first, second) = (activity.begin(), activity.begin());
+        second.may_write.writes();
         drop(first);
         open.make_room(address(1));
         assert!(usage() == Usage::Writing && !connection.is_cut());
@@ -443,7 +492,7 @@ mod tests {
         let open = OpenConnections::default();
         let connection = Connection::default();
         let activity = open.add(&connection, address(1));
-        let begin = || activity.begin(&Method::GET);
+        let begin = || activity.begin();
         let usage = || activity.usage(connection.waiting());
         let _requests = (begin(), begin());
         let _first = connection.polls();
@@ -469,7 +518,7 @@ mod tests {
         let open = OpenConnections::default();
         let connection = Connection::default();
         let activity = open.add(&connection, address(1));
-        let _request = (activity.begin(&Method::GET), connection.polls());
+        let _request = (activity.begin(), connection.polls());
         for (advance, is_cut) in [(Duration::ZERO, false), (LEAVING / 2, false), (LEAVING, true)] {
             tokio::time::advance(advance).await;
             open.make_room(address(1));

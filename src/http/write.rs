@@ -21,6 +21,7 @@ use headwater_engine::write::{Action, Condition, Operation};
 use serde_json::Value;
 
 use super::app::App;
+use super::idle_connections::MayWrite;
 use super::record::RecordPath;
 use super::source::Source;
 use crate::wire::{ApiError, Code};
@@ -38,12 +39,13 @@ pub(super) async fn change(
     State(app): State<App>,
     method: Method,
     source: Source,
+    may_write: MayWrite,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let head = WriteHead::new(method, &uri, headers, source);
-    let request = match Admitted::take(head, RECORD, &app, body).await? {
+    let request = match Admitted::take(head, may_write, RECORD, &app, body).await? {
         Receipt::Ours(request) => request,
         Receipt::Answered(answer) => return Ok(answer),
     };
@@ -68,12 +70,13 @@ pub(super) async fn create(
     State(app): State<App>,
     sheet: Result<Path<String>, PathRejection>,
     source: Source,
+    may_write: MayWrite,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let head = WriteHead::new(Method::POST, &uri, headers, source);
-    let request = match Admitted::take(head, RECORD, &app, body).await? {
+    let request = match Admitted::take(head, may_write, RECORD, &app, body).await? {
         Receipt::Ours(request) => request,
         Receipt::Answered(answer) => return Ok(answer),
     };
@@ -96,12 +99,13 @@ pub(super) async fn create(
 pub(super) async fn transact(
     State(app): State<App>,
     source: Source,
+    may_write: MayWrite,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let head = WriteHead::new(Method::POST, &uri, headers, source);
-    let request = match Admitted::take(head, RECORD, &app, body).await? {
+    let request = match Admitted::take(head, may_write, RECORD, &app, body).await? {
         Receipt::Ours(request) => request,
         Receipt::Answered(answer) => return Ok(answer),
     };

@@ -12,6 +12,7 @@ use super::condition;
 use super::head::WriteHead;
 use crate::http::app::App;
 use crate::http::attachment::AttachmentPath;
+use crate::http::idle_connections::MayWrite;
 use crate::http::source::Source;
 use crate::wire::{ApiError, Code};
 
@@ -20,6 +21,7 @@ pub(in crate::http) async fn attach(
     State(app): State<App>,
     method: Method,
     source: Source,
+    may_write: MayWrite,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -31,7 +33,7 @@ pub(in crate::http) async fn attach(
         return Err(refused.header(header::ALLOW, HeaderValue::from_static("GET, HEAD")));
     }
     let head = WriteHead::new(method, &uri, headers, source);
-    let request = match Admitted::take(head, app.attachment_limit, &app, body).await? {
+    let request = match Admitted::take(head, may_write, app.attachment_limit, &app, body).await? {
         Receipt::Ours(request) => request,
         Receipt::Answered(answer) => return Ok(answer),
     };

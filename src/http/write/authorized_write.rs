@@ -22,6 +22,7 @@ use crate::http::app::App;
 use crate::http::cluster_access::ClusterAccess;
 use crate::http::error;
 use crate::http::forward::{Outgoing, forward};
+use crate::http::idle_connections::MayWrite;
 use crate::http::request_snapshot::not_ready;
 use crate::http::wait_time::wait;
 use crate::http::waiting_writes::KeptBody;
@@ -54,12 +55,14 @@ impl Admitted {
     /// Fails if the token or the body is not accepted, if too many bodies wait, or if there is no leader.
     pub(super) async fn take(
         mut head: WriteHead,
+        may_write: MayWrite,
         max: usize,
         app: &App,
         body: Body,
     ) -> Result<Receipt, ApiError> {
         let arrived = app.access.receive_write(max, head.source, &head.headers, body).await;
         let (writer, arrived) = arrived?;
+        may_write.writes();
         head.told = ToldCommits::to(&writer.view);
         let body = app.waiting_writes.body(&writer.name, arrived.into_bytes())?;
         if let Some(answer) = by_leader(app, &head, &body).await? {
