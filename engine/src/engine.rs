@@ -57,6 +57,7 @@ mod remote_view;
 mod idempotency;
 mod replay;
 mod replay_pace;
+mod replay_plan;
 mod report;
 mod repository;
 mod role;

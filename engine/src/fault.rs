@@ -65,6 +65,7 @@ pub const POINTS: &[&str] = &[
     "push.note",
     "push.noted",
     "rebase.rehearse",
+    "rebase.rehearsed",
     "rebase.begin",
     "rebase.store",
     "rebase.stored",

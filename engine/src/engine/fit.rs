@@ -67,6 +67,17 @@ pub(super) enum Fit {
     Exceeds(Objection),
 }
 
+impl Fit {
+    /// Returns what would be lost, or be wrong.
+    pub(super) fn lost(&self) -> Vec<LostField> {
+        match self {
+            Self::Whole(_) | Self::Exceeds(_) => Vec::new(),
+            Self::Loses(lost) => lost.clone(),
+            Self::Wrong(problems) => fields(problems),
+        }
+    }
+}
+
 impl Reloader {
     /// Judges the state with the local commits on top. Costs as much as the differences that both sides made.
     pub(super) fn fit(&self, rebase: &Rebase, on_top: OnTop<'_>) -> Result<Fit, ReloadError> {
@@ -97,12 +108,12 @@ impl Reloader {
         fit: &Fit,
         on_top: OnTop<'_>,
     ) -> Result<bool, ReloadError> {
-        let lost = match fit {
+        let lost = fit.lost();
+        match fit {
             Fit::Whole(_) | Fit::Exceeds(_) => return Ok(false),
             Fit::Loses(lost) if rebase.leave_out_lost(lost) => return Ok(true),
-            Fit::Loses(lost) => lost.clone(),
-            Fit::Wrong(problems) => fields(problems),
-        };
+            Fit::Loses(_) | Fit::Wrong(_) => {}
+        }
         let unfit = self.unfit(rebase, on_top)?;
         // Where the search finds none, those that changed the files go.
         Ok(rebase.leave_out_commits(&unfit, &lost) || rebase.leave_out_lost(&lost))

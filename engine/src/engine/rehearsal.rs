@@ -21,8 +21,9 @@ use crate::mirror::{Durability, ObjectError};
 use crate::plan::Movement;
 use crate::rebase::{Layouts, Rebase};
 
-/// How many rounds there are at most, if others write faster than their commits are put on top.
-const ROUNDS: usize = 6;
+/// How many rounds there are at most, if others write faster than their commits are put on top. In every other one,
+/// what has come of them is judged.
+const ROUNDS: usize = 12;
 
 /// How often the state that comes of them is judged, or they are put on top anew without those that are left out.
 const JUDGEMENTS: usize = 32;
@@ -44,18 +45,40 @@ pub(super) struct Rehearsal {
     layouts: Layouts,
     /// What has come of them.
     rebase: Rebase,
-    /// Whether the state that came of them was judged.
-    is_judged: bool,
+    /// Of how many of those that were tried it was judged that they fit, without those that are left out.
+    fitting: usize,
     /// Whether commits that do not fit were found again and again, and then no longer looked for.
     never_fits: bool,
 }
 
-/// Decides whether to take the turn when `left` commits are left after so many rounds.
-fn is_enough(left: usize, rounds: usize) -> bool {
-    left <= FEW || rounds >= ROUNDS
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The commits that are left are put on top.
+    Put,
+    /// What has come of those that were tried is judged.
+    Judge,
+    /// The turn is taken.
+    Take,
+}
+
+/// Decides what comes next when `left` commits are left after so many rounds, and `unjudged` of those that were
+/// tried were not judged.
+fn next_step(left: usize, unjudged: usize, rounds: usize) -> Step {
+    match unjudged {
+        0 if left > FEW && rounds < ROUNDS => Step::Put,
+        0 => Step::Take,
+        _ => Step::Judge,
+    }
 }
 
 impl Rehearsal {
+    /// Begins anew with what is known of a replay that was given up: the commits that `rebase` left out.
+    pub(super) fn given_up(remote: CommitId, rebase: Rebase) -> Self {
+        let layouts = rebase.layouts().clone();
+        Self { remote, tried: Vec::new(), layouts, rebase, fitting: 0, never_fits: false }
+    }
+
     /// Returns whether this is the beginning of putting `ours` on top of `remote`.
     pub(super) fn fits(&self, remote: CommitId, ours: &[CommitId], layouts: &Layouts) -> bool {
         self.remote == remote && ours.starts_with(&self.tried) && self.layouts.read_alike(layouts)
@@ -64,6 +87,11 @@ impl Rehearsal {
     /// Returns whether the commits that do not fit were too many to be found.
     pub(super) fn never_fits(&self) -> bool {
         self.never_fits
+    }
+
+    /// Returns of how many of the local commits it was judged that they fit, without those that are left out.
+    pub(super) fn fitting(&self) -> usize {
+        self.fitting
     }
 
     /// Puts the rest of `ours` on top.
@@ -81,7 +109,8 @@ impl Rehearsal {
 
 impl Reloader {
     /// Puts the local commits on top of the remote's head, if that is where the reload goes, and leaves out those
-    /// that cannot go live on top of its state `theirs`. Nothing is published, and nobody waits for it.
+    /// that cannot go live on top of its state `theirs`. Goes on with what is known of a replay that was given up.
+    /// Nothing is published, and nobody waits for it.
     ///
     /// # Errors
     ///
@@ -91,6 +120,7 @@ impl Reloader {
         kind: RequestKind,
         fetched: Option<&BranchComparison>,
         theirs: Option<&Candidate>,
+        given_up: Option<Rehearsal>,
     ) -> Result<Option<Rehearsal>, ReloadError> {
         let objects = self.repository.objects().map_err(ReloadError::Open)?;
         // Others may have written since the fetch.
@@ -99,31 +129,33 @@ impl Reloader {
             seen.movement == Movement::Diverged && seen.ahead > 0 && self.can_replay(&seen);
         let Some(remote) = seen.remote.filter(|_| may_replay) else { return Ok(None) };
         let pace = self.writer.pace.begin();
-        let mut rehearsal: Option<Rehearsal> = None;
+        let theirs = theirs.filter(|theirs| theirs.commit() == remote);
+        let mut rehearsal = given_up.filter(|known| known.remote == remote);
         for round in 0.. {
             let Some(ours) = self.to_rehearse(kind, &seen)? else { return Ok(None) };
             let known = rehearsal.take().filter(|known| ours.starts_with(&known.tried));
             let known = match known {
                 None if round >= ROUNDS => return Ok(None),
+                None => {
+                    let Some(begun) = self.begin(remote, &ours)? else { return Ok(None) };
+                    rehearsal = Some(self.go_on(begun, &ours, &pace)?);
+                    continue;
+                }
                 Some(known) if known.never_fits => return Ok(Some(known)),
                 Some(known) if round < ROUNDS && known.rebase.is_outdated() => {
-                    self.begin_again(known)?
-                }
-                Some(known) if is_enough(ours.len() - known.tried.len(), round) => {
-                    let theirs = theirs.filter(|theirs| theirs.commit() == remote);
-                    let Some(theirs) = theirs.filter(|_| !known.is_judged) else {
-                        return Ok(Some(known));
-                    };
-                    rehearsal = Some(self.judged(kind, known, theirs, &pace)?);
+                    rehearsal = Some(self.go_on(self.begin_again(known)?, &ours, &pace)?);
                     continue;
                 }
                 Some(known) => known,
-                None => match self.begin(remote, &ours)? {
-                    Some(begun) => begun,
-                    None => return Ok(None),
-                },
             };
-            rehearsal = Some(self.go_on(known, &ours, &pace)?);
+            let tried = known.tried.len();
+            // Without a state of the remote's head, nothing can be judged.
+            let unjudged = theirs.map_or(0, |_| tried.saturating_sub(known.fitting));
+            rehearsal = Some(match (next_step(ours.len() - tried, unjudged, round), theirs) {
+                (Step::Put, _) => self.go_on(known, &ours, &pace)?,
+                (Step::Judge, Some(theirs)) => self.judged(kind, known, theirs, &pace)?,
+                (Step::Judge | Step::Take, _) => return Ok(Some(known)),
+            });
         }
         Ok(rehearsal)
     }
@@ -163,7 +195,7 @@ impl Reloader {
             tried: Vec::new(),
             layouts,
             rebase,
-            is_judged: false,
+            fitting: 0,
             never_fits: false,
         }))
     }
@@ -186,10 +218,9 @@ impl Reloader {
         let (published, ours) = (&self.states.published(), &rehearsal.tried.clone());
         let through = self.holds.let_through(kind, Some(rehearsal.remote))?;
         let on_top = OnTop { theirs, published, ours, through, states: STATES };
-        rehearsal.is_judged = true;
         let is_final = |objection: Objection| objection.reason != HeldReason::PushLimit;
         if !through && theirs.objection(published, &self.limits).is_some_and(is_final) {
-            return Ok(rehearsal);
+            return Ok(Rehearsal { fitting: ours.len(), ..rehearsal });
         }
         for step in 0.. {
             if rehearsal.rebase.is_outdated() {
@@ -197,15 +228,16 @@ impl Reloader {
                 continue;
             }
             let fit = self.fit(&rehearsal.rebase, on_top)?;
-            if step >= JUDGEMENTS {
-                rehearsal.never_fits = matches!(fit, Fit::Loses(_) | Fit::Wrong(_));
-                break;
+            pace.judged();
+            let is_unfit = matches!(fit, Fit::Loses(_) | Fit::Wrong(_));
+            if is_unfit && step >= JUDGEMENTS {
+                return Ok(Rehearsal { never_fits: true, ..rehearsal });
             }
             if !self.leave_out(&mut rehearsal.rebase, &fit, on_top)? {
                 break;
             }
         }
-        Ok(rehearsal)
+        Ok(Rehearsal { fitting: ours.len(), ..rehearsal })
     }
 
     /// Puts those of `ours` on top that were not tried yet.
@@ -220,7 +252,7 @@ impl Reloader {
             fault::step("rebase.rehearse");
             rehearsal.tried.push(*commit);
             rebase.put(*commit).map_err(ReloadError::Repository)?;
-            pace.advance();
+            pace.reached(rehearsal.tried.len());
             if rebase.stage().weight() > STAGED {
                 rebase.stage().store(Durability::Synced).map_err(ReloadError::Store)?;
                 rebase.restage(self.repository.mirror.stage().map_err(ReloadError::Open)?);
@@ -241,19 +273,25 @@ mod tests {
         let seen = world.reloader.remote_view.look(RequestKind::Reload, None).unwrap();
         let _turn = world.engine.writer.turn();
         let theirs = world.reloader.build_ahead(RequestKind::Reload, seen.as_ref()).unwrap();
-        world.reloader.rehearse(RequestKind::Reload, seen.as_ref(), theirs.as_ref()).unwrap()
+        world.reloader.rehearse(RequestKind::Reload, seen.as_ref(), theirs.as_ref(), None).unwrap()
     }
 
     #[test]
-    fn the_turn_is_taken_when_few_commits_are_left_or_they_never_end() {
-        for (left, rounds, expected) in [
-            (0, 1, true),
-            (FEW, 1, true),
-            (FEW + 1, 1, false),
-            (1_000, ROUNDS - 1, false),
-            (1_000, ROUNDS, true),
+    fn the_turn_is_taken_when_few_commits_are_left_or_they_never_end_and_all_others_are_judged() {
+        for (left, unjudged, rounds, expected) in [
+            (1_000, 0, 0, Step::Put),
+            (1_000, 1, 1, Step::Judge),
+            (0, 0, 1, Step::Take),
+            (0, 1, 1, Step::Judge),
+            (FEW, 0, 1, Step::Take),
+            (FEW, 1, 1, Step::Judge),
+            (FEW + 1, 0, 1, Step::Put),
+            (1_000, 0, ROUNDS - 1, Step::Put),
+            (1_000, 0, ROUNDS, Step::Take),
+            (1_000, 1, ROUNDS, Step::Judge),
         ] {
-            assert_eq!(is_enough(left, rounds), expected, "{left} after {rounds}");
+            let step = next_step(left, unjudged, rounds);
+            assert_eq!(step, expected, "{left}, {unjudged} after {rounds}");
         }
     }
 

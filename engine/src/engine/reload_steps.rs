@@ -9,9 +9,11 @@ use super::held_pushes::Objection;
 use super::hold_reason::HeldReason;
 use super::publication::{BranchMove, Followed, Lineage, Origin, Publication};
 use super::publisher::OnDisk;
+use super::rehearsal::Rehearsal;
 use super::reload_target::{Target, TargetFacts, target};
 use super::reloader::Reloader;
-use super::replay::{Replay, moved};
+use super::replay::{Attempt, moved};
+use super::replay_plan::Replay;
 use super::role_gate;
 use super::schedule::RequestKind;
 use crate::causes::chain;
@@ -23,6 +25,12 @@ use crate::snapshot::Snapshot;
 
 /// How often a state is built before the turn, if others change meanwhile where to go.
 const TRIES: usize = 3;
+
+/// What was built before the turn.
+struct BuiltAhead {
+    candidate: Option<Candidate>,
+    rehearsal: Option<Rehearsal>,
+}
 
 impl Reloader {
     /// Goes to the remote's head, or to the target that `kind` names. `expected` is the head of the
@@ -57,6 +65,7 @@ impl Reloader {
         let begun = Instant::now();
         let mut fetched = self.remote_view.look(kind, expected)?;
         let timings = Timings { fetch: begun.elapsed(), ..Timings::default() };
+        let mut given_up = None;
         for tries in 1.. {
             let begun = Instant::now();
             let candidate = self.build_ahead(kind, fetched.as_ref())?;
@@ -76,27 +85,31 @@ impl Reloader {
                 fetched = now;
                 continue;
             }
-            let ended = self.go(id, kind, fetched, candidate, timings, if_outdated)?;
-            if let Some(outcome) = ended {
-                return Ok(outcome);
+            let rehearsal =
+                self.rehearse(kind, fetched.as_ref(), candidate.as_ref(), given_up.take())?;
+            if rehearsal.is_some() {
+                fault::step("rebase.rehearsed");
+            }
+            let ahead = BuiltAhead { candidate, rehearsal };
+            match self.go(id, kind, fetched, ahead, timings, if_outdated)? {
+                Attempt::Ended(outcome) => return Ok(*outcome),
+                Attempt::GivenUp(rehearsal) => given_up = rehearsal.map(|known| *known),
             }
         }
         Err(ReloadError::Panic { message: "a reload has neither ended nor failed".into() })
     }
 
-    /// Takes the turn, and publishes the state that was built for it. `None` if others have changed
+    /// Takes the turn, and publishes the state that was built for it. Gives the turn up if others have changed
     /// meanwhile where to go, and the state is not to be built within the turn.
     fn go(
         &self,
         id: ReloadId,
         kind: RequestKind,
         fetched: Option<BranchComparison>,
-        candidate: Option<Candidate>,
+        BuiltAhead { candidate, rehearsal }: BuiltAhead,
         timings: Timings,
         if_outdated: IfOutdated,
-    ) -> Result<Option<ReloadOutcome>, ReloadError> {
-        let rehearsal = self.rehearse(kind, fetched.as_ref(), candidate.as_ref())?;
-
+    ) -> Result<Attempt, ReloadError> {
         let turn = self.writer.turn();
         role_gate::check(turn.role(), kind)?;
         let objects = self.repository.objects().map_err(ReloadError::Open)?;
@@ -119,7 +132,7 @@ impl Reloader {
                     && if_outdated == IfOutdated::GiveUp
                     && self.ours(&objects, &seen)?.is_some()
                 {
-                    return Ok(None);
+                    return Ok(Attempt::GivenUp(rehearsal.map(Box::new)));
                 }
                 let replay = Replay {
                     id,
@@ -135,7 +148,9 @@ impl Reloader {
                 return self.replay(&turn, replay);
             }
             Target::Hold(head, HeldReason::Pinned) => {
-                return Ok(Some(self.hold_for_pin(id, head, &published, &seen)));
+                return Ok(Attempt::Ended(Box::new(
+                    self.hold_for_pin(id, head, &published, &seen),
+                )));
             }
             Target::Hold(head, reason) => {
                 return Err(self.holds.hold(id, head, Objection::new(reason)));
@@ -160,7 +175,7 @@ impl Reloader {
             Some(candidate) if forced.is_some() && candidate.whole().is_some() => {
                 candidate.advanced(&objects, commit, &self.load).map_err(ReloadError::Load)?
             }
-            _ if is_news && if_outdated == IfOutdated::GiveUp => return Ok(None),
+            _ if is_news && if_outdated == IfOutdated::GiveUp => return Ok(Attempt::GivenUp(None)),
             _ => Candidate::of(&objects, &published, commit, forced, &self.load)
                 .map_err(ReloadError::Load)?,
         };
@@ -189,7 +204,7 @@ impl Reloader {
                 true => self.publisher.refer(&turn, &origin, &branch, refer)?,
                 false => self.publisher.stay(&origin, &published),
             };
-            return Ok(Some(ReloadOutcome { timings, ..outcome }));
+            return Ok(Attempt::Ended(Box::new(ReloadOutcome { timings, ..outcome })));
         };
 
         let begun = Instant::now();
@@ -216,7 +231,7 @@ impl Reloader {
         let _told_afterwards = self.pushes.until_published();
         let outcome = self.publisher.publish(&turn, publication, on_disk)?;
         fault::step("swap.done");
-        Ok(Some(outcome))
+        Ok(Attempt::Ended(Box::new(outcome)))
     }
 
     /// Returns what decides where a reload goes that found the remote as `seen`.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::locks::{Lock, Rank};
 
-/// How many commits may be written before the first one is put on top.
+/// How many commits may be written before the first one is put on top, and again for each judgement of what came of
+/// them.
 const AHEAD: u64 = 16;
 
 /// How long a writer waits at most, however long a commit takes.
@@ -20,7 +21,9 @@ pub(super) struct ReplayPace {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
+    /// How many commits were put on top, each counted once.
     put: u64,
+    judgements: u64,
     written: u64,
 }
 
@@ -28,7 +31,7 @@ impl Progress {
     /// Returns whether another commit may be written. For two that are put on top, one may: so half as many
     /// are left after each round.
     fn has_room(self) -> bool {
-        self.written < AHEAD + self.put / 2
+        self.written < AHEAD * (1 + self.judgements) + self.put / 2
     }
 }
 
@@ -68,10 +71,20 @@ impl ReplayPace {
 }
 
 impl PacedReplay<'_> {
-    /// Records that a commit was put on top.
-    pub(super) fn advance(&self) {
+    /// Records how many commits are on top. Those that are put again after others were left out make no room: who
+    /// writes what does not fit would write as much again each time.
+    pub(super) fn reached(&self, put: usize) {
+        self.update(|progress| progress.put = progress.put.max(put as u64));
+    }
+
+    /// Records that the state which came of them was judged.
+    pub(super) fn judged(&self) {
+        self.update(|progress| progress.judgements += 1);
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Progress)) {
         if let Some(progress) = &mut *self.0.progress.lock() {
-            progress.put += 1;
+            change(progress);
         }
         self.0.changed.notify_all();
     }
@@ -89,21 +102,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn for_two_commits_that_are_put_one_may_be_written() {
-        for (put, written, expected) in [
-            (0, AHEAD - 1, true),
-            (0, AHEAD, false),
-            (1, AHEAD, false),
-            (2, AHEAD, true),
-            (2, AHEAD + 1, false),
-            (1_000, AHEAD + 499, true),
-            (1_000, AHEAD + 500, false),
+    fn for_two_commits_that_are_put_one_may_be_written_and_a_few_for_each_judgement() {
+        for (put, judgements, written, expected) in [
+            (0, 0, AHEAD - 1, true),
+            (0, 0, AHEAD, false),
+            (1, 0, AHEAD, false),
+            (2, 0, AHEAD, true),
+            (2, 0, AHEAD + 1, false),
+            (1_000, 0, AHEAD + 499, true),
+            (1_000, 0, AHEAD + 500, false),
+            (2, 1, 2 * AHEAD, true),
+            (2, 1, 2 * AHEAD + 1, false),
         ] {
-            assert_eq!(
-                Progress { put, written }.has_room(),
-                expected,
-                "{put} put, {written} written"
-            );
+            let progress = Progress { put, judgements, written };
+            assert_eq!(progress.has_room(), expected, "{progress:?}");
         }
     }
 
@@ -132,10 +144,12 @@ mod tests {
                 pace.keep();
                 pace.note(1);
             });
-            replay.advance();
-            replay.advance();
+            replay.reached(2);
             writer.join().unwrap();
             assert_eq!(pace.progress.lock().unwrap().written, AHEAD + 1);
+            // They are put again.
+            replay.reached(1);
+            assert_eq!(pace.progress.lock().unwrap().put, 2);
             let writer = scope.spawn(|| pace.keep());
             drop(replay);
             writer.join().unwrap();

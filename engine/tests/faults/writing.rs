@@ -3,6 +3,7 @@
 
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -235,6 +236,47 @@ fn who_writes_does_not_wait_while_ours_are_put_on_top() {
     written.expect("nobody holds the writer").unwrap();
     drop(engine);
     converges(&stage, point);
+}
+
+#[test]
+fn what_is_written_last_and_does_not_fit_sets_back_no_other_commit() {
+    let _alone = alone();
+    let point = "rebase.rehearsed";
+    let mut stage = Stage::new();
+    let unique = "[sheets.people]\nformat = \"toml\"\nunique = [\"mail\"]\n";
+    let commit = stage.upstream.commit("unique").delete(".gitsheets/people.toml");
+    commit.put("headwater.toml", unique).push();
+    let engine = Arc::new(open(&stage.mirror(), &stage.url(), false));
+    reload(&engine, RequestKind::Reload).result.as_ref().unwrap();
+    let put = |engine: &Engine, name: String, mail: String| {
+        let action = Action::Put(Key::new(name), json!({ "mail": mail }));
+        let mut batch = request();
+        (batch.operations[0].action, batch.repeat) = (action, None);
+        engine.commit(batch).unwrap();
+    };
+    (0..20).for_each(|n| put(&engine, format!("ours{n}"), format!("ours{n}")));
+    // More than are looked for while others wait.
+    let each = 120;
+    let theirs = (0..3 * each).fold(stage.upstream.commit("theirs"), |commit, n| {
+        commit.put(format!("people/z{n}.toml"), format!("mail = \"{n}\"\n"))
+    });
+    theirs.push();
+    let passed = AtomicUsize::new(0);
+    let writer = engine.clone();
+    let write = move || {
+        let first = passed.fetch_add(1, Ordering::SeqCst) * each;
+        (first..first + each).for_each(|n| put(&writer, format!("c{n}"), n.to_string()));
+    };
+    fail::cfg_callback(point, write).unwrap();
+    let report = reload(&engine, RequestKind::Reload);
+    fail::remove(point);
+    let replayed = report.result.as_ref().unwrap().replayed.clone().unwrap();
+    assert_eq!(replayed.commits, 20);
+    let lost = replayed.kept.unwrap().lost;
+    assert_eq!(lost.len(), 3 * each);
+    let state = engine.snapshot();
+    assert!((0..20).all(|n| state.visible("people", &format!("ours{n}")).is_some()));
+    stage.is_lawful(&engine, point);
 }
 
 #[test]
