@@ -15,8 +15,10 @@ use tokio_util::task::TaskTracker;
 use tower::Layer;
 
 use super::connection::Connection;
+use super::connection_activity::NotedService;
+use super::eviction::GRACE;
 use super::http2_write_timeout::{Http2Activity, ObservedService};
-use super::idle_connections::{GRACE, NotedService, OpenConnections};
+use super::open_connections::OpenConnections;
 use super::permits::{Permit, Permits};
 use super::preface::{self, Begun, Protocol};
 use super::service::Interface;

@@ -21,7 +21,7 @@ use headwater_engine::write::{Action, Condition, Operation};
 use serde_json::Value;
 
 use super::app::App;
-use super::idle_connections::MayWrite;
+use super::connection_activity::MayWrite;
 use super::record::RecordPath;
 use super::source::Source;
 use crate::wire::{ApiError, Code};

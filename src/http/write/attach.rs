@@ -12,7 +12,7 @@ use super::condition;
 use super::head::WriteHead;
 use crate::http::app::App;
 use crate::http::attachment::AttachmentPath;
-use crate::http::idle_connections::MayWrite;
+use crate::http::connection_activity::MayWrite;
 use crate::http::source::Source;
 use crate::wire::{ApiError, Code};
 

@@ -1,0 +1,251 @@
+//! What a connection is used for: its requests are noted, from their first byte until the last one of their answers
+//! is sent.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::response::Response;
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::time::Instant;
+use tower::Service;
+
+use super::connection::WaitingRequests;
+use super::eviction::Usage;
+use super::service::Interface;
+
+/// The requests of a connection.
+pub(super) struct Activity {
+    begun: Instant,
+    /// The number of requests in progress.
+    open: AtomicUsize,
+    /// How many of them are being answered.
+    sending: AtomicUsize,
+    /// How many of them write.
+    writing: AtomicUsize,
+    /// When the last answer ended, in milliseconds after the beginning.
+    ended: AtomicU64,
+    has_asked: AtomicBool,
+}
+
+impl Activity {
+    /// Returns that of a connection that has just come.
+    pub(super) fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            open: AtomicUsize::new(0),
+            sending: AtomicUsize::new(0),
+            writing: AtomicUsize::new(0),
+            ended: AtomicU64::new(0),
+            has_asked: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns what the connection is used for, of whose requests so many wait for a publication.
+    pub(super) fn usage(&self, waiting: WaitingRequests) -> Usage {
+        let ended = Duration::from_millis(self.ended.load(Ordering::Acquire));
+        let age = self.begun.elapsed();
+        let idle = age.saturating_sub(ended);
+        let WaitingRequests { polling, following } = waiting;
+        let open = self.open.load(Ordering::Acquire);
+        let unanswered = open.saturating_sub(self.sending.load(Ordering::Acquire));
+        match open {
+            0 if self.has_asked.load(Ordering::Acquire) => Usage::Idle(idle),
+            0 => Usage::Silent(idle),
+            // Its caller has to learn what became of a write.
+            _ if self.writing.load(Ordering::Acquire) > 0 => Usage::Writing,
+            open if open <= polling + following => Usage::Waiting(age),
+            _ if unanswered <= polling => Usage::Sending(age),
+            _ => Usage::Reading(age),
+        }
+    }
+
+    pub(super) fn begin(self: &Arc<Self>) -> OpenRequest {
+        self.has_asked.store(true, Ordering::Release);
+        self.open.fetch_add(1, Ordering::AcqRel);
+        let may_write = MayWrite(Some(Arc::new(WriteFlag::of(self.clone()))));
+        OpenRequest { activity: self.clone(), may_write, is_answered: false }
+    }
+}
+
+/// What a request writes with, which counts as a write once its credential is accepted: anybody may send one
+/// without.
+#[derive(Clone, Default)]
+pub(super) struct MayWrite(Option<Arc<WriteFlag>>);
+
+struct WriteFlag {
+    activity: Arc<Activity>,
+    is_set: AtomicBool,
+}
+
+impl WriteFlag {
+    fn of(activity: Arc<Activity>) -> Self {
+        Self { activity, is_set: AtomicBool::new(false) }
+    }
+}
+
+impl Drop for WriteFlag {
+    fn drop(&mut self) {
+        let is_set = self.is_set.load(Ordering::Acquire);
+        self.activity.writing.fetch_sub(usize::from(is_set), Ordering::AcqRel);
+    }
+}
+
+impl MayWrite {
+    /// Notes that the request writes. Until its answer is sent, its connection is not closed for another.
+    pub(super) fn writes(&self) {
+        if let Some(flag) = &self.0
+            && !flag.is_set.swap(true, Ordering::AcqRel)
+        {
+            flag.activity.writing.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for MayWrite {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // Only a test has no connection.
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
+/// A request, until the last byte of its answer is sent or dropped.
+pub(super) struct OpenRequest {
+    activity: Arc<Activity>,
+    pub(super) may_write: MayWrite,
+    /// Whether its answer has begun.
+    is_answered: bool,
+}
+
+impl OpenRequest {
+    /// Notes that its answer begins.
+    pub(super) fn answered(mut self) -> Self {
+        self.activity.sending.fetch_add(1, Ordering::AcqRel);
+        self.is_answered = true;
+        self
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        let Self { activity, is_answered, .. } = self;
+        let ended = u64::try_from(activity.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        activity.ended.store(ended, Ordering::Release);
+        activity.open.fetch_sub(1, Ordering::AcqRel);
+        activity.sending.fetch_sub(usize::from(*is_answered), Ordering::AcqRel);
+    }
+}
+
+/// An interface that notes the requests of one connection.
+#[derive(Clone)]
+pub(super) struct NotedService<S> {
+    interface: S,
+    activity: Arc<Activity>,
+}
+
+impl<S> NotedService<S> {
+    /// Returns `interface`, with its requests noted in `activity`.
+    pub(super) fn new(interface: S, activity: Arc<Activity>) -> Self {
+        Self { interface, activity }
+    }
+}
+
+impl<S: Interface> Service<Request<Incoming>> for NotedService<S> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.interface.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        let open = self.activity.begin();
+        request.extensions_mut().insert(open.may_write.clone());
+        let answer = self.interface.call(request);
+        Box::pin(async move {
+            let answer = answer.await?;
+            let open = Arc::new(open.answered());
+            Ok(answer.map(|body| Body::new(NotedBody { body, open })))
+        })
+    }
+}
+
+/// The body of an answer.
+struct NotedBody {
+    body: Body,
+    open: Arc<OpenRequest>,
+}
+
+/// Bytes of an answer. The sender drops them when they are sent, and until then the request is open.
+struct Unsent {
+    data: Bytes,
+    _open: Arc<OpenRequest>,
+}
+
+impl AsRef<[u8]> for Unsent {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl HttpBody for NotedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        let noted = |data: Bytes| Bytes::from_owner(Unsent { data, _open: self.open.clone() });
+        frame.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(noted))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_is_in_progress_until_its_last_byte_is_sent() {
+        let activity = Arc::new(Activity::new());
+        let usage = || activity.usage(WaitingRequests::default());
+        let body = Body::from("an answer");
+        let write = activity.begin();
+        assert!(matches!(usage(), Usage::Reading(_)), "its credential is not accepted yet");
+        let may_write = write.may_write.clone();
+        (0..2).for_each(|_| may_write.writes());
+        let write = write.answered();
+        drop(may_write);
+        assert_eq!(usage(), Usage::Writing);
+        drop(write);
+        assert!(matches!(usage(), Usage::Idle(_)));
+        let request = activity.begin();
+        assert!(matches!(usage(), Usage::Reading(_)));
+        let open = Arc::new(request.answered());
+        let mut body = Body::new(NotedBody { body, open });
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+        let bytes = frame.unwrap().unwrap().into_data().unwrap();
+        drop(body);
+        assert!(matches!(usage(), Usage::Sending(_)), "somebody reads slowly");
+        drop(bytes);
+        assert!(matches!(usage(), Usage::Idle(_)));
+    }
+}

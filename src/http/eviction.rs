@@ -1,0 +1,175 @@
+//! Which connection gives way when all places are taken: one without a request in progress, one whose requests only
+//! wait for a publication, or, of an address that has more than who comes, one that reads.
+//!
+//! Otherwise whoever opens connections and sends nothing, waits on each of them, or reads slowly would keep
+//! everybody else waiting.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::source::Source;
+
+/// How long a connection that was of use stays, at least, after its last answer: the next request may be
+/// on its way, and the end of the answer is.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
+
+/// What decides whether a connection gives way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) address: Source,
+    pub(super) usage: Usage,
+}
+
+/// What a connection is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Usage {
+    /// It has been open for this long, and no request has arrived.
+    Silent(Duration),
+    /// Its last answer ended this long ago.
+    Idle(Duration),
+    /// It has been open for this long, and all its requests in progress wait for a publication.
+    Waiting(Duration),
+    /// It has been open for this long, and its requests in progress wait for a publication or are being
+    /// answered.
+    Sending(Duration),
+    /// It has been open for this long, and its requests in progress read.
+    Reading(Duration),
+    /// A request is in progress that writes.
+    Writing,
+}
+
+/// How well a connection can be spared, best last. The first three only give way to an address that has fewer,
+/// the next two to none that has more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Spare {
+    /// Its caller gets no answer.
+    Reading,
+    /// Its caller gets a part of an answer.
+    Sending,
+    /// Its next request is on its way, perhaps.
+    Used,
+    /// Its first request is on its way, perhaps.
+    New,
+    /// Its caller has to ask again.
+    Waiting,
+    /// Nobody misses it.
+    Idle,
+}
+
+/// Returns the connection that gives way first to one from `newcomer`: of the address that has the most
+/// connections, the one that can be spared best, and of these the one that has been idle, or open, for the
+/// longest time.
+pub(super) fn first_to_go(connections: &[Facts], newcomer: Source) -> Option<usize> {
+    let mut of_address: HashMap<Source, usize> = HashMap::new();
+    for connection in connections {
+        *of_address.entry(connection.address).or_default() += 1;
+    }
+    let own = of_address.get(&newcomer).copied().unwrap_or(0);
+    let going = connections.iter().enumerate().filter_map(|(at, connection)| {
+        let count = of_address[&connection.address];
+        let (spare, time) = match connection.usage {
+            Usage::Silent(idle) | Usage::Idle(idle) if idle >= GRACE => (Spare::Idle, idle),
+            Usage::Silent(idle) => (Spare::New, idle),
+            Usage::Waiting(open) => (Spare::Waiting, open),
+            Usage::Idle(idle) => (Spare::Used, idle),
+            Usage::Sending(open) => (Spare::Sending, open),
+            Usage::Reading(open) => (Spare::Reading, open),
+            Usage::Writing => return None,
+        };
+        let may_go = match spare {
+            Spare::Idle => true,
+            Spare::Waiting | Spare::New => count >= own,
+            Spare::Used | Spare::Sending | Spare::Reading => count > own + 1,
+        };
+        may_go.then_some((count, spare, time, at))
+    });
+    going.max().map(|(.., at)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> Source {
+        Source::at([192, 0, 2, last].into())
+    }
+
+    fn facts(last: u8, usage: Usage) -> Facts {
+        Facts { address: address(last), usage }
+    }
+
+    fn silent(last: u8, millis: u64) -> Facts {
+        facts(last, Usage::Silent(Duration::from_millis(millis)))
+    }
+
+    fn used(last: u8, millis: u64) -> Facts {
+        facts(last, Usage::Idle(Duration::from_millis(millis)))
+    }
+
+    fn waiting(last: u8, millis: u64) -> Facts {
+        facts(last, Usage::Waiting(Duration::from_millis(millis)))
+    }
+
+    fn sending(last: u8, millis: u64) -> Facts {
+        facts(last, Usage::Sending(Duration::from_millis(millis)))
+    }
+
+    fn reading(last: u8, millis: u64) -> Facts {
+        facts(last, Usage::Reading(Duration::from_millis(millis)))
+    }
+
+    fn busy(last: u8) -> Facts {
+        facts(last, Usage::Writing)
+    }
+
+    #[test]
+    fn the_connection_that_is_of_no_use_for_the_longest_time_gives_way_of_who_has_most() {
+        for (connections, expected) in [
+            (vec![], None),
+            (vec![silent(1, 0)], Some(0)),
+            (vec![busy(1), busy(1)], None),
+            // The next request may be on its way.
+            (vec![used(1, 999)], None),
+            (vec![used(1, 1_000)], Some(0)),
+            (vec![reading(1, 9_000), sending(1, 9_000)], None),
+            (vec![silent(1, 5), silent(1, 7), silent(1, 6)], Some(1)),
+            (vec![used(1, 2_000), silent(1, 7)], Some(0)),
+            // Of the address with the most connections, idle or not.
+            (vec![silent(1, 9_000), silent(2, 1), busy(2)], Some(1)),
+            (vec![silent(1, 9_000), busy(2), busy(2)], Some(0)),
+            // Those that wait go before those that have just come, and after those that are idle.
+            (vec![waiting(1, 9), silent(1, 999)], Some(0)),
+            (vec![waiting(1, 9), silent(1, 1_000)], Some(1)),
+            (vec![waiting(1, 9), used(1, 999)], Some(0)),
+            (vec![waiting(1, 9), used(1, 1_000)], Some(1)),
+            (vec![waiting(1, 9), waiting(2, 1), busy(2)], Some(1)),
+            (vec![waiting(1, 9), waiting(1, 8), silent(2, 9_000)], Some(0)),
+            (vec![waiting(1, 8), waiting(1, 9), waiting(1, 7)], Some(1)),
+        ] {
+            // One of an address with as many has to wait for what is in use.
+            assert_eq!(first_to_go(&connections, address(1)), expected, "{connections:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_use_gives_way_to_an_address_that_has_fewer() {
+        for (connections, expected) in [
+            (vec![used(1, 5), used(1, 6)], Some(1)),
+            (vec![sending(1, 5), sending(1, 6), busy(1)], Some(1)),
+            (vec![sending(1, 5), used(1, 0)], Some(1)),
+            (vec![reading(1, 5), reading(1, 6), busy(1)], Some(1)),
+            (vec![reading(1, 6), sending(1, 5)], Some(1)),
+            (vec![busy(1), busy(1)], None),
+            // Whoever comes would have as many.
+            (vec![used(1, 5)], None),
+            // One that has just come does not give way to an address that has more.
+            (vec![silent(1, 5), busy(2), busy(2)], None),
+            (vec![waiting(1, 5), busy(2), busy(2)], None),
+            (vec![silent(1, 1_000), busy(2), busy(2)], Some(0)),
+            (vec![used(1, 5), used(2, 5), used(2, 6)], None),
+            (vec![used(1, 5), used(1, 6), used(1, 7), used(2, 5)], Some(2)),
+        ] {
+            assert_eq!(first_to_go(&connections, address(2)), expected, "{connections:?}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The open connections, one of which gives way when all places are taken.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::connection_activity::Activity;
+use super::eviction::{Facts, Usage, first_to_go};
+use super::source::Source;
+
+/// How long a connection may take to end that is asked to leave.
+const LEAVING: Duration = Duration::from_millis(250);
+
+/// The open connections.
+#[derive(Clone, Default)]
+pub(super) struct OpenConnections(Arc<Mutex<HashMap<Connection, Held>>>);
+
+/// What is known of an open connection.
+struct Held {
+    address: Source,
+    activity: Arc<Activity>,
+}
+
+impl OpenConnections {
+    /// Notes a connection, and returns where its requests are noted.
+    pub(super) fn add(&self, connection: &Connection, address: Source) -> Arc<Activity> {
+        let activity = Arc::new(Activity::new());
+        let held = Held { address, activity: activity.clone() };
+        self.held().insert(connection.clone(), held);
+        activity
+    }
+
+    /// Forgets a connection that has ended.
+    pub(super) fn remove(&self, connection: &Connection) {
+        self.held().remove(connection);
+    }
+
+    /// Closes the connection that gives way first to one from `newcomer`, if there is one, or asks it to leave if
+    /// that is enough.
+    pub(super) fn make_room(&self, newcomer: Source) {
+        let held = self.held();
+        let open: Vec<(&Connection, Facts)> = held
+            .iter()
+            .filter(|(connection, _)| {
+                // It is on its way out.
+                let leaves = connection.asked_ago().is_some_and(|ago| ago < LEAVING);
+                !connection.is_cut() && !leaves
+            })
+            .map(|(connection, Held { address, activity })| {
+                let usage = activity.usage(connection.waiting());
+                (connection, Facts { address: *address, usage })
+            })
+            .collect();
+        let facts: Vec<Facts> = open.iter().map(|(_, facts)| *facts).collect();
+        if let Some(first) = first_to_go(&facts, newcomer) {
+            tracing::debug!(address = %facts[first].address, "closed a connection for another");
+            let (connection, Facts { usage, .. }) = &open[first];
+            let is_told = connection.asked_ago().is_some() || connection.waiting().polling == 0;
+            match usage {
+                Usage::Waiting(_) if !is_told => connection.ask_to_leave(),
+                _ => connection.cut(),
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Connection, Held>> {
+        // The map is consistent after every statement, so a poisoned lock holds a usable one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> Source {
+        Source::at([192, 0, 2, last].into())
+    }
+
+    #[test]
+    fn a_connection_is_idle_once_its_last_answer_has_ended() {
+        let open = OpenConnections::default();
+        let connection = Connection::default();
+        let activity = open.add(&connection, address(1));
+        let usage = || activity.usage(connection.waiting());
+        assert!(matches!(usage(), Usage::Silent(_)));
+        let (first, second) = (activity.begin(), activity.begin());
+        second.may_write.writes();
+        drop(first);
+        open.make_room(address(1));
+        assert!(usage() == Usage::Writing && !connection.is_cut());
+        drop(second);
+        assert!(matches!(usage(), Usage::Idle(_)));
+        open.remove(&connection);
+        assert!(open.held().is_empty());
+    }
+
+    #[test]
+    fn a_connection_waits_while_all_its_requests_do_and_then_gives_way() {
+        let open = OpenConnections::default();
+        let connection = Connection::default();
+        let activity = open.add(&connection, address(1));
+        let begin = || activity.begin();
+        let usage = || activity.usage(connection.waiting());
+        let _requests = (begin(), begin());
+        let _first = connection.polls();
+        open.make_room(address(1));
+        assert!(matches!(usage(), Usage::Reading(_)) && connection.asked_ago().is_none());
+        let second = connection.polls();
+        assert!(matches!(usage(), Usage::Waiting(_)));
+        drop(second);
+        let (answered, _stream) = (begin().answered(), connection.follows());
+        assert!(matches!(usage(), Usage::Reading(_)));
+        let _second = connection.polls();
+        assert!(matches!(usage(), Usage::Waiting(_)));
+        let other = begin().answered();
+        assert!(matches!(usage(), Usage::Sending(_)));
+        drop((answered, other));
+        open.make_room(address(1));
+        assert!(connection.asked_ago().is_some() && !connection.is_cut(), "it is answered first");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_does_not_leave_is_closed() {
+        tokio::time::pause();
+        let open = OpenConnections::default();
+        let connection = Connection::default();
+        let activity = open.add(&connection, address(1));
+        let _request = (activity.begin(), connection.polls());
+        for (advance, is_cut) in [(Duration::ZERO, false), (LEAVING / 2, false), (LEAVING, true)] {
+            tokio::time::advance(advance).await;
+            open.make_room(address(1));
+            assert_eq!(connection.is_cut(), is_cut, "{advance:?}");
+        }
+    }
+}
