@@ -15,7 +15,8 @@ pub struct Routes(Vec<(&'static str, &'static str, String)>);
 impl Routes {
     /// Derives them from the largest public sheet of `snapshot`: a record in its middle; a page of
     /// an indexed field, for its rarest and its most frequent value; a search for the rarest and
-    /// the most frequent word of that record.
+    /// the most frequent word of that record, for its two most frequent words, for a prefix, and for a word with a
+    /// typo.
     ///
     /// # Panics
     /// Panics if there is no record.
@@ -43,9 +44,19 @@ impl Routes {
         if let Some((_, word)) = found.iter().min() {
             routes.push(("search", "a search in a sheet, for a rare word", search(word)));
         }
-        if let Some((_, word)) = found.iter().max() {
+        found.sort();
+        found.dedup();
+        if let [.., (_, next), (_, word)] = found[..] {
             let what = "a search in a sheet, for a frequent word";
             routes.push(("search-most", what, search(word)));
+            let what = "a search in a sheet, for two frequent words";
+            routes.push(("search-two", what, search(&format!("{word}+{next}"))));
+            let what = "a search in a sheet, for a prefix of three letters of a frequent word";
+            routes.push(("search-prefix", what, search(&format!("{}*", &word[..3]))));
+        }
+        if let Some(word) = found.iter().map(|(_, word)| word).max_by_key(|word| word.len()) {
+            let what = "a search in a sheet, for a word with a typo";
+            routes.push(("search-typo", what, search(&misspelt(word))));
         }
         Self(routes)
     }
@@ -59,6 +70,13 @@ impl Routes {
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
         self.0.iter().map(|(name, what, path)| (*name, *what, path.as_str()))
     }
+}
+
+/// Returns the word with another letter in its middle.
+fn misspelt(word: &str) -> String {
+    let (before, after) = word.split_at(word.len() / 2);
+    let other = if after.starts_with('q') { 'x' } else { 'q' };
+    format!("{before}{other}{}", &after[1..])
 }
 
 /// Returns how many records of `sheet` a search for `word` finds.

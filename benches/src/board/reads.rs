@@ -31,6 +31,8 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
         let goal = match name {
             "record" => Some(Goal::RatioLeast(0.85)),
             "search-most" => absolute(source, Goal::Least(4_000.0)),
+            "search-two" | "search-prefix" => absolute(source, Goal::Least(3_000.0)),
+            "search-typo" => absolute(source, Goal::Least(2_000.0)),
             _ => absolute(source, Goal::Least(5_000.0)),
         };
         let row = Row::new(format!("read-{name}"), what, Unit::PerSecond, ours);
