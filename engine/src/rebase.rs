@@ -18,6 +18,7 @@ mod merge;
 mod orphaned_files;
 mod rename_detection;
 mod record_edit;
+mod repeated_changes;
 mod requests;
 mod sheet_coverage;
 mod touched;

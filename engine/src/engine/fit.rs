@@ -183,7 +183,9 @@ impl Reloader {
         let files = objects.diff(base_tree, Some(last_tree)).map_err(read)?;
         let states = ReplayedStates { base, ours: local, theirs: theirs.state(), merged };
         let left_out = rebase.left_out();
-        let mut lost = states.lost(&records, &files, &rebase.touched().only_again(), left_out);
+        let repeated = rebase.touched().repeated();
+        let lost = states.lost(objects, &records, &files, &repeated, left_out);
+        let mut lost = lost.map_err(read)?;
         let merged_tree = tree(merged.commit()).map_err(read)?;
         let orphaned = states.orphaned(&records, objects, base_tree, merged_tree, left_out);
         lost.extend(orphaned.map_err(read)?);

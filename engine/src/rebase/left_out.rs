@@ -30,11 +30,12 @@ impl LeftOut {
 
     /// Returns whether a record is among what they changed. No commit that is put changes it, then.
     pub(super) fn has_record(&self, path: &[u8], sheet: &SheetName, key: &Key) -> bool {
-        match self.files.part(path) {
-            Some(TouchedPart::Whole) => true,
-            Some(TouchedPart::Rows(of, keys)) => of == sheet && keys.contains(key),
-            None => false,
-        }
+        self.files.part(path).is_some_and(|part| part.has_record(sheet, key))
+    }
+
+    /// Returns the records of the file at `path` that they changed, unless that is perhaps all of it.
+    pub(super) fn records(&self, path: &[u8]) -> impl Iterator<Item = (&SheetName, &Key)> {
+        self.files.part(path).into_iter().flat_map(TouchedPart::records)
     }
 
     /// Returns what does not fit.

@@ -227,7 +227,7 @@ pub(super) fn merged(
         true => TouchedPart::Whole,
         false => {
             let keys = changed.iter().map(|changed| changed.key.clone()).collect();
-            TouchedPart::Rows(source.spec.name.clone(), keys)
+            TouchedPart::rows(source.spec, source.path, keys)
         }
     };
     if is_left_out(&rows) {
@@ -295,6 +295,11 @@ pub(super) fn merged(
 }
 
 impl Side {
+    /// Returns its records, in any order.
+    pub(super) fn records(&self) -> impl Iterator<Item = (&Key, &Arc<Record>)> {
+        self.records.iter()
+    }
+
     /// Reads a file; `None` if it is not a list. Linear in its bytes.
     pub(super) fn read(source: &Source<'_>, blob: BlobId, bytes: Vec<u8>) -> Option<Self> {
         Self::read_shared(source, blob, bytes, &ParsedFile::for_readers(1))

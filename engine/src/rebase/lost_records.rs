@@ -10,11 +10,13 @@ use serde_json::Value as Json;
 
 use super::left_out::LeftOut;
 use super::merge::merge;
-use super::touched::OnlyAgain;
+use super::repeated_changes::RepeatedChanges;
+use super::touched::RepeatedFiles;
 use crate::id::{Key, SheetName};
 use crate::layout::PathClaim;
-use crate::mirror::PathChange;
+use crate::mirror::{ObjectError, Objects, PathChange};
 use crate::pointer::Pointer;
+use crate::record::Record;
 use crate::report::LostField;
 use crate::snapshot::{RecordChange, Snapshot};
 
@@ -33,36 +35,42 @@ pub(crate) struct ReplayedStates<'a> {
 
 impl ReplayedStates<'_> {
     /// Returns what of our changes is not in the merged state. `records` are those that differ between the
-    /// base and ours, and `files` the paths. What is `only_again` is not looked at: the remote has the
-    /// requests that changed it, perhaps with another result. Neither is what is left out.
+    /// base and ours, and `files` the paths. What only `repeated` requests changed is not looked at: the remote has
+    /// them, too, perhaps with another result. Neither is what is left out.
     ///
-    /// Costs a look at four states for each of these records.
+    /// Costs a look at four states for each of these records, and reads files that a request of both sides and other
+    /// commits changed, up to a limit, if what is served of them differs from the merge.
     pub(crate) fn lost(
         &self,
+        objects: &Objects,
         records: &[RecordChange],
         files: &[PathChange],
-        only_again: &OnlyAgain,
+        repeated: &RepeatedFiles<'_>,
         left_out: &LeftOut,
-    ) -> Vec<LostField> {
+    ) -> Result<Vec<LostField>, ObjectError> {
         let mut lost = BTreeSet::new();
+        let mut changes = RepeatedChanges::new(objects, self.ours.layout(), repeated);
         for RecordChange { sheet, key, .. } in records {
             let record = self.ours.sheet(sheet.as_str()).and_then(|it| it.record(key.as_str()));
             let record = record.or_else(|| self.base.sheet(sheet.as_str())?.record(key.as_str()));
             let Some(record) = record else { continue };
             let path = record.path();
-            if only_again.has_record(path.as_bytes(), sheet, key)
+            if repeated.have_only(path.as_bytes())
                 || left_out.has_record(path.as_bytes(), sheet, key)
             {
                 continue;
             }
             let value = |state| value(state, sheet, key);
-            let sides = Sides {
+            let mut sides = Sides {
                 base: value(self.base),
                 ours: value(self.ours),
                 theirs: value(self.theirs),
                 merged: value(self.merged),
             };
             if !sides.are_kept() {
+                sides.base = changes.on(sides.base, sheet, key, &path)?;
+            }
+            if !sides.are_kept() && !self.is_read_elsewhere(record, &path, left_out) {
                 let pointer = match record.is_in_list() {
                     true => Pointer::of([key.as_str()]),
                     false => Pointer::whole(),
@@ -71,7 +79,7 @@ impl ReplayedStates<'_> {
             }
         }
         for PathChange { path, .. } in files {
-            if only_again.has_file(path) || left_out.has_file(path) {
+            if repeated.have_only(path) || left_out.has_file(path) {
                 continue;
             }
             let is_lost = |PathClaim { sheet, key, .. }: &PathClaim| {
@@ -86,7 +94,20 @@ impl ReplayedStates<'_> {
                 lost.insert(LostField { path, pointer: Pointer::whole() });
             }
         }
-        lost.into_iter().collect()
+        Ok(lost.into_iter().collect())
+    }
+
+    /// Returns whether a row that is left out is this `record`, which another sheet reads by another key.
+    fn is_read_elsewhere(&self, record: &Record, path: &str, left_out: &LeftOut) -> bool {
+        // The blob of a row is a hash of its value. Two rows with one value have one key in each sheet.
+        let is_this = |(sheet, key): (&SheetName, &Key)| {
+            let has = |state: &Snapshot| {
+                let row = state.sheet(sheet.as_str())?.record(key.as_str())?;
+                Some(row.blob == record.blob && row.is_at(path))
+            };
+            [self.ours, self.base].into_iter().any(|state| has(state) == Some(true))
+        };
+        record.is_in_list() && left_out.records(path.as_bytes()).any(is_this)
     }
 }
 

@@ -103,6 +103,35 @@ impl ParsedChange {
     }
 }
 
+/// The part of a file that a sheet reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FilePart {
+    format: Format,
+    /// The names that lead to it.
+    names: Vec<String>,
+}
+
+impl FilePart {
+    /// Returns that of the sheet `spec` in the file at `path`; `None` if it is not one value of the file.
+    pub(super) fn of(spec: &SheetSpec, path: &str) -> Option<Self> {
+        part_of(spec, path).map(|(format, names)| Self { format, names: names.to_vec() })
+    }
+
+    /// Returns that of a YAML file at names like `a.b`.
+    #[cfg(test)]
+    pub(super) fn at(names: &str) -> Self {
+        Self { format: Format::Yaml, names: names.split('.').map(str::to_owned).collect() }
+    }
+
+    /// Returns whether none of the file is in both.
+    pub(super) fn is_apart_from(&self, other: &Self) -> bool {
+        let is_within = |one: &[String], other: &[String]| one.starts_with(other);
+        self.format == other.format
+            && !is_within(&self.names, &other.names)
+            && !is_within(&other.names, &self.names)
+    }
+}
+
 /// Returns whether several of the claims read parts of the file at `path`.
 pub(super) fn is_divided(claims: &[PathClaim], path: &str) -> bool {
     claims.iter().filter(|claim| part_of(&claim.sheet, path).is_some()).nth(1).is_some()

@@ -1,21 +1,32 @@
 //! Which files the commits of a replay are about, and which rows of them. They are noted while the commits are
 //! put on top: afterwards writers wait, and the commits are not looked at one by one.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::sheet_coverage::FilePart;
 use crate::id::{CommitId, Key, SheetName};
+use crate::layout::SheetSpec;
 use crate::mirror::PathChange;
 use crate::report::LostField;
 
-/// What a commit changed in a file.
+/// What commits changed in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TouchedPart {
     /// Perhaps all of it.
     Whole,
-    /// These records of a file of many, as one sheet reads it.
-    Rows(SheetName, BTreeSet<Key>),
+    /// These records of a file of many, by the sheets as which they were changed.
+    Rows(BTreeMap<SheetName, SheetRows>),
 }
 use TouchedPart::{Rows, Whole};
+
+/// Records of a file of many, as one sheet reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SheetRows {
+    /// The part of the file that the sheet reads, if it is known.
+    part: Option<FilePart>,
+    keys: BTreeSet<Key>,
+}
 
 /// Parts of files, by their paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,8 +35,8 @@ pub(super) struct TouchedFiles(BTreeMap<Vec<u8>, TouchedPart>);
 /// What some commits changed.
 #[derive(Debug, Default)]
 pub(crate) struct TouchedPaths {
-    /// The files of commits whose requests the remote has, too.
-    again: BTreeSet<Vec<u8>>,
+    /// The changes of commits whose requests the remote has, too, oldest first, by their paths.
+    again: BTreeMap<Vec<u8>, Vec<PathChange>>,
     /// The parts of files of each other commit.
     otherwise: Vec<TouchedBy>,
     /// Where the commits that changed a file are in `otherwise`.
@@ -47,32 +58,71 @@ pub(super) struct Connected {
 }
 
 impl TouchedPart {
+    /// Returns the records with `keys` of a file, as the sheet `spec` reads it.
+    pub(super) fn rows(spec: &SheetSpec, path: &str, keys: BTreeSet<Key>) -> Self {
+        let part = FilePart::of(spec, path);
+        Rows(BTreeMap::from([(spec.name.clone(), SheetRows { part, keys })]))
+    }
+
     pub(super) fn overlaps(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Rows(one, rows), Rows(other, others)) => {
+        let (Rows(one), Rows(other)) = (self, other) else { return true };
+        let overlaps = |(sheet, rows): (&SheetName, &SheetRows)| {
+            other.iter().any(|(other, others)| match sheet == other {
+                true => !rows.keys.is_disjoint(&others.keys),
                 // What is one row for a sheet may be another one, or several, for the next.
-                one != other || !rows.is_disjoint(others)
-            }
-            (Whole, _) | (_, Whole) => true,
-        }
+                false => !rows.is_apart_from(others),
+            })
+        };
+        one.iter().any(overlaps)
     }
 
     fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Whole, _) => true,
-            (Rows(one, rows), Rows(other, others)) => one == other && others.is_subset(rows),
-            (Rows(..), Whole) => false,
+            (Rows(_), Whole) => false,
+            (Rows(one), Rows(other)) => other.iter().all(|(sheet, rows)| {
+                one.get(sheet).is_some_and(|known| rows.keys.is_subset(&known.keys))
+            }),
         }
     }
 
     /// Returns both together.
     fn joined(self, other: Self) -> Self {
-        match (self, other) {
-            (Rows(one, mut rows), Rows(other, others)) if one == other => {
-                rows.extend(others);
-                Rows(one, rows)
+        let (Rows(mut one), Rows(other)) = (self, other) else { return Whole };
+        for (sheet, rows) in other {
+            match one.entry(sheet) {
+                Entry::Occupied(known) => known.into_mut().keys.extend(rows.keys),
+                Entry::Vacant(place) => drop(place.insert(rows)),
             }
-            _ => Whole,
+        }
+        Rows(one)
+    }
+
+    /// Returns whether it has the record of a sheet.
+    pub(super) fn has_record(&self, sheet: &SheetName, key: &Key) -> bool {
+        match self {
+            Whole => true,
+            Rows(rows) => rows.get(sheet).is_some_and(|rows| rows.keys.contains(key)),
+        }
+    }
+
+    /// Returns its records, unless it is perhaps all of the file.
+    pub(super) fn records(&self) -> impl Iterator<Item = (&SheetName, &Key)> {
+        let rows = match self {
+            Whole => None,
+            Rows(rows) => Some(rows),
+        };
+        let rows = rows.into_iter().flatten();
+        rows.flat_map(|(sheet, rows)| rows.keys.iter().map(move |key| (sheet, key)))
+    }
+}
+
+impl SheetRows {
+    /// Returns whether both sheets read separate parts of the file.
+    fn is_apart_from(&self, other: &Self) -> bool {
+        match (&self.part, &other.part) {
+            (Some(one), Some(other)) => one.is_apart_from(other),
+            (None, _) | (_, None) => false,
         }
     }
 }
@@ -98,10 +148,8 @@ impl TouchedFiles {
 
     /// Returns the keys of the records at `path` if that is a file of many.
     pub(super) fn keys(&self, path: &[u8]) -> Option<impl Iterator<Item = &Key>> {
-        match self.part(path)? {
-            Rows(_, keys) => Some(keys.iter()),
-            Whole => None,
-        }
+        let part = self.part(path).filter(|part| **part != Whole)?;
+        Some(part.records().map(|(_, key)| key))
     }
 
     pub(super) fn overlaps(&self, other: &Self) -> bool {
@@ -135,30 +183,36 @@ impl TouchedFiles {
     }
 }
 
-/// Files of requests that the remote has, too, with what other commits changed in them.
+/// The files that requests changed which the remote has, too.
 #[derive(Debug, Default)]
-pub(crate) struct OnlyAgain(BTreeMap<Vec<u8>, Option<TouchedPart>>);
+pub(crate) struct RepeatedFiles<'a>(BTreeMap<&'a [u8], RepeatedFile<'a>>);
 
-impl OnlyAgain {
+#[derive(Debug)]
+struct RepeatedFile<'a> {
+    /// What these requests changed, oldest first.
+    changes: &'a [PathChange],
+    /// Whether other commits changed it, too.
+    is_shared: bool,
+}
+
+impl<'a> RepeatedFiles<'a> {
     /// Returns whether no other commit changed the file at `path`.
-    pub(super) fn has_file(&self, path: &[u8]) -> bool {
-        self.0.get(path).is_some_and(Option::is_none)
+    pub(super) fn have_only(&self, path: &[u8]) -> bool {
+        self.0.get(path).is_some_and(|file| !file.is_shared)
     }
 
-    /// Returns whether no other commit changed a record of the file at `path`.
-    pub(super) fn has_record(&self, path: &[u8], sheet: &SheetName, key: &Key) -> bool {
-        match self.0.get(path) {
-            Some(Some(Rows(of, keys))) => of == sheet && !keys.contains(key),
-            Some(Some(Whole)) | None => false,
-            Some(None) => true,
-        }
+    /// Returns what these requests changed of the file at `path`, oldest first.
+    pub(super) fn changes(&self, path: &[u8]) -> &'a [PathChange] {
+        self.0.get(path).map_or(&[], |file| file.changes)
     }
 }
 
 impl TouchedPaths {
     /// Adds the changes of a commit whose request the remote has, too.
     pub(super) fn again(&mut self, changes: &[PathChange]) {
-        self.again.extend(paths_of(changes));
+        for change in changes {
+            self.again.entry(change.path.clone()).or_default().push(change.clone());
+        }
     }
 
     /// Adds what any other commit changed.
@@ -174,10 +228,13 @@ impl TouchedPaths {
         self.otherwise.iter().find(|by| by.commit == commit).map(|by| &by.files)
     }
 
-    /// Returns the files of requests that the remote has, too, without what other commits changed in them.
-    pub(crate) fn only_again(&self) -> OnlyAgain {
-        let others = |path: &Vec<u8>| self.parts(path).cloned().reduce(TouchedPart::joined);
-        OnlyAgain(self.again.iter().map(|path| (path.clone(), others(path))).collect())
+    /// Returns the files that requests changed which the remote has, too.
+    pub(crate) fn repeated(&self) -> RepeatedFiles<'_> {
+        let files = self.again.iter().map(|(path, changes)| {
+            let is_shared = self.by_path.contains_key(path);
+            (path.as_slice(), RepeatedFile { changes, is_shared })
+        });
+        RepeatedFiles(files.collect())
     }
 
     /// Returns the rows that `lost` names, where commits changed them, or else the whole files. Costs as much as
@@ -189,16 +246,21 @@ impl TouchedPaths {
             by_path.entry(&lost.path).or_default().push(lost);
         }
         for (path, lost) in by_path {
-            let mut sheets: HashMap<&Key, &SheetName> = HashMap::new();
+            let mut sheets: HashMap<&Key, (&SheetName, &SheetRows)> = HashMap::new();
             for part in self.parts(path.as_bytes()) {
-                if let Rows(of, keys) = part {
-                    sheets.extend(keys.iter().map(|key| (key, of)));
+                if let Rows(rows) = part {
+                    for (of, rows) in rows {
+                        sheets.extend(rows.keys.iter().map(|key| (key, (of, rows))));
+                    }
                 }
             }
             for lost in lost {
                 let key = lost.pointer.names().next().map(Key::new);
-                let row = key.and_then(|key| sheets.get(&key).map(|of| ((*of).clone(), key)));
-                let row = row.map(|(of, key)| Rows(of, BTreeSet::from([key])));
+                let row = key.and_then(|key| {
+                    let (of, SheetRows { part, .. }) = sheets.get(&key)?;
+                    let rows = SheetRows { part: part.clone(), keys: BTreeSet::from([key]) };
+                    Some(Rows(BTreeMap::from([((*of).clone(), rows)])))
+                });
                 files.add(path.as_bytes(), row.unwrap_or(Whole));
             }
         }
@@ -250,17 +312,23 @@ mod tests {
         CommitId::from_bytes([n; 20])
     }
 
-    /// Reads `a b:x,y c:s/x`: a file, two rows of another one, and a row as the sheet `s` reads it.
+    /// Reads `a b:x,y c:s/x d:s@p/x`: a file, two rows of another one, a row as the sheet `s` reads it, and one in the
+    /// part `p` that this sheet reads.
     fn files(text: &str) -> TouchedFiles {
         let mut files = TouchedFiles::default();
         for word in text.split(' ') {
             let (path, rows) = word.split_once(':').unwrap_or((word, ""));
             let (sheet, rows) = rows.split_once('/').unwrap_or(("d", rows));
+            let (sheet, below) = sheet.split_once('@').unwrap_or((sheet, ""));
             let part = match rows {
                 "" => Whole,
-                rows => Rows(SheetName::new(sheet), rows.split(',').map(Key::new).collect()),
+                rows => {
+                    let part = Some(below).filter(|below| !below.is_empty()).map(FilePart::at);
+                    let rows = SheetRows { part, keys: rows.split(',').map(Key::new).collect() };
+                    Rows(BTreeMap::from([(SheetName::new(sheet), rows)]))
+                }
             };
-            files.set(path.as_bytes(), part);
+            files.add(path.as_bytes(), part);
         }
         files
     }
@@ -268,26 +336,17 @@ mod tests {
     #[test]
     fn what_another_commit_changed_is_not_only_of_repeated_requests() {
         let mut touched = TouchedPaths::default();
-        touched.again(&["a", "b", "l", "m"].map(change));
-        touched.otherwise(commit(1), files("b c l:x m:x"));
-        touched.otherwise(commit(2), files("l:y m:s/y"));
-        let again = touched.only_again();
-        // Each row: the path, whether the file is only of such requests, and which rows of `d` are.
-        for (path, file, rows) in [
-            ("a", true, "x y z"),
-            ("b", false, ""),
-            ("c", false, ""),
-            ("l", false, "z"),
-            ("m", false, ""),
-        ] {
-            let (path, sheet) = (path.as_bytes(), SheetName::new("d"));
-            let is_one = |key: &&str| again.has_record(path, &sheet, &Key::new(*key));
-            let found: Vec<&str> = ["x", "y", "z"].into_iter().filter(is_one).collect();
-            assert_eq!(
-                (again.has_file(path), found.join(" ")),
-                (file, rows.to_owned()),
-                "{path:?}"
-            );
+        touched.again(&["a", "b", "l"].map(change));
+        touched.again(&["b"].map(change));
+        touched.otherwise(commit(1), files("b c l:x"));
+        let repeated = touched.repeated();
+        // Each row: the path, whether no other commit changed it, and how often such a request did.
+        for (path, only, times) in
+            [("a", true, 1), ("b", false, 2), ("c", false, 0), ("l", false, 1)]
+        {
+            let path = path.as_bytes();
+            let found = (repeated.have_only(path), repeated.changes(path).len());
+            assert_eq!(found, (only, times), "{path:?}");
         }
     }
 
@@ -296,6 +355,7 @@ mod tests {
         let commits = ["a", "b c", "d", "c e", "f d", "e", "g"];
         let rows = ["l:x", "l:y", "l:x,z", "a l:z", "l:v", "l:s/x", "a"];
         let whole = ["l:x", "l", "l:y", "b"];
+        let apart = ["l:s@p/x", "l:t@q/x", "l:u@p.r/x", "l:t@q/y", "l:u@p.r/y"];
         for (commits, from, expected, all) in [
             (&commits[..], "a", &[1][..], "a"),
             (&commits, "b", &[2, 4, 6], "b c e"),
@@ -307,9 +367,13 @@ mod tests {
             (&rows[..2], "l:x", &[1], "l:x"),
             (&rows[..5], "l:x", &[1, 3, 4], "a l:x,z"),
             (&rows[..5], "l:y", &[2], "l:y"),
-            (&rows, "l:y", &[1, 2, 3, 4, 5, 6, 7], "a l"),
+            (&rows, "l:y", &[1, 2, 3, 4, 5, 6, 7], "a l:v,x,y,z l:s/x"),
             (&whole, "l:x", &[1, 2, 3], "l"),
             (&whole, "b", &[4], "b"),
+            // Two sheets read separate parts of the file; a third one a part of the first.
+            (&apart, "l:t@q/x", &[2], "l:t@q/x"),
+            (&apart[..4], "l:t@q/z", &[], "l:t@q/z"),
+            (&apart[..1], "l:v/z", &[1], "l:v/z l:s@p/x"),
         ] {
             let mut touched = TouchedPaths::default();
             for (at, text) in (1..).zip(commits) {

@@ -162,14 +162,17 @@ fn replayed(
     (replayed, keys.iter().map(value).collect())
 }
 
-/// Commits each of `ours` in the sheet `a`.
+/// Commits each of `ours` in the sheet `a`, or in `b` if it says so.
 fn written(house: House, ours: &[&[&str]]) -> House {
     let author = Identity::parse("Ada <ada@example.org>").unwrap();
     for actions in ours {
-        let operations = actions.iter().map(|text| Operation {
-            sheet: SheetName::new("a"),
-            action: action(text),
-            condition: headwater_engine::write::Condition::Any,
+        let operations = actions.iter().map(|text| {
+            let in_b = text.strip_prefix("in b: ");
+            Operation {
+                sheet: SheetName::new(if in_b.is_some() { "b" } else { "a" }),
+                action: action(in_b.unwrap_or(text)),
+                condition: headwater_engine::write::Condition::Any,
+            }
         });
         let batch = Batch::new(author.clone(), "ours".into(), operations.collect());
         house.engine().commit(batch).unwrap();
@@ -319,6 +322,39 @@ fn a_row_of_a_request_that_both_sides_took_takes_along_no_other_row() {
 }
 
 #[test]
+fn a_record_of_a_request_that_both_sides_took_takes_along_no_other_field_of_it() {
+    let record = json!({ "id": "b", "m": 1, "n": 1 });
+    let list = json!([record.clone(), { "id": "c" }]);
+    for (path, content, key) in [("a/l.json", list, "l/b"), ("a/b.json", record, "b")] {
+        let house = replaying(house("", &[(path, &content.to_string())]));
+        let patch = |change: &str, repeat: Option<Repeat>| {
+            let operation = Operation {
+                sheet: SheetName::new("a"),
+                action: action(&format!("patch {key} {change}")),
+                condition: headwater_engine::write::Condition::Any,
+            };
+            let author = Identity::parse("Ada <ada@example.org>").unwrap();
+            Batch { repeat, ..Batch::new(author, "ours".into(), vec![operation]) }
+        };
+        let asked = Repeat { actor: "ada".into(), key: "k".into(), digest: "d".into() };
+        house.engine().commit(patch(r#"{"n": 2}"#, Some(asked.clone()))).unwrap();
+        let last = house.engine().commit(patch(r#"{"m": 3}"#, None)).unwrap();
+        let (_folder, other) = another(&house);
+        other.commit(patch(r#"{"n": 2}"#, Some(asked))).unwrap();
+        other.commit(patch(r#"{"n": 9}"#, None)).unwrap();
+        other.shut_down();
+        assert_eq!(house.reload().replayed.unwrap(), Replayed { commits: 1, kept: None }, "{path}");
+        house.is_lawful();
+        let value = |house: &House| {
+            let state = house.engine().snapshot();
+            state.sheet("a").unwrap().record(key).unwrap().value.as_str().to_owned()
+        };
+        assert_ne!(house.engine().snapshot().commit(), last.commit);
+        assert_eq!(value(&house), r#"{"id":"b","m":3,"n":9}"#, "{path}");
+    }
+}
+
+#[test]
 fn a_list_that_their_definition_makes_one_record_keeps_our_row_beside() {
     let files = [("a/l.json", r#"[{"id": "b", "n": 1}]"#)];
     let declared = "[sheets.a]\nroot = \"a\"\nformat = \"json\"\npolicy = \"quarantine\"\n";
@@ -396,6 +432,50 @@ fn however_many_commits_do_not_fit_all_others_go_live() {
     assert_eq!((replayed.commits, replayed.kept.unwrap().lost.len()), (count, count as usize));
     let state = house.engine().snapshot();
     assert_eq!(state.sheet("a").unwrap().len(), 3 * count as usize);
+}
+
+#[test]
+fn a_row_of_two_sheets_that_does_not_fit_takes_along_no_other_row_of_its_file() {
+    let csv = "k,name,n\nx,one,1\ny,two,1\nz,three,1\n";
+    let sheet = |name: &str, key: &str, rest: &str| {
+        format!("[sheets.{name}]\nfile = \"l.csv\"\nkey = \"${{{{ {key} }}}}\"\n{rest}")
+    };
+    let two_keys = sheet("a", "k", "") + &sheet("b", "name", "");
+    let two_types = sheet("a", "k", "") + &sheet("b", "name", "types = { n = \"string\" }\n");
+    let ours: &[&[&str]] =
+        &[&[r#"patch x {"n": 2}"#], &[r#"patch y {"n": 2}"#], &[r#"patch z {"n": 2}"#]];
+    let theirs = csv.replace("x,one,1", "x,one,9");
+    let n = |found: Vec<Json>| -> Vec<Json> { found.iter().map(|it| it["n"].clone()).collect() };
+    // Where one sheet reads other values than the other, it is not known to be the same row.
+    for (definitions, made, served) in [(&two_keys, 2, [9, 2, 2]), (&two_types, 0, [9, 1, 1])] {
+        let files = [("l.csv", csv)];
+        let keys = ["x", "y", "z"];
+        let (replayed, found) = replayed(definitions, &files, ours, ("l.csv", &theirs), &keys);
+        assert_eq!((replayed.commits, n(found)), (made, served.map(Json::from).to_vec()));
+    }
+}
+
+#[test]
+fn a_row_that_does_not_fit_takes_along_nothing_of_another_part_of_its_file() {
+    let yaml = "one:\n  x:\n    n: 1\n  y:\n    n: 1\ntwo:\n  z:\n    n: 1\n";
+    let part = |name: &str, part: &str| {
+        format!("[sheets.{name}]\nfile = \"l.yaml\"\nrecords = \"{part}\"\n")
+    };
+    let theirs = yaml.replace("x:\n    n: 1", "x:\n    n: 9");
+    let ours: &[&[&str]] =
+        &[&[r#"patch x {"n": 2}"#], &["in b: patch z {\"n\": 2}"], &[r#"patch y {"n": 2}"#]];
+    // The second sheet reads another part, or one in which the first one is.
+    for (second, ours, made) in [("/two", ours, 2), ("", &[ours[0], ours[2]], 1)] {
+        let definitions = match second {
+            "" => part("a", "/one"),
+            second => part("a", "/one") + &part("b", second),
+        };
+        let files = [("l.yaml", yaml)];
+        let (replayed, found) =
+            replayed(&definitions, &files, ours, ("l.yaml", &theirs), &["x", "y"]);
+        let expected = [json!({ "n": 9 }), json!({ "n": 2 })];
+        assert_eq!((replayed.commits, &found[..]), (made, &expected[..]), "{second}");
+    }
 }
 
 #[test]
