@@ -18,6 +18,7 @@ use crate::search::minimum_match::Demand;
 use crate::search::occurrences::{Found, Occurrences};
 use crate::search::reading::{Clause, Reading};
 use crate::search::scope::Source;
+use crate::search::score_table::ScoreTable;
 use crate::search::segment::Segment;
 use crate::search::weights::Weights;
 use crate::search::words::{Term, Words};
@@ -25,8 +26,43 @@ use crate::search::words::{Term, Words};
 /// How many documents are processed together.
 const BITS: usize = 64;
 
+/// The most documents of the segment for each of the rarest required clause at which a table of all documents costs
+/// less than a walk over the clauses side by side; also the most postings for each of these documents.
+const SPARSE: usize = 32;
+
 /// One bit for each document of a stretch.
 type Bits = Vec<u64>;
+
+/// Returns whether a tally of the clauses of a plain reading costs less than a walk over them side by side, which
+/// skips what the rarest of them does not hold. `found` is as in [`Tally::of`].
+pub(crate) fn pays_off(
+    segment: &Segment,
+    reading: &Reading,
+    found: &[Found],
+    slots: usize,
+) -> bool {
+    let (mut rest, mut postings, mut rarest) = (found, 0, None);
+    for clause in &reading.clauses {
+        let mut documents = 0;
+        for variant in &clause.variants {
+            // A phrase is only looked for where the other words are.
+            if variant.elements.len() != 1 {
+                return false;
+            }
+            let (here, behind) = rest.split_at(slots);
+            rest = behind;
+            documents += here.iter().map(Found::documents).sum::<usize>();
+        }
+        postings += documents;
+        if !clause.excluded && !clause.is_optional {
+            rarest = Some(rarest.unwrap_or(documents).min(documents));
+        }
+    }
+    rarest.is_some_and(|rarest| {
+        let worth = rarest * SPARSE;
+        worth >= segment.len() as usize && worth >= postings
+    })
+}
 
 /// The scores of a stretch of documents in a segment, and the clauses that they hold.
 pub(crate) struct Tally<'a, 'r> {
@@ -36,9 +72,11 @@ pub(crate) struct Tally<'a, 'r> {
     ranges: Vec<Range<DocId>>,
     /// The first document of the stretch.
     first: DocId,
-    scores: Vec<f32>,
+    scores: ScoreTable<f32>,
     /// The occurrences of the variant being added, in all slots.
-    counted: Vec<f32>,
+    counted: ScoreTable<f32>,
+    /// Those of several terms in one slot, before they are counted.
+    merged: Option<ScoreTable<u32>>,
     /// For each clause, the documents that hold it.
     held: Vec<Bits>,
     /// For each clause that may match other words, the documents that hold the exact word.
@@ -59,9 +97,11 @@ impl<'a, 'r> Tally<'a, 'r> {
     ) -> io::Result<Self> {
         let first = ranges.first().map_or(0, |docs| docs.start);
         let length = ranges.last().map_or(0, |docs| docs.end - first) as usize;
-        let (scores, counted) = (vec![0.0; length], vec![0.0; length]);
+        let (scores, counted) = (ScoreTable::new(length, 0.0), ScoreTable::new(length, 0.0));
         let (held, exact) = (Vec::new(), Vec::new());
-        let mut tally = Self { segment, reading, ranges, first, scores, counted, held, exact };
+        let merged = None;
+        let mut tally =
+            Self { segment, reading, ranges, first, scores, counted, merged, held, exact };
         let (mut rest, mut variants) = (found, 0);
         for clause in &reading.clauses {
             let places = clause.variants.iter().map(|one| norms.len() * one.elements.len()).sum();
@@ -101,7 +141,7 @@ impl<'a, 'r> Tally<'a, 'r> {
                 let elements: Vec<_> = offsets.zip(found).collect();
                 let norms = &norms[slot];
                 let (first, segment, counted) = (self.first, self.segment, &mut self.counted);
-                each(words, &elements, &self.ranges, budget, |doc, frequency| {
+                let mut count = |doc: DocId, frequency: u32| {
                     if let Some(reader) = &mut reader
                         && !(segment.is_alive(doc)
                             && reader.holds(&segment.name(doc), slot, variant))
@@ -113,7 +153,16 @@ impl<'a, 'r> Tally<'a, 'r> {
                     if !clause.excluded {
                         counted[at] += frequency as f32 * norms[usize::from(words.norm(doc))];
                     }
-                })?;
+                };
+                match &elements[..] {
+                    [(_, Found::Terms(terms))] => {
+                        let table = || ScoreTable::new(self.scores.len(), 0);
+                        let frequencies = self.merged.get_or_insert_with(table);
+                        let merged = Dense { first, frequencies };
+                        merged.each(words, terms, &self.ranges, budget, &mut count)?;
+                    }
+                    elements => each(words, elements, &self.ranges, budget, &mut count)?,
+                }
             }
             let add =
                 |all: &mut Bits| all.iter_mut().zip(&matched).for_each(|(all, it)| *all |= it);
@@ -189,6 +238,49 @@ impl<'a, 'r> Tally<'a, 'r> {
             }
         }
         total
+    }
+}
+
+/// The frequencies of several terms together, for each document of a stretch; all zero between uses.
+struct Dense<'m> {
+    first: DocId,
+    frequencies: &'m mut [u32],
+}
+
+impl Dense<'_> {
+    /// Calls `found` with each document of `ranges` that holds any of the terms, in order, and the number of
+    /// occurrences. Sorts nothing: linear in the postings, and in the stretch by blocks.
+    fn each(
+        self,
+        words: &Words,
+        terms: &[Term],
+        ranges: &[Range<DocId>],
+        budget: &Budget,
+        found: &mut impl FnMut(DocId, u32),
+    ) -> io::Result<()> {
+        let Self { first, frequencies } = self;
+        let mut held: Bits = vec![0; frequencies.len().div_ceil(BITS)];
+        for term in terms.iter().take_while(|term| budget.spend(STEP * term.documents())) {
+            words.frequencies(term, |doc, frequency| {
+                let at = doc.wrapping_sub(first) as usize;
+                if let Some(sum) = frequencies.get_mut(at) {
+                    *sum += frequency;
+                    held[at / BITS] |= 1 << (at % BITS);
+                }
+            })?;
+        }
+        for (block, mut bits) in held.into_iter().enumerate() {
+            while bits != 0 {
+                let at = block * BITS + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                let (doc, frequency) = (first + at as DocId, std::mem::take(&mut frequencies[at]));
+                // Between two ranges are documents of other sheets.
+                if ranges.iter().any(|docs| docs.contains(&doc)) {
+                    found(doc, frequency);
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -86,8 +86,8 @@ pub(crate) fn fuzzy_terms(
 struct Spellings<'a> {
     /// The stem of the word itself, which is excluded.
     stem: &'a str,
-    /// Stems of words that are one letter away.
-    near: BTreeSet<Box<str>>,
+    /// Stems of words that are one letter away, in order.
+    near: Vec<Box<str>>,
     /// Patterns for stems that differ in letters.
     patterns: Vec<Pattern>,
 }
@@ -109,11 +109,15 @@ impl<'a> Spellings<'a> {
         if whole != stem {
             patterns.push(Pattern::new(&whole, edits));
         }
-        let mut near = BTreeSet::new();
+        let mut near = Vec::new();
         if language != Language::None {
             let mut stemming = analyzer::word_stemming(language);
-            let neighbours = neighbours(&typed.to_lowercase());
-            near.extend(neighbours.iter().map(|word| analyzer::analyzed(&mut stemming, word)));
+            each_neighbour(&typed.to_lowercase(), |word| {
+                near.push(analyzer::analyzed(&mut stemming, word));
+            });
+            near.sort_unstable();
+            near.dedup();
+            near.retain(|near| **near != *stem);
         }
         Self { stem, near, patterns }
     }
@@ -121,12 +125,13 @@ impl<'a> Spellings<'a> {
     /// Returns the words of a slot that match, each with its edits.
     fn among(&self, words: &Words, budget: &Budget) -> Result<Spelled, SearchError> {
         let mut found = Spelled::new();
-        let near = self.near.iter().filter(|stem| ***stem != *self.stem);
-        for stem in near.take_while(|_| budget.spend(LOOK)) {
-            if let Some(term) = words.find(stem.as_bytes())? {
-                found.insert(stem.as_bytes().into(), (1, term));
-            }
+        if !budget.spend(LOOK * self.near.len()) {
+            return Ok(found);
         }
+        words.each_of(&self.near, |word, term| {
+            found.insert(word.into(), (1, term));
+            Ok::<_, SearchError>(())
+        })?;
         for pattern in &self.patterns {
             words.fuzzy(pattern, |word, edits, term| {
                 budget.spend(LOOK);
@@ -143,30 +148,31 @@ impl<'a> Spellings<'a> {
     }
 }
 
-/// Returns the words one edit away: a letter removed, a letter added or replaced (by a Latin letter
+/// Calls `found` with the words one edit away: a letter removed, a letter added or replaced (by a Latin letter
 /// or one from the word), or two adjacent letters swapped.
-fn neighbours(word: &str) -> Vec<String> {
+fn each_neighbour(word: &str, mut found: impl FnMut(&str)) {
     let letters: Vec<char> = word.chars().collect();
-    let mut neighbours = Vec::new();
     if letters.len() > MAX_NEIGHBOUR_LETTERS {
-        return neighbours;
+        return;
     }
     let alphabet: BTreeSet<char> = ('a'..='z').chain(letters.iter().copied()).collect();
-    let joined = |before: &[char], between: &[char], behind: &[char]| -> String {
-        [before, between, behind].concat().into_iter().collect()
+    let mut joined = String::new();
+    let mut join = |before: &[char], between: &[char], behind: &[char]| {
+        joined.clear();
+        joined.extend(before.iter().chain(between).chain(behind));
+        found(&joined);
     };
     for at in 0..=letters.len() {
         let (before, behind) = letters.split_at(at);
-        neighbours.extend(alphabet.iter().map(|letter| joined(before, &[*letter], behind)));
+        alphabet.iter().for_each(|letter| join(before, &[*letter], behind));
         if let [_, behind @ ..] = behind {
-            neighbours.push(joined(before, &[], behind));
-            neighbours.extend(alphabet.iter().map(|letter| joined(before, &[*letter], behind)));
+            join(before, &[], behind);
+            alphabet.iter().for_each(|letter| join(before, &[*letter], behind));
         }
         if let [first, second, behind @ ..] = behind {
-            neighbours.push(joined(before, &[*second, *first], behind));
+            join(before, &[*second, *first], behind);
         }
     }
-    neighbours
 }
 
 /// Returns how many live documents in `docs` hold the term, and the first of them.
@@ -193,11 +199,16 @@ mod tests {
 
     #[test]
     fn the_neighbours_of_a_word_are_those_one_letter_away() {
-        let found: BTreeSet<String> = neighbours("aéb").into_iter().collect();
+        let neighbours = |word: &str| {
+            let mut found = BTreeSet::new();
+            each_neighbour(word, |word| found.extend([word.to_owned()]));
+            found
+        };
+        let found = neighbours("aéb");
         for word in ["ab", "aéxb", "aéé", "xéb", "éab", "abé", "aéb"] {
             assert!(found.contains(word), "{word}");
         }
         assert!(found.iter().all(|word| distance("aéb", word) <= 1));
-        assert_eq!(neighbours(&"a".repeat(MAX_NEIGHBOUR_LETTERS + 1)), [""; 0]);
+        assert!(neighbours(&"a".repeat(MAX_NEIGHBOUR_LETTERS + 1)).is_empty());
     }
 }

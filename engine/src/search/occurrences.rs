@@ -31,6 +31,15 @@ impl Found {
             Self::Terms(terms) => terms.is_empty(),
         }
     }
+
+    /// Returns the number of documents that hold the word, or more.
+    pub(crate) fn documents(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Term(term) => term.documents(),
+            Self::Terms(terms) => terms.iter().map(Term::documents).sum(),
+        }
+    }
 }
 
 /// The documents that hold a word, prefix or phrase in one slot, and how often.

@@ -15,7 +15,7 @@ use tantivy::{DocId, TERMINATED};
 
 use crate::budget::{Budget, STEP};
 use crate::search::bm25::{bm25, tf_norms};
-use crate::search::clause_scan::Tally;
+use crate::search::clause_scan::{Tally, pays_off};
 use crate::search::error::SearchError;
 use crate::search::hits::Collector;
 use crate::search::index::TextIndex;
@@ -98,14 +98,9 @@ impl<'r> Prepared<'r> {
         for (segment, found) in index.segments.iter().zip(&self.found) {
             let Some(found) = found else { continue };
             let ranges = segment.ranges(self.reading.language, source.scope);
-            if demand != Demand::All || !self.reading.is_plain() {
-                let worth = (&self.weights, &self.tf_norms[..]);
-                let tally = Tally::of(segment, self.reading, ranges, found, worth, source, budget)?;
-                total += tally.run(demand, self.weights.exact, collector, budget);
-                continue;
-            }
+            let is_plain = demand == Demand::All && self.reading.is_plain();
             // A scan handles one word, which has one variant.
-            if let Some(scan) = TermScan::of(segment, self.reading, found) {
+            if is_plain && let Some(scan) = TermScan::of(segment, self.reading, found) {
                 for docs in ranges {
                     total += scan.run(
                         docs,
@@ -115,6 +110,12 @@ impl<'r> Prepared<'r> {
                         budget,
                     )?;
                 }
+                continue;
+            }
+            if !is_plain || pays_off(segment, self.reading, found, slots) {
+                let worth = (&self.weights, &self.tf_norms[..]);
+                let tally = Tally::of(segment, self.reading, ranges, found, worth, source, budget)?;
+                total += tally.run(demand, self.weights.exact, collector, budget);
                 continue;
             }
             let matcher = Matcher::open(segment, self.reading, found, slots, budget)?;
@@ -257,7 +258,7 @@ impl<'a> Matcher<'a> {
     /// Returns the score of `doc`. All required clauses are positioned on it, though some of their
     /// places may still be before it.
     fn score(&mut self, doc: DocId, weights: &Weights, tf_norms: &[[f32; 256]]) -> f32 {
-        let mut score = 0.0;
+        let (mut score, mut exact) = (0.0, 0);
         for cursor in &mut self.scored {
             let mut is_exact = false;
             for places in cursor.places.chunk_by_mut(|a, b| a.variant == b.variant) {
@@ -271,11 +272,10 @@ impl<'a> Matcher<'a> {
                 }
                 score += bm25(weights.variants[places[0].variant], frequency);
             }
-            if cursor.is_open && is_exact {
-                score += weights.exact;
-            }
+            exact += u16::from(cursor.is_open && is_exact);
         }
-        score
+        // The last to be added, as in a tally.
+        score + weights.exact * f32::from(exact)
     }
 }
 

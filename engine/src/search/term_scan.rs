@@ -16,6 +16,7 @@ use crate::search::bm25::bm25;
 use crate::search::hits::Collector;
 use crate::search::occurrences::Found;
 use crate::search::reading::Reading;
+use crate::search::score_table::ScoreTable;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
 
@@ -73,7 +74,7 @@ impl<'a, 't> TermScan<'a, 't> {
         collector: &mut impl Collector<'a>,
         budget: &Budget,
     ) -> io::Result<u64> {
-        let mut scores = vec![NONE; docs.len()];
+        let mut scores = ScoreTable::new(docs.len(), NONE);
         for SlotPostings { slot, words, term } in &self.places {
             let Some(mut blocks) = words.blocks(term)? else { continue };
             let norms = &norms[*slot];
@@ -93,7 +94,7 @@ impl<'a, 't> TermScan<'a, 't> {
                 blocks.advance();
             }
         }
-        for score in &mut scores {
+        for score in &mut *scores {
             *score = if *score < 0.0 { NONE } else { bm25(weight, *score) };
         }
         let mut total = 0;

@@ -19,6 +19,7 @@ use tantivy::{DocId, DocSet as _, TERMINATED};
 pub(crate) use listed::{Listed, Lister};
 
 use crate::search::levenshtein::{Pattern, PatternMatch};
+use crate::search::one_of::OneOf;
 
 /// The words, their postings, and the lengths of the texts.
 pub(crate) enum Words {
@@ -95,6 +96,30 @@ impl Words {
                 for (word, occurrences) in listed.from(start) {
                     if !found(word, Term::Listed(occurrences))? {
                         break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `found` with each of `words` that any document holds, in order. They are sorted and have no doubles.
+    pub(crate) fn each_of<E: From<io::Error>>(
+        &self,
+        words: &[Box<str>],
+        mut found: impl FnMut(&[u8], Term) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::Stored { postings, .. } => {
+                let mut stream = postings.terms().search(OneOf::new(words)).into_stream()?;
+                while let Some((word, term)) = stream.next() {
+                    found(word, Term::Stored(term.clone()))?;
+                }
+            }
+            Self::Listed(listed) => {
+                for word in words {
+                    if let Some(occurrences) = listed.find(word.as_bytes()) {
+                        found(word.as_bytes(), Term::Listed(occurrences))?;
                     }
                 }
             }

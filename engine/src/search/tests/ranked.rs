@@ -65,3 +65,42 @@ fn another_spelling_counts_as_no_rarer_than_the_word() {
         assert_eq!(found, "1 2 3 4 5 6 7 8 0");
     }
 }
+
+#[test]
+fn a_score_is_the_same_to_the_last_bit_whichever_walk_finds_it() {
+    let filler = |n: usize| {
+        let (title, more) = (["stone", "a river"][n % 2], "river stone ".repeat(n % 5));
+        format!("a/{n}: {title} | {more} fall / rover {n}")
+    };
+    let fillers: Vec<_> = (100..260).map(filler).collect();
+    let special = "a/1: gorge | river river stone
+         a/2: river | a gorge, gorges and stone
+         a/3: gorge rivers | other";
+    let before = corpus(&fillers.join("\n"));
+    let all = corpus(&format!("{}\n{special}", fillers.join("\n")));
+    // The rare word is rare in its segment, or in most of it: the documents are walked side by side, or tallied.
+    let one = stored(&all);
+    let names = all.keys().filter(|name| !before.contains_key(name)).cloned().collect();
+    let two = stored(&before).apply_listing(CommitId::ZERO, names, &texts(&all), 0).unwrap();
+    assert_eq!((one.segments(), two.segments()), (1, 2));
+    for query in [
+        "gorge river",
+        "gorge~ river",
+        "gorg* river",
+        "gorge -fall river",
+        "river stone",
+        "rivr~ gorge~ stone",
+        "ston* riv* gorge",
+        "gorgo river",
+    ] {
+        let query = Query::parse(query).unwrap();
+        let scores = |index: &TextIndex| {
+            let found = index.search(&query, Scope::All, 0, 300, &Budget::unlimited()).unwrap();
+            let hits = found.hits.into_iter();
+            hits.map(|hit| (hit.name, hit.score.to_bits())).collect::<Vec<_>>()
+        };
+        let (one, two) = (scores(&one), scores(&two));
+        assert!(!one.is_empty());
+        assert_eq!(one, two, "{query:?}");
+    }
+}
