@@ -265,6 +265,16 @@ impl Rebase {
         self.is_outdated
     }
 
+    /// Leaves out all commits that changed files in the folders of those that are left out, and of what is `lost`.
+    /// Returns false if none was put.
+    pub(crate) fn leave_out_folders(&mut self, lost: &[LostField]) -> bool {
+        let paths = self.left_out.files().paths().map(<[u8]>::to_vec);
+        let paths = paths.chain(lost.iter().map(|lost| lost.path.clone().into_bytes()));
+        let files = self.touched.in_folders_of(paths);
+        self.leave_out(files, lost.iter().cloned());
+        self.is_outdated
+    }
+
     /// Returns whether a commit was put that is left out now, so that all have to be put again.
     pub(crate) fn is_outdated(&self) -> bool {
         self.is_outdated

@@ -25,8 +25,12 @@ use crate::rebase::{Layouts, Rebase};
 /// what has come of them is judged.
 const ROUNDS: usize = 12;
 
-/// How often the state that comes of them is judged, or they are put on top anew without those that are left out.
+/// How often the state that comes of them is judged, however many they are.
 const JUDGEMENTS: usize = 32;
+
+/// How many commits may be put on top anew for further judgements, each without what the one before left out. Of
+/// commits that refer to one another, each judgement finds one.
+const PUT_ANEW: usize = 20_000;
 
 /// How many states are looked at, at most, in each search for the commits that do not fit.
 const STATES: usize = 512;
@@ -70,6 +74,12 @@ fn next_step(left: usize, unjudged: usize, rounds: usize) -> Step {
         0 => Step::Take,
         _ => Step::Judge,
     }
+}
+
+/// Decides whether commits that do not fit are no longer looked for one by one, after so many judgements of so many
+/// commits.
+fn is_too_much(judgements: usize, commits: usize) -> bool {
+    judgements >= JUDGEMENTS && judgements.saturating_mul(commits) > PUT_ANEW
 }
 
 impl Rehearsal {
@@ -222,18 +232,25 @@ impl Reloader {
         if !through && theirs.objection(published, &self.limits).is_some_and(is_final) {
             return Ok(Rehearsal { fitting: ours.len(), ..rehearsal });
         }
-        for step in 0.. {
+        let mut folders_are_left_out = false;
+        for judgements in 0.. {
             if rehearsal.rebase.is_outdated() {
                 rehearsal = self.go_on(self.begin_again(rehearsal)?, ours, pace)?;
-                continue;
             }
             let fit = self.fit(&rehearsal.rebase, on_top)?;
             pace.judged();
             let is_unfit = matches!(fit, Fit::Loses(_) | Fit::Wrong(_));
-            if is_unfit && step >= JUDGEMENTS {
-                return Ok(Rehearsal { never_fits: true, ..rehearsal });
-            }
-            if !self.leave_out(&mut rehearsal.rebase, &fit, on_top)? {
+            let rebase = &mut rehearsal.rebase;
+            let found = match is_unfit && is_too_much(judgements, ours.len()) {
+                // What does not fit is most likely beside what did not fit before.
+                true if !folders_are_left_out => {
+                    folders_are_left_out = true;
+                    rebase.leave_out_folders(&fit.lost())
+                }
+                true => return Ok(Rehearsal { never_fits: true, ..rehearsal }),
+                false => self.leave_out(rebase, &fit, on_top)?,
+            };
+            if !found {
                 break;
             }
         }
@@ -292,6 +309,19 @@ mod tests {
         ] {
             let step = next_step(left, unjudged, rounds);
             assert_eq!(step, expected, "{left}, {unjudged} after {rounds}");
+        }
+    }
+
+    #[test]
+    fn few_commits_are_judged_more_often_than_many() {
+        for (judgements, commits, expected) in [
+            (JUDGEMENTS, 100, false),
+            (200, 100, false),
+            (201, 100, true),
+            (JUDGEMENTS - 1, 1_000_000, false),
+            (JUDGEMENTS, 1_000, true),
+        ] {
+            assert_eq!(is_too_much(judgements, commits), expected, "{judgements} of {commits}");
         }
     }
 

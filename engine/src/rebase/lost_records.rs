@@ -4,15 +4,16 @@
 //! the other side, in several sheets, or read by other rules. So the result is compared, record by record,
 //! with what the merge of the states would be. Whatever differs is a conflict.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value as Json;
 
 use super::left_out::LeftOut;
 use super::merge::merge;
 use super::repeated_changes::RepeatedChanges;
+use super::sheet_coverage::FilePart;
 use super::touched::RepeatedFiles;
-use crate::id::{Key, SheetName};
+use crate::id::{BlobId, Key, SheetName};
 use crate::layout::PathClaim;
 use crate::mirror::{ObjectError, Objects, PathChange};
 use crate::pointer::Pointer;
@@ -50,6 +51,7 @@ impl ReplayedStates<'_> {
     ) -> Result<Vec<LostField>, ObjectError> {
         let mut lost = BTreeSet::new();
         let mut changes = RepeatedChanges::new(objects, self.ours.layout(), repeated);
+        let mut rows = LeftOutRows { left_out, known: HashMap::new() };
         for RecordChange { sheet, key, .. } in records {
             let record = self.ours.sheet(sheet.as_str()).and_then(|it| it.record(key.as_str()));
             let record = record.or_else(|| self.base.sheet(sheet.as_str())?.record(key.as_str()));
@@ -70,7 +72,7 @@ impl ReplayedStates<'_> {
             if !sides.are_kept() {
                 sides.base = changes.on(sides.base, sheet, key, &path)?;
             }
-            if !sides.are_kept() && !self.is_read_elsewhere(record, &path, left_out) {
+            if !sides.are_kept() && !rows.has(self, sheet, record, &path) {
                 let pointer = match record.is_in_list() {
                     true => Pointer::of([key.as_str()]),
                     false => Pointer::whole(),
@@ -96,18 +98,51 @@ impl ReplayedStates<'_> {
         }
         Ok(lost.into_iter().collect())
     }
+}
 
-    /// Returns whether a row that is left out is this `record`, which another sheet reads by another key.
-    fn is_read_elsewhere(&self, record: &Record, path: &str, left_out: &LeftOut) -> bool {
-        // The blob of a row is a hash of its value. Two rows with one value have one key in each sheet.
-        let is_this = |(sheet, key): (&SheetName, &Key)| {
-            let has = |state: &Snapshot| {
-                let row = state.sheet(sheet.as_str())?.record(key.as_str())?;
-                Some(row.blob == record.blob && row.is_at(path))
-            };
-            [self.ours, self.base].into_iter().any(|state| has(state) == Some(true))
-        };
-        record.is_in_list() && left_out.records(path.as_bytes()).any(is_this)
+/// The rows that are left out, as they are found by another sheet, which reads them by other keys.
+struct LeftOutRows<'a> {
+    left_out: &'a LeftOut,
+    /// For each file and each sheet as which its rows are left out, the values of these.
+    known: HashMap<String, HashMap<SheetName, HashSet<BlobId>>>,
+}
+
+impl LeftOutRows<'_> {
+    /// Returns whether a row that is left out is this `record` of `sheet`. The rows of a file are looked up once.
+    fn has(
+        &mut self,
+        states: &ReplayedStates<'_>,
+        sheet: &SheetName,
+        record: &Record,
+        path: &str,
+    ) -> bool {
+        if !record.is_in_list() {
+            return false;
+        }
+        let left_out = self.left_out;
+        let rows = self.known.entry(path.to_owned()).or_insert_with(|| {
+            let mut rows: HashMap<SheetName, HashSet<BlobId>> = HashMap::new();
+            for (sheet, key) in left_out.records(path.as_bytes()) {
+                for state in [states.ours, states.base] {
+                    let row = state.sheet(sheet.as_str()).and_then(|it| it.record(key.as_str()));
+                    if let Some(row) = row.filter(|row| row.is_at(path)) {
+                        // The blob of a row is a hash of its value.
+                        rows.entry(sheet.clone()).or_default().insert(row.blob);
+                    }
+                }
+            }
+            rows
+        });
+        // Rows of separate parts of a file may have one value.
+        let part =
+            |sheet: &SheetName| FilePart::of(states.ours.layout().sheet(sheet.as_str())?, path);
+        let own = part(sheet);
+        rows.iter().filter(|(_, blobs)| blobs.contains(&record.blob)).any(|(other, _)| {
+            match (&own, part(other)) {
+                (Some(own), Some(other)) => !own.is_apart_from(&other),
+                (None, _) | (_, None) => true,
+            }
+        })
     }
 }
 

@@ -142,6 +142,11 @@ impl TouchedFiles {
         self.0.is_empty()
     }
 
+    /// Returns their paths.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.keys().map(Vec::as_slice)
+    }
+
     pub(super) fn part(&self, path: &[u8]) -> Option<&TouchedPart> {
         self.0.get(path)
     }
@@ -267,6 +272,13 @@ impl TouchedPaths {
         files
     }
 
+    /// Returns all files that commits changed in the folders of `paths`.
+    pub(super) fn in_folders_of(&self, paths: impl Iterator<Item = Vec<u8>>) -> TouchedFiles {
+        let folders: BTreeSet<Vec<u8>> = paths.map(|path| folder(&path).to_vec()).collect();
+        let changed = self.by_path.keys().filter(|path| folders.contains(folder(path)));
+        TouchedFiles::whole(changed.cloned())
+    }
+
     /// Returns what commits changed of the file at `path`.
     fn parts(&self, path: &[u8]) -> impl Iterator<Item = &TouchedPart> {
         let commits = self.by_path.get(path).into_iter().flatten();
@@ -293,6 +305,12 @@ impl TouchedPaths {
         }
         found
     }
+}
+
+/// Returns the folder in which a file is.
+fn folder(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|byte| *byte == b'/');
+    &path[..end.unwrap_or(0)]
 }
 
 /// Returns the paths of changes.
@@ -402,6 +420,16 @@ mod tests {
             let pointer = crate::pointer::Pointer::parse(pointer).unwrap();
             let lost = LostField { path: path.to_owned(), pointer };
             assert_eq!(touched.parts_of(std::slice::from_ref(&lost)), files(expected), "{lost:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_same_folder_is_found() {
+        let mut touched = TouchedPaths::default();
+        touched.otherwise(commit(1), files("a/x a/b/y z c/l:x"));
+        for (paths, expected) in [("a/other", "a/x"), ("top", "z"), ("a/b/y c/l", "a/b/y c/l")] {
+            let paths = paths.split(' ').map(|path| path.as_bytes().to_vec());
+            assert_eq!(touched.in_folders_of(paths), files(expected), "{expected}");
         }
     }
 

@@ -479,6 +479,26 @@ fn a_row_that_does_not_fit_takes_along_nothing_of_another_part_of_its_file() {
 }
 
 #[test]
+fn a_chain_of_commits_of_which_each_needs_the_one_before_takes_along_no_other() {
+    let definition = "[sheets.a]\nformat = \"toml\"\nunique = [\"mail\"]\n\
+                      refs = { to = \"a\" }\n[sheets.b]\nformat = \"toml\"\n";
+    let files = [("a/x.toml", "mail = \"x\"\n"), ("b/x.toml", "n = 1\n")];
+    // Each judgement finds the next link alone.
+    let links =
+        (1..60).map(|n| vec![format!(r#"put c{n} {{"mail": "c{n}", "to": "c{}"}}"#, n - 1)]);
+    let first = vec![r#"put c0 {"mail": "taken"}"#.to_owned()];
+    let others = (0..5).map(|n| vec![format!(r#"in b: put o{n} {{"n": 1}}"#)]);
+    let ours: Vec<Vec<String>> = [first].into_iter().chain(links).chain(others).collect();
+    let ours: Vec<Vec<&str>> =
+        ours.iter().map(|actions| actions.iter().map(String::as_str).collect()).collect();
+    let ours: Vec<&[&str]> = ours.iter().map(Vec::as_slice).collect();
+    let theirs = ("a/z.toml", "mail = \"taken\"\n");
+    let (replayed, found) = replayed(definition, &files, &ours, theirs, &["c0", "c59", "z"]);
+    let expected = [Json::Null, Json::Null, json!({ "mail": "taken" })];
+    assert_eq!((replayed.commits, &found[..]), (5, &expected[..]));
+}
+
+#[test]
 fn a_row_of_two_sheets_that_does_not_fit_takes_along_no_other_file() {
     let sheet =
         |name: &str| format!("[sheets.{name}]\nfile = \"l.ndjson\"\nkey = \"${{{{ id }}}}\"\n");
