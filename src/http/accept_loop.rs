@@ -86,7 +86,7 @@ pub async fn serve<S: Interface>(
         let (stop, ended) = (stop.clone(), ended.clone());
         connections.spawn(async move {
             let place = tokio::select! {
-                place = place(&places, &open, source) => place,
+                place = place(&places, &open, source, &stream) => place,
                 () = stop.cancelled() => None,
             };
             let Some(_place) = place else { return };
@@ -127,8 +127,13 @@ async fn next(listener: &TcpListener, stop: &CancellationToken) -> Option<(TcpSt
 }
 
 /// Waits for a place, which the address with the fewest gets first. While there is none, connections give
-/// way that are idle or only wait. Returns `None` if too many wait.
-async fn place(places: &Permits, open: &OpenConnections, source: Source) -> Option<Permit> {
+/// way that are idle or only wait. Returns `None` if too many wait, or the peer has hung up.
+async fn place(
+    places: &Permits,
+    open: &OpenConnections,
+    source: Source,
+    stream: &TcpStream,
+) -> Option<Permit> {
     let mut place = std::pin::pin!(places.take(source));
     // Nearly always there is one.
     let mut patience = Duration::ZERO;
@@ -136,10 +141,19 @@ async fn place(places: &Permits, open: &OpenConnections, source: Source) -> Opti
         if let Ok(place) = tokio::time::timeout(patience, &mut place).await {
             return place;
         }
+        if has_hung_up(stream).await {
+            return None;
+        }
         open.make_room(source);
         // Meanwhile others become idle.
         patience = GRACE / 4;
     }
+}
+
+/// Returns whether nothing more comes from the peer, and nothing has.
+async fn has_hung_up(stream: &TcpStream) -> bool {
+    let peeked = tokio::time::timeout(Duration::ZERO, stream.peek(&mut [0])).await;
+    matches!(peeked, Ok(Ok(0) | Err(_)))
 }
 
 /// Returns whether the error concerns the connection being accepted, and not this process.

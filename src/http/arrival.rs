@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::app::App;
 use super::source::Source;
+use super::waiter_limit::Waiter;
 use crate::coming::may_come;
 use crate::feed::Heard;
 
@@ -32,7 +33,7 @@ async fn arrival_of(app: &App, source: Source, commit: CommitId, until: Instant)
     let Some(engine) = app.live.engine() else { return };
     let mut others = app.coming.listen();
     let asked = engine.outlook(commit).requested;
-    let mut place = None;
+    let mut place: Option<Waiter<'_, Source>> = None;
     loop {
         // What is on its way is looked at first: what has just ended has published what it brought.
         let may_come = may_come(engine.outlook(commit), asked, *others.borrow_and_update());
@@ -63,6 +64,15 @@ async fn arrival_of(app: &App, source: Source, commit: CommitId, until: Instant)
                     return;
                 }
             }
+            () = sent_away(place.as_ref()) => return,
         }
+    }
+}
+
+/// Waits until the place goes to another source.
+async fn sent_away(place: Option<&Waiter<'_, Source>>) {
+    match place {
+        Some(place) => place.was_sent_away().await,
+        None => std::future::pending().await,
     }
 }

@@ -198,7 +198,7 @@ async fn answer(
     mut admission: Option<Admission>,
 ) -> Result<Response, ApiError> {
     let Poll { since, wait, source, connection } = poll;
-    let _poll = app.audience.polls.join(source).ok_or_else(busy)?;
+    let place = app.audience.polls.join(source).ok_or_else(busy)?;
     let until = Instant::now() + Duration::from_secs(wait);
     let mut listener = app.feed.listen();
     let since = since.unwrap_or(listener.at);
@@ -227,6 +227,7 @@ async fn answer(
             let heard = tokio::select! {
                 heard = listener.next_until(until) => heard,
                 () = connection.was_asked_to_leave() => Heard::Nothing,
+                () = place.was_sent_away() => Heard::Nothing,
                 _ = dismissed => continue,
             };
             match heard {

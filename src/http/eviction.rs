@@ -56,8 +56,8 @@ enum Spare {
     Idle,
 }
 
-/// Returns the connection that gives way first to one from `newcomer`: of the address that has the most
-/// connections, the one that can be spared best, and of these the one that has been idle, or open, for the
+/// Returns the connection that gives way first to one from `newcomer`: one that nobody misses, if there is any. Of
+/// these, and of all others, it is of the address that has the most connections; of that, the one that can be spared best, and of these the one that has been idle, or open, for the
 /// longest time.
 pub(super) fn first_to_go(connections: &[Facts], newcomer: Source) -> Option<usize> {
     let mut of_address: HashMap<Source, usize> = HashMap::new();
@@ -81,7 +81,7 @@ pub(super) fn first_to_go(connections: &[Facts], newcomer: Source) -> Option<usi
             Spare::Waiting | Spare::New => count >= own,
             Spare::Used | Spare::Sending | Spare::Reading => count > own + 1,
         };
-        may_go.then_some((count, spare, time, at))
+        may_go.then_some((spare == Spare::Idle, count, spare, time, at))
     });
     going.max().map(|(.., at)| at)
 }
@@ -134,8 +134,10 @@ mod tests {
             (vec![reading(1, 9_000), sending(1, 9_000)], None),
             (vec![silent(1, 5), silent(1, 7), silent(1, 6)], Some(1)),
             (vec![used(1, 2_000), silent(1, 7)], Some(0)),
-            // Of the address with the most connections, idle or not.
-            (vec![silent(1, 9_000), silent(2, 1), busy(2)], Some(1)),
+            // One that nobody misses goes before all others, and of those of the address with the most connections.
+            (vec![silent(1, 9_000), silent(2, 1), busy(2)], Some(0)),
+            (vec![silent(1, 9_000), silent(2, 1_000), busy(2)], Some(1)),
+            (vec![reading(1, 5), sending(1, 5), reading(1, 6), used(2, 1_000)], Some(3)),
             (vec![silent(1, 9_000), busy(2), busy(2)], Some(0)),
             // Those that wait go before those that have just come, and after those that are idle.
             (vec![waiting(1, 9), silent(1, 999)], Some(0)),
@@ -143,7 +145,8 @@ mod tests {
             (vec![waiting(1, 9), used(1, 999)], Some(0)),
             (vec![waiting(1, 9), used(1, 1_000)], Some(1)),
             (vec![waiting(1, 9), waiting(2, 1), busy(2)], Some(1)),
-            (vec![waiting(1, 9), waiting(1, 8), silent(2, 9_000)], Some(0)),
+            (vec![waiting(1, 9), waiting(1, 8), silent(2, 9_000)], Some(2)),
+            (vec![waiting(1, 9), waiting(1, 8), silent(2, 999)], Some(0)),
             (vec![waiting(1, 8), waiting(1, 9), waiting(1, 7)], Some(1)),
         ] {
             // One of an address with as many has to wait for what is in use.

@@ -1,5 +1,6 @@
 //! Permits that callers share fairly. The next permit goes to the source with the fewest permits,
-//! and among equals to the first that came. A source is an address, or any other key.
+//! among equals to the one that has waited longest since it got its last, and then to the first that came. A source is
+//! an address, or any other key.
 //!
 //! A caller that needs several permits gets all of them at once and holds none while it waits, so
 //! nobody waits for permits that another holds and cannot use. Nobody after it is served first,
@@ -36,16 +37,31 @@ struct Pool<K: Asks> {
 struct Holders<K: Asks> {
     /// The number of callers so far, which numbers them.
     came: u64,
+    /// The number of callers that were served after a wait.
+    served: u64,
     /// The number of permits taken.
     taken: usize,
     lines: HashMap<K, SourceLine<K>>,
-    /// The lines that may get a permit: by permits held, then by the first to come, then by source.
-    open: BTreeSet<(usize, u64, K)>,
+    /// The lines that may get a permit, in this order.
+    open: BTreeSet<TurnInLine<K>>,
+}
+
+/// What decides which line is next: where there is one permit, nobody holds any while others wait, so the line that
+/// was served last comes last.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct TurnInLine<K> {
+    taken: usize,
+    served: u64,
+    /// Of the first that waits.
+    number: u64,
+    source: K,
 }
 
 /// The permits that one source has and waits for.
 struct SourceLine<K: Asks> {
     taken: usize,
+    /// When it was served last after a wait, as a number of all that were; zero before that.
+    served: u64,
     /// By order of arrival.
     waiting: BTreeMap<u64, Wanted<K>>,
 }
@@ -80,7 +96,8 @@ impl<K: Asks> Permits<K> {
     /// Returns the given number of permits, of which one source may have `each`; `waiters` bounds
     /// those who wait.
     pub(super) fn new(permits: usize, each: usize, waiters: WaiterLimit<K>) -> Self {
-        let state = Holders { came: 0, taken: 0, lines: HashMap::new(), open: BTreeSet::new() };
+        let (lines, open) = (HashMap::new(), BTreeSet::new());
+        let state = Holders { came: 0, served: 0, taken: 0, lines, open };
         Self(Arc::new(Pool { permits, each, waiters, state: Mutex::new(state) }))
     }
 
@@ -95,14 +112,18 @@ impl<K: Asks> Permits<K> {
         if permits.lock().takes_at_once(&source, count, permits) {
             return Some(Permit { permits: permits.clone(), source, count });
         }
-        let _member = permits.waiters.join(source.clone())?;
+        let member = permits.waiters.join(source.clone())?;
         let (sender, mut granted) = oneshot::channel();
         let number = permits.lock().join(&source, Wanted { count, sender }, permits.each);
         // Declared after the channel, and so dropped before it: nobody is given permits that it
         // cannot take.
         let _waiting = Waiting { permits, source, number };
         permits.grant();
-        (&mut granted).await.ok()
+        tokio::select! {
+            biased;
+            permit = &mut granted => permit.ok(),
+            () = member.was_sent_away() => None,
+        }
     }
 
     /// Waits for a permit, for `patience` at most.
@@ -164,17 +185,19 @@ impl<K: Asks> Holders<K> {
         number
     }
 
-    /// Removes the next waiting caller: the one whose source has the fewest permits, and who came
-    /// first among equals. Counts the permits that it is to have. Returns `None` if these are not
+    /// Removes the next waiting caller. Counts the permits that it is to have. Returns `None` if these are not
     /// free yet.
     fn next(&mut self, permits: usize, each: usize) -> Option<(K, Wanted<K>)> {
-        let (_, number, source) = self.open.first()?.clone();
+        let TurnInLine { number, source, .. } = self.open.first()?.clone();
         let count = self.lines.get(&source)?.waiting.get(&number)?.count;
         if self.taken + count > permits {
             return None;
         }
+        self.served += 1;
+        let served = self.served;
         let wanted = self.change(&source, each, |line| {
             line.taken += count;
+            line.served = served;
             line.waiting.remove(&number)
         })?;
         self.taken += count;
@@ -188,12 +211,13 @@ impl<K: Asks> Holders<K> {
         each: usize,
         change: impl FnOnce(&mut SourceLine<K>) -> T,
     ) -> T {
-        let empty = SourceLine { taken: 0, waiting: BTreeMap::new() };
+        let empty = SourceLine { taken: 0, served: 0, waiting: BTreeMap::new() };
         let line = self.lines.entry(source.clone()).or_insert(empty);
         let turn = |line: &SourceLine<K>| {
             let (number, wanted) = line.waiting.first_key_value()?;
             let is_open = line.taken + wanted.count <= each;
-            is_open.then(|| (line.taken, *number, source.clone()))
+            let SourceLine { taken, served, .. } = *line;
+            is_open.then(|| TurnInLine { taken, served, number: *number, source: source.clone() })
         };
         if let Some(turn) = turn(line) {
             self.open.remove(&turn);
@@ -284,6 +308,21 @@ mod tests {
     }
 
     #[test]
+    fn sources_take_turns_where_there_is_one_place_however_many_of_one_wait() {
+        let permits = Permits::new(1, 1, WaiterLimit::default());
+        let mut busy: Vec<_> = (0..4).map(|_| ask(&permits, 1)).collect();
+        let Poll::Ready(Some(first)) = poll(&mut busy[0]) else { panic!("it is free") };
+        drop(first);
+        let Poll::Ready(Some(second)) = poll(&mut busy[1]) else { panic!("nobody else waits") };
+        let mut other = ask(&permits, 2);
+        drop(second);
+        let Poll::Ready(Some(other)) = poll(&mut other) else { panic!("the busy one had a turn") };
+        assert!(poll(&mut busy[2]).is_pending());
+        drop(other);
+        assert!(poll(&mut busy[2]).is_ready());
+    }
+
+    #[test]
     fn who_needs_several_gets_all_of_them_or_waits_without_any_and_is_not_passed_over() {
         let permits = Permits::new(4, 4, WaiterLimit::default());
         let several = |last: u8, count| {
@@ -340,11 +379,17 @@ mod tests {
         let permits = Permits::new(1, 1, WaiterLimit::new(3, 2));
         let held = ask(&permits, 1);
         assert!(permits.take_within(source(2), Duration::ZERO).await.is_none());
-        let waiting = [ask(&permits, 1), ask(&permits, 1)];
+        let [first, mut last] = [ask(&permits, 1), ask(&permits, 1)];
         assert!(permits.take(source(1)).await.is_none(), "two of one address wait");
-        let third = ask(&permits, 2);
-        assert!(permits.take(source(3)).await.is_none(), "three wait in all");
-        drop((waiting, third));
+        let other = ask(&permits, 2);
+        assert!(poll(&mut last).is_pending());
+        let third = ask(&permits, 3);
+        assert!(
+            matches!(poll(&mut last), Poll::Ready(None)),
+            "it gives its place to an address with none"
+        );
+        assert!(permits.take(source(4)).await.is_none(), "three wait in all, of one address each");
+        drop((first, last, other, third));
         assert!(poll(&mut ask(&permits, 1)).is_pending(), "a caller that has gone is not counted");
         drop(held);
         assert!(permits.take_within(source(2), Duration::ZERO).await.is_some());

@@ -292,7 +292,7 @@ pub(super) async fn containing(
     least: CommitId,
     until: Instant,
 ) -> Result<Arc<Snapshot>, ApiError> {
-    let _expects = app.past.expects(source)?;
+    let place = app.past.expects(source)?;
     let mut expected = app.feed.expect();
     loop {
         let snapshot = app.live.snapshot().ok_or_else(not_ready)?;
@@ -304,7 +304,11 @@ pub(super) async fn containing(
                 return Ok(snapshot);
             }
         }
-        match expected.listener.next_until(until).await {
+        let heard = tokio::select! {
+            heard = expected.listener.next_until(until) => heard,
+            () = place.was_sent_away() => return Err(not_now()),
+        };
+        match heard {
             Heard::Published(_) => {}
             Heard::Missed => expected = app.feed.expect(),
             Heard::Nothing | Heard::Closed => {
