@@ -40,23 +40,32 @@ impl BranchRefs {
     }
 }
 
+/// How many digits of a commit are in the name of a branch that keeps it.
+const SHORT: usize = 8;
+
 /// Keeps `ours` on a separate branch, and returns its full name.
 ///
 /// # Errors
 ///
 /// If the reference cannot be written.
 pub(super) fn keep(objects: &Objects, ours: CommitId) -> Result<String, RefError> {
-    let time = utc_now();
-    let mut kept = format!("{CONFLICTS}{time}");
-    // Two in the same second get different names.
+    let name = kept_name(&utc_now(), ours);
+    let mut kept = name.clone();
+    // It may be kept twice in the same second.
     for n in 2.. {
         match objects.set_reference(&kept, Expected::Absent, ours) {
             Ok(()) => break,
-            Err(RefError::Moved { .. }) => kept = format!("{CONFLICTS}{time}-{n}"),
+            Err(RefError::Moved { .. }) => kept = format!("{name}-{n}"),
             Err(error) => return Err(error),
         }
     }
     Ok(kept)
+}
+
+/// Returns the full name of a branch that keeps `ours` from `time` on. Two servers may keep commits in the same second,
+/// and both push the branch.
+fn kept_name(time: &str, ours: CommitId) -> String {
+    format!("{CONFLICTS}{time}-{}", &ours.to_string()[..SHORT])
 }
 
 /// Does the same for commits of which the other replicas never heard: the branch is not pushed.
@@ -173,6 +182,13 @@ mod tests {
         ] {
             assert_eq!(owner(branches, head, "opened"), expected, "{branches:?} {head:?}");
         }
+    }
+
+    #[test]
+    fn two_servers_that_keep_commits_in_the_same_second_push_different_branches() {
+        let name = |n| kept_name("20260101T000000Z", CommitId::from_bytes([n; 20]));
+        assert_eq!(name(7), "refs/heads/conflicts/20260101T000000Z-07070707");
+        assert_ne!(name(7), name(8));
     }
 
     #[test]
