@@ -57,6 +57,9 @@ fn the_rows_of_a_corpus_are_measured() {
         "read-page-most",
         "read-search",
         "read-search-most",
+        "read-search-two",
+        "read-search-prefix",
+        "read-search-typo",
     ];
     assert_eq!(ids(&run), expected);
 }
