@@ -234,7 +234,8 @@ impl Reloader {
         }
         let mut folders_are_left_out = false;
         for judgements in 0.. {
-            if rehearsal.rebase.is_outdated() {
+            // What is put again may leave out more.
+            while rehearsal.rebase.is_outdated() {
                 rehearsal = self.go_on(self.begin_again(rehearsal)?, ours, pace)?;
             }
             let fit = self.fit(&rehearsal.rebase, on_top)?;
