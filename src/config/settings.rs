@@ -168,7 +168,7 @@ settings! {
     CLUSTER_ALONE = "cluster-alone" "SWITCH" Some("on"), None, false,
         "`on` or `off`: whether a replica polls the remote by itself after two leases without a leader. With `off`, it keeps serving its last commit";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
-        "How many connections may be open at once. If there are more, idle ones are closed, and then those whose requests only wait for a publication; while there are none, as many further ones wait";
+        "How many connections may be open at once. If there are more, idle ones are closed, and then those whose requests only wait, for a publication or a push; while there are none, as many further ones wait";
     QUERY_BUDGET = "query-budget" "MS" Some("100"), None, false,
         "How many milliseconds of processor time one answer may use before it is refused as `too_costly`; 0 means no limit";
     INIT_TIMEOUT = "init-timeout" "SECONDS" Some("300"), None, false,

@@ -22,19 +22,19 @@ struct ConnectionState {
     leave: CancellationToken,
     /// When it was asked to leave.
     asked: OnceLock<Instant>,
-    /// The requests that wait for a publication before they are answered.
+    /// The requests that only wait before they are answered.
     polling: AtomicUsize,
     /// The requests whose answer waits for publications.
     following: AtomicUsize,
 }
 
-/// A request that waits for a publication, until this is dropped.
+/// A request that only waits, until this is dropped.
 pub(super) struct WaitingRequest {
     connection: Connection,
     is_answered: bool,
 }
 
-/// How many of the requests of a connection only wait for a publication.
+/// How many of the requests of a connection only wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct WaitingRequests {
     /// Those that are not answered yet.
@@ -59,7 +59,7 @@ impl Connection {
         self.0.cut.cancelled().await;
     }
 
-    /// Asks those of its requests that wait for a publication to be answered now, and the connection to end
+    /// Asks those of its requests that only wait to be answered now, and the connection to end
     /// then. A proxy takes a connection without an answer for a broken server.
     pub(super) fn ask_to_leave(&self) {
         self.0.asked.get_or_init(Instant::now);
@@ -76,8 +76,8 @@ impl Connection {
         self.0.leave.cancelled().await;
     }
 
-    /// Notes that one of its requests waits for a publication before it is answered. It can ask again, so
-    /// the connection may be closed for another.
+    /// Notes that one of its requests only waits, for a publication or a push, before it is answered. It can ask
+    /// again, so the connection may be closed for another.
     pub(super) fn polls(&self) -> WaitingRequest {
         self.0.polling.fetch_add(1, Ordering::AcqRel);
         WaitingRequest { connection: self.clone(), is_answered: false }

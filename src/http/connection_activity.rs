@@ -16,12 +16,13 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 use tower::Service;
 
-use super::connection::WaitingRequests;
+use super::connection::{Connection, WaitingRequest, WaitingRequests};
 use super::eviction::Usage;
 use super::service::Interface;
 
 /// The requests of a connection.
 pub(super) struct Activity {
+    connection: Connection,
     begun: Instant,
     /// The number of requests in progress.
     open: AtomicUsize,
@@ -36,8 +37,9 @@ pub(super) struct Activity {
 
 impl Activity {
     /// Returns that of a connection that has just come.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(connection: Connection) -> Self {
         Self {
+            connection,
             begun: Instant::now(),
             open: AtomicUsize::new(0),
             sending: AtomicUsize::new(0),
@@ -47,12 +49,12 @@ impl Activity {
         }
     }
 
-    /// Returns what the connection is used for, of whose requests so many wait for a publication.
-    pub(super) fn usage(&self, waiting: WaitingRequests) -> Usage {
+    /// Returns what the connection is used for.
+    pub(super) fn usage(&self) -> Usage {
         let ended = Duration::from_millis(self.ended.load(Ordering::Acquire));
         let age = self.begun.elapsed();
         let idle = age.saturating_sub(ended);
-        let WaitingRequests { polling, following } = waiting;
+        let WaitingRequests { polling, following } = self.connection.waiting();
         let open = self.open.load(Ordering::Acquire);
         let unanswered = open.saturating_sub(self.sending.load(Ordering::Acquire));
         match open {
@@ -88,23 +90,57 @@ impl WriteFlag {
     fn of(activity: Arc<Activity>) -> Self {
         Self { activity, is_set: AtomicBool::new(false) }
     }
+
+    fn set(&self, writes: bool) {
+        let wrote = self.is_set.swap(writes, Ordering::AcqRel);
+        match (wrote, writes) {
+            (false, true) => self.activity.writing.fetch_add(1, Ordering::AcqRel),
+            (true, false) => self.activity.writing.fetch_sub(1, Ordering::AcqRel),
+            (false, false) | (true, true) => return,
+        };
+    }
 }
 
 impl Drop for WriteFlag {
     fn drop(&mut self) {
-        let is_set = self.is_set.load(Ordering::Acquire);
-        self.activity.writing.fetch_sub(usize::from(is_set), Ordering::AcqRel);
+        self.set(false);
     }
 }
 
 impl MayWrite {
     /// Notes that the request writes. Until its answer is sent, its connection is not closed for another.
     pub(super) fn writes(&self) {
-        if let Some(flag) = &self.0
-            && !flag.is_set.swap(true, Ordering::AcqRel)
-        {
-            flag.activity.writing.fetch_add(1, Ordering::AcqRel);
+        if let Some(flag) = &self.0 {
+            flag.set(true);
         }
+    }
+
+    /// Notes that the write is made, and that its answer only waits until the commit is in a second place. It has an
+    /// answer at any time, so its connection may be asked to leave.
+    pub(super) fn is_made(&self) -> Option<WaitingWrite<'_>> {
+        let flag = self.0.as_deref()?;
+        let request = flag.activity.connection.polls();
+        flag.set(false);
+        Some(WaitingWrite { flag, _request: request })
+    }
+}
+
+/// A write whose answer waits, until this is dropped: then its answer is sent, and counts as a write again.
+pub(super) struct WaitingWrite<'a> {
+    flag: &'a WriteFlag,
+    _request: WaitingRequest,
+}
+
+impl WaitingWrite<'_> {
+    /// Waits until the answer is to be given for the sake of another connection.
+    pub(super) async fn was_asked_to_leave(&self) {
+        self.flag.activity.connection.was_asked_to_leave().await;
+    }
+}
+
+impl Drop for WaitingWrite<'_> {
+    fn drop(&mut self) {
+        self.flag.set(true);
     }
 }
 
@@ -225,8 +261,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_in_progress_until_its_last_byte_is_sent() {
-        let activity = Arc::new(Activity::new());
-        let usage = || activity.usage(WaitingRequests::default());
+        let activity = Arc::new(Activity::new(Connection::default()));
+        let usage = || activity.usage();
         let body = Body::from("an answer");
         let write = activity.begin();
         assert!(matches!(usage(), Usage::Reading(_)), "its credential is not accepted yet");
@@ -247,5 +283,26 @@ mod tests {
         assert!(matches!(usage(), Usage::Sending(_)), "somebody reads slowly");
         drop(bytes);
         assert!(matches!(usage(), Usage::Idle(_)));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_made_only_waits_until_its_answer_is_sent() {
+        let connection = Connection::default();
+        let activity = Arc::new(Activity::new(connection.clone()));
+        let write = activity.begin();
+        write.may_write.writes();
+        assert_eq!(activity.usage(), Usage::Writing);
+        let made = write.may_write.is_made().unwrap();
+        assert!(matches!(activity.usage(), Usage::Waiting(_)));
+        let another = activity.begin();
+        another.may_write.writes();
+        assert_eq!(activity.usage(), Usage::Writing, "the other one is not made yet");
+        drop(another);
+        connection.ask_to_leave();
+        made.was_asked_to_leave().await;
+        drop(made);
+        assert_eq!(activity.usage(), Usage::Writing, "its answer is on its way");
+        drop(write);
+        assert!(matches!(activity.usage(), Usage::Idle(_)));
     }
 }

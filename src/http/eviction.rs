@@ -1,5 +1,5 @@
 //! Which connection gives way when all places are taken: one without a request in progress, one whose requests only
-//! wait for a publication, or, of an address that has more than who comes, one that reads.
+//! wait, for a publication or a push, or, of an address that has more than who comes, one that reads.
 //!
 //! Otherwise whoever opens connections and sends nothing, waits on each of them, or reads slowly would keep
 //! everybody else waiting.
@@ -27,10 +27,9 @@ pub(super) enum Usage {
     Silent(Duration),
     /// Its last answer ended this long ago.
     Idle(Duration),
-    /// It has been open for this long, and all its requests in progress wait for a publication.
+    /// It has been open for this long, and all its requests in progress only wait.
     Waiting(Duration),
-    /// It has been open for this long, and its requests in progress wait for a publication or are being
-    /// answered.
+    /// It has been open for this long, and its requests in progress only wait or are being answered.
     Sending(Duration),
     /// It has been open for this long, and its requests in progress read.
     Reading(Duration),

@@ -25,7 +25,7 @@ struct Held {
 impl OpenConnections {
     /// Notes a connection, and returns where its requests are noted.
     pub(super) fn add(&self, connection: &Connection, address: Source) -> Arc<Activity> {
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(Activity::new(connection.clone()));
         let held = Held { address, activity: activity.clone() };
         self.held().insert(connection.clone(), held);
         activity
@@ -48,8 +48,7 @@ impl OpenConnections {
                 !connection.is_cut() && !leaves
             })
             .map(|(connection, Held { address, activity })| {
-                let usage = activity.usage(connection.waiting());
-                (connection, Facts { address: *address, usage })
+                (connection, Facts { address: *address, usage: activity.usage() })
             })
             .collect();
         let facts: Vec<Facts> = open.iter().map(|(_, facts)| *facts).collect();
@@ -83,7 +82,7 @@ mod tests {
         let open = OpenConnections::default();
         let connection = Connection::default();
         let activity = open.add(&connection, address(1));
-        let usage = || activity.usage(connection.waiting());
+        let usage = || activity.usage();
         assert!(matches!(usage(), Usage::Silent(_)));
         let (first, second) = (activity.begin(), activity.begin());
         second.may_write.writes();
@@ -102,7 +101,7 @@ mod tests {
         let connection = Connection::default();
         let activity = open.add(&connection, address(1));
         let begin = || activity.begin();
-        let usage = || activity.usage(connection.waiting());
+        let usage = || activity.usage();
         let _requests = (begin(), begin());
         let _first = connection.polls();
         open.make_room(address(1));

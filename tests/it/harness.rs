@@ -1,6 +1,8 @@
 //! A server in this process, and the requests of its callers.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use headwater::config::{Config, Flags, Layers};
 use headwater::exit::Failure;
@@ -183,6 +185,13 @@ impl TestServer {
 
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path))
+    }
+
+    /// Requests `path` from another address of this machine, and returns the status.
+    pub(crate) fn status_elsewhere(&self, path: &str, accept: &str) -> u16 {
+        let client = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, 2]));
+        let client = client.timeout(Duration::from_secs(60)).build().unwrap();
+        self.send(client.get(self.url(path)).header("Accept", accept)).status
     }
 
     /// Reads the metrics as an operator does, below a base path if there is one.

@@ -1,7 +1,7 @@
 //! Limits on what a client may send.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, TcpStream};
+use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -233,14 +233,6 @@ impl TakesNothing {
     }
 }
 
-/// Requests `path` from another address of this machine, and returns the status.
-fn status_elsewhere(server: &TestServer, path: &str, accept: &str) -> u16 {
-    let client = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, 2]));
-    let client = client.timeout(Duration::from_secs(60));
-    let request = client.build().unwrap().get(server.url(path)).header("Accept", accept);
-    server.send(request).status
-}
-
 #[test]
 fn those_who_only_wait_on_all_connections_give_way_to_other_requests() {
     let server = TestServer::with(&people().url(), &[("HEADWATER_MAX_CONNECTIONS", "24")]);
@@ -259,7 +251,7 @@ fn those_who_only_wait_on_all_connections_give_way_to_other_requests() {
         };
         let mut waiting: Vec<_> = (0..24).map(wait).collect();
         for _ in 0..5 {
-            assert_eq!(status_elsewhere(&server, "/api/people/ada", "*/*"), 200, "{path}");
+            assert_eq!(server.status_elsewhere("/api/people/ada", "*/*"), 200, "{path}");
         }
         let ended = |stream: &mut TcpStream| {
             stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
@@ -299,7 +291,7 @@ fn an_address_that_uses_all_connections_keeps_no_other_one_out() {
                 }
             });
         }
-        let statuses = (0..5).map(|_| status_elsewhere(&server, "/api/people/ada", "*/*"));
+        let statuses = (0..5).map(|_| server.status_elsewhere("/api/people/ada", "*/*"));
         let statuses = catch_unwind(AssertUnwindSafe(|| statuses.collect::<Vec<u16>>()));
         is_over.store(true, Ordering::Relaxed);
         assert_eq!(statuses.unwrap(), [200; 5]);
@@ -324,7 +316,7 @@ fn answers_that_nobody_takes_are_bounded_for_each_address() {
     assert!((most - 4..=most).contains(&answered), "{answered} of 80, for which 64 MiB are there");
     server.get("/api/people/large").problem(503, "busy");
     assert_eq!(server.get("/api/people/ada").status, 200, "small answers are sent");
-    assert_eq!(status_elsewhere(&server, "/api/people/large", "*/*"), 200);
+    assert_eq!(server.status_elsewhere("/api/people/large", "*/*"), 200);
     drop(callers);
     while server.get("/api/people/large").status == 503 {}
 }
@@ -346,6 +338,6 @@ fn one_address_has_a_quarter_of_the_places_for_lists_and_files_that_are_streamed
         let mut caller = TakesNothing::connect(&server);
         (0..6).for_each(|_| caller.ask(path, accept));
         assert_eq!(caller.answered(6), 4, "{path}");
-        assert_eq!(status_elsewhere(&server, path, accept), 200, "{path}");
+        assert_eq!(server.status_elsewhere(path, accept), 200, "{path}");
     }
 }

@@ -1,5 +1,7 @@
 //! Pushes from the view of a caller and an operator.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -294,4 +296,40 @@ fn a_token_that_waits_for_many_pushes_leaves_places_for_others() {
     let told = house.server.send(call.json(&json!({ "age": 39 })));
     assert_eq!((told.status, &told.json()["pushed"]), (202, &json!(false)));
     assert!(waits("desk").is_some());
+}
+
+#[test]
+fn writes_that_wait_for_their_push_on_all_connections_give_way_and_are_answered() {
+    let interval = ("HEADWATER_PUSH_INTERVAL", "3600");
+    let house = House::new(&[interval, ("HEADWATER_MAX_CONNECTIONS", "8")]);
+    house.patch("/api/people/ada?push=sync", json!({ "age": 37 }));
+    let address = house.server.server().address();
+    let write = |age: usize| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let body = format!("{{\"age\":{age}}}");
+        let head = "PATCH /api/people/ada?push=sync HTTP/1.1\r\nHost: x\r\nPrefer: wait=300";
+        let length = body.len();
+        write!(
+            stream,
+            "{head}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        stream
+    };
+    let writes: Vec<TcpStream> = (0..8).map(write).collect();
+    for _ in 0..5 {
+        assert_eq!(house.server.status_elsewhere("/api/people/ada", "*/*"), 200);
+    }
+    let answered = writes.into_iter().filter_map(|mut stream| {
+        stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let mut answer = String::new();
+        let ended = stream.read_to_string(&mut answer);
+        ended.is_ok().then_some(answer)
+    });
+    let answered: Vec<String> = answered.collect();
+    assert!((1..=5).contains(&answered.len()), "{answered:?}");
+    for answer in answered {
+        assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+        assert!(answer.contains("\"pushed\":false"), "{answer}");
+    }
 }

@@ -1,11 +1,12 @@
 //! A write whose caller is authorized, and whose body has arrived.
 
+use std::future::pending;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::header;
 use axum::response::Response;
-use headwater_engine::engine::RequestKind;
+use headwater_engine::engine::{PushOutcome, RequestKind};
 use headwater_engine::report::Trigger;
 use headwater_engine::write::{
     Batch, Committed, HEAVIEST, Operation, WriteError, WritesClosed, weight_of_text,
@@ -15,12 +16,12 @@ use super::answer;
 use super::effect::{BySettings, Effect};
 use super::head::WriteHead;
 use super::request::{Caller, message_of};
-use super::safety::secured;
+use super::safety::{Safety, secured};
 use super::told_commits::ToldCommits;
 use crate::header_fields::essence;
 use crate::http::app::App;
 use crate::http::cluster_access::ClusterAccess;
-use crate::http::connection_activity::MayWrite;
+use crate::http::connection_activity::{MayWrite, WaitingWrite};
 use crate::http::error;
 use crate::http::forward::{Outgoing, forward};
 use crate::http::request_snapshot::not_ready;
@@ -35,6 +36,7 @@ const JSON: [&str; 2] = ["application/json", "application/merge-patch+json"];
 pub(super) struct Admitted {
     pub(super) head: WriteHead,
     pub(super) body: KeptBody,
+    may_write: MayWrite,
     caller: Caller,
 }
 
@@ -69,7 +71,7 @@ impl Admitted {
             return Ok(Receipt::Answered(answer));
         }
         let caller = Caller::new(writer, &head.headers)?;
-        Ok(Receipt::Ours(Self { body, head, caller }))
+        Ok(Receipt::Ours(Self { body, head, may_write, caller }))
     }
 
     /// Returns the body as JSON text.
@@ -98,7 +100,7 @@ impl Admitted {
         operations: Vec<Operation>,
         summary: Option<String>,
     ) -> Result<Response, ApiError> {
-        let Self { head, body, caller } = self;
+        let Self { head, body, may_write, caller } = self;
         for operation in &operations {
             if !caller.writer.scope.opens(&operation.sheet) {
                 return Err(ApiError::explained(
@@ -121,7 +123,8 @@ impl Admitted {
         match written {
             Ok(done) => {
                 drop(body);
-                once_brought_about(effect, app, &head, actor, &done, until).await
+                let waiting = WaitingAnswer { may_write: &may_write, actor, until };
+                once_brought_about(effect, app, &head, &done, waiting).await
             }
             Err(error) => {
                 if matches!(error, WriteError::Closed(WritesClosed::OutOfStep)) {
@@ -140,28 +143,52 @@ impl Admitted {
     }
 }
 
-/// Answers to a batch that is written, once `effect` is brought about, and at `until` in any case.
+/// What the answer to a write waits for.
+struct WaitingAnswer<'a> {
+    may_write: &'a MayWrite,
+    actor: &'a str,
+    until: Instant,
+}
+
+/// Answers to a batch that is written, once `effect` is brought about, and in any case when its time is over or its
+/// connection is asked to leave.
 async fn once_brought_about(
     effect: Effect,
     app: &App,
     head: &WriteHead,
-    actor: &str,
     done: &Committed,
-    until: Instant,
+    waiting: WaitingAnswer<'_>,
 ) -> Result<Response, ApiError> {
+    let WaitingAnswer { may_write, actor, until } = waiting;
     // An answer that finds no room is given with what has come about by now.
     let room = app.waiting_writes.answer(actor, &done.written);
     let until = if room.is_some() { until } else { Instant::now() };
     match (effect, &app.cluster) {
         (Effect::Pushed, _) => {
-            let carried = app.live.pushed(actor, done.commit, until).await;
+            let made = may_write.is_made();
+            let carried = tokio::select! {
+                carried = app.live.pushed(actor, done.commit, until) => carried,
+                () = was_asked_to_leave(made.as_ref()) => PushOutcome::Late,
+            };
             answer::carried(app, head, done, &carried)
         }
         (Effect::Replicated, Some(cluster)) => {
-            let safety = secured(app, cluster, done.commit, until).await;
+            let made = may_write.is_made();
+            let safety = tokio::select! {
+                safety = secured(app, cluster, done.commit, until) => safety,
+                () = was_asked_to_leave(made.as_ref()) => Safety::Late,
+            };
             answer::secured(app, head, done, safety)
         }
         _ => Ok(answer::written(app, head, done)),
+    }
+}
+
+/// Waits until a write that is made is to be answered for the sake of another connection.
+async fn was_asked_to_leave(made: Option<&WaitingWrite<'_>>) {
+    match made {
+        Some(made) => made.was_asked_to_leave().await,
+        None => pending().await,
     }
 }
 
