@@ -1,5 +1,6 @@
 //! Which connection gives way when all places are taken: one without a request in progress, one whose requests only
-//! wait, for a publication or a push, or, of an address that has more than who comes, one that reads.
+//! wait, for a publication or a push, or, of an address that has more than who comes, one that reads, or one
+//! that writes, after its answer.
 //!
 //! Otherwise whoever opens connections and sends nothing, waits on each of them, or reads slowly would keep
 //! everybody else waiting.
@@ -33,14 +34,16 @@ pub(super) enum Usage {
     Sending(Duration),
     /// It has been open for this long, and its requests in progress read.
     Reading(Duration),
-    /// A request is in progress that writes.
-    Writing,
+    /// It has been open for this long, and one of its requests in progress writes.
+    Writing(Duration),
 }
 
-/// How well a connection can be spared, best last. The first three only give way to an address that has fewer,
+/// How well a connection can be spared, best last. The first four only give way to an address that has fewer,
 /// the next two to none that has more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Spare {
+    /// Its caller gets the answer to a write first.
+    Writing,
     /// Its caller gets no answer.
     Reading,
     /// Its caller gets a part of an answer.
@@ -73,12 +76,12 @@ pub(super) fn first_to_go(connections: &[Facts], newcomer: Source) -> Option<usi
             Usage::Idle(idle) => (Spare::Used, idle),
             Usage::Sending(open) => (Spare::Sending, open),
             Usage::Reading(open) => (Spare::Reading, open),
-            Usage::Writing => return None,
+            Usage::Writing(open) => (Spare::Writing, open),
         };
         let may_go = match spare {
             Spare::Idle => true,
             Spare::Waiting | Spare::New => count >= own,
-            Spare::Used | Spare::Sending | Spare::Reading => count > own + 1,
+            Spare::Used | Spare::Sending | Spare::Reading | Spare::Writing => count > own + 1,
         };
         may_go.then_some((spare == Spare::Idle, count, spare, time, at))
     });
@@ -118,7 +121,7 @@ mod tests {
     }
 
     fn busy(last: u8) -> Facts {
-        facts(last, Usage::Writing)
+        facts(last, Usage::Writing(Duration::ZERO))
     }
 
     #[test]
@@ -161,7 +164,9 @@ mod tests {
             (vec![sending(1, 5), used(1, 0)], Some(1)),
             (vec![reading(1, 5), reading(1, 6), busy(1)], Some(1)),
             (vec![reading(1, 6), sending(1, 5)], Some(1)),
-            (vec![busy(1), busy(1)], None),
+            (vec![reading(1, 5), busy(1)], Some(0)),
+            (vec![busy(1), busy(1)], Some(1)),
+            (vec![busy(1), busy(2)], None),
             // Whoever comes would have as many.
             (vec![used(1, 5)], None),
             // One that has just come does not give way to an address that has more.

@@ -42,13 +42,14 @@ impl OpenConnections {
         let held = self.held();
         let open: Vec<(&Connection, Facts)> = held
             .iter()
-            .filter(|(connection, _)| {
-                // It is on its way out.
-                let leaves = connection.asked_ago().is_some_and(|ago| ago < LEAVING);
-                !connection.is_cut() && !leaves
-            })
             .map(|(connection, Held { address, activity })| {
                 (connection, Facts { address: *address, usage: activity.usage() })
+            })
+            .filter(|(connection, facts)| {
+                // It is on its way out, a write only after its answer.
+                let writes = matches!(facts.usage, Usage::Writing(_));
+                let leaves = connection.asked_ago().is_some_and(|ago| writes || ago < LEAVING);
+                !connection.is_cut() && !leaves
             })
             .collect();
         let facts: Vec<Facts> = open.iter().map(|(_, facts)| *facts).collect();
@@ -58,6 +59,7 @@ impl OpenConnections {
             let is_told = connection.asked_ago().is_some() || connection.waiting().polling == 0;
             match usage {
                 Usage::Waiting(_) if !is_told => connection.ask_to_leave(),
+                Usage::Writing(_) => connection.ask_to_leave(),
                 _ => connection.cut(),
             }
         }
@@ -88,7 +90,9 @@ mod tests {
         second.may_write.writes();
         drop(first);
         open.make_room(address(1));
-        assert!(usage() == Usage::Writing && !connection.is_cut());
+        assert!(matches!(usage(), Usage::Writing(_)) && connection.asked_ago().is_none());
+        open.make_room(address(2));
+        assert!(connection.asked_ago().is_none(), "whoever comes would have as many");
         drop(second);
         assert!(matches!(usage(), Usage::Idle(_)));
         open.remove(&connection);
@@ -118,6 +122,28 @@ mod tests {
         drop((answered, other));
         open.make_room(address(1));
         assert!(connection.asked_ago().is_some() && !connection.is_cut(), "it is answered first");
+    }
+
+    #[test]
+    fn a_connection_that_writes_gives_way_after_its_answer() {
+        let open = OpenConnections::default();
+        let connections = [(); 3].map(|()| Connection::default());
+        let writes: Vec<_> = connections
+            .iter()
+            .map(|connection| {
+                let request = open.add(connection, address(1)).begin();
+                request.may_write.writes();
+                request
+            })
+            .collect();
+        let asked = || connections.iter().filter(|it| it.asked_ago().is_some()).count();
+        // The last one is as many as whoever comes would have.
+        for expected in [1, 2, 2] {
+            open.make_room(address(2));
+            assert_eq!(asked(), expected);
+        }
+        drop(writes);
+        assert!(!connections.iter().any(Connection::is_cut));
     }
 
     #[tokio::test]

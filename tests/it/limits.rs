@@ -268,34 +268,46 @@ fn those_who_only_wait_on_all_connections_give_way_to_other_requests() {
 
 #[test]
 fn an_address_that_uses_all_connections_keeps_no_other_one_out() {
-    let server = TestServer::with(&people().url(), &[("HEADWATER_MAX_CONNECTIONS", "8")]);
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens.toml");
+    let token = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-site\"\n";
+    std::fs::write(&tokens, format!("{token}author = \"Site <site@example.org>\"\n")).unwrap();
+    let tokens = ("HEADWATER_WRITE_TOKENS_FILE", tokens.to_str().unwrap());
+    let settings = [("HEADWATER_MAX_CONNECTIONS", "8"), tokens];
+    let server = TestServer::with(&people().url(), &settings);
     let address = server.server().address();
-    let is_over = AtomicBool::new(false);
-    // One request after the other, on more connections than there are.
-    let ask = || {
-        let Ok(mut stream) = TcpStream::connect(address) else { return };
-        let mut answer = [0; 4096];
-        while !is_over.load(Ordering::Relaxed) {
-            let request = b"HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
-            let is_sent = stream.write_all(request).is_ok();
-            if !is_sent || !stream.read(&mut answer).is_ok_and(|read| read > 0) {
-                return;
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..12 {
-            scope.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) {
-                    ask()
+    let authorized = "Authorization: Bearer the-token-of-the-site";
+    let write = format!("{authorized}\r\nContent-Length: 2\r\n\r\n{{}}");
+    let write = format!("PATCH /api/people/grace HTTP/1.1\r\nHost: x\r\n{write}");
+    for request in ["HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n", &write] {
+        let is_over = AtomicBool::new(false);
+        // One request after the other, on more connections than there are.
+        let ask = || {
+            let Ok(mut stream) = TcpStream::connect(address) else { return };
+            let mut answer = [0; 4096];
+            while !is_over.load(Ordering::Relaxed) {
+                let is_sent = stream.write_all(request.as_bytes()).is_ok();
+                let read = stream.read(&mut answer).unwrap_or(0);
+                if !is_sent || read == 0 {
+                    return;
                 }
-            });
-        }
-        let statuses = (0..5).map(|_| server.status_elsewhere("/api/people/ada", "*/*"));
-        let statuses = catch_unwind(AssertUnwindSafe(|| statuses.collect::<Vec<u16>>()));
-        is_over.store(true, Ordering::Relaxed);
-        assert_eq!(statuses.unwrap(), [200; 5]);
-    });
+                assert!(answer.starts_with(b"HTTP/1.1 200 "), "{:?}", &answer[..read]);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        ask()
+                    }
+                });
+            }
+            let statuses = (0..5).map(|_| server.status_elsewhere("/api/people/ada", "*/*"));
+            let statuses = catch_unwind(AssertUnwindSafe(|| statuses.collect::<Vec<u16>>()));
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(statuses.unwrap(), [200; 5], "{request}");
+        });
+    }
 }
 
 #[test]
