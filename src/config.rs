@@ -376,6 +376,13 @@ mod tests {
     }
 
     #[test]
+    fn the_branch_is_not_where_conflicts_are_kept() {
+        let refused = refusal(&[("HEADWATER_REPO", "d"), ("HEADWATER_BRANCH", "conflicts")]);
+        assert!(refused.starts_with("HEADWATER_BRANCH must not be `conflicts`: "), "{refused}");
+        assert!(resolve(&[("HEADWATER_REPO", "d"), ("HEADWATER_BRANCH", "conflicts/a")]).is_ok());
+    }
+
+    #[test]
     fn a_wrong_value_names_its_setting_and_not_the_value() {
         let cases = [
             ("HEADWATER_LISTEN", "nowhere"),

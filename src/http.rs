@@ -63,6 +63,7 @@ mod range;
 mod record;
 mod reloads;
 mod byte_quota;
+mod room_maker;
 mod route;
 mod search;
 mod selector;
@@ -102,6 +103,7 @@ pub use peer_access::PeerAccess;
 pub use peers::peer_address;
 pub use route::{Group, Route, Snapshots};
 pub use unsent_bytes::UnsentBytes;
+pub use waiter_limit::WaiterLimit;
 pub use waiting_writes::WaitingWrites;
 
 use crate::wire::{ApiError, Code};

@@ -32,8 +32,8 @@ use crate::hook::Deliveries;
 use crate::http::accept_loop::{self, Limits};
 use crate::http::{
     Access, AccessKeys, Answers, App, AppState, BodyStreams, ClusterAccess, ConcurrencyLimit,
-    Configured, Demo, DryRuns, HistoricalStates, PeerAccess, Side, UnsentBytes, WaitingWrites,
-    pass_on, router,
+    Configured, Demo, DryRuns, HistoricalStates, PeerAccess, Side, UnsentBytes, WaiterLimit,
+    WaitingWrites, pass_on, router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -303,8 +303,9 @@ fn app(
         metrics: config.metrics_secrets,
         callers,
     };
+    let waiters = WaiterLimit::for_connections(config.http.max_connections);
     Arc::new(AppState {
-        past: HistoricalStates::of(live.clone(), config.http.query_budget),
+        past: HistoricalStates::of(live.clone(), config.http.query_budget, &waiters),
         live,
         access: Access::new(keys, metrics.clone()),
         proxies: config.http.trusted_proxies,
@@ -314,8 +315,8 @@ fn app(
         attachments: BodyStreams::new(ATTACHMENTS),
         streams: BodyStreams::new(STREAMS),
         unsent: UnsentBytes::default(),
-        answers: Answers::new(config.http.query_budget),
-        blocking: ConcurrencyLimit::of_cores(),
+        answers: Answers::new(config.http.query_budget, waiters.clone()),
+        blocking: ConcurrencyLimit::of_cores(waiters),
         dry_runs: DryRuns::default(),
         waiting_writes: WaitingWrites::for_bodies_of(config.attachment_limit),
         audience: Arc::default(),

@@ -86,7 +86,7 @@ pub fn encode(
             (toml::written(&table, before)?, shown(table))
         }
         Format::Json => (json::written(record, before), record.clone()),
-        Format::Yaml => (yaml::written(record, before), record.clone()),
+        Format::Yaml => (yaml::written(record, before)?, record.clone()),
         Format::Markdown | Format::Mdx => front_matter::written(&spec.body, record, before)?,
         Format::Csv | Format::Tsv | Format::JsonLines => return Err(unknown()),
     };

@@ -35,7 +35,7 @@ use incoming::Brought;
 pub use layouts::Layouts;
 pub(crate) use left_out::LeftOut;
 use lists::Lists;
-pub(crate) use lost_records::ReplayedStates;
+pub(crate) use lost_records::{Differences, ReplayedStates};
 use requests::Requests;
 pub(crate) use touched::TouchedPaths;
 use touched::{Connected, TouchedFiles, paths_of};

@@ -225,6 +225,11 @@ pub(super) fn branch(value: &str) -> Result<String, String> {
     if name.is_empty() || name.starts_with("refs/") {
         return Err("must be the name of a branch, such as `main`".to_owned());
     }
+    if name == "conflicts" {
+        return Err("must not be `conflicts`: commits that cannot be kept on the branch are kept \
+                    on branches below that name"
+            .to_owned());
+    }
     Ok(name.to_owned())
 }
 

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -16,11 +17,11 @@ use tower::Layer;
 
 use super::connection::Connection;
 use super::connection_activity::NotedService;
-use super::eviction::GRACE;
 use super::http2_write_timeout::{Http2Activity, ObservedService};
 use super::open_connections::OpenConnections;
 use super::permits::{Permit, Permits};
 use super::preface::{self, Begun, Protocol};
+use super::room_maker::RoomMaker;
 use super::service::Interface;
 use super::source::{Peer, Source};
 use super::waiter_limit::WaiterLimit;
@@ -61,6 +62,9 @@ impl Default for Limits {
 /// rest the loop would spin, because the connection stays in the queue.
 const EXHAUSTED: Duration = Duration::from_millis(500);
 
+/// How often a connection that waits for a place is looked at, whether its peer is still there.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How many connections may wait for a place, if there are fewer places.
 const ARRIVING: usize = 256;
 
@@ -78,15 +82,18 @@ pub async fn serve<S: Interface>(
     let places = Permits::new(limits.connections, limits.connections, waiters);
     let ended = CancellationToken::new();
     let open = OpenConnections::default();
+    let room = Arc::new(RoomMaker::new(places.clone(), open.clone()));
+    let (maker, is_over) = (room.clone(), stop.clone());
+    connections.spawn(async move { is_over.run_until_cancelled(maker.run()).await });
     while let Some((stream, peer)) = next(&listener, &stop).await {
         let (own, source) = (Connection::default(), Source::at(peer.ip()));
         let service = Extension(own.clone()).layer(interface.clone());
         let service = Extension(Peer(peer.ip())).layer(service);
-        let (places, open) = (places.clone(), open.clone());
+        let (places, open, room) = (places.clone(), open.clone(), room.clone());
         let (stop, ended) = (stop.clone(), ended.clone());
         connections.spawn(async move {
             let place = tokio::select! {
-                place = place(&places, &open, source, &stream) => place,
+                place = place(&places, &room, source, &stream) => place,
                 () = stop.cancelled() => None,
             };
             let Some(_place) = place else { return };
@@ -130,24 +137,23 @@ async fn next(listener: &TcpListener, stop: &CancellationToken) -> Option<(TcpSt
 /// way that are idle or only wait. Returns `None` if too many wait, or the peer has hung up.
 async fn place(
     places: &Permits,
-    open: &OpenConnections,
+    room: &RoomMaker,
     source: Source,
     stream: &TcpStream,
 ) -> Option<Permit> {
     let mut place = std::pin::pin!(places.take(source));
     // Nearly always there is one.
-    let mut patience = Duration::ZERO;
-    loop {
-        if let Ok(place) = tokio::time::timeout(patience, &mut place).await {
+    if let Ok(place) = tokio::time::timeout(Duration::ZERO, &mut place).await {
+        return place;
+    }
+    room.waits();
+    while !has_hung_up(stream).await {
+        if let Ok(place) = tokio::time::timeout(PATIENCE, &mut place).await {
+            room.has_come();
             return place;
         }
-        if has_hung_up(stream).await {
-            return None;
-        }
-        open.make_room(source);
-        // Meanwhile others become idle.
-        patience = GRACE / 4;
     }
+    None
 }
 
 /// Returns whether nothing more comes from the peer, and nothing has.

@@ -43,19 +43,19 @@ pub struct Answers {
 
 impl Answers {
     /// Returns the places for answers that cost at most `limit` of processor time each; `None` is
-    /// no limit. Long answers have half of the cores.
-    pub fn new(limit: Option<Duration>) -> Self {
+    /// no limit. Long answers have half of the cores. `waiters` bounds those who wait, also for other places.
+    pub fn new(limit: Option<Duration>, waiters: WaiterLimit) -> Self {
         let at_once = cores() * 2;
-        let at_once = Permits::new(at_once, all_but_one(at_once), WaiterLimit::new(1024, 256));
+        let at_once = Permits::new(at_once, all_but_one(at_once), waiters);
         Self::with_places(limit, at_once, long())
     }
 
     /// Returns the places for answers that may walk the history of the repository and end by
     /// themselves. Another program does the walk, so our processor time does not measure it.
     /// Therefore one address has a quarter of the places.
-    pub(super) fn of_walks() -> Self {
+    pub(super) fn of_walks(waiters: WaiterLimit) -> Self {
         let at_once = cores() * 2;
-        let places = Permits::new(at_once, at_once.div_ceil(4), WaiterLimit::new(1024, 256));
+        let places = Permits::new(at_once, at_once.div_ceil(4), waiters);
         Self::with_places(None, places, long())
     }
 
@@ -212,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_costs_more_than_its_limit_is_refused() {
-        let answers = Answers::new(Some(Duration::from_millis(20)));
+        let answers = Answers::new(Some(Duration::from_millis(20)), WaiterLimit::default());
         let refused = answers.make(source(), endless).await;
         assert_eq!(refused.map_err(|error| error.code()), Err(Code::TooCostly));
         assert_eq!(
@@ -292,7 +292,7 @@ mod tests {
     #[tokio::test]
     async fn one_address_never_has_all_places_whatever_its_answers_do() {
         let turn = Duration::from_millis(20);
-        let answers = Arc::new(Answers { turn, ..Answers::new(None) });
+        let answers = Arc::new(Answers { turn, ..Answers::new(None, WaiterLimit::default()) });
         let (release, is_released) = mpsc::channel::<()>();
         let is_released = Arc::new(Mutex::new(is_released));
         let mut stuck = Vec::new();
@@ -323,7 +323,10 @@ mod tests {
 
     #[tokio::test]
     async fn of_answers_that_walk_one_address_has_a_quarter_of_the_places() {
-        let walks = Arc::new(Answers { turn: Duration::from_millis(20), ..Answers::of_walks() });
+        let walks = Arc::new(Answers {
+            turn: Duration::from_millis(20),
+            ..Answers::of_walks(WaiterLimit::default())
+        });
         let (release, is_released) = mpsc::channel::<()>();
         let is_released = Arc::new(Mutex::new(is_released));
         let quarter = (cores() * 2).div_ceil(4);
@@ -362,7 +365,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_internal_error() {
         let work = |_: &Budget| -> Result<(), ApiError> { panic!("broken") };
-        let failed = Answers::new(None).make(source(), work).await;
+        let failed = Answers::new(None, WaiterLimit::default()).make(source(), work).await;
         assert_eq!(failed.map_err(|error| error.code()), Err(Code::Internal));
     }
 }

@@ -123,6 +123,7 @@ mod tests {
 
     use super::super::answer_scheduler::Answers;
     use super::super::source::Source;
+    use super::super::waiter_limit::WaiterLimit;
     use super::*;
 
     struct Waiting;
@@ -175,7 +176,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_within_a_budget_and_never_waited_for() {
-        let endless = Answers::new(Some(std::time::Duration::from_millis(5)));
+        let endless =
+            Answers::new(Some(std::time::Duration::from_millis(5)), WaiterLimit::default());
         let source = Source::at(Ipv4Addr::LOCALHOST.into());
         let body = in_pieces(Bytes::from(vec![b'x'; 256 << 20]));
         let refused = endless.make(source, |budget| collected(body, budget)).await;

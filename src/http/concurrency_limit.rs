@@ -43,13 +43,18 @@ impl Turn<'_> {
 impl ConcurrencyLimit {
     /// Returns a lane with the given number of places, of which one source may have all but one.
     pub(super) fn new(places: usize) -> Self {
-        Self(Permits::new(places, places.saturating_sub(1).max(1), WaiterLimit::default()))
+        Self::with(places, WaiterLimit::default())
+    }
+
+    /// The same, where `waiters` bounds those who wait, also for other lanes.
+    pub(super) fn with(places: usize, waiters: WaiterLimit) -> Self {
+        Self(Permits::new(places, places.saturating_sub(1).max(1), waiters))
     }
 
     /// Returns a lane for short work that reads the disk: two places for each core.
-    pub fn of_cores() -> Self {
+    pub fn of_cores(waiters: WaiterLimit) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self::new(cores * 2)
+        Self::with(cores * 2, waiters)
     }
 
     /// Runs `work` on a thread of its own in the turn of `source`.
@@ -160,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_internal_error() {
         let work = || -> Result<(), ApiError> { panic!("broken") };
-        let failed = ConcurrencyLimit::of_cores().run(source(1), work).await;
+        let failed = ConcurrencyLimit::of_cores(WaiterLimit::default()).run(source(1), work).await;
         assert_eq!(failed.map_err(|error| error.code()), Err(Code::Internal));
     }
 

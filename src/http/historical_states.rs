@@ -167,18 +167,19 @@ struct Comparison {
 
 impl HistoricalStates {
     /// Returns access to the earlier states of `live`. `part` is the processor time that a part of
-    /// a history may cost; `None` is no limit.
-    pub fn of(live: Arc<Live>, part: Option<Duration>) -> Self {
+    /// a history may cost; `None` is no limit. `waiters` bounds the readers that wait, also for something else.
+    pub fn of(live: Arc<Live>, part: Option<Duration>, waiters: &WaiterLimit) -> Self {
+        let lane = |places| ConcurrencyLimit::with(places, waiters.clone());
         Self {
             live,
-            states: ConcurrencyLimit::new(PLACES),
-            dear: ConcurrencyLimit::new(1),
-            histories: Answers::of_walks(),
+            states: lane(PLACES),
+            dear: lane(1),
+            histories: Answers::of_walks(waiters.clone()),
             part,
-            names: ConcurrencyLimit::new(PLACES),
-            ancestry: ConcurrencyLimit::new(PLACES),
-            previews: ConcurrencyLimit::new(PLACES),
-            readers: ConcurrencyLimit::new(PLACES),
+            names: lane(PLACES),
+            ancestry: lane(PLACES),
+            previews: lane(PLACES),
+            readers: lane(PLACES),
             polls: CatchUpLanes::new(),
             streams: CatchUpLanes::new(),
             server: CatchUpLanes::new(),

@@ -268,6 +268,10 @@ impl RequestFacts {
         {
             headers.insert(COMMIT, commit_header(snapshot.commit()));
         }
+        if status == StatusCode::NOT_MODIFIED {
+            // The router gives an answer to HEAD the length of its empty body, not that of the whole answer.
+            headers.remove(header::CONTENT_LENGTH);
+        }
         self.lasting.mark(status, headers);
         if self.is_shared {
             cors::allow(&app.cors, self.origin.as_ref(), headers);

@@ -36,9 +36,9 @@ impl OpenConnections {
         self.held().remove(connection);
     }
 
-    /// Closes the connection that gives way first to one from `newcomer`, if there is one, or asks it to leave if
-    /// that is enough.
-    pub(super) fn make_room(&self, newcomer: Source) {
+    /// Closes the connection that gives way first to one from `newcomer`, or asks it to leave if that is enough.
+    /// Returns `None` if there is none.
+    pub(super) fn make_room(&self, newcomer: Source) -> Option<()> {
         let held = self.held();
         let open: Vec<(&Connection, Facts)> = held
             .iter()
@@ -53,7 +53,7 @@ impl OpenConnections {
             })
             .collect();
         let facts: Vec<Facts> = open.iter().map(|(_, facts)| *facts).collect();
-        if let Some(first) = first_to_go(&facts, newcomer) {
+        first_to_go(&facts, newcomer).map(|first| {
             tracing::debug!(address = %facts[first].address, "closed a connection for another");
             let (connection, Facts { usage, .. }) = &open[first];
             let is_told = connection.asked_ago().is_some() || connection.waiting().polling == 0;
@@ -62,7 +62,7 @@ impl OpenConnections {
                 Usage::Writing(_) => connection.ask_to_leave(),
                 _ => connection.cut(),
             }
-        }
+        })
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Connection, Held>> {

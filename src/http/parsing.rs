@@ -33,11 +33,12 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::thread;
 
+    use super::super::waiter_limit::WaiterLimit;
     use super::*;
 
     #[tokio::test]
     async fn a_filter_is_parsed_where_answers_are_made_and_the_rest_at_once() {
-        let answers = Answers::new(None);
+        let answers = Answers::new(None, WaiterLimit::default());
         let source = Source::at(Ipv4Addr::LOCALHOST.into());
         for (name, is_here) in [("stage", true), ("sort", true), ("filter", false)] {
             let pairs = [("perPage".to_owned(), "5".to_owned()), (name.to_owned(), String::new())];

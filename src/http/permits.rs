@@ -126,6 +126,15 @@ impl<K: Asks> Permits<K> {
         }
     }
 
+    /// Returns the source that gets the next permit, once it may have one; `None` if nobody waits. Costs a look at
+    /// all sources where none of those that wait may have another one.
+    pub(super) fn next_source(&self) -> Option<K> {
+        let state = self.0.lock();
+        let next = state.open.first().map(|turn| &turn.source);
+        let waits = || state.lines.iter().find(|(_, line)| !line.waiting.is_empty());
+        next.or_else(|| waits().map(|(source, _)| source)).cloned()
+    }
+
     /// Waits for a permit, for `patience` at most.
     pub(super) async fn take_within(&self, source: K, patience: Duration) -> Option<Permit<K>> {
         tokio::time::timeout(patience, self.take(source)).await.ok().flatten()

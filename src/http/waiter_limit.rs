@@ -14,14 +14,17 @@ use super::source::Source;
 /// The most callers that wait at once.
 const MOST: usize = 2048;
 
-/// The waiting callers. Joining and leaving cost a logarithm of their number; when all places are taken, joining looks
+/// As many may wait for their turns however few connections there are: one may have several requests.
+const LEAST: usize = 64;
+
+/// The waiting callers. Its clones are one limit. Joining and leaving cost a logarithm of their number; when all places are taken, joining looks
 /// at each source.
 #[derive(Debug)]
-pub(super) struct WaiterLimit<K = Source> {
+pub struct WaiterLimit<K = Source> {
     most: usize,
     /// The most from one source; `None` for as many as it leaves for others.
     each: Option<usize>,
-    waiting: Mutex<Waiting<K>>,
+    waiting: Arc<Mutex<Waiting<K>>>,
 }
 
 #[derive(Debug)]
@@ -47,7 +50,19 @@ impl<K> Default for WaiterLimit<K> {
     }
 }
 
+impl<K> Clone for WaiterLimit<K> {
+    fn clone(&self) -> Self {
+        Self { most: self.most, each: self.each, waiting: self.waiting.clone() }
+    }
+}
+
 impl<K> WaiterLimit<K> {
+    /// Returns a limit for requests on so many connections: half as many may wait, and one source has a quarter. So
+    /// connections are left for those who do not wait, also where all come from the address of a proxy.
+    pub fn for_connections(connections: usize) -> Self {
+        Self::shared((connections / 2).clamp(LEAST, MOST))
+    }
+
     /// Returns a limit of up to `most`, with up to `each` from one source.
     pub(super) fn new(most: usize, each: usize) -> Self {
         Self { each: Some(each), ..Self::shared(most) }
@@ -56,7 +71,7 @@ impl<K> WaiterLimit<K> {
     /// Returns a limit of up to `most`, of which each source may have as many as it leaves for others.
     pub(super) fn shared(most: usize) -> Self {
         let waiting = Waiting { came: 0, all: 0, of: HashMap::new() };
-        Self { most, each: None, waiting: Mutex::new(waiting) }
+        Self { most, each: None, waiting: Arc::new(Mutex::new(waiting)) }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting<K>> {
@@ -139,6 +154,25 @@ mod tests {
         assert!(limit.join(1).is_some());
         drop((first, second));
         assert!(limit.waiting().all == 0 && limit.waiting().of.is_empty());
+    }
+
+    #[test]
+    fn those_who_wait_leave_connections_to_others() {
+        // Each row: the connections, how many may wait, and how many of one source.
+        for (connections, all, own) in [
+            (1, 64, 32),
+            (128, 64, 32),
+            (1_024, 512, 256),
+            (4_096, 2_048, 1_024),
+            (100_000, 2_048, 1_024),
+        ] {
+            let limit = WaiterLimit::for_connections(connections);
+            let lanes = [limit.clone(), limit.clone()];
+            let first: Vec<_> = (0..all).map_while(|at| lanes[at % 2].join(0)).collect();
+            let rest: Vec<_> = (1..=all).filter_map(|source| limit.join(source)).collect();
+            assert_eq!((first.len(), limit.waiting().all), (own, all), "{connections}");
+            drop((first, rest));
+        }
     }
 
     #[test]

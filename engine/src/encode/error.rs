@@ -105,6 +105,9 @@ pub enum EncodeError {
         /// Why.
         message: String,
     },
+    /// The file would have to be rewritten, and has numbers that are read as null.
+    #[error("the file has `.inf` or `.nan`, which would be lost: change it by a push")]
+    NotFinite,
     /// The record holds null, which the format cannot express.
     #[error("TOML has no null, which is at {pointer}: leave the field out")]
     Null {
@@ -173,6 +176,7 @@ impl EncodeError {
             | Self::NoColumn { field, .. } => Pointer::of([field]),
             Self::NotATable
             | Self::TooDeep
+            | Self::NotFinite
             | Self::UnknownFormat { .. }
             | Self::Unreadable { .. }
             | Self::Unnamed { .. }

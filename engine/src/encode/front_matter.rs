@@ -83,7 +83,7 @@ fn front(old: &Parts<'_>, fields: Map<String, Json>) -> Result<(String, Json), E
         None if fields.is_empty() => String::new(),
         None => {
             let front = Some(old.front).filter(|front| !is_blank(front));
-            yaml::written(&Json::Object(fields.clone()), front)
+            yaml::written(&Json::Object(fields.clone()), front)?
         }
     };
     Ok((text, Json::Object(fields)))

@@ -16,7 +16,7 @@ use crate::id::CommitId;
 use crate::mirror::Objects;
 use crate::pointer::Pointer;
 use crate::problem::{Problem, Rule};
-use crate::rebase::{Rebase, ReplayedStates};
+use crate::rebase::{Differences, Rebase, ReplayedStates};
 use crate::report::LostField;
 use crate::snapshot::Snapshot;
 
@@ -183,10 +183,19 @@ impl Reloader {
         let files = objects.diff(base_tree, Some(last_tree)).map_err(read)?;
         let states = ReplayedStates { base, ours: local, theirs: theirs.state(), merged };
         let left_out = rebase.left_out();
-        let repeated = rebase.touched().repeated();
-        let lost = states.lost(objects, &records, &files, &repeated, left_out);
-        let mut lost = lost.map_err(read)?;
         let merged_tree = tree(merged.commit()).map_err(read)?;
+        let their_tree = tree(theirs.commit()).map_err(read)?;
+        let files_put = objects.diff(Some(their_tree), Some(merged_tree)).map_err(read)?;
+        // Where a side reads its files otherwise, records differ that nobody changed.
+        let layouts = rebase.layouts();
+        let records_put = match layouts.ours.reads_alike(&layouts.theirs) {
+            true => merged.differences(theirs.state()),
+            false => Vec::new(),
+        };
+        let of_ours = Differences { records: &records, files: &files };
+        let put = Differences { records: &records_put, files: &files_put };
+        let lost = states.lost(objects, of_ours, put, rebase.touched(), left_out);
+        let mut lost = lost.map_err(read)?;
         let orphaned = states.orphaned(&records, objects, base_tree, merged_tree, left_out);
         lost.extend(orphaned.map_err(read)?);
         Ok(lost)

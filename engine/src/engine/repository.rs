@@ -74,6 +74,17 @@ impl Repository {
         self.mirror.objects()
     }
 
+    /// Returns the number of local commits that the remote did not have when it was last asked; 0 if it never was, or
+    /// if the history cannot be read now.
+    pub(super) fn unpushed(&self) -> u64 {
+        let unpushed = || {
+            let objects = self.objects().ok()?;
+            let at = |name: &str| objects.reference(name).ok()?;
+            objects.count_between(at(&self.refs.synced)?, at(&self.refs.head)?).ok()
+        };
+        unpushed().map_or(0, |count| count as u64)
+    }
+
     /// Returns the head of the branch; `None` if it does not exist or cannot be read now.
     pub(super) fn head(&self) -> Option<CommitId> {
         self.objects().ok()?.reference(&self.refs.head).ok()?

@@ -56,6 +56,8 @@ impl Engine {
             open(&config)?;
         let committer = config.writes.filter(|_| is_bare);
         let pushes = config.push && committer.is_some() && repository.remote.is_some();
+        // What others write, another replica knows.
+        let knows_remote = repository.remote.is_some() && config.role.decides();
         let is_watched = config.watch && repository.remote.is_none();
         let rewrites = config.rewrites.unwrap_or(rewrites);
         let role = Arc::new(CurrentRole::new(config.role));
@@ -66,7 +68,7 @@ impl Engine {
             remote_head: None,
             fetched_at: None,
             behind_since: None,
-            ahead: 0,
+            ahead: if knows_remote { repository.unpushed() } else { 0 },
             push: PushStatus { active: pushes && config.role.decides(), ..PushStatus::default() },
             held: None,
             pinned: pinned.map(|commit| Pinned { commit, since: SystemTime::now() }),

@@ -5,6 +5,7 @@
 //! with what the merge of the states would be. Whatever differs is a conflict.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -12,7 +13,7 @@ use super::left_out::LeftOut;
 use super::merge::merge;
 use super::repeated_changes::RepeatedChanges;
 use super::sheet_coverage::FilePart;
-use super::touched::RepeatedFiles;
+use super::touched::TouchedPaths;
 use crate::id::{BlobId, Key, SheetName};
 use crate::layout::PathClaim;
 use crate::mirror::{ObjectError, Objects, PathChange};
@@ -34,28 +35,43 @@ pub(crate) struct ReplayedStates<'a> {
     pub(crate) merged: &'a Snapshot,
 }
 
+/// What differs between two of these states.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Differences<'a> {
+    pub(crate) records: &'a [RecordChange],
+    pub(crate) files: &'a [PathChange],
+}
+
 impl ReplayedStates<'_> {
-    /// Returns what of our changes is not in the merged state. `records` are those that differ between the
-    /// base and ours, and `files` the paths. What only `repeated` requests changed is not looked at: the remote has
-    /// them, too, perhaps with another result. Neither is what is left out.
+    /// Returns what of the changes of both sides is not in the merged state. `ours` are the differences between the
+    /// base and ours, and `put` those between theirs and the merged state, of which only what our commits `touched` is
+    /// looked at: what they changed and took back is no change of ours. What only requests changed that the remote has,
+    /// too, is not looked at: perhaps they had another result there. Neither is what is left out.
     ///
     /// Costs a look at four states for each of these records, and reads files that a request of both sides and other
     /// commits changed, up to a limit, if what is served of them differs from the merge.
     pub(crate) fn lost(
         &self,
         objects: &Objects,
-        records: &[RecordChange],
-        files: &[PathChange],
-        repeated: &RepeatedFiles<'_>,
+        ours: Differences<'_>,
+        put: Differences<'_>,
+        touched: &TouchedPaths,
         left_out: &LeftOut,
     ) -> Result<Vec<LostField>, ObjectError> {
         let mut lost = BTreeSet::new();
+        let repeated = &touched.repeated();
         let mut changes = RepeatedChanges::new(objects, self.ours.layout(), repeated);
         let mut rows = LeftOutRows { left_out, known: HashMap::new() };
-        for RecordChange { sheet, key, .. } in records {
-            let record = self.ours.sheet(sheet.as_str()).and_then(|it| it.record(key.as_str()));
-            let record = record.or_else(|| self.base.sheet(sheet.as_str())?.record(key.as_str()));
-            let Some(record) = record else { continue };
+        let known: HashSet<_> = ours.records.iter().map(|it| (&it.sheet, &it.key)).collect();
+        let is_taken_back = |change: &&RecordChange| {
+            let RecordChange { sheet, key, .. } = *change;
+            let is_touched =
+                |record: &Arc<Record>| touched.has_record(record.path().as_bytes(), sheet, key);
+            !known.contains(&(sheet, key)) && self.record(sheet, key).is_some_and(is_touched)
+        };
+        let taken_back = put.records.iter().filter(is_taken_back);
+        for RecordChange { sheet, key, .. } in ours.records.iter().chain(taken_back) {
+            let Some(record) = self.record(sheet, key) else { continue };
             let path = record.path();
             if repeated.have_only(path.as_bytes())
                 || left_out.has_record(path.as_bytes(), sheet, key)
@@ -80,7 +96,19 @@ impl ReplayedStates<'_> {
                 lost.insert(LostField { path, pointer });
             }
         }
-        for PathChange { path, .. } in files {
+        let known: HashSet<_> = ours.files.iter().map(|change| &change.path).collect();
+        for PathChange { path, .. } in put.files {
+            // A request of both sides may have changed it differently.
+            let is_taken_back = !known.contains(path) && repeated.changes(path).is_empty();
+            if is_taken_back && touched.has_file(path) && !left_out.has_file(path) {
+                // What is served of a record was compared.
+                if !self.ours.layout().beside(path).is_empty() {
+                    let path = String::from_utf8_lossy(path).into_owned();
+                    lost.insert(LostField { path, pointer: Pointer::whole() });
+                }
+            }
+        }
+        for PathChange { path, .. } in ours.files {
             if repeated.have_only(path) || left_out.has_file(path) {
                 continue;
             }
@@ -97,6 +125,12 @@ impl ReplayedStates<'_> {
             }
         }
         Ok(lost.into_iter().collect())
+    }
+
+    /// Returns a record as one of the states has it, ours if it does.
+    fn record(&self, sheet: &SheetName, key: &Key) -> Option<&Arc<Record>> {
+        let states = [self.ours, self.base, self.theirs, self.merged];
+        states.into_iter().find_map(|state| state.sheet(sheet.as_str())?.record(key.as_str()))
     }
 }
 

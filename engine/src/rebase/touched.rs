@@ -228,6 +228,16 @@ impl TouchedPaths {
         self.otherwise.push(TouchedBy { commit, files });
     }
 
+    /// Returns whether a commit changed the file at `path` whose request the remote does not have.
+    pub(super) fn has_file(&self, path: &[u8]) -> bool {
+        self.by_path.contains_key(path)
+    }
+
+    /// Returns whether such a commit changed a record of the file at `path`, or perhaps all of it.
+    pub(super) fn has_record(&self, path: &[u8], sheet: &SheetName, key: &Key) -> bool {
+        self.parts(path).any(|part| part.has_record(sheet, key))
+    }
+
     /// Returns what a commit changed whose request the remote does not have.
     pub(super) fn files_of(&self, commit: CommitId) -> Option<&TouchedFiles> {
         self.otherwise.iter().find(|by| by.commit == commit).map(|by| &by.files)

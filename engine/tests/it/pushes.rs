@@ -140,10 +140,12 @@ fn what_was_not_pushed_before_a_restart_is_pushed_behind_it() {
     assert_eq!((status.ahead, status.push.failures), (1, 1));
     assert_eq!(status.push.failure.unwrap().0, PushErrorKind::Unreachable);
     assert!(status.push.next.is_some() && status.push.unpushed_since.is_some());
+    let house = opened(house, |_| {});
+    assert_eq!(house.engine().status().ahead, 1, "the remote does not answer yet");
     std::fs::rename(&away, house.upstream.path()).unwrap();
     let house = opened(house, |_| {});
     house.engine().settle_pushes();
-    assert_eq!(remote_head(&house), commit);
+    assert_eq!((remote_head(&house), house.engine().status().ahead), (commit, 0));
 }
 
 #[test]

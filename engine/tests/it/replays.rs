@@ -30,6 +30,7 @@ fn action(text: &str) -> Action {
         "put" => Action::Put(key, record()),
         "patch" => Action::Patch(key, record()),
         "delete" => Action::Delete(key),
+        "detach" => Action::Detach(key, "new.txt".into()),
         "attach" => Action::Attach(key, "new.txt".into(), b"new"[..].into()),
         other => panic!("{other}"),
     }
@@ -585,6 +586,40 @@ fn a_file_that_they_put_beside_a_record_which_we_remove_keeps_it() {
         let (replayed, found) = replayed(definition, &files, ours, (theirs, "new"), &["x", "y"]);
         assert_eq!((replayed.commits, &found[..]), (made, &served[..]), "{ours:?} {theirs}");
         assert_eq!(replayed.kept.is_none(), made == 2, "{ours:?} {theirs}");
+    }
+}
+
+#[test]
+fn what_we_took_back_takes_back_no_change_of_theirs() {
+    let files = "[sheets.a]\nformat = \"json\"\npath = \"${{ k }}\"\n";
+    let rows = "[sheets.a]\nfile = \"l.ndjson\"\nkey = \"${{ k }}\"\n";
+    let row = |key: &str, n: u8| json!({ "k": key, "n": n }).to_string();
+    let [x, y] = ["x", "y"].map(|key| row(key, 1));
+    let before = format!("{x}\n{y}\n");
+    // They have a row more, so the file is merged row by row.
+    let list = |rows: &str| format!("{}\n{rows}{y}\n", row("w", 1));
+    let changed = list(&format!("{}\n", row("x", 2)));
+    let in_files = [("a/x.json", &*x), ("a/y.json", &*y), ("a/x/old.txt", "old")];
+    let both = format!("{x}\n{}\n", row("z", 1));
+    let in_rows = [("l.ndjson", &*before)];
+    let back = [r#"patch x {"n": 2}"#, r#"patch x {"n": 1}"#];
+    let new = [r#"put z {"k": "z", "n": 1}"#, "delete z"];
+    let removed = ["delete x", r#"put x {"k": "x", "n": 1}"#];
+    let beside = ["attach x", "detach x"];
+    for (definition, at_first, ours, theirs, expected) in [
+        (files, &in_files[..], back, ("a/x.json", &*row("x", 2)), [Some(2), None]),
+        (files, &in_files, new, ("a/z.json", &row("z", 1)), [Some(1), Some(1)]),
+        (files, &in_files, beside, ("a/x/new.txt", "new"), [Some(1), None]),
+        (rows, &in_rows, back, ("l.ndjson", &changed), [Some(2), None]),
+        (rows, &in_rows, new, ("l.ndjson", &list(&both)), [Some(1), Some(1)]),
+        (rows, &in_rows, removed, ("l.ndjson", &list("")), [None, None]),
+    ] {
+        let ours: [&[&str]; 3] = [&[ours[0]], &[r#"patch y {"n": 3}"#], &[ours[1]]];
+        let (replayed, found) = replayed(definition, at_first, &ours, theirs, &["x", "z", "y"]);
+        let found = found.iter().map(|record| record["n"].as_u64());
+        let expected = expected.into_iter().chain([Some(3)]);
+        assert!(found.eq(expected), "{definition} {ours:?}");
+        assert_eq!((replayed.commits, replayed.kept.is_some()), (1, true), "{definition} {ours:?}");
     }
 }
 

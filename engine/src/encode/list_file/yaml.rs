@@ -387,8 +387,8 @@ impl<'t> File<'t> {
             (_, Some(document)) if inline(document) => Err(IN_BRACKETS),
             (Change::Replace { is, .. }, Some(document)) => {
                 let before = lines[document.first..document.last].concat();
-                let mut new =
-                    self.editor.in_lines(&written(is, Some(&before)).replace("\r\n", "\n"));
+                let new = written(is, Some(&before))?.replace("\r\n", "\n");
+                let mut new = self.editor.in_lines(&new);
                 if !new.ends_with('\n') {
                     new.push_str(newline);
                 }

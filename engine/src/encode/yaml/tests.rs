@@ -5,6 +5,29 @@ use serde_json::Map;
 
 use super::*;
 
+fn written(record: &Json, before: Option<&str>) -> String {
+    super::written(record, before).unwrap()
+}
+
+#[test]
+fn a_file_with_numbers_that_are_read_as_null_is_edited_and_never_rewritten() {
+    let record = json!({"f": 1, "w": null, "n": [null], "t": "a .inf"});
+    for (before, expected) in [
+        ("f: 0\nw: .inf\nn: [-.INF]\nt: a .inf\n", Some("f: 1\nw: .inf\nn: [-.INF]\nt: a .inf\n")),
+        ("{f: 0, w: .inf, n: [null], t: a .inf}\n", None),
+        ("{f: 0, w: null, n: [.nan], t: a .inf}\n", None),
+        // Whether it is text is not looked at.
+        ("{f: 0, w: null, n: [null], t: a .inf}\n", None),
+        (
+            "{f: 0, w: null, n: [null], t: a.inf}\n",
+            Some("f: 1\nn:\n  - null\nt: a .inf\nw: null\n"),
+        ),
+    ] {
+        let found = super::written(&record, Some(before));
+        assert_eq!(found.as_deref(), expected.ok_or(&EncodeError::NotFinite), "{before}");
+    }
+}
+
 #[test]
 fn a_new_file_has_blocks_and_sorted_keys() {
     let record = json!({
