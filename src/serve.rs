@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use headwater_engine::engine::{EngineConfig, Ledger, Observer, Published, PushReport, Report};
 use headwater_engine::options::Progress;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -93,9 +93,9 @@ impl Server {
         if authenticator.grants_writes() {
             config.engine.writes = Some(config.committer.clone());
         }
-        let (listener, address) = bind(config.http.listen).await?;
+        let (listener, address) = bind(config.http.listen)?;
         let internal = match config.http.internal_listen {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind(address)?),
             None => None,
         };
         let internal_address = internal.as_ref().map(|(_, address)| *address);
@@ -264,11 +264,23 @@ impl Server {
     }
 }
 
+/// How many connections may arrive before they are accepted, unless the system allows fewer. Beyond that, a caller
+/// tries again after a second.
+const BACKLOG: u32 = 4096;
+
 /// Opens a port, and returns its actual address.
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let failed =
         |error| Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"));
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listening = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // Whoever starts again may take the port of connections that have just ended.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    let listener = listening().map_err(failed)?;
     let taken = listener.local_addr().map_err(failed)?;
     Ok((listener, taken))
 }

@@ -1,6 +1,7 @@
 //! The accept loop. `axum::serve` sets no timer, so a client that never finishes its headers would
 //! keep its connection forever. This loop bounds time, size and number.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use axum::Extension;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,6 +64,9 @@ impl Default for Limits {
 /// rest the loop would spin, because the connection stays in the queue.
 const EXHAUSTED: Duration = Duration::from_millis(500);
 
+/// How long a connection that was asked to end is read from after its last answer.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// How often a connection that waits for a place is looked at, whether its peer is still there.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -96,14 +101,21 @@ pub async fn serve<S: Interface>(
                 place = place(&places, &room, source, &stream) => place,
                 () = stop.cancelled() => None,
             };
-            let Some(_place) = place else { return };
+            let Some(place) = place else { return };
             let service = NotedService::new(service, open.add(&own, source));
-            tokio::select! {
-                () = serve_one(stream, service, limits, &stop, &own) => {}
-                () = own.was_cut() => tracing::debug!(%peer, "closed for another"),
-                () = ended.cancelled() => {}
-            }
+            let left = tokio::select! {
+                left = serve_one(stream, service, limits, &stop, &own) => left,
+                () = own.was_cut() => {
+                    tracing::debug!(%peer, "closed for another");
+                    None
+                }
+                () = ended.cancelled() => None,
+            };
             open.remove(&own);
+            drop(place);
+            if let Some(left) = left {
+                tokio::time::timeout(LINGER, linger(left)).await.ok();
+            }
         });
     }
     drop(listener);
@@ -168,30 +180,45 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Serves one connection.
+/// Ends a connection whose caller may have sent more requests. Closed with requests unread, it would be reset, and
+/// the caller might lose the answer that it has not read yet.
+async fn linger(mut stream: ServedStream) {
+    if stream.shutdown().await.is_ok() {
+        let mut unread = [0; 4096];
+        while stream.read(&mut unread).await.is_ok_and(|count| count > 0) {}
+    }
+}
+
+/// A connection that is being served.
+type ServedStream = Begun<WriteTimeout<TcpStream>>;
+
+/// Serves one connection. Returns it if it was asked to end and its caller may not know that yet.
 async fn serve_one(
     stream: TcpStream,
-    service: impl Interface,
+    service: impl Interface<Future: Unpin>,
     limits: Limits,
     stop: &CancellationToken,
     own: &Connection,
-) {
+) -> Option<ServedStream> {
     // Answers are written in one piece, so waiting for more data gains nothing.
     stream.set_nodelay(true).ok();
     let stream = WriteTimeout::new(stream, limits.write_timeout);
     let begun = tokio::select! {
         begun = tokio::time::timeout(limits.header_timeout, preface::told(stream)) => begun,
-        () = stop.cancelled() => return,
+        () = stop.cancelled() => return None,
     };
     let result = match begun {
         Ok(Ok((Protocol::Http1, stream))) => http1(stream, service, limits, ends(stop, own)).await,
-        Ok(Ok((Protocol::Http2, stream))) => http2(stream, service, limits, ends(stop, own)).await,
+        Ok(Ok((Protocol::Http2, stream))) => {
+            http2(stream, service, limits, ends(stop, own)).await.map(|()| None)
+        }
         // The peer sent nothing that can be answered.
-        Ok(Err(_)) | Err(_) => return,
+        Ok(Err(_)) | Err(_) => return None,
     };
-    if let Err(error) = result {
+    result.unwrap_or_else(|error| {
         tracing::debug!(%error, "connection ended early");
-    }
+        None
+    })
 }
 
 /// Waits until the connection is to end after the answers in progress.
@@ -203,12 +230,12 @@ async fn ends(stop: &CancellationToken, own: &Connection) {
 }
 
 async fn http1(
-    stream: Begun<WriteTimeout<TcpStream>>,
-    service: impl Interface,
+    stream: ServedStream,
+    service: impl Interface<Future: Unpin>,
     limits: Limits,
     ends: impl Future<Output = ()>,
-) -> hyper::Result<()> {
-    let serving = http1::Builder::new()
+) -> hyper::Result<Option<ServedStream>> {
+    let mut serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_headers(limits.headers)
@@ -216,18 +243,18 @@ async fn http1(
         .max_buf_size(limits.head_bytes)
         .max_header_size(limits.head_bytes)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    let mut serving = std::pin::pin!(serving);
     tokio::select! {
-        result = &mut serving => result,
+        result = &mut serving => result.map(|()| None),
         () = ends => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+            Pin::new(&mut serving).graceful_shutdown();
+            poll_fn(|cx| serving.poll_without_shutdown(cx)).await?;
+            Ok(Some(serving.into_parts().io.into_inner()))
         }
     }
 }
 
 async fn http2(
-    stream: Begun<WriteTimeout<TcpStream>>,
+    stream: ServedStream,
     service: impl Interface,
     limits: Limits,
     ends: impl Future<Output = ()>,
@@ -246,7 +273,10 @@ async fn http2(
         result = &mut serving => result,
         () = ends => {
             serving.as_mut().graceful_shutdown();
-            serving.await
+            tokio::select! {
+                result = serving => result,
+                () = pulse.stopped(limits.write_timeout) => Ok(()),
+            }
         }
         () = pulse.stopped(limits.write_timeout) => {
             serving.as_mut().graceful_shutdown();
@@ -263,7 +293,6 @@ mod tests {
 
     use axum::Router;
     use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::Notify;
     use tokio::task::JoinHandle;
 
@@ -294,6 +323,35 @@ mod tests {
 
     fn hello() -> Router {
         Router::new().route("/", get(|| async { "hello" }))
+    }
+
+    #[tokio::test]
+    async fn an_answer_reaches_a_caller_who_sends_more_than_is_read_of_it() {
+        const LARGE: usize = 8 << 20;
+        let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (tell, wait) = (begun.clone(), go.clone());
+        let large = move || async move {
+            tell.notify_one();
+            wait.notified().await;
+            "x".repeat(LARGE)
+        };
+        let running = start(Router::new().route("/", get(large)), Limits::default()).await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        let more = "x".repeat(1 << 20);
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        begun.notified().await;
+        // The next request is on its way when the connection is asked to end.
+        let next =
+            format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{more}", more.len());
+        let (mut read, mut write) = stream.into_split();
+        let writes = tokio::spawn(async move { (write.write_all(next.as_bytes()).await, write) });
+        running.stop.cancel();
+        go.notify_one();
+        let mut answer = Vec::new();
+        read.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.len() > LARGE, "{} bytes", answer.len());
+        drop(writes.await);
+        assert!(running.task.await.unwrap());
     }
 
     #[tokio::test]

@@ -94,7 +94,6 @@ pub(super) async fn show(
     let mut response = if etag::is_known(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let kind = HeaderValue::from_static(content_type(&path.name));
         // Ranges apply to the bytes that are sent, and `HEAD` sends none.
         let wanted = match method {
             Method::GET => range::wanted(&headers, &tag, size),
@@ -121,10 +120,10 @@ pub(super) async fn show(
         if status == StatusCode::PARTIAL_CONTENT {
             headers.insert(header::CONTENT_RANGE, told);
         }
-        headers.insert(header::CONTENT_TYPE, kind);
         response
     };
     let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(&path.name)));
     headers.insert(header::ETAG, tag);
     headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));

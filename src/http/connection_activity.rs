@@ -3,8 +3,8 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,6 +19,27 @@ use tower::Service;
 use super::connection::{Connection, WaitingRequest, WaitingRequests};
 use super::eviction::Usage;
 use super::service::Interface;
+use crate::wire::{ApiError, Code};
+
+/// The writes of a connection, whose callers have to learn what became of them.
+#[derive(Debug, Default)]
+struct Writes {
+    /// Those that are being made.
+    making: usize,
+    /// Those whose answers are being sent.
+    told: usize,
+    /// Whether no further one is begun, because the connection is closed.
+    is_closed: bool,
+}
+
+/// How far a request that writes has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WriteStage {
+    /// It does not write, or its credential is not accepted yet, or it only waits.
+    Nothing,
+    Making,
+    Told,
+}
 
 /// The requests of a connection.
 pub(super) struct Activity {
@@ -28,8 +49,7 @@ pub(super) struct Activity {
     open: AtomicUsize,
     /// How many of them are being answered.
     sending: AtomicUsize,
-    /// How many of them write.
-    writing: AtomicUsize,
+    writes: Mutex<Writes>,
     /// When the last answer ended, in milliseconds after the beginning.
     ended: AtomicU64,
     has_asked: AtomicBool,
@@ -43,7 +63,7 @@ impl Activity {
             begun: Instant::now(),
             open: AtomicUsize::new(0),
             sending: AtomicUsize::new(0),
-            writing: AtomicUsize::new(0),
+            writes: Mutex::default(),
             ended: AtomicU64::new(0),
             has_asked: AtomicBool::new(false),
         }
@@ -56,16 +76,33 @@ impl Activity {
         let idle = age.saturating_sub(ended);
         let WaitingRequests { polling, following } = self.connection.waiting();
         let open = self.open.load(Ordering::Acquire);
+        let Writes { making, told, .. } = *self.writes();
         let unanswered = open.saturating_sub(self.sending.load(Ordering::Acquire));
         match open {
             0 if self.has_asked.load(Ordering::Acquire) => Usage::Idle(idle),
             0 => Usage::Silent(idle),
-            // Its caller has to learn what became of a write.
-            _ if self.writing.load(Ordering::Acquire) > 0 => Usage::Writing(age),
+            _ if making > 0 => Usage::Writing(age),
+            _ if told > 0 => Usage::Telling(age),
             open if open <= polling + following => Usage::Waiting(age),
             _ if unanswered <= polling => Usage::Sending(age),
             _ => Usage::Reading(age),
         }
+    }
+
+    /// Closes the connection at once, unless a write is being made on it. Returns whether it is closed: no write
+    /// is begun on it after that.
+    pub(super) fn cut(&self) -> bool {
+        let mut writes = self.writes();
+        if writes.making == 0 {
+            writes.is_closed = true;
+            self.connection.cut();
+        }
+        writes.is_closed
+    }
+
+    fn writes(&self) -> MutexGuard<'_, Writes> {
+        // The counts are consistent after every statement, so a poisoned lock holds usable ones.
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn begin(self: &Arc<Self>) -> OpenRequest {
@@ -83,35 +120,60 @@ pub(super) struct MayWrite(Option<Arc<WriteFlag>>);
 
 struct WriteFlag {
     activity: Arc<Activity>,
-    is_set: AtomicBool,
+    stage: Mutex<WriteStage>,
 }
 
 impl WriteFlag {
     fn of(activity: Arc<Activity>) -> Self {
-        Self { activity, is_set: AtomicBool::new(false) }
+        Self { activity, stage: Mutex::new(WriteStage::Nothing) }
     }
 
-    fn set(&self, writes: bool) {
-        let wrote = self.is_set.swap(writes, Ordering::AcqRel);
-        match (wrote, writes) {
-            (false, true) => self.activity.writing.fetch_add(1, Ordering::AcqRel),
-            (true, false) => self.activity.writing.fetch_sub(1, Ordering::AcqRel),
-            (false, false) | (true, true) => return,
+    fn stage(&self) -> MutexGuard<'_, WriteStage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the request has come as far as `next`, if the connection is not closed or it came to something
+    /// before.
+    fn reach(&self, next: WriteStage) -> Option<()> {
+        let mut stage = self.stage();
+        let mut writes = self.activity.writes();
+        if writes.is_closed && *stage == WriteStage::Nothing && next != WriteStage::Nothing {
+            return None;
+        }
+        let mut count = |stage, change: fn(&mut usize)| match stage {
+            WriteStage::Nothing => {}
+            WriteStage::Making => change(&mut writes.making),
+            WriteStage::Told => change(&mut writes.told),
         };
+        count(*stage, |count| *count -= 1);
+        count(next, |count| *count += 1);
+        *stage = next;
+        Some(())
     }
 }
 
 impl Drop for WriteFlag {
     fn drop(&mut self) {
-        self.set(false);
+        self.reach(WriteStage::Nothing);
     }
 }
 
 impl MayWrite {
-    /// Notes that the request writes. Until its answer is sent, its connection is not closed for another, but asked to leave.
-    pub(super) fn writes(&self) {
+    /// Notes that the request writes. Until it is answered, its connection is not closed for another, but asked to
+    /// leave.
+    ///
+    /// # Errors
+    /// 503 if the connection is closed already: nobody would learn of the write.
+    pub(super) fn writes(&self) -> Result<(), ApiError> {
+        let Some(flag) = &self.0 else { return Ok(()) };
+        flag.reach(WriteStage::Making).ok_or_else(|| ApiError::from(Code::Busy))
+    }
+
+    /// Notes that the answer begins, if the request writes.
+    fn is_told(&self) {
         if let Some(flag) = &self.0 {
-            flag.set(true);
+            let writes = *flag.stage() == WriteStage::Making;
+            writes.then(|| flag.reach(WriteStage::Told));
         }
     }
 
@@ -120,7 +182,7 @@ impl MayWrite {
     pub(super) fn is_made(&self) -> Option<WaitingWrite<'_>> {
         let flag = self.0.as_deref()?;
         let request = flag.activity.connection.polls();
-        flag.set(false);
+        flag.reach(WriteStage::Nothing);
         Some(WaitingWrite { flag, _request: request })
     }
 }
@@ -140,7 +202,7 @@ impl WaitingWrite<'_> {
 
 impl Drop for WaitingWrite<'_> {
     fn drop(&mut self) {
-        self.flag.set(true);
+        self.flag.reach(WriteStage::Making);
     }
 }
 
@@ -166,6 +228,7 @@ impl OpenRequest {
     pub(super) fn answered(mut self) -> Self {
         self.activity.sending.fetch_add(1, Ordering::AcqRel);
         self.is_answered = true;
+        self.may_write.is_told();
         self
     }
 }
@@ -267,10 +330,11 @@ mod tests {
         let write = activity.begin();
         assert!(matches!(usage(), Usage::Reading(_)), "its credential is not accepted yet");
         let may_write = write.may_write.clone();
-        (0..2).for_each(|_| may_write.writes());
+        (0..2).for_each(|_| may_write.writes().unwrap());
+        assert!(matches!(usage(), Usage::Writing(_)));
         let write = write.answered();
         drop(may_write);
-        assert!(matches!(usage(), Usage::Writing(_)));
+        assert!(matches!(usage(), Usage::Telling(_)));
         drop(write);
         assert!(matches!(usage(), Usage::Idle(_)));
         let request = activity.begin();
@@ -285,18 +349,35 @@ mod tests {
         assert!(matches!(usage(), Usage::Idle(_)));
     }
 
+    #[test]
+    fn no_write_is_begun_on_a_connection_that_is_closed_and_none_is_closed_while_one_is_made() {
+        let connection = Connection::default();
+        let activity = Arc::new(Activity::new(connection.clone()));
+        let (first, second) = (activity.begin(), activity.begin());
+        first.may_write.writes().unwrap();
+        assert!(!activity.cut() && !connection.is_cut());
+        second.may_write.writes().unwrap();
+        let (first, second) = (first.answered(), second.answered());
+        assert!(activity.cut() && connection.is_cut(), "only their answers are sent");
+        let third = activity.begin();
+        let refused = third.may_write.writes().unwrap_err();
+        assert_eq!(refused.code(), Code::Busy);
+        drop((first, second, third));
+        assert!(matches!(activity.usage(), Usage::Idle(_)));
+    }
+
     #[tokio::test]
     async fn a_write_that_is_made_only_waits_until_its_answer_is_sent() {
         let connection = Connection::default();
         let activity = Arc::new(Activity::new(connection.clone()));
         let is_writing = || matches!(activity.usage(), Usage::Writing(_));
         let write = activity.begin();
-        write.may_write.writes();
+        write.may_write.writes().unwrap();
         assert!(is_writing());
         let made = write.may_write.is_made().unwrap();
         assert!(matches!(activity.usage(), Usage::Waiting(_)));
         let another = activity.begin();
-        another.may_write.writes();
+        another.may_write.writes().unwrap();
         assert!(is_writing(), "the other one is not made yet");
         drop(another);
         connection.ask_to_leave();

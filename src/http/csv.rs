@@ -52,7 +52,8 @@ pub(super) async fn answer(
     let tag = Tag::new(TABLE).asked(pairs).list(&snapshot, &sheet, &query).finish();
     let depends_on_clock = query.depends_on_clock();
     if etag::is_known(headers, &tag) {
-        return Ok(caching::unless(depends_on_clock, json::unchanged(tag)));
+        let unchanged = json::unchanged_as(HeaderValue::from_static(TABLE), tag);
+        return Ok(caching::unless(depends_on_clock, unchanged));
     }
     let is_part = |(name, _): &(String, String)| {
         ListParameter::of(name).is_some_and(ListParameter::is_paging)

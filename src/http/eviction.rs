@@ -36,14 +36,18 @@ pub(super) enum Usage {
     Reading(Duration),
     /// It has been open for this long, and one of its requests in progress writes.
     Writing(Duration),
+    /// It has been open for this long, and the answer to a write is being sent.
+    Telling(Duration),
 }
 
-/// How well a connection can be spared, best last. The first four only give way to an address that has fewer,
+/// How well a connection can be spared, best last. The first five only give way to an address that has fewer,
 /// the next two to none that has more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Spare {
     /// Its caller gets the answer to a write first.
     Writing,
+    /// Its caller gets the answer to a write if that takes no longer than some seconds.
+    Telling,
     /// Its caller gets no answer.
     Reading,
     /// Its caller gets a part of an answer.
@@ -62,10 +66,7 @@ enum Spare {
 /// these, and of all others, it is of the address that has the most connections; of that, the one that can be spared best, and of these the one that has been idle, or open, for the
 /// longest time.
 pub(super) fn first_to_go(connections: &[Facts], newcomer: Source) -> Option<usize> {
-    let mut of_address: HashMap<Source, usize> = HashMap::new();
-    for connection in connections {
-        *of_address.entry(connection.address).or_default() += 1;
-    }
+    let of_address = counts(connections);
     let own = of_address.get(&newcomer).copied().unwrap_or(0);
     let going = connections.iter().enumerate().filter_map(|(at, connection)| {
         let count = of_address[&connection.address];
@@ -77,15 +78,47 @@ pub(super) fn first_to_go(connections: &[Facts], newcomer: Source) -> Option<usi
             Usage::Sending(open) => (Spare::Sending, open),
             Usage::Reading(open) => (Spare::Reading, open),
             Usage::Writing(open) => (Spare::Writing, open),
+            Usage::Telling(open) => (Spare::Telling, open),
         };
         let may_go = match spare {
             Spare::Idle => true,
             Spare::Waiting | Spare::New => count >= own,
-            Spare::Used | Spare::Sending | Spare::Reading | Spare::Writing => count > own + 1,
+            Spare::Used | Spare::Sending | Spare::Reading | Spare::Telling | Spare::Writing => {
+                count > own + 1
+            }
         };
         may_go.then_some((spare == Spare::Idle, count, spare, time, at))
     });
     going.max().map(|(.., at)| at)
+}
+
+/// Returns the connection that is asked to end after its answer for one from `newcomer` that has waited long: the oldest
+/// of those that are in use, of the address with the most.
+pub(super) fn oldest_in_use(connections: &[Facts], newcomer: Source) -> Option<usize> {
+    let of_address = counts(connections);
+    let own = of_address.get(&newcomer).copied().unwrap_or(0);
+    let in_use = connections.iter().enumerate().filter_map(|(at, connection)| {
+        let count = of_address[&connection.address];
+        let open = match connection.usage {
+            Usage::Reading(open) | Usage::Writing(open) => open,
+            Usage::Silent(_)
+            | Usage::Idle(_)
+            | Usage::Waiting(_)
+            | Usage::Sending(_)
+            | Usage::Telling(_) => return None,
+        };
+        (count >= own).then_some((count, open, at))
+    });
+    in_use.max().map(|(.., at)| at)
+}
+
+/// Returns the number of connections of each address.
+fn counts(connections: &[Facts]) -> HashMap<Source, usize> {
+    let mut of_address: HashMap<Source, usize> = HashMap::new();
+    for connection in connections {
+        *of_address.entry(connection.address).or_default() += 1;
+    }
+    of_address
 }
 
 #[cfg(test)]
@@ -157,6 +190,22 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_waited_long_gets_the_place_of_the_oldest_in_use() {
+        let writing = |last, millis| facts(last, Usage::Writing(Duration::from_millis(millis)));
+        for (connections, expected) in [
+            (vec![], None),
+            (vec![reading(1, 5), writing(1, 9), reading(1, 7)], Some(1)),
+            (vec![reading(2, 9), reading(1, 5), writing(1, 6)], Some(2)),
+            (vec![reading(2, 9), reading(1, 5), used(1, 5)], Some(1)),
+            // One of an address with more has to wait.
+            (vec![reading(2, 9), used(1, 5), used(1, 5)], None),
+            (vec![used(1, 5), sending(1, 9), waiting(1, 9), silent(1, 9)], None),
+        ] {
+            assert_eq!(oldest_in_use(&connections, address(1)), expected, "{connections:?}");
+        }
+    }
+
+    #[test]
     fn what_is_in_use_gives_way_to_an_address_that_has_fewer() {
         for (connections, expected) in [
             (vec![used(1, 5), used(1, 6)], Some(1)),
@@ -165,6 +214,7 @@ mod tests {
             (vec![reading(1, 5), reading(1, 6), busy(1)], Some(1)),
             (vec![reading(1, 6), sending(1, 5)], Some(1)),
             (vec![reading(1, 5), busy(1)], Some(0)),
+            (vec![busy(1), facts(1, Usage::Telling(Duration::ZERO))], Some(1)),
             (vec![busy(1), busy(1)], Some(1)),
             (vec![busy(1), busy(2)], None),
             // Whoever comes would have as many.

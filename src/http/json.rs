@@ -50,7 +50,13 @@ pub(super) fn tagged_view(
 
 /// Answers a caller that has the answer with this tag.
 pub(super) fn unchanged(tag: HeaderValue) -> Response {
-    let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, ASK_AGAIN)];
+    unchanged_as(JSON, tag)
+}
+
+/// The same, where the answer has the type `kind`. It is not sent, but a caller that does not accept it is refused.
+pub(super) fn unchanged_as(kind: HeaderValue, tag: HeaderValue) -> Response {
+    let kind = (header::CONTENT_TYPE, kind);
+    let headers = [kind, (header::ETAG, tag), (header::CACHE_CONTROL, ASK_AGAIN)];
     (StatusCode::NOT_MODIFIED, headers).into_response()
 }
 
@@ -68,8 +74,6 @@ pub(super) fn tagged(request: &HeaderMap, bytes: impl AsRef<[u8]> + Send + 'stat
     headers.reserve(8);
     headers.insert(header::ETAG, tag);
     headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
-    if !known {
-        headers.insert(header::CONTENT_TYPE, JSON);
-    }
+    headers.insert(header::CONTENT_TYPE, JSON);
     response
 }

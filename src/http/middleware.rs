@@ -103,8 +103,7 @@ impl Middleware {
         };
         let response = match reads(&method) {
             true => app.unsent.offered(asked.source, &asked.connection, response),
-            // A write has happened, so its answer is sent in any case.
-            false => app.unsent.counted(asked.source, &asked.connection, response),
+            false => app.unsent.told(asked.source, &asked.connection, response),
         };
         let mut response = error::render(response, || format!("{method} {}", address.path()));
         asked.finish(&app, &mut response);
@@ -271,6 +270,8 @@ impl RequestFacts {
         if status == StatusCode::NOT_MODIFIED {
             // The router gives an answer to HEAD the length of its empty body, not that of the whole answer.
             headers.remove(header::CONTENT_LENGTH);
+            // The caller has it. It was only looked at to see whether the caller accepts it.
+            headers.remove(header::CONTENT_TYPE);
         }
         self.lasting.mark(status, headers);
         if self.is_shared {

@@ -44,7 +44,8 @@ pub(super) async fn answer(
     let tag = Tag::new(LINES).asked(pairs).list(&snapshot, &sheet, &query).finish();
     let depends_on_clock = query.depends_on_clock();
     if etag::is_known(headers, &tag) {
-        return Ok(caching::unless(depends_on_clock, json::unchanged(tag)));
+        let unchanged = json::unchanged_as(HeaderValue::from_static(LINES), tag);
+        return Ok(caching::unless(depends_on_clock, unchanged));
     }
     let place = app.list_place(source, &snapshot).await?;
     let shown = query.clone();

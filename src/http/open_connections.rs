@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::connection_activity::Activity;
-use super::eviction::{Facts, Usage, first_to_go};
+use super::eviction::{Facts, Usage, first_to_go, oldest_in_use};
 use super::source::Source;
 
 /// How long a connection may take to end that is asked to leave.
@@ -15,6 +15,9 @@ const LEAVING: Duration = Duration::from_millis(250);
 /// The open connections.
 #[derive(Clone, Default)]
 pub(super) struct OpenConnections(Arc<Mutex<HashMap<Connection, Held>>>);
+
+/// How long the answer to a write may take on a connection that is asked to leave.
+const TELLING: Duration = Duration::from_secs(5);
 
 /// What is known of an open connection.
 struct Held {
@@ -40,29 +43,30 @@ impl OpenConnections {
     /// Returns `None` if there is none.
     pub(super) fn make_room(&self, newcomer: Source) -> Option<()> {
         let held = self.held();
-        let open: Vec<(&Connection, Facts)> = held
-            .iter()
-            .map(|(connection, Held { address, activity })| {
-                (connection, Facts { address: *address, usage: activity.usage() })
-            })
-            .filter(|(connection, facts)| {
-                // It is on its way out, a write only after its answer.
-                let writes = matches!(facts.usage, Usage::Writing(_));
-                let leaves = connection.asked_ago().is_some_and(|ago| writes || ago < LEAVING);
-                !connection.is_cut() && !leaves
-            })
-            .collect();
-        let facts: Vec<Facts> = open.iter().map(|(_, facts)| *facts).collect();
-        first_to_go(&facts, newcomer).map(|first| {
-            tracing::debug!(address = %facts[first].address, "closed a connection for another");
-            let (connection, Facts { usage, .. }) = &open[first];
-            let is_told = connection.asked_ago().is_some() || connection.waiting().polling == 0;
-            match usage {
-                Usage::Waiting(_) if !is_told => connection.ask_to_leave(),
-                Usage::Writing(_) => connection.ask_to_leave(),
-                _ => connection.cut(),
-            }
-        })
+        let staying = staying(held.iter());
+        let Staying { connection, activity, facts } =
+            &staying[first_to_go(&facts_of(&staying), newcomer)?];
+        tracing::debug!(address = %facts.address, "closes a connection for another");
+        let was_asked = connection.asked_ago().is_some();
+        let has_answer = match facts.usage {
+            Usage::Waiting(_) => connection.waiting().polling > 0,
+            Usage::Writing(_) | Usage::Telling(_) => true,
+            Usage::Silent(_) | Usage::Idle(_) | Usage::Sending(_) | Usage::Reading(_) => false,
+        };
+        if has_answer && !was_asked || !activity.cut() {
+            connection.ask_to_leave();
+        }
+        Some(())
+    }
+
+    /// Asks the oldest connection in use to leave after its answer, for one from `newcomer` that has waited long.
+    /// Returns `None` if there is none.
+    pub(super) fn ask_oldest(&self, newcomer: Source) -> Option<()> {
+        let held = self.held();
+        let staying = staying(held.iter());
+        let oldest = &staying[oldest_in_use(&facts_of(&staying), newcomer)?];
+        oldest.connection.ask_to_leave();
+        Some(())
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Connection, Held>> {
@@ -71,8 +75,38 @@ impl OpenConnections {
     }
 }
 
+/// A connection that is not on its way out.
+struct Staying<'a> {
+    connection: &'a Connection,
+    activity: &'a Activity,
+    facts: Facts,
+}
+
+fn staying<'a>(held: impl Iterator<Item = (&'a Connection, &'a Held)>) -> Vec<Staying<'a>> {
+    let all = held.map(|(connection, Held { address, activity })| {
+        let facts = Facts { address: *address, usage: activity.usage() };
+        Staying { connection, activity, facts }
+    });
+    let stays = |Staying { connection, facts, .. }: &Staying<'_>| {
+        let leaves = connection.asked_ago().is_some_and(|ago| match facts.usage {
+            Usage::Writing(_) => true,
+            Usage::Reading(_) | Usage::Telling(_) => ago < TELLING,
+            Usage::Silent(_) | Usage::Idle(_) | Usage::Waiting(_) | Usage::Sending(_) => {
+                ago < LEAVING
+            }
+        });
+        !connection.is_cut() && !leaves
+    };
+    all.filter(stays).collect()
+}
+
+fn facts_of(connections: &[Staying<'_>]) -> Vec<Facts> {
+    connections.iter().map(|connection| connection.facts).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::connection_activity::OpenRequest;
     use super::*;
 
     fn address(last: u8) -> Source {
@@ -87,7 +121,7 @@ mod tests {
         let usage = || activity.usage();
         assert!(matches!(usage(), Usage::Silent(_)));
         let (first, second) = (activity.begin(), activity.begin());
-        second.may_write.writes();
+        second.may_write.writes().unwrap();
         drop(first);
         open.make_room(address(1));
         assert!(matches!(usage(), Usage::Writing(_)) && connection.asked_ago().is_none());
@@ -124,15 +158,16 @@ mod tests {
         assert!(connection.asked_ago().is_some() && !connection.is_cut(), "it is answered first");
     }
 
-    #[test]
-    fn a_connection_that_writes_gives_way_after_its_answer() {
+    #[tokio::test]
+    async fn a_connection_that_writes_gives_way_after_its_answer() {
+        tokio::time::pause();
         let open = OpenConnections::default();
         let connections = [(); 3].map(|()| Connection::default());
         let writes: Vec<_> = connections
             .iter()
             .map(|connection| {
                 let request = open.add(connection, address(1)).begin();
-                request.may_write.writes();
+                request.may_write.writes().unwrap();
                 request
             })
             .collect();
@@ -142,8 +177,13 @@ mod tests {
             open.make_room(address(2));
             assert_eq!(asked(), expected);
         }
-        drop(writes);
         assert!(!connections.iter().any(Connection::is_cut));
+        let answers: Vec<_> = writes.into_iter().map(OpenRequest::answered).collect();
+        tokio::time::advance(TELLING).await;
+        open.make_room(address(2));
+        let cut = connections.iter().filter(|connection| connection.is_cut()).count();
+        assert_eq!(cut, 1, "its answer is not taken");
+        drop(answers);
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::source::Source;
 use super::waiter_limit::WaiterLimit;
@@ -69,7 +70,16 @@ struct SourceLine<K: Asks> {
 /// A number of permits that a caller waits for, and where they go.
 struct Wanted<K: Asks> {
     count: usize,
+    /// Since when.
+    since: Instant,
     sender: oneshot::Sender<Permit<K>>,
+}
+
+/// The one that gets the next permit.
+pub(super) struct NextInLine<K> {
+    pub(super) source: K,
+    /// Since when it waits.
+    pub(super) since: Instant,
 }
 
 /// A permit, or several in one. Dropping it passes it to those who wait.
@@ -114,7 +124,11 @@ impl<K: Asks> Permits<K> {
         }
         let member = permits.waiters.join(source.clone())?;
         let (sender, mut granted) = oneshot::channel();
-        let number = permits.lock().join(&source, Wanted { count, sender }, permits.each);
+        let number = permits.lock().join(
+            &source,
+            Wanted { count, since: Instant::now(), sender },
+            permits.each,
+        );
         // Declared after the channel, and so dropped before it: nobody is given permits that it
         // cannot take.
         let _waiting = Waiting { permits, source, number };
@@ -126,13 +140,15 @@ impl<K: Asks> Permits<K> {
         }
     }
 
-    /// Returns the source that gets the next permit, once it may have one; `None` if nobody waits. Costs a look at
-    /// all sources where none of those that wait may have another one.
-    pub(super) fn next_source(&self) -> Option<K> {
+    /// Returns who gets the next permit, once its source may have one; `None` if nobody waits. Costs a look at all
+    /// sources where none of those that wait may have another one.
+    pub(super) fn next_in_line(&self) -> Option<NextInLine<K>> {
         let state = self.0.lock();
         let next = state.open.first().map(|turn| &turn.source);
         let waits = || state.lines.iter().find(|(_, line)| !line.waiting.is_empty());
-        next.or_else(|| waits().map(|(source, _)| source)).cloned()
+        let source = next.or_else(|| waits().map(|(source, _)| source))?;
+        let (_, Wanted { since, .. }) = state.lines.get(source)?.waiting.first_key_value()?;
+        Some(NextInLine { source: source.clone(), since: *since })
     }
 
     /// Waits for a permit, for `patience` at most.
@@ -160,7 +176,7 @@ impl<K: Asks> Pool<K> {
     fn grant(self: &Arc<Self>) {
         loop {
             let next = self.lock().next(self.permits, self.each);
-            let Some((source, Wanted { count, sender })) = next else { return };
+            let Some((source, Wanted { count, sender, .. })) = next else { return };
             // The caller may have gone; then the permit is free again when it is dropped here.
             drop(sender.send(Permit { permits: self.clone(), source, count }));
         }

@@ -9,10 +9,14 @@ use tokio::sync::Notify;
 
 use super::eviction::GRACE;
 use super::open_connections::OpenConnections;
-use super::permits::Permits;
+use super::permits::{NextInLine, Permits};
 
 /// How long a connection that gives way has before another one is looked for, too.
 const SOON: Duration = Duration::from_millis(20);
+
+/// After how long a connection that is in use is asked to end after its answer. Behind a proxy all are of one address,
+/// and a proxy uses those that it has again and again.
+const LONG: Duration = Duration::from_millis(500);
 
 /// Whoever makes room.
 pub(super) struct RoomMaker {
@@ -35,11 +39,13 @@ impl RoomMaker {
     pub(super) async fn run(&self) {
         loop {
             self.waits.notified().await;
-            while let Some(next) = self.places.next_source() {
+            while let Some(NextInLine { source, since }) = self.places.next_in_line() {
                 // A place that gets free from here on counts.
                 let mut has_come = std::pin::pin!(self.has_come.notified());
                 has_come.as_mut().enable();
-                if self.open.make_room(next).is_some() {
+                let is_made = self.open.make_room(source).is_some()
+                    || since.elapsed() >= LONG && self.open.ask_oldest(source).is_some();
+                if is_made {
                     tokio::time::timeout(SOON, has_come).await.ok();
                 } else {
                     // Meanwhile others become idle, or somebody comes for whom there is room.
@@ -76,6 +82,29 @@ mod tests {
 
     fn address(last: u8) -> Source {
         Source::at([192, 0, 2, last].into())
+    }
+
+    #[tokio::test]
+    async fn who_has_waited_long_gets_a_place_of_its_own_address() {
+        tokio::time::pause();
+        let open = OpenConnections::default();
+        let places = Permits::new(1, 1, WaiterLimit::default());
+        let room = Arc::new(RoomMaker::new(places.clone(), open.clone()));
+        let maker = room.clone();
+        let maker = tokio::spawn(async move { maker.run().await });
+        let connection = Connection::default();
+        let _request = open.add(&connection, address(1)).begin();
+        let place = places.take(address(1)).await;
+        let begun = tokio::time::Instant::now();
+        let waits = tokio::spawn(async move { places.take(address(1)).await });
+        tokio::task::yield_now().await;
+        room.waits();
+        connection.was_asked_to_leave().await;
+        assert!(begun.elapsed() >= LONG && !connection.is_cut(), "it is answered first");
+        open.remove(&connection);
+        drop(place);
+        assert!(waits.await.unwrap().is_some());
+        maker.abort();
     }
 
     #[tokio::test]

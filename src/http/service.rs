@@ -12,6 +12,7 @@ pub trait Interface:
     Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
     + Clone
     + Send
+    + Unpin
     + 'static
 {
 }
@@ -20,6 +21,7 @@ impl<S> Interface for S where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
         + Clone
         + Send
+        + Unpin
         + 'static
 {
 }

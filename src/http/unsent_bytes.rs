@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 
@@ -63,6 +63,27 @@ impl UnsentBytes {
             return ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1).into_response();
         }
         self.counted(source, connection, response)
+    }
+
+    /// Returns the answer to a write of `source`, counted. The write has happened, so it is answered in any case, but
+    /// without a body if there is no room for it.
+    pub(super) fn told(
+        &self,
+        source: Source,
+        connection: &Connection,
+        mut response: Response,
+    ) -> Response {
+        let size = size_of(&response).unwrap_or(0);
+        let is_bounded = size <= UNCOUNTED || !response.status().is_success();
+        if is_bounded || self.account().makes_room(source, size) {
+            return self.counted(source, connection, response);
+        }
+        if response.status() == StatusCode::OK {
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        }
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        response.map(|_| Body::empty())
     }
 
     /// Counts the body of an answer to `source` until its last byte is sent or dropped.
@@ -313,6 +334,30 @@ mod tests {
                 account.remove(source(*address), connection, *bytes);
             }
             assert_eq!((account.all, account.each.len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_write_for_which_there_is_no_room_has_no_body() {
+        let unsent = UnsentBytes::within(Bounds { all: 100_000, each: 50_000 });
+        let connection = Connection::default();
+        let told = |status, size| {
+            let response = (status, "x".repeat(size)).into_response();
+            unsent.told(source(1), &connection, response)
+        };
+        let first = told(StatusCode::OK, 40_000);
+        assert_eq!((first.status(), size_of(&first)), (StatusCode::OK, Some(40_000)));
+        for (status, size, expected, left) in [
+            (StatusCode::OK, 40_000, StatusCode::NO_CONTENT, 0),
+            (StatusCode::CREATED, 40_000, StatusCode::CREATED, 0),
+            (StatusCode::ACCEPTED, 40_000, StatusCode::ACCEPTED, 0),
+            (StatusCode::OK, UNCOUNTED, StatusCode::OK, UNCOUNTED),
+            // It says why nothing was written.
+            (StatusCode::UNPROCESSABLE_ENTITY, 40_000, StatusCode::UNPROCESSABLE_ENTITY, 40_000),
+        ] {
+            let answer = told(status, size);
+            assert_eq!((answer.status(), size_of(&answer)), (expected, Some(left)), "{status}");
+            assert_eq!(answer.headers().contains_key(header::CONTENT_TYPE), left > 0, "{status}");
         }
     }
 

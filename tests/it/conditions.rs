@@ -46,6 +46,8 @@ fn a_read_of_another_version_than_was_expected_is_refused_on_every_route() {
         refused.problem(412, "precondition_failed");
         assert_eq!(refused.header("etag"), Some(&*tag), "{path}");
         assert_eq!(ask(&server, path, "if-none-match", &tag).status, 304, "{path}");
+        let known = server.request(Method::GET, path).header("if-none-match", &tag);
+        server.send(known.header("accept", "image/png")).problem(406, "not_acceptable");
         let head = server.request(Method::HEAD, path).header("if-none-match", &tag);
         let head = server.send(head);
         assert_eq!((head.status, head.header("content-length")), (304, None), "{path}");

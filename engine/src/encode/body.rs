@@ -11,6 +11,9 @@ use super::EncodeError;
 /// How many bytes the tables of a body may have, in which all cells of a column are equally wide.
 const TABLES: usize = 16 << 20;
 
+/// How many emphasis marks a paragraph may have. The parser takes time quadratic in those that close nothing.
+const MARKS: usize = 50_000;
+
 /// How deep lists, quotes and emphasis may be nested, and room for that.
 const DEPTH: usize = 100;
 const STACK: usize = 16 << 20;
@@ -22,8 +25,12 @@ const STACK: usize = 16 << 20;
 /// # Errors
 ///
 /// Refuses a body that nests deeper than a hundred levels, one whose tables would have more than 16
-/// MiB, and one on which the formatter gives up.
+/// MiB, one with too many emphasis marks, and one on which the formatter gives up.
 pub(super) fn formatted(body: &str) -> Result<String, EncodeError> {
+    if has_too_many_marks(body) {
+        let message = format!("a paragraph has more than {MARKS} of `*`, `_` and `~`");
+        return Err(EncodeError::Refused { message });
+    }
     // The formatter recurses over nesting, in time quadratic in the depth.
     if nests_deeper(body, DEPTH) {
         return Err(EncodeError::TooDeep);
@@ -41,6 +48,20 @@ pub(super) fn formatted(body: &str) -> Result<String, EncodeError> {
     });
     let message = || "the Markdown formatter cannot handle this body".to_owned();
     formatted.ok_or_else(|| EncodeError::Refused { message: message() })
+}
+
+/// Returns whether paragraphs have so many emphasis marks that the parser might take as long as for one with
+/// [`MARKS`].
+fn has_too_many_marks(body: &str) -> bool {
+    let (mut total, mut marks) = (0_usize, 0_usize);
+    for line in body.lines().chain([""]) {
+        marks += line.bytes().filter(|byte| b"*_~".contains(byte)).count();
+        if line.trim_matches([' ', '\t']).is_empty() {
+            total = total.saturating_add(marks.saturating_mul(marks));
+            marks = 0;
+        }
+    }
+    total > MARKS * MARKS
 }
 
 /// Returns whether the formatter would find more than `limit` levels.

@@ -199,6 +199,22 @@ fn a_body_must_be_given_and_be_a_text() {
 }
 
 #[test]
+fn a_body_is_refused_whose_emphasis_would_take_the_formatter_minutes() {
+    use super::body::formatted;
+    let marks = "*a_".repeat(30_000);
+    let refused = EncodeError::Refused {
+        message: "a paragraph has more than 50000 of `*`, `_` and `~`".to_owned(),
+    };
+    // No line that seems blank ends the paragraph, only one that is.
+    for body in
+        [marks.clone(), marks.replace("a_*a", "a_\n\u{a0}\n*a"), marks.replace("a_*a", "a_\n>\n*a")]
+    {
+        assert_eq!(formatted(&body), Err(refused.clone()), "{}", &body[..20]);
+    }
+    assert!(formatted(&("*a_".repeat(500) + "\n\n").repeat(3)).is_ok());
+}
+
+#[test]
 fn a_table_is_refused_that_the_formatter_would_make_very_much_larger() {
     let layout = posts("");
     let table = |rows: usize, width: usize| {

@@ -186,12 +186,7 @@ impl Reloader {
         let merged_tree = tree(merged.commit()).map_err(read)?;
         let their_tree = tree(theirs.commit()).map_err(read)?;
         let files_put = objects.diff(Some(their_tree), Some(merged_tree)).map_err(read)?;
-        // Where a side reads its files otherwise, records differ that nobody changed.
-        let layouts = rebase.layouts();
-        let records_put = match layouts.ours.reads_alike(&layouts.theirs) {
-            true => merged.differences(theirs.state()),
-            false => Vec::new(),
-        };
+        let records_put = merged.differences(theirs.state());
         let of_ours = Differences { records: &records, files: &files };
         let put = Differences { records: &records_put, files: &files_put };
         let lost = states.lost(objects, of_ours, put, rebase.touched(), left_out);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::layouts::Layouts;
 use super::left_out::LeftOut;
 use super::merge::merge;
 use super::repeated_changes::RepeatedChanges;
@@ -63,10 +64,15 @@ impl ReplayedStates<'_> {
         let mut changes = RepeatedChanges::new(objects, self.ours.layout(), repeated);
         let mut rows = LeftOutRows { left_out, known: HashMap::new() };
         let known: HashSet<_> = ours.records.iter().map(|it| (&it.sheet, &it.key)).collect();
+        // Elsewhere, what is the same record is not certain, and was looked at when the commits were put.
+        let (ours_read, they_read) = (self.ours.layout().clone(), self.theirs.layout().clone());
+        let layouts = Layouts { ours: ours_read, theirs: they_read };
         let is_taken_back = |change: &&RecordChange| {
             let RecordChange { sheet, key, .. } = *change;
-            let is_touched =
-                |record: &Arc<Record>| touched.has_record(record.path().as_bytes(), sheet, key);
+            let is_touched = |record: &Arc<Record>| {
+                let path = record.path();
+                touched.has_record(path.as_bytes(), sheet, key) && layouts.agree_on(path.as_bytes())
+            };
             !known.contains(&(sheet, key)) && self.record(sheet, key).is_some_and(is_touched)
         };
         let taken_back = put.records.iter().filter(is_taken_back);
@@ -102,7 +108,7 @@ impl ReplayedStates<'_> {
             let is_taken_back = !known.contains(path) && repeated.changes(path).is_empty();
             if is_taken_back && touched.has_file(path) && !left_out.has_file(path) {
                 // What is served of a record was compared.
-                if !self.ours.layout().beside(path).is_empty() {
+                if layouts.agree_on(path) && !layouts.ours.beside(path).is_empty() {
                     let path = String::from_utf8_lossy(path).into_owned();
                     lost.insert(LostField { path, pointer: Pointer::whole() });
                 }

@@ -615,11 +615,23 @@ fn what_we_took_back_takes_back_no_change_of_theirs() {
         (rows, &in_rows, removed, ("l.ndjson", &list("")), [None, None]),
     ] {
         let ours: [&[&str]; 3] = [&[ours[0]], &[r#"patch y {"n": 3}"#], &[ours[1]]];
-        let (replayed, found) = replayed(definition, at_first, &ours, theirs, &["x", "z", "y"]);
-        let found = found.iter().map(|record| record["n"].as_u64());
         let expected = expected.into_iter().chain([Some(3)]);
-        assert!(found.eq(expected), "{definition} {ours:?}");
-        assert_eq!((replayed.commits, replayed.kept.is_some()), (1, true), "{definition} {ours:?}");
+        // Whether they define another sheet, too, makes no difference.
+        for more in ["", "[sheets.other]\n", "index = [\"n\"]\n"] {
+            let mut house = written(replaying(house(definition, at_first)), &ours);
+            let commit = house.upstream.commit("theirs").put(theirs.0, theirs.1);
+            commit.put("headwater.toml", format!("{definition}{more}")).push();
+            let replayed = house.reload().replayed.unwrap();
+            house.is_lawful();
+            let state = house.engine().snapshot();
+            let number = |key| {
+                let record = state.sheet("a")?.record(key)?;
+                serde_json::from_str::<Json>(record.value.as_str()).ok()?["n"].as_u64()
+            };
+            let found = ["x", "z", "y"].map(number);
+            assert!(found.into_iter().eq(expected.clone()), "{definition}{more} {ours:?}");
+            assert_eq!((replayed.commits, replayed.kept.is_some()), (1, true), "{more} {ours:?}");
+        }
     }
 }
 

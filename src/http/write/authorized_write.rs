@@ -64,7 +64,7 @@ impl Admitted {
     ) -> Result<Receipt, ApiError> {
         let arrived = app.access.receive_write(max, head.source, &head.headers, body).await;
         let (writer, arrived) = arrived?;
-        may_write.writes();
+        may_write.writes()?;
         head.told = ToldCommits::to(&writer.view);
         let body = app.waiting_writes.body(&writer.name, arrived.into_bytes())?;
         if let Some(answer) = by_leader(app, &head, &body).await? {

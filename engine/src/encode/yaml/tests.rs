@@ -11,16 +11,16 @@ fn written(record: &Json, before: Option<&str>) -> String {
 
 #[test]
 fn a_file_with_numbers_that_are_read_as_null_is_edited_and_never_rewritten() {
-    let record = json!({"f": 1, "w": null, "n": [null], "t": "a .inf"});
+    let record = json!({"f": 1, "w": null, "m": [null], "t": "a .inf"});
     for (before, expected) in [
-        ("f: 0\nw: .inf\nn: [-.INF]\nt: a .inf\n", Some("f: 1\nw: .inf\nn: [-.INF]\nt: a .inf\n")),
-        ("{f: 0, w: .inf, n: [null], t: a .inf}\n", None),
-        ("{f: 0, w: null, n: [.nan], t: a .inf}\n", None),
+        ("f: 0\nw: .inf\nm: [-.INF]\nt: a .inf\n", Some("f: 1\nw: .inf\nm: [-.INF]\nt: a .inf\n")),
+        ("{f: 0, w: .inf, m: [null], t: a .inf}\n", None),
+        ("{f: 0, w: null, m: [.nan], t: a .inf}\n", None),
         // Whether it is text is not looked at.
-        ("{f: 0, w: null, n: [null], t: a .inf}\n", None),
+        ("{f: 0, w: null, m: [null], t: a .inf}\n", None),
         (
-            "{f: 0, w: null, n: [null], t: a.inf}\n",
-            Some("f: 1\nn:\n  - null\nt: a .inf\nw: null\n"),
+            "{f: 0, w: null, m: [null], t: a.inf}\n",
+            Some("f: 1\nm:\n  - null\nt: a .inf\nw: null\n"),
         ),
     ] {
         let found = super::written(&record, Some(before));

@@ -169,7 +169,10 @@ fn rendered_field(value: &Value, field: &str) -> Option<String> {
         Kind::Bool => Some(json.text().to_owned()),
         Kind::Number => match json.text().parse::<i64>() {
             Ok(integer) => Some(integer.to_string()),
-            Err(_) => json.text().parse::<f64>().ok().map(rendered_float),
+            Err(_) => match json.text().parse::<u64>() {
+                Ok(integer) => Some(integer.to_string()),
+                Err(_) => json.text().parse::<f64>().ok().map(rendered_float),
+            },
         },
         Kind::Null | Kind::Array | Kind::Object => None,
     }
@@ -204,6 +207,8 @@ mod tests {
             (json!(1.0), "1"),
             (json!(1.5), "1.5"),
             (json!(1e20), "9223372036854775807"),
+            (json!(u64::MAX), "18446744073709551615"),
+            (json!(1_u64 << 63), "9223372036854775808"),
             (json!(1e21), "1000000000000000000000"),
             (json!(true), "true"),
         ] {
