@@ -46,7 +46,7 @@ pub(super) enum Usage {
 enum Spare {
     /// Its caller gets the answer to a write first.
     Writing,
-    /// Its caller gets the answer to a write if that takes no longer than some seconds.
+    /// Its caller gets the answer to a write if that takes no longer than a moment.
     Telling,
     /// Its caller gets no answer.
     Reading,

@@ -17,7 +17,7 @@ const LEAVING: Duration = Duration::from_millis(250);
 pub(super) struct OpenConnections(Arc<Mutex<HashMap<Connection, Held>>>);
 
 /// How long the answer to a write may take on a connection that is asked to leave.
-const TELLING: Duration = Duration::from_secs(5);
+const TELLING: Duration = Duration::from_secs(2);
 
 /// What is known of an open connection.
 struct Held {
