@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use headwater_engine::engine::{
-    Engine, Ledger, PushOutcome, ReloadAnswer, ReloadCaller, ReloadRequest, RequestKind,
+    AwaitsPush, Engine, Ledger, PushOutcome, ReloadAnswer, ReloadCaller, ReloadRequest, RequestKind,
 };
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{ReloadId, Trigger};
@@ -44,6 +44,20 @@ pub struct Ticket {
     pub id: ReloadId,
     /// Its result.
     pub verdict: oneshot::Receiver<ReloadAnswer>,
+}
+
+/// A caller that waits for a push.
+struct PushCaller(oneshot::Sender<PushOutcome>);
+
+impl AwaitsPush for PushCaller {
+    fn learns(self: Box<Self>, outcome: PushOutcome) {
+        // The caller may have gone.
+        self.0.send(outcome).ok();
+    }
+
+    fn has_gone(&self) -> bool {
+        self.0.is_closed()
+    }
 }
 
 impl Live {
@@ -135,7 +149,7 @@ impl Live {
     pub async fn pushed(&self, actor: &str, commit: CommitId, until: Instant) -> PushOutcome {
         let (sender, receiver) = oneshot::channel();
         let Some(engine) = self.engine() else { return PushOutcome::Never };
-        engine.when_pushed(actor, commit, until, Box::new(|carried| drop(sender.send(carried))));
+        engine.when_pushed(actor, commit, until, Box::new(PushCaller(sender)));
         let carried = tokio::time::timeout_at(until.into(), receiver).await;
         carried.map_or(PushOutcome::Late, |carried| carried.unwrap_or(PushOutcome::Never))
     }

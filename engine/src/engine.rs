@@ -100,7 +100,7 @@ pub use open::choose_branch;
 pub use outlook::Outlook;
 pub use publication::Published;
 pub use push::report::{PushFailure, PushReport, PushStatus};
-pub use push::waiters::{OnPushOutcome, PushOutcome};
+pub use push::waiters::{AwaitsPush, OnPushOutcome, PushOutcome};
 pub use refs::Mark;
 pub use reload_queue::{OnReload, ReloadAnswer, ReloadCaller, ReloadRequest};
 pub use report::Report;
@@ -313,12 +313,12 @@ impl Engine {
         self.repository.mirror.serve(&self.repository.branch, request)
     }
 
-    /// Calls `done` once the remote has `commit`, or once it is known that it will not have it
+    /// Tells `done` once the remote has `commit`, or once it is known that it will not have it
     /// soon. After `until`, the wait ends. A thousand callers may wait; an `actor`, such as that of the
     /// batch, may have as many of these places as it leaves for others.
     pub fn when_pushed(&self, actor: &str, commit: CommitId, until: Instant, done: OnPushOutcome) {
         if !self.role().decides() {
-            return done(PushOutcome::Never);
+            return done.learns(PushOutcome::Never);
         }
         self.pushes.wait_for(actor, commit, until, done);
     }

@@ -291,7 +291,10 @@ fn an_address_that_uses_all_connections_keeps_no_other_one_out() {
                 if !is_sent || read == 0 {
                     return;
                 }
-                assert!(answer.starts_with(b"HTTP/1.1 200 "), "{:?}", &answer[..read]);
+                // A write that arrives while its connection is being closed is refused.
+                let is_answered = [&b"HTTP/1.1 200 "[..], b"HTTP/1.1 503 "];
+                let is_answered = is_answered.iter().any(|status| answer.starts_with(status));
+                assert!(is_answered, "{:?}", String::from_utf8_lossy(&answer[..read]));
             }
         };
         std::thread::scope(|scope| {

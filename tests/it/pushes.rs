@@ -316,7 +316,17 @@ fn writes_that_wait_for_their_push_on_all_connections_give_way_and_are_answered(
         .unwrap();
         stream
     };
-    let writes: Vec<TcpStream> = (0..8).map(write).collect();
+    let live = house.server.server().live();
+    let made = |count: usize| live.engine().unwrap().status().ahead >= count as u64;
+    let writes = (0..8).map(|age| {
+        let stream = write(age);
+        // One whose request has not arrived would be closed without an answer.
+        while !made(age + 1) {
+            std::thread::yield_now();
+        }
+        stream
+    });
+    let writes: Vec<TcpStream> = writes.collect();
     for _ in 0..5 {
         assert_eq!(house.server.status_elsewhere("/api/people/ada", "*/*"), 200);
     }

@@ -259,7 +259,7 @@ fn failure(remote: String, report: &str, said: &str) -> PushError {
     match rejection {
         // A commit that somebody else just pushed may also have taken the name.
         Some(why) if why.starts_with("[rejected]") => PushError::Behind { remote },
-        Some(why) if why.starts_with("[remote rejected]") && is_race(why) => {
+        Some(why) if why.starts_with("[remote rejected]") && is_race(why) && !is_taken(said) => {
             PushError::Unreachable { remote, message: shortened(why) }
         }
         Some(why) if why.starts_with("[remote rejected]") => {
@@ -286,6 +286,12 @@ fn is_race(why: &str) -> bool {
     ]
     .iter()
     .any(|phrase| why.to_ascii_lowercase().contains(phrase))
+}
+
+/// Returns whether the remote has another branch whose name is the first or a longer part of this one's: a folder
+/// cannot be where a file is.
+fn is_taken(said: &str) -> bool {
+    said.contains("exists; cannot create")
 }
 
 /// Returns whether git got a 401 or 403: without a terminal it then cannot read a name.

@@ -25,9 +25,26 @@ pub enum PushOutcome {
     Never,
 }
 
-/// A function that is called with what became of a commit on the engine's thread, so it should only
-/// pass it on.
-pub type OnPushOutcome = Box<dyn FnOnce(PushOutcome) + Send>;
+/// Whoever waits for a push, such as a function that is called with what became of the commit. This happens on the
+/// engine's thread, so it should only pass it on.
+pub trait AwaitsPush: Send {
+    /// Takes note of what became of the commit.
+    fn learns(self: Box<Self>, outcome: PushOutcome);
+
+    /// Returns whether nobody waits any more, so that the place is free.
+    fn has_gone(&self) -> bool {
+        false
+    }
+}
+
+impl<F: FnOnce(PushOutcome) + Send> AwaitsPush for F {
+    fn learns(self: Box<Self>, outcome: PushOutcome) {
+        self(outcome);
+    }
+}
+
+/// Whoever waits for a push.
+pub type OnPushOutcome = Box<dyn AwaitsPush>;
 
 /// A caller that waits for a commit to be on the remote.
 pub(super) struct Waiter {
@@ -55,9 +72,10 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    /// Returns whether one more caller of `actor` may wait at `now`, after dropping those whose time is up.
+    /// Returns whether one more caller of `actor` may wait at `now`, after dropping those whose time is up or who have
+    /// gone.
     pub(super) fn has_place(&mut self, actor: &str, now: Instant) -> bool {
-        self.waiting.retain(|waiter| waiter.until > now);
+        self.waiting.retain(|waiter| waiter.until > now && !waiter.done.has_gone());
         let waiting = self.waiting.iter().map(|waiter| &waiter.actor);
         let own = waiting.chain(&self.at_hand).filter(|other| *other == actor).count();
         may_wait(own, self.waiting.len() + self.at_hand.len())
@@ -142,7 +160,7 @@ fn may_wait(own: usize, all: usize) -> bool {
 
 /// Calls one of them; a panic there does not matter here.
 pub(super) fn tell(done: OnPushOutcome, carried: PushOutcome) {
-    if catch_unwind(AssertUnwindSafe(|| done(carried))).is_err() {
+    if catch_unwind(AssertUnwindSafe(|| done.learns(carried))).is_err() {
         tracing::error!("a caller who waited for a push panicked");
     }
 }
@@ -203,6 +221,29 @@ mod tests {
         assert_eq!(joined(&mut waiters, "a", 500), 500);
         assert!(!waiters.has_place("a", Instant::now()));
         assert!(waiters.has_place("a", Instant::now() + Duration::from_secs(61)));
+    }
+
+    #[test]
+    fn who_has_gone_leaves_the_place() {
+        struct Caller(std::sync::Weak<()>);
+        impl AwaitsPush for Caller {
+            fn learns(self: Box<Self>, _: PushOutcome) {}
+
+            fn has_gone(&self) -> bool {
+                self.0.strong_count() == 0
+            }
+        }
+        let mut waiters = Waiters::default();
+        let (told, _) = channel();
+        let caller = std::sync::Arc::new(());
+        for _ in 0..500 {
+            assert!(waiters.has_place("a", Instant::now()));
+            let done = Box::new(Caller(std::sync::Arc::downgrade(&caller)));
+            assert!(waiters.join(Waiter { done, ..waiter(1, &told) }).is_empty());
+        }
+        assert!(!waiters.has_place("a", Instant::now()));
+        drop(caller);
+        assert!(waiters.has_place("a", Instant::now()));
     }
 
     #[test]

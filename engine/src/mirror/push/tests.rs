@@ -284,6 +284,11 @@ fn each_answer_of_a_remote_has_its_kind() {
         (line("[remote rejected] (blocked by a rule)"), "", Refused),
         (line("[rejected] (stale info)"), "", Behind),
         (line("[remote rejected] (cannot lock ref 'refs/heads/main')"), "", Unreachable),
+        (
+            line("[remote rejected] (failed to update ref)"),
+            "remote: error: cannot lock ref 'refs/heads/a/b': 'refs/heads/a' exists; cannot create",
+            Refused,
+        ),
         (line("[remote failure] (remote failed to report status)"), "", Unreachable),
         (String::new(), "fatal: could not read Username for 'https://x'", Auth),
         (String::new(), "fatal: The requested URL returned error: 403", Auth),
