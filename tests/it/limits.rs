@@ -328,7 +328,11 @@ fn answers_that_nobody_takes_are_bounded_for_each_address() {
     }
     let answered: usize = callers.iter_mut().map(|caller| caller.answered(16)).sum();
     let most = (64 << 20) / 900_000;
-    assert!((most - 4..=most).contains(&answered), "{answered} of 80, for which 64 MiB are there");
+    // What fits into the windows of the connections is sent.
+    assert!(
+        (most - 4..=most + 1).contains(&answered),
+        "{answered} of 80, for which 64 MiB are there"
+    );
     server.get("/api/people/large").problem(503, "busy");
     assert_eq!(server.get("/api/people/ada").status, 200, "small answers are sent");
     assert_eq!(server.status_elsewhere("/api/people/large", "*/*"), 200);
