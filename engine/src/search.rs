@@ -26,6 +26,7 @@ mod minimum_match;
 mod node;
 mod levenshtein;
 mod one_of;
+mod spellings;
 mod query;
 mod ranking;
 mod reading;

@@ -14,7 +14,7 @@ use crate::language::Language;
 use crate::search::diacritics::Unpointed;
 use crate::search::language_mark::mark;
 use crate::search::segmentation::{Segmenter, is_unspaced, normal};
-use crate::search::stem::Stems;
+use crate::search::stem::{REMEMBERED_WORDS, Stems};
 
 /// Runs of letters and digits of at least this many bytes are not treated as words and are not
 /// indexed.
@@ -40,13 +40,18 @@ pub(crate) fn words_are_of() -> String {
 
 /// Returns the analyzer of documents: it lowercases, removes accents and stems.
 pub(crate) fn stemming(language: Language) -> TextAnalyzer {
-    stems_of(Segmenter::default(), language)
+    stems_of(Segmenter::default(), Stems { language, remembered: REMEMBERED_WORDS })
 }
 
 /// Returns an analyzer that turns one word, as written, into what [`stemming`] makes of it in a
 /// text.
 pub(crate) fn word_stemming(language: Language) -> TextAnalyzer {
-    stems_of(WholeWord::default(), language)
+    stems_of(WholeWord::default(), Stems { language, remembered: REMEMBERED_WORDS })
+}
+
+/// Returns an analyzer like [`word_stemming`], for words that are all different.
+pub(crate) fn distinct_word_stemming(language: Language) -> TextAnalyzer {
+    stems_of(WholeWord::default(), Stems { language, remembered: 0 })
 }
 
 /// Returns the analyzer of documents without stemming, which costs more than all other steps, and
@@ -68,12 +73,12 @@ fn folded<T: Tokenizer>(words: T) -> TextAnalyzerBuilder<impl Tokenizer> {
     words.filter(AsciiFoldingFilter).filter(Unpointed)
 }
 
-fn stems_of<T: Tokenizer>(words: T, language: Language) -> TextAnalyzer {
-    if folds_first(language) {
-        return folded(words).filter(Stems(language)).build();
+fn stems_of<T: Tokenizer>(words: T, stems: Stems) -> TextAnalyzer {
+    if folds_first(stems.language) {
+        return folded(words).filter(stems).build();
     }
     let words = TextAnalyzer::builder(words).filter(RemoveLongFilter::limit(WORD_BYTES));
-    words.filter(Stems(language)).filter(AsciiFoldingFilter).filter(Unpointed).build()
+    words.filter(stems).filter(AsciiFoldingFilter).filter(Unpointed).build()
 }
 
 /// A word of a query as written, with its position.

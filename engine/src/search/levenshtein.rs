@@ -24,20 +24,9 @@ pub(crate) struct Pattern {
 #[derive(Clone, Copy)]
 pub(crate) enum PatternState {
     /// So many bytes of the head, and the state of the automaton behind them.
-    Head(usize, u32),
+    Head(u32, u32),
     Tail(u32),
     Lost,
-}
-
-/// The outcome of comparing a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PatternMatch {
-    /// It matches with so many edits.
-    Match(u8),
-    /// The word does not match.
-    Other,
-    /// No word that begins with this many of its bytes matches.
-    Lost(usize),
 }
 
 impl Pattern {
@@ -53,24 +42,8 @@ impl Pattern {
         Self { head, mark, dfa: builder.build_dfa(word) }
     }
 
-    /// Returns the prefix of every match.
-    pub(crate) fn head(&self) -> &[u8] {
-        &self.head
-    }
-
-    /// Compares a word. Linear in its length.
-    pub(crate) fn compare(&self, word: &[u8]) -> PatternMatch {
-        let mut state = self.start();
-        for (at, byte) in word.iter().enumerate() {
-            state = self.accept(&state, *byte);
-            if !self.can_match(&state) {
-                return PatternMatch::Lost(at + 1);
-            }
-        }
-        self.edits(&state).map_or(PatternMatch::Other, PatternMatch::Match)
-    }
-
-    fn edits(&self, state: &PatternState) -> Option<u8> {
+    /// Returns the edits of the words that end in this state, if they match.
+    pub(crate) fn edits(&self, state: &PatternState) -> Option<u8> {
         let PatternState::Tail(state) = state else { return None };
         match self.dfa.distance(*state) {
             Distance::Exact(edits) => Some(edits),
@@ -97,16 +70,19 @@ impl Automaton for Pattern {
 
     fn accept(&self, state: &PatternState, byte: u8) -> PatternState {
         match *state {
-            PatternState::Head(at, _) if self.head[at] != byte => PatternState::Lost,
+            PatternState::Head(at, _) if self.head[at as usize] != byte => PatternState::Lost,
             PatternState::Head(at, dfa) => {
-                let dfa = if at < self.mark { dfa } else { self.dfa.transition(dfa, byte) };
+                let dfa =
+                    if (at as usize) < self.mark { dfa } else { self.dfa.transition(dfa, byte) };
                 let at = at + 1;
-                if at == self.head.len() {
+                if at as usize == self.head.len() {
                     PatternState::Tail(dfa)
                 } else {
                     PatternState::Head(at, dfa)
                 }
             }
+            // The sink has states behind it, for the bytes of a letter, which all lead back.
+            PatternState::Tail(SINK_STATE) => PatternState::Lost,
             // The mark of another language.
             PatternState::Tail(_) if byte < b' ' => PatternState::Lost,
             PatternState::Tail(dfa) => PatternState::Tail(self.dfa.transition(dfa, byte)),
@@ -141,6 +117,18 @@ pub(crate) mod tests {
         table[a.len()][b.len()]
     }
 
+    /// Returns the edits of a word that matches. Once it is ruled out, it stays so.
+    fn edits_of(pattern: &Pattern, word: &str) -> Option<u8> {
+        let mut state = pattern.start();
+        let mut is_lost = false;
+        for byte in word.bytes() {
+            state = pattern.accept(&state, byte);
+            assert!(!(is_lost && pattern.can_match(&state)), "{word:?} was ruled out");
+            is_lost = !pattern.can_match(&state);
+        }
+        pattern.edits(&state)
+    }
+
     #[test]
     fn typos_are_letters_more_less_other_and_exchanged() {
         for (stem, edits, word, expected) in [
@@ -162,11 +150,11 @@ pub(crate) mod tests {
             ("été", 1, "eté", Some(1)),
             ("été", 2, "éte", Some(1)),
         ] {
-            let found = match Pattern::new(stem, edits).compare(word.as_bytes()) {
-                PatternMatch::Match(edits) => Some(edits),
-                PatternMatch::Other | PatternMatch::Lost(_) => None,
-            };
-            assert_eq!(found, expected, "{word:?} for {stem:?} with {edits}");
+            assert_eq!(
+                edits_of(&Pattern::new(stem, edits), word),
+                expected,
+                "{word:?} for {stem:?} with {edits}"
+            );
         }
     }
 
@@ -182,15 +170,7 @@ pub(crate) mod tests {
                 let counted = distance(&stem, &word);
                 let keeps = edits == 1 || stem.chars().next() == word.chars().next();
                 let expected = (counted <= usize::from(edits) && keeps).then_some(counted as u8);
-                let found = match pattern.compare(word.as_bytes()) {
-                    PatternMatch::Match(edits) => Some(edits),
-                    PatternMatch::Other => None,
-                    PatternMatch::Lost(bytes) => {
-                        let longer = [&word.as_bytes()[..bytes], b"abc"].concat();
-                        prop_assert!(matches!(pattern.compare(&longer), PatternMatch::Lost(_)));
-                        None
-                    }
-                };
+                let found = edits_of(&pattern, &word);
                 prop_assert_eq!(found, expected, "{} for {} with {}", word, stem, edits);
             }
         }

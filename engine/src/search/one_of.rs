@@ -7,17 +7,23 @@ use tantivy_fst::Automaton;
 /// Matches the words of a sorted list.
 pub(crate) struct OneOf<'w>(&'w [Box<str>]);
 
-/// The words of the list that begin with what was read, and how long that is.
+/// The words of the list that begin with what was read, and how long that is. Small, because a walk copies it at
+/// each node.
 #[derive(Debug, Clone)]
 pub(crate) struct OneOfState {
-    words: Range<usize>,
-    read: usize,
+    words: Range<u32>,
+    read: u32,
+}
+
+impl OneOfState {
+    fn list<'w>(&self, words: &'w [Box<str>]) -> &'w [Box<str>] {
+        &words[self.words.start as usize..self.words.end as usize]
+    }
 }
 
 impl<'w> OneOf<'w> {
     /// Returns the automaton of `words`, which are sorted and have no doubles.
     pub(crate) fn new(words: &'w [Box<str>]) -> Self {
-        debug_assert!(words.is_sorted_by(|a, b| a < b), "the words are not sorted");
         Self(words)
     }
 }
@@ -26,25 +32,30 @@ impl Automaton for OneOf<'_> {
     type State = OneOfState;
 
     fn start(&self) -> OneOfState {
-        OneOfState { words: 0..self.0.len(), read: 0 }
+        OneOfState { words: 0..self.0.len() as u32, read: 0 }
     }
 
     fn is_match(&self, state: &OneOfState) -> bool {
         // The shortest comes first.
-        self.0[state.words.clone()].first().is_some_and(|word| word.len() == state.read)
+        state.list(self.0).first().is_some_and(|word| word.len() == state.read as usize)
     }
 
     fn can_match(&self, state: &OneOfState) -> bool {
         !state.words.is_empty()
     }
 
-    fn accept(&self, OneOfState { words, read }: &OneOfState, byte: u8) -> OneOfState {
-        let list = &self.0[words.clone()];
+    fn accept(&self, state: &OneOfState, byte: u8) -> OneOfState {
+        let OneOfState { words, read } = state;
+        if words.is_empty() {
+            return state.clone();
+        }
+        let list = state.list(self.0);
         // A word that ends here comes before those that go on.
-        let next = |word: &str| word.as_bytes().get(*read).copied();
+        let next = |word: &str| word.as_bytes().get(*read as usize).copied();
         let begin = list.partition_point(|word| next(word) < Some(byte));
         let end = begin + list[begin..].partition_point(|word| next(word) == Some(byte));
-        OneOfState { words: words.start + begin..words.start + end, read: read + 1 }
+        let words = words.start + begin as u32..words.start + end as u32;
+        OneOfState { words, read: read + 1 }
     }
 }
 

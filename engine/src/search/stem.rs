@@ -10,7 +10,7 @@ use crate::language::Language;
 use crate::search::language_mark;
 
 /// The number of words in the cache, which covers most words of a language in use.
-const WORDS: usize = 16_384;
+pub(super) const REMEMBERED_WORDS: usize = 16_384;
 
 /// Returns the tantivy name of a language, or `None` if words are used as written.
 pub(super) fn tantivy_language(language: Language) -> Option<tokenizer::Language> {
@@ -40,18 +40,23 @@ pub(super) fn tantivy_language(language: Language) -> Option<tokenizer::Language
 
 /// The token filter that stems words of a language, as [`Stemmer`] does, and marks them.
 #[derive(Clone)]
-pub(super) struct Stems(pub(super) Language);
+pub(super) struct Stems {
+    pub(super) language: Language,
+    /// The number of words in the cache: none for words that are all different.
+    pub(super) remembered: usize,
+}
 
 impl TokenFilter for Stems {
     type Tokenizer<T: Tokenizer> = Stemming<T>;
 
     fn transform<T: Tokenizer>(self, words: T) -> Stemming<T> {
-        let stemmer = tantivy_language(self.0).map(|language| {
+        let Self { language, remembered } = self;
+        let stemmer = tantivy_language(language).map(|language| {
             let word = TextAnalyzer::builder(RawTokenizer::default());
             word.filter(Stemmer::new(language)).build()
         });
-        let mark = language_mark::mark(self.0);
-        Stemming { words, memory: Memory { stems: HashMap::new(), stemmer, mark } }
+        let mark = language_mark::mark(language);
+        Stemming { words, memory: Memory { stems: HashMap::new(), remembered, stemmer, mark } }
     }
 }
 
@@ -65,6 +70,7 @@ pub(super) struct Stemming<T> {
 #[derive(Clone)]
 struct Memory {
     stems: HashMap<Box<str>, Box<str>>,
+    remembered: usize,
     stemmer: Option<TextAnalyzer>,
     mark: Option<char>,
 }
@@ -78,8 +84,8 @@ impl Memory {
         }
         let stem = self.marked_stem(word);
         // Numbers and ids occur once and would only take the place of words.
-        let is_word = word.chars().all(char::is_alphabetic);
-        if is_word && self.stems.len() < WORDS {
+        let is_word = || word.chars().all(char::is_alphabetic);
+        if self.stems.len() < self.remembered && is_word() {
             self.stems.insert(word.as_str().into(), stem.as_str().into());
         }
         *word = stem;
@@ -154,8 +160,11 @@ mod tests {
         let plain = words().filter(Stemmer::new(tokenizer::Language::English)).build();
         let texts = [text.as_str(), text.as_str()];
         assert_eq!(
-            stems(words().filter(Stems(Language::Unsaid)).build(), &texts),
-            stems(plain, &texts)
+            [0, 2, REMEMBERED_WORDS].map(|remembered| {
+                let english = Stems { language: Language::Unsaid, remembered };
+                stems(words().filter(english).build(), &texts)
+            }),
+            [(); 3].map(|()| stems(plain.clone(), &texts))
         );
     }
 }

@@ -15,11 +15,9 @@ use tantivy::index::InvertedIndexReader;
 use tantivy::postings::{BlockSegmentPostings, Postings as _, SegmentPostings, TermInfo};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet as _, TERMINATED};
+use tantivy_fst::Automaton;
 
 pub(crate) use listed::{Listed, Lister};
-
-use crate::search::levenshtein::{Pattern, PatternMatch};
-use crate::search::one_of::OneOf;
 
 /// The words, their postings, and the lengths of the texts.
 pub(crate) enum Words {
@@ -103,48 +101,26 @@ impl Words {
         Ok(())
     }
 
-    /// Calls `found` with each of `words` that any document holds, in order. They are sorted and have no doubles.
-    pub(crate) fn each_of<E: From<io::Error>>(
+    /// Calls `found` with each word that the automaton matches, in order. Does not read words whose beginning it
+    /// rules out.
+    pub(crate) fn matching<A: Automaton, E: From<io::Error>>(
         &self,
-        words: &[Box<str>],
+        automaton: &A,
         mut found: impl FnMut(&[u8], Term) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<(), E>
+    where
+        A::State: Clone,
+    {
         match self {
             Self::Stored { postings, .. } => {
-                let mut stream = postings.terms().search(OneOf::new(words)).into_stream()?;
+                let mut stream = postings.terms().search(automaton).into_stream()?;
                 while let Some((word, term)) = stream.next() {
                     found(word, Term::Stored(term.clone()))?;
                 }
             }
             Self::Listed(listed) => {
-                for word in words {
-                    if let Some(occurrences) = listed.find(word.as_bytes()) {
-                        found(word.as_bytes(), Term::Listed(occurrences))?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Calls `found` with each word that matches, in order, and its edits.
-    pub(crate) fn fuzzy<E: From<io::Error>>(
-        &self,
-        pattern: &Pattern,
-        mut found: impl FnMut(&[u8], u8, Term) -> Result<(), E>,
-    ) -> Result<(), E> {
-        match self {
-            Self::Stored { postings, .. } => {
-                let mut stream = postings.terms().search(pattern).into_stream()?;
-                while let Some((word, term)) = stream.next() {
-                    if let PatternMatch::Match(edits) = pattern.compare(word) {
-                        found(word, edits, Term::Stored(term.clone()))?;
-                    }
-                }
-            }
-            Self::Listed(listed) => {
-                for (word, edits, occurrences) in listed.fuzzy(pattern) {
-                    found(word, edits, Term::Listed(occurrences))?;
+                for (word, occurrences) in listed.matching(automaton) {
+                    found(word, Term::Listed(occurrences))?;
                 }
             }
         }

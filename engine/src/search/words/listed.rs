@@ -6,8 +6,7 @@ use std::ops::Range;
 use tantivy::DocId;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::tokenizer::{BoxTokenStream, TokenStream as _};
-
-use crate::search::levenshtein::{Pattern, PatternMatch};
+use tantivy_fst::Automaton;
 
 /// The gap that tantivy leaves between two texts of a document, so that no phrase spans them.
 const GAP: u32 = 1;
@@ -39,19 +38,22 @@ impl Listed {
         (first..self.words.len()).map(|at| (&*self.words[at].0, self.places(at)))
     }
 
-    /// Returns the words that match, in order. Skips words that share a prefix that cannot match.
-    pub(super) fn fuzzy(&self, pattern: &Pattern) -> impl Iterator<Item = (&[u8], u8, Range<u32>)> {
-        let mut at = self.words.partition_point(|(word, _)| **word < *pattern.head());
+    /// Returns the words that the automaton matches, in order. Skips words that share a beginning that it rules out.
+    pub(super) fn matching<A: Automaton>(
+        &self,
+        automaton: &A,
+    ) -> impl Iterator<Item = (&[u8], Range<u32>)> {
+        let mut at = 0;
         std::iter::from_fn(move || {
             loop {
                 let (word, _) = self.words.get(at)?;
-                match pattern.compare(word) {
-                    PatternMatch::Match(edits) => {
+                match compare(automaton, word) {
+                    Comparison::Match => {
                         at += 1;
-                        return Some((&**word, edits, self.places(at - 1)));
+                        return Some((&**word, self.places(at - 1)));
                     }
-                    PatternMatch::Other => at += 1,
-                    PatternMatch::Lost(bytes) => {
+                    Comparison::Other => at += 1,
+                    Comparison::Lost(bytes) => {
                         let begin = &word[..bytes];
                         at += self.words[at..].partition_point(|(word, _)| word.starts_with(begin));
                     }
@@ -68,6 +70,25 @@ impl Listed {
         let start = if at == 0 { 0 } else { self.words[at - 1].1 };
         start..self.words[at].1
     }
+}
+
+/// What an automaton says of a word.
+enum Comparison {
+    Match,
+    Other,
+    /// No word that begins with this many of its bytes matches.
+    Lost(usize),
+}
+
+fn compare<A: Automaton>(automaton: &A, word: &[u8]) -> Comparison {
+    let mut state = automaton.start();
+    for (at, byte) in word.iter().enumerate() {
+        state = automaton.accept(&state, *byte);
+        if !automaton.can_match(&state) {
+            return Comparison::Lost(at + 1);
+        }
+    }
+    if automaton.is_match(&state) { Comparison::Match } else { Comparison::Other }
 }
 
 /// Collects the words of documents, one document after another, counting as tantivy does.
