@@ -43,6 +43,7 @@ impl From<&OpenError> for Exit {
             | OpenError::PartialClone { .. }
             | OpenError::Remote(_)
             | OpenError::BranchUnclear { .. }
+            | OpenError::BranchOfConflicts
             | OpenError::BranchMissing { .. } => Self::Config,
             OpenError::Locked { .. } | OpenError::Fetch { .. } | OpenError::NoSource { .. } => {
                 Self::Unavailable

@@ -15,6 +15,7 @@ mod body_stream;
 mod caching;
 mod changes;
 mod cluster_access;
+mod client;
 mod coding;
 mod commit_body;
 mod commits;
@@ -239,6 +240,9 @@ async fn not_found(uri: Uri) -> ApiError {
     ApiError::explained(Code::NotFound, no_route(uri.path()))
 }
 
+/// How many characters of a path that leads nowhere its refusal shows.
+const SHOWN_PATH: usize = 200;
+
 /// Explains that there is no such route, and suggests the one that may be meant.
 fn no_route(path: &str) -> String {
     let meant = match path.trim_end_matches('/') {
@@ -255,7 +259,9 @@ fn no_route(path: &str) -> String {
         trimmed if trimmed != path => format!(": it ends in a slash, and {trimmed} does not"),
         path => did_you_mean(nearest(path, Route::fixed())),
     };
-    format!("{path} is not a route{meant}")
+    let shown: String = path.chars().take(SHOWN_PATH).collect();
+    let more = if shown.len() < path.len() { "…" } else { "" };
+    format!("{shown}{more} is not a route{meant}")
 }
 
 async fn method_not_allowed(uri: Uri) -> ApiError {

@@ -26,7 +26,7 @@ pub(crate) use text_position::TextPosition;
 pub(crate) use toml::places_in;
 pub use toml::{place_of, toml_1_0, toml_1_1};
 pub use yaml::yaml;
-pub(crate) use yaml::{Document, documents};
+pub(crate) use yaml::{Document, documents, yaml_with_unshown};
 
 /// A file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

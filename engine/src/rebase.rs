@@ -202,10 +202,12 @@ impl Rebase {
             base,
             their_tree,
             brought,
+            changes,
+            moved: None,
             files,
             left_out,
         };
-        let next = merge.apply(changes)?;
+        let next = merge.apply()?;
         if files.overlaps(left_out) {
             return Err(RebaseError::Conflict { lost: vec![] });
         }

@@ -1,7 +1,6 @@
 //! The accept loop. `axum::serve` sets no timer, so a client that never finishes its headers would
 //! keep its connection forever. This loop bounds time, size and number.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -180,8 +179,8 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Ends a connection whose caller may have sent more requests. Closed with requests unread, it would be reset, and
-/// the caller might lose the answer that it has not read yet.
+/// Ends a connection whose caller may have sent more requests, or the rest of a body. Closed with these unread, it would
+/// be reset, and the caller might lose the answer that it has not read yet.
 async fn linger(mut stream: ServedStream) {
     if stream.shutdown().await.is_ok() {
         let mut unread = [0; 4096];
@@ -192,7 +191,7 @@ async fn linger(mut stream: ServedStream) {
 /// A connection that is being served.
 type ServedStream = Begun<WriteTimeout<TcpStream>>;
 
-/// Serves one connection. Returns it if it was asked to end and its caller may not know that yet.
+/// Serves one connection. Returns it if its caller may not know yet that it has ended.
 async fn serve_one(
     stream: TcpStream,
     service: impl Interface<Future: Unpin>,
@@ -207,18 +206,19 @@ async fn serve_one(
         begun = tokio::time::timeout(limits.header_timeout, preface::told(stream)) => begun,
         () = stop.cancelled() => return None,
     };
-    let result = match begun {
-        Ok(Ok((Protocol::Http1, stream))) => http1(stream, service, limits, ends(stop, own)).await,
+    match begun {
+        Ok(Ok((Protocol::Http1, stream))) => {
+            Some(http1(stream, service, limits, ends(stop, own)).await)
+        }
         Ok(Ok((Protocol::Http2, stream))) => {
-            http2(stream, service, limits, ends(stop, own)).await.map(|()| None)
+            if let Err(error) = http2(stream, service, limits, ends(stop, own)).await {
+                tracing::debug!(%error, "connection ended early");
+            }
+            None
         }
         // The peer sent nothing that can be answered.
-        Ok(Err(_)) | Err(_) => return None,
-    };
-    result.unwrap_or_else(|error| {
-        tracing::debug!(%error, "connection ended early");
-        None
-    })
+        Ok(Err(_)) | Err(_) => None,
+    }
 }
 
 /// Waits until the connection is to end after the answers in progress.
@@ -234,7 +234,7 @@ async fn http1(
     service: impl Interface<Future: Unpin>,
     limits: Limits,
     ends: impl Future<Output = ()>,
-) -> hyper::Result<Option<ServedStream>> {
+) -> ServedStream {
     let mut serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
@@ -243,14 +243,17 @@ async fn http1(
         .max_buf_size(limits.head_bytes)
         .max_header_size(limits.head_bytes)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    tokio::select! {
-        result = &mut serving => result.map(|()| None),
+    let served = tokio::select! {
+        served = &mut serving => served,
         () = ends => {
             Pin::new(&mut serving).graceful_shutdown();
-            poll_fn(|cx| serving.poll_without_shutdown(cx)).await?;
-            Ok(Some(serving.into_parts().io.into_inner()))
+            (&mut serving).await
         }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended early");
     }
+    serving.into_parts().io.into_inner()
 }
 
 async fn http2(
@@ -292,7 +295,8 @@ mod tests {
     use std::sync::Arc;
 
     use axum::Router;
-    use axum::routing::get;
+    use axum::http::StatusCode;
+    use axum::routing::{get, post};
     use tokio::sync::Notify;
     use tokio::task::JoinHandle;
 
@@ -352,6 +356,23 @@ mod tests {
         assert!(answer.len() > LARGE, "{} bytes", answer.len());
         drop(writes.await);
         assert!(running.task.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_answer_reaches_a_caller_whose_body_is_refused_before_it_has_come() {
+        const LARGE: usize = 8 << 20;
+        let refuse = || async { (StatusCode::PAYLOAD_TOO_LARGE, "x".repeat(LARGE)) };
+        let running = start(Router::new().route("/", post(refuse)), Limits::default()).await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        let more = "x".repeat(4 << 20);
+        let head = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 1 << 30);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let (mut read, mut write) = stream.into_split();
+        let writes = tokio::spawn(async move { (write.write_all(more.as_bytes()).await, write) });
+        let mut answer = Vec::new();
+        read.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 413 ") && answer.len() > LARGE, "{}", answer.len());
+        drop(writes.await);
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ use super::auth::{
     reader_credential,
 };
 use super::body::{Arrived, BodyReader, Caller, Sender, Trust};
+use super::client::Client;
 use super::header_names::PEER_KEY;
 use super::source::Source;
 use super::throttle::Throttle;
@@ -128,7 +129,7 @@ impl Access {
     pub(super) async fn receive_write(
         &self,
         max: usize,
-        source: Source,
+        Client { source, connection }: Client,
         headers: &HeaderMap,
         body: Body,
     ) -> Result<(Writer, Arrived), ApiError> {
@@ -140,7 +141,8 @@ impl Access {
             None => Err(Refused::Wrong),
         };
         let writer = self.writer(source, caller)?;
-        let caller = Caller { sender: Sender::Token(writer.name.clone()), trust: Trust::Writer };
+        let sender = Sender::Token(writer.name.clone());
+        let caller = Caller { sender, trust: Trust::Writer, connection };
         let place = self.bodies.place_up_to(max, headers, caller).await?;
         let arrived = place.read(body, |_| ()).await?;
         // The body may have taken long, and the grants may have gone meanwhile.
@@ -276,7 +278,7 @@ impl Access {
     /// [`BodySlot::read`](super::body::BodySlot::read).
     pub(super) async fn receive(
         &self,
-        source: Source,
+        Client { source, connection }: Client,
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Arrived, ApiError> {
@@ -293,7 +295,7 @@ impl Access {
                 source.site().unwrap_or(source)
             }
         };
-        let caller = Caller { sender: Sender::Address(address), trust };
+        let caller = Caller { sender: Sender::Address(address), trust, connection };
         // Waiting for a place costs nobody anything. From here on the body does.
         let place = self.bodies.place(headers, caller).await?;
         let failures = if trust == Trust::Proven { 0 } else { WASTED };
@@ -420,6 +422,7 @@ mod tests {
     use crate::access::door::{Door, FILE};
     use crate::config::NamedValue;
     use crate::hmac::Mac;
+    use crate::http::connection::Connection;
 
     const SECRET: &str = "the-reload-secret";
 
@@ -433,6 +436,10 @@ mod tests {
         };
         let (reload, operator, metrics) = (ring(Some(SECRET)), ring(None), ring(None));
         Access::new(AccessKeys { reload, operator, metrics, callers }, Arc::default())
+    }
+
+    fn client(last: u8) -> Client {
+        Client { source: source(last), connection: Connection::default() }
     }
 
     fn source(last: u8) -> Source {
@@ -482,7 +489,7 @@ mod tests {
         let code = async |token: &str| {
             let headers = bearer(token);
             let read = access.reader(source(1), &Method::GET, &headers).await;
-            let written = access.receive_write(9, source(1), &headers, Body::from("{}")).await;
+            let written = access.receive_write(9, client(1), &headers, Body::from("{}")).await;
             [read.err(), written.err()].map(|error| error.map(|error| error.code()))
         };
         let answer = [Some(Code::Unauthorized); 2];
@@ -514,7 +521,7 @@ mod tests {
             };
             let body = Body::new(Late(Some(Box::pin(body))));
             let headers = bearer("the-secret-of-the-reader");
-            let written = access.receive_write(9, source(1), &headers, body).await;
+            let written = access.receive_write(9, client(1), &headers, body).await;
             assert_eq!(written.err().map(|error| error.code()), expected);
         }
     }
@@ -524,10 +531,10 @@ mod tests {
         let access = access();
         assert_eq!(access.trust_in(source(1)), Trust::Unproven);
         let headers = signed("somebody else's secret", b"{}");
-        assert!(access.receive(source(1), &headers, Body::from("{}")).await.is_err());
+        assert!(access.receive(client(1), &headers, Body::from("{}")).await.is_err());
         assert_eq!(access.trust_in(source(1)), Trust::Unproven, "one guess is tolerated");
         let headers = signed(SECRET, b"{}");
-        assert!(access.receive(source(1), &headers, Body::from("{}")).await.is_ok());
+        assert!(access.receive(client(1), &headers, Body::from("{}")).await.is_ok());
         assert_eq!(access.trust_in(source(1)), Trust::Known);
         assert_eq!(access.trust_in(source(2)), Trust::Unproven);
     }
@@ -537,10 +544,10 @@ mod tests {
         let access = access();
         let large = vec![b' '; 300 << 10];
         let forged = signed("somebody else's secret", b"{}");
-        access.receive(source(1), &signed(SECRET, b"{}"), Body::from("{}")).await.unwrap();
+        access.receive(client(1), &signed(SECRET, b"{}"), Body::from("{}")).await.unwrap();
         for _ in 0..2 {
             assert_eq!(access.trust_in(source(1)), Trust::Known);
-            let read = access.receive(source(1), &forged, Body::from(large.clone())).await;
+            let read = access.receive(client(1), &forged, Body::from(large.clone())).await;
             assert_eq!(read.err().map(|error| error.code()), Some(Code::Unauthorized));
         }
         assert_eq!(access.trust_in(source(1)), Trust::Suspect);
@@ -548,7 +555,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(access.trust_in(source(2)), Trust::Unproven);
             let body = Body::new(Never(3));
-            let mut reading = Box::pin(access.receive(source(2), &forged, body));
+            let mut reading = Box::pin(access.receive(client(2), &forged, body));
             tokio::select! {
                 biased;
                 _ = &mut reading => panic!("it never ends"),
@@ -567,7 +574,7 @@ mod tests {
         let mut held = Vec::new();
         for last in [11, 11, 12, 12, 13, 13] {
             let mut body =
-                Box::pin(access.receive(source(last), &forged, Body::new(Never(16 << 20))));
+                Box::pin(access.receive(client(last), &forged, Body::new(Never(16 << 20))));
             tokio::select! {
                 biased;
                 _ = &mut body => panic!("it never ends"),
@@ -577,13 +584,13 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(access.trust_in(source(1)), Trust::Unproven);
             let more_than_a_quarter = Body::from(vec![b' '; 25 << 20]);
-            let read = access.receive(source(1), &forged, more_than_a_quarter).await;
+            let read = access.receive(client(1), &forged, more_than_a_quarter).await;
             assert_eq!(read.err().map(|error| error.code()), Some(Code::Busy));
         }
         assert_eq!(access.trust_in(source(1)), Trust::Suspect);
         // A body that needs less gets what one of them has.
         let body = Body::from(vec![b' '; 300 << 10]);
-        let read = access.receive(source(2), &forged, body).await;
+        let read = access.receive(client(2), &forged, body).await;
         assert_ne!(read.err().map(|error| error.code()), Some(Code::Busy));
         let mut lost = 0;
         for body in &mut held {
@@ -605,7 +612,7 @@ mod tests {
         forged.insert(header::CONTENT_LENGTH, 3.into());
         let mut held = Vec::new();
         for _ in 0..20 {
-            let mut body = Box::pin(access.receive(source(3), &forged, Body::new(Never(2))));
+            let mut body = Box::pin(access.receive(client(3), &forged, Body::new(Never(2))));
             tokio::select! {
                 biased;
                 _ = &mut body => panic!("it never ends"),

@@ -108,7 +108,7 @@ impl BodyReader {
     ///
     /// # Errors
     /// 413 if the announced length is too large; 503 if no place gets free within the patience of
-    /// the line.
+    /// the line, or if the connection is wanted for another meanwhile.
     pub(super) async fn place(
         &self,
         headers: &HeaderMap,
@@ -132,10 +132,10 @@ impl BodyReader {
         if announced.is_some_and(|length| length > max as u64) {
             return Err(too_large(max));
         }
-        let Caller { sender, trust } = caller;
+        let Caller { sender, trust, connection } = caller;
         let line = self.lines.of(trust, announced);
-        let place = line.places.take_within(sender.clone(), line.patience).await;
-        let permit = place.ok_or_else(busy)?;
+        let place = line.places.take_within(sender.clone(), line.patience);
+        let permit = connection.gives_way(place).await.flatten().ok_or_else(busy)?;
         let held = line.room.as_ref().map(|room| room.enter(sender));
         Ok(BodySlot { permit, held, max, timeout: line.timeout, pace: self.pace })
     }
@@ -222,6 +222,7 @@ pub(super) mod tests {
     use super::*;
     use crate::http::accept_loop::{self, Limits};
     use crate::http::byte_quota::ByteQuota;
+    use crate::http::connection::Connection;
     use crate::http::source::Source;
 
     /// A body that starts with the given number of bytes and never ends.
@@ -279,7 +280,7 @@ pub(super) mod tests {
 
     fn caller(last: u8, trust: Trust) -> Caller {
         let sender = Sender::Address(Source::at([192, 0, 2, last].into()));
-        Caller { sender, trust }
+        Caller { sender, trust, connection: Connection::default() }
     }
 
     async fn read_with(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Code> {
@@ -294,6 +295,27 @@ pub(super) mod tests {
 
     async fn read(body: Body) -> Result<Vec<u8>, Code> {
         read_with(&HeaderMap::new(), body).await
+    }
+
+    #[tokio::test]
+    async fn a_body_that_waits_for_its_place_gives_way_where_its_connection_is_wanted() {
+        let (reader, headers) = (BodyReader::default(), HeaderMap::new());
+        let mut held = Vec::new();
+        // One sender has half of the eight places.
+        for _ in 0..4 {
+            held.push(reader.place(&headers, caller(1, Trust::Proven)).await.unwrap());
+        }
+        let waits = caller(1, Trust::Proven);
+        let connection = waits.connection.clone();
+        let mut place = Box::pin(reader.place(&headers, waits));
+        tokio::select! {
+            biased;
+            _ = &mut place => panic!("there is no place"),
+            () = std::future::ready(()) => assert_eq!(connection.waiting().polling, 1),
+        }
+        connection.ask_to_leave();
+        assert_eq!(place.await.err().map(|error| error.code()), Some(Code::Busy));
+        assert_eq!(connection.waiting().polling, 0);
     }
 
     #[tokio::test]
@@ -354,7 +376,7 @@ pub(super) mod tests {
             async move { reader.read(&headers, Body::from("four"), caller, |_| {}).await }
         };
         let token =
-            |name: &str| Caller { sender: Sender::Token(name.into()), trust: Trust::Proven };
+            |name: &str| Caller { sender: Sender::Token(name.into()), ..caller(1, Trust::Proven) };
         // All of them are held, so each line is full when the next one is tested.
         let mut held = Vec::new();
         for (trust, length, places, each) in [
@@ -418,7 +440,7 @@ pub(super) mod tests {
             let reader = Arc::new(BodyReader { lines, pace, ..BodyReader::default() });
             let take = async move |headers: HeaderMap, body: Body| {
                 let name = headers["from"].to_str().unwrap().to_owned();
-                let caller = Caller { sender: Sender::Token(name), trust: Trust::Unproven };
+                let caller = Caller { sender: Sender::Token(name), ..caller(1, Trust::Unproven) };
                 // Without a length it is in the line of large ones.
                 let headers = HeaderMap::new();
                 match reader.read(&headers, body, caller, |_| {}).await {

@@ -203,15 +203,9 @@ async fn answer(
     let mut listener = app.feed.listen();
     let since = since.unwrap_or(listener.at);
     loop {
-        let told = {
-            // It may have to wait for its turn.
-            let _waiting = connection.polls();
-            tokio::select! {
-                biased;
-                told = caught_up(app, Asker::Poll(source), &watched, since, listener.at) => told?,
-                () = connection.was_asked_to_leave() => return Err(busy()),
-            }
-        };
+        // It may have to wait for its turn.
+        let told = caught_up(app, Asker::Poll(source), &watched, since, listener.at);
+        let told = connection.gives_way(told).await.ok_or_else(busy)??;
         // Checked after the difference is there: what was published later than the grants were taken
         // away is told to nobody.
         if let Some(Err(ended)) = admission.as_mut().map(Admission::check) {

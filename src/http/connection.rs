@@ -1,6 +1,7 @@
 //! An open connection, as far as its answers need to know it.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -81,6 +82,17 @@ impl Connection {
     pub(super) fn polls(&self) -> WaitingRequest {
         self.0.polling.fetch_add(1, Ordering::AcqRel);
         WaitingRequest { connection: self.clone(), is_answered: false }
+    }
+
+    /// Waits for what a request needs before it is answered. Returns `None` if its connection is asked to leave
+    /// meanwhile: the request can come again.
+    pub(super) async fn gives_way<T>(&self, needed: impl Future<Output = T>) -> Option<T> {
+        let _waiting = self.polls();
+        tokio::select! {
+            biased;
+            found = needed => Some(found),
+            () = self.was_asked_to_leave() => None,
+        }
     }
 
     /// Notes the same of a request whose answer tells of publications as they come.

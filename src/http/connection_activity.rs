@@ -18,6 +18,7 @@ use tower::Service;
 
 use super::connection::{Connection, WaitingRequest, WaitingRequests};
 use super::eviction::Usage;
+use super::open_connections::TELLING;
 use super::service::Interface;
 use crate::wire::{ApiError, Code};
 
@@ -28,8 +29,6 @@ struct Writes {
     making: usize,
     /// Those whose answers are being sent.
     told: usize,
-    /// Whether no further one is begun, because the connection is closed.
-    is_closed: bool,
 }
 
 /// How far a request that writes has come.
@@ -89,15 +88,19 @@ impl Activity {
         }
     }
 
-    /// Closes the connection at once, unless a write is being made on it. Returns whether it is closed: no write
-    /// is begun on it after that.
+    /// Closes the connection at once, unless a write is being made on it, or its answer is being sent and has had
+    /// no time for that. Returns whether it is closed: no write is begun on it after that.
     pub(super) fn cut(&self) -> bool {
-        let mut writes = self.writes();
-        if writes.making == 0 {
-            writes.is_closed = true;
+        let writes = self.writes();
+        if writes.making == 0 && (writes.told == 0 || self.was_asked_long_ago()) {
             self.connection.cut();
         }
-        writes.is_closed
+        self.connection.is_cut()
+    }
+
+    /// Returns whether it had time to leave since it was asked to.
+    fn was_asked_long_ago(&self) -> bool {
+        self.connection.asked_ago().is_some_and(|ago| ago >= TELLING)
     }
 
     fn writes(&self) -> MutexGuard<'_, Writes> {
@@ -120,12 +123,15 @@ pub(super) struct MayWrite(Option<Arc<WriteFlag>>);
 
 struct WriteFlag {
     activity: Arc<Activity>,
+    /// Whether it came long after its connection was asked to leave, which would never end if it wrote on and on.
+    is_late: bool,
     stage: Mutex<WriteStage>,
 }
 
 impl WriteFlag {
     fn of(activity: Arc<Activity>) -> Self {
-        Self { activity, stage: Mutex::new(WriteStage::Nothing) }
+        let is_late = activity.was_asked_long_ago();
+        Self { activity, is_late, stage: Mutex::new(WriteStage::Nothing) }
     }
 
     fn stage(&self) -> MutexGuard<'_, WriteStage> {
@@ -137,7 +143,9 @@ impl WriteFlag {
     fn reach(&self, next: WriteStage) -> Option<()> {
         let mut stage = self.stage();
         let mut writes = self.activity.writes();
-        if writes.is_closed && *stage == WriteStage::Nothing && next != WriteStage::Nothing {
+        let is_closed = self.is_late || self.activity.connection.is_cut();
+        let begins = *stage == WriteStage::Nothing && next != WriteStage::Nothing;
+        if is_closed && begins {
             return None;
         }
         let mut count = |stage, change: fn(&mut usize)| match stage {
@@ -159,11 +167,16 @@ impl Drop for WriteFlag {
 }
 
 impl MayWrite {
+    /// Returns the connection of the request; only a test has none.
+    pub(super) fn connection(&self) -> Connection {
+        self.0.as_ref().map(|flag| flag.activity.connection.clone()).unwrap_or_default()
+    }
+
     /// Notes that the request writes. Until it is answered, its connection is not closed for another, but asked to
     /// leave.
     ///
     /// # Errors
-    /// 503 if the connection is closed already: nobody would learn of the write.
+    /// 503 if the connection is closed already, and nobody would learn of the write, or should have ended long ago.
     pub(super) fn writes(&self) -> Result<(), ApiError> {
         let Some(flag) = &self.0 else { return Ok(()) };
         flag.reach(WriteStage::Making).ok_or_else(|| ApiError::from(Code::Busy))
@@ -349,8 +362,10 @@ mod tests {
         assert!(matches!(usage(), Usage::Idle(_)));
     }
 
-    #[test]
-    fn no_write_is_begun_on_a_connection_that_is_closed_and_none_is_closed_while_one_is_made() {
+    #[tokio::test]
+    async fn no_write_is_begun_on_a_connection_that_is_closed_and_none_is_closed_while_one_is_made()
+    {
+        tokio::time::pause();
         let connection = Connection::default();
         let activity = Arc::new(Activity::new(connection.clone()));
         let (first, second) = (activity.begin(), activity.begin());
@@ -358,11 +373,16 @@ mod tests {
         assert!(!activity.cut() && !connection.is_cut());
         second.may_write.writes().unwrap();
         let (first, second) = (first.answered(), second.answered());
-        assert!(activity.cut() && connection.is_cut(), "only their answers are sent");
+        assert!(!activity.cut(), "their answers are sent");
+        connection.ask_to_leave();
+        tokio::time::advance(TELLING).await;
+        let late = activity.begin();
+        assert!(late.may_write.writes().is_err(), "it would never end");
+        assert!(activity.cut() && connection.is_cut(), "their answers are not taken");
         let third = activity.begin();
         let refused = third.may_write.writes().unwrap_err();
         assert_eq!(refused.code(), Code::Busy);
-        drop((first, second, third));
+        drop((first, second, late, third));
         assert!(matches!(activity.usage(), Usage::Idle(_)));
     }
 

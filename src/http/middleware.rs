@@ -101,11 +101,14 @@ impl Middleware {
                 caught(self.respond(request, &mut asked)).await
             }
         };
+        let described = || format!("{method} {}", address.path());
+        // An error has a body too, which counts.
+        let response = error::render(response, described);
         let response = match reads(&method) {
             true => app.unsent.offered(asked.source, &asked.connection, response),
             false => app.unsent.told(asked.source, &asked.connection, response),
         };
-        let mut response = error::render(response, || format!("{method} {}", address.path()));
+        let mut response = error::render(response, described);
         asked.finish(&app, &mut response);
         let status = response.status().as_u16();
         let duration = begun.elapsed();

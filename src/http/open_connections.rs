@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::connection_activity::Activity;
-use super::eviction::{Facts, Usage, first_to_go, oldest_in_use};
+use super::eviction::{Facts, GRACE, Usage, first_to_go, oldest_in_use};
 use super::source::Source;
 
 /// How long a connection may take to end that is asked to leave.
@@ -17,7 +17,7 @@ const LEAVING: Duration = Duration::from_millis(250);
 pub(super) struct OpenConnections(Arc<Mutex<HashMap<Connection, Held>>>);
 
 /// How long the answer to a write may take on a connection that is asked to leave.
-const TELLING: Duration = Duration::from_secs(2);
+pub(super) const TELLING: Duration = Duration::from_secs(2);
 
 /// What is known of an open connection.
 struct Held {
@@ -51,7 +51,9 @@ impl OpenConnections {
         let has_answer = match facts.usage {
             Usage::Waiting(_) => connection.waiting().polling > 0,
             Usage::Writing(_) | Usage::Telling(_) => true,
-            Usage::Silent(_) | Usage::Idle(_) | Usage::Sending(_) | Usage::Reading(_) => false,
+            // The end of its answer may still be on its way.
+            Usage::Idle(idle) => idle < GRACE,
+            Usage::Silent(_) | Usage::Sending(_) | Usage::Reading(_) => false,
         };
         if has_answer && !was_asked || !activity.cut() {
             connection.ask_to_leave();
@@ -59,11 +61,13 @@ impl OpenConnections {
         Some(())
     }
 
-    /// Asks the oldest connection in use to leave after its answer, for one from `newcomer` that has waited long.
-    /// Returns `None` if there is none.
+    /// Asks the oldest connection in use that was not asked before to leave after its answer, for one from `newcomer`
+    /// that has waited long. Returns `None` if there is none.
     pub(super) fn ask_oldest(&self, newcomer: Source) -> Option<()> {
         let held = self.held();
-        let staying = staying(held.iter());
+        let mut staying = staying(held.iter());
+        // One that cannot leave yet would keep all others from being asked.
+        staying.retain(|staying| staying.connection.asked_ago().is_none());
         let oldest = &staying[oldest_in_use(&facts_of(&staying), newcomer)?];
         oldest.connection.ask_to_leave();
         Some(())
@@ -184,6 +188,46 @@ mod tests {
         let cut = connections.iter().filter(|connection| connection.is_cut()).count();
         assert_eq!(cut, 1, "its answer is not taken");
         drop(answers);
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_leave_yet_keeps_no_other_in_use_from_being_asked() {
+        tokio::time::pause();
+        let open = OpenConnections::default();
+        let connections = [(); 2].map(|()| Connection::default());
+        let mut requests = Vec::new();
+        for connection in &connections {
+            requests.push(open.add(connection, address(1)).begin());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        for expected in [[true, false], [true, true]] {
+            open.ask_oldest(address(1)).unwrap();
+            assert_eq!(connections.each_ref().map(|it| it.asked_ago().is_some()), expected);
+            tokio::time::advance(TELLING).await;
+        }
+        assert!(open.ask_oldest(address(1)).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_just_answered_is_asked_to_leave_first() {
+        tokio::time::pause();
+        let open = OpenConnections::default();
+        let connections = [(); 3].map(|()| Connection::default());
+        for connection in &connections {
+            drop(open.add(connection, address(1)).begin());
+        }
+        let count =
+            |found: fn(&Connection) -> bool| connections.iter().filter(|it| found(it)).count();
+        open.make_room(address(2)).unwrap();
+        let is_asked = |it: &Connection| it.asked_ago().is_some();
+        assert_eq!(
+            (count(is_asked), count(Connection::is_cut)),
+            (1, 0),
+            "its answer may be on its way"
+        );
+        tokio::time::advance(LEAVING).await;
+        open.make_room(address(2)).unwrap();
+        assert_eq!(count(Connection::is_cut), 1);
     }
 
     #[tokio::test]

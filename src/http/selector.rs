@@ -85,7 +85,8 @@ impl Selected {
         let admission = app.access.admission(headers, view);
         let selected = async {
             if !named.is_empty() {
-                arrival(app, source, &named).await;
+                // If it has to give way, it is answered from what is served.
+                let _ = connection_of(request).gives_way(arrival(app, source, &named)).await;
             }
             match is_of_now {
                 true => Self::published(app, source, view).await,
@@ -124,14 +125,9 @@ impl Selected {
         let until = Instant::now() + Duration::from_secs(patience);
         let published = match selector.least {
             Some(least) => {
-                let connection = request.extensions().get::<Connection>().cloned();
-                let connection = connection.unwrap_or_default();
-                let _waiting = connection.polls();
                 let contained = containing(app, source, least, until);
-                let snapshot = tokio::select! {
-                    snapshot = contained => snapshot?,
-                    () = connection.was_asked_to_leave() => return Err(not_now()),
-                };
+                let contained = connection_of(request).gives_way(contained).await;
+                let snapshot = contained.ok_or_else(not_now)??;
                 Self { snapshot: seen_by(app, source, snapshot, view).await?, ..published }
             }
             None => published,
@@ -164,6 +160,11 @@ impl Selected {
         })?;
         Ok(Some(Self { snapshot, is_fixed }))
     }
+}
+
+/// Returns the connection of a request; only a test has none.
+fn connection_of(request: &Request) -> Connection {
+    request.extensions().get().cloned().unwrap_or_default()
 }
 
 /// Returns what `view` sees of a state. The first of its readers after a publication has it made,

@@ -65,8 +65,8 @@ impl UnsentBytes {
         self.counted(source, connection, response)
     }
 
-    /// Returns the answer to a write of `source`, counted. The write has happened, so it is answered in any case, but
-    /// without a body if there is no room for it.
+    /// Returns the answer to a write of `source`, counted. The write may have happened, so it is answered in any case,
+    /// but without a body if there is no room for it.
     pub(super) fn told(
         &self,
         source: Source,
@@ -74,8 +74,7 @@ impl UnsentBytes {
         mut response: Response,
     ) -> Response {
         let size = size_of(&response).unwrap_or(0);
-        let is_bounded = size <= UNCOUNTED || !response.status().is_success();
-        if is_bounded || self.account().makes_room(source, size) {
+        if size <= UNCOUNTED || self.account().makes_room(source, size) {
             return self.counted(source, connection, response);
         }
         if response.status() == StatusCode::OK {
@@ -184,17 +183,16 @@ impl Account {
 
     /// Removes bytes that were added, unless they were taken back.
     fn remove(&mut self, source: Source, connection: &Connection, bytes: usize) {
-        let Some(holding) = self.each.get_mut(&source).filter(|_| !connection.is_cut()) else {
-            return;
-        };
-        self.all -= bytes;
-        holding.bytes -= bytes;
-        if let Some(of) = holding.of.get_mut(connection) {
-            *of -= bytes;
-            if *of == 0 {
-                holding.of.remove(connection);
-            }
+        let Some(holding) = self.each.get_mut(&source) else { return };
+        let Some(of) = holding.of.get_mut(connection) else { return };
+        // What came after the connection was closed for another was not added.
+        let gone = bytes.min(*of);
+        *of -= gone;
+        if *of == 0 {
+            holding.of.remove(connection);
         }
+        holding.bytes -= gone;
+        self.all -= gone;
         if holding.bytes == 0 {
             self.each.remove(&source);
         }
@@ -294,6 +292,21 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_on_a_connection_that_is_closed_for_another_is_removed_with_it() {
+        let mut account = Account { bounds: BOUNDS, all: 0, each: HashMap::new() };
+        let (closed, other) = (Connection::default(), Connection::default());
+        account.add(source(1), &closed, 50);
+        account.add(source(1), &other, 20);
+        closed.cut();
+        account.add(source(1), &closed, 7);
+        account.remove(source(1), &closed, 30);
+        account.remove(source(1), &closed, 27);
+        assert_eq!((account.all, account.each[&source(1)].of.len()), (20, 1));
+        account.remove(source(1), &other, 20);
+        assert_eq!((account.all, account.each.len()), (0, 0));
+    }
+
+    #[test]
     fn there_is_room_for_so_much_of_all_and_of_each_address() {
         const MIB: usize = 1 << 20;
         let full: &[_] = &[(2, 64 * MIB), (3, 64 * MIB), (4, 64 * MIB), (5, 64 * MIB)];
@@ -352,8 +365,8 @@ mod tests {
             (StatusCode::CREATED, 40_000, StatusCode::CREATED, 0),
             (StatusCode::ACCEPTED, 40_000, StatusCode::ACCEPTED, 0),
             (StatusCode::OK, UNCOUNTED, StatusCode::OK, UNCOUNTED),
-            // It says why nothing was written.
-            (StatusCode::UNPROCESSABLE_ENTITY, 40_000, StatusCode::UNPROCESSABLE_ENTITY, 40_000),
+            // Who reads nothing is not told why nothing was written.
+            (StatusCode::UNPROCESSABLE_ENTITY, 40_000, StatusCode::UNPROCESSABLE_ENTITY, 0),
         ] {
             let answer = told(status, size);
             assert_eq!((answer.status(), size_of(&answer)), (expected, Some(left)), "{status}");

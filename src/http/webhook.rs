@@ -14,13 +14,14 @@ use headwater_engine::snapshot::Snapshot;
 use serde_json::json;
 
 use super::app::App;
+use super::client::Client;
 use super::cluster_access::{Call as LeaderCall, ClusterAccess, Handled};
+use super::connection::Connection;
 use super::error;
 use super::header_names::COMMIT;
 use super::json::Json;
 use super::request_snapshot::{commit_header, not_ready};
 use super::route::Route;
-use super::source::Source;
 use super::wait_time::wait;
 use crate::config::Role;
 use crate::hook::{self, BadHook, Delivery, Forge, Hint, Ignored, Relevance};
@@ -31,21 +32,21 @@ use crate::wire::{Accepted, ApiError, Code, ReloadView};
 /// Moves to the head of the remote.
 pub(super) async fn reload(
     State(app): State<App>,
-    source: Source,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    told(app, RequestKind::Reload, source, headers, body).await
+    told(app, RequestKind::Reload, client, headers, body).await
 }
 
 /// Rebuilds the state, from the head of the remote or from the local repository.
 pub(super) async fn rebuild(
     State(app): State<App>,
-    source: Source,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    told(app, RequestKind::Rebuild, source, headers, body).await
+    told(app, RequestKind::Rebuild, client, headers, body).await
 }
 
 /// The outcome of a webhook, for the metrics.
@@ -56,12 +57,12 @@ struct OutcomeLabel(&'static str);
 async fn told(
     app: App,
     kind: RequestKind,
-    source: Source,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let sender = hook::sender(&headers).map_or("own", Forge::as_str);
-    let answer = receive(app.clone(), kind, source, headers, body).await;
+    let answer = receive(app.clone(), kind, client, headers, body).await;
     let result = match &answer {
         Ok(response) => response.extensions().get().map_or("", |OutcomeLabel(outcome)| outcome),
         Err(error) => error.code().as_str(),
@@ -73,12 +74,13 @@ async fn told(
 async fn receive(
     app: App,
     kind: RequestKind,
-    source: Source,
+    client: Client,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let deadline = Instant::now() + Duration::from_secs(wait(&headers));
-    let body = app.access.receive(source, &headers, body).await?;
+    let connection = client.connection.clone();
+    let body = app.access.receive(client, &headers, body).await?;
     let delivery = Delivery::of(&headers, &body);
     if let Some(answer) = delivery.and_then(|delivery| redelivered(&app, &delivery)) {
         return Ok(answer);
@@ -100,7 +102,7 @@ async fn receive(
                     None => Handled::NotYet,
                 };
                 match handled {
-                    Handled::NotYet => run(app, call, deadline).await,
+                    Handled::NotYet => run(app, connection, call, deadline).await,
                     Handled::ByLeader(response) => Ok(passed_on(&app, call, response)),
                     Handled::ByNobody => Ok(waits_for_a_leader()),
                 }
@@ -261,9 +263,14 @@ fn ignored(app: &App, reason: Ignored) -> Response {
     response
 }
 
-/// Submits the reload and waits for its verdict until the deadline. The reload continues without
-/// the caller.
-async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiError> {
+/// Submits the reload and waits for its verdict, until the deadline or until the connection is wanted for another. The
+/// reload continues without the caller.
+async fn run(
+    app: App,
+    connection: Connection,
+    call: Call,
+    deadline: Instant,
+) -> Result<Response, ApiError> {
     let Call { kind, commit, named, delivery } = call;
     // Nobody waits for a first load: it may take longer than the patience of any caller.
     let deadline = if app.live.engine().is_some() { deadline } else { Instant::now() };
@@ -281,8 +288,9 @@ async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiErr
             Some(pending.get_or_init(|| verdict).clone())
         }
     });
-    match tokio::time::timeout_at(deadline.into(), pursuit).await {
-        Ok(Ok(Some(verdict))) => match (named, verdict.missing) {
+    let pursuit = tokio::time::timeout_at(deadline.into(), pursuit);
+    match connection.gives_way(pursuit).await.transpose() {
+        Ok(Some(Ok(Some(verdict)))) => match (named, verdict.missing) {
             (SenderName::AsRemote | SenderName::Unsaid, _) => answer(&verdict),
             (SenderName::Otherwise, Some(_)) => Ok(ignored(&app, Ignored::OtherRepository)),
             (SenderName::Otherwise, None) => {
@@ -293,13 +301,13 @@ async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiErr
                 answer(&verdict)
             }
         },
-        Ok(Ok(None)) => Err(not_ready()),
-        Ok(Err(panic)) => Err(ApiError::caused_by(Code::Internal, &panic)),
+        Ok(Some(Ok(None))) => Err(not_ready()),
+        Ok(Some(Err(panic))) => Err(ApiError::caused_by(Code::Internal, &panic)),
         // The reload alone does not show whether a commit arrived.
-        Err(_) if commit.is_some() => {
+        Ok(None) | Err(_) if commit.is_some() => {
             Ok(accepted(&app, app.pending.name(app.live.ledger(), pending)))
         }
-        Err(_) => Ok(accepted(&app, id)),
+        Ok(None) | Err(_) => Ok(accepted(&app, id)),
     }
 }
 

@@ -1,5 +1,9 @@
 //! Requests that name a commit that the server does not have yet: the reader comes from another server, or pushed it.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use headwater::coming::Others;
 use headwater_engine::cursor::Cursor;
 use headwater_testkit::{Fault, GitHttp, Upstream};
@@ -21,9 +25,13 @@ type Asked = JoinHandle<reqwest::Result<Response>>;
 
 impl Slow {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(settings: &[(&str, &str)]) -> Self {
         let upstream = people();
         let http = GitHttp::serve(upstream.parent());
-        let server = TestServer::start(&http.url("upstream.git"));
+        let server = TestServer::with(&http.url("upstream.git"), settings);
         let first = upstream.head().unwrap();
         Self { upstream, http, server, first }
     }
@@ -73,6 +81,32 @@ impl Slow {
         }
         text
     }
+}
+
+#[test]
+fn who_waits_for_a_commit_on_all_connections_gives_way_to_others_of_its_address() {
+    let slow = Slow::with(&[("HEADWATER_MAX_CONNECTIONS", "8")]);
+    let reload = slow.reloading();
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(slow.server.server().address()).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        stream
+    };
+    let far = format!("/api/people?at={}", "f".repeat(40));
+    let mut waiting: Vec<_> = (0..8).map(|_| ask(&far)).collect();
+    for _ in 0..2 {
+        let mut answer = String::new();
+        ask("/api/people/ada").read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let waits = |stream: &mut TcpStream| {
+        stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    };
+    let left = waiting.iter_mut().filter_map(|stream| waits(stream).then_some(())).count();
+    assert!(left >= 4, "{left} of 8 still wait");
+    slow.http.recover();
+    assert!(slow.answered(reload).status().is_success());
 }
 
 #[test]

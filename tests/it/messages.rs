@@ -190,9 +190,11 @@ fn a_wrong_request_is_told_in_plain_words() {
     let server = TestServer::start(&people().url());
     let body = |body: &'static str| Some(("application/json", body));
     let (get, post, put) = (Method::GET, Method::POST, Method::PUT);
+    let long = format!("/{}", "x".repeat(10_000));
     for (method, path, body, status, words) in [
         (&get, "/", None, 200, ""),
         (&get, "/people", None, 404, "records are at /api/<sheet>/<key>"),
+        (&get, &long, None, 404, "xxx… is not a route"),
         (&get, "/api", None, 404, "/api/_sheets lists the sheets"),
         (&get, "/api/", None, 404, "/api/_sheets lists the sheets"),
         (&get, "/health", None, 404, "/health/live and /health/ready"),

@@ -28,7 +28,11 @@ struct House {
 
 impl House {
     fn new(settings: &[(&str, &str)]) -> Self {
-        let (folder, upstream) = (tempfile::tempdir().unwrap(), people());
+        Self::at(people(), settings)
+    }
+
+    fn at(upstream: Upstream, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let tokens = folder.path().join("tokens.toml");
         std::fs::write(&tokens, TOKENS).unwrap();
         let mut all = vec![("HEADWATER_WRITE_TOKENS_FILE", tokens.to_str().unwrap())];
@@ -82,6 +86,21 @@ fn a_write_that_is_to_be_pushed_first_is_on_the_remote_when_it_is_answered() {
     let metrics = house.server.metrics();
     assert!(metrics.contains("headwater_pushes_total{result=\"pushed\"} 1"), "{metrics}");
     house.patch("/api/people/ada?push=maybe", json!({})).problem(422, "invalid_query");
+}
+
+#[test]
+fn a_branch_below_conflicts_is_pushed_like_any_other() {
+    let upstream = people();
+    git(upstream.path(), &["branch", "conflicts/a"]);
+    let house = House::at(upstream, &[("HEADWATER_BRANCH", "conflicts/a")]);
+    let done = house.patch("/api/people/ada?push=sync", json!({ "age": 37 }));
+    assert_eq!((done.status, &done.json()["pushed"]), (200, &json!(true)));
+    let there = git(house.upstream.path(), &["rev-parse", "conflicts/a"]);
+    assert_eq!(there.trim(), done.commit());
+    let push = &house.status()["push"];
+    assert_eq!((&push["failures"], &push["unpushed"]), (&json!(0), &json!(0)), "{push}");
+    let metrics = house.server.metrics();
+    assert!(!metrics.contains("headwater_pushes_total{result=\"failed\"} 1"), "{metrics}");
 }
 
 #[test]

@@ -58,6 +58,21 @@ fn ada(age: u32) -> Value {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_replaced_only_by_who_names_it() {
+    let mut upstream = people();
+    upstream.commit("a mistake").put("people/joan.toml", "= =\n").push();
+    let house = House::of(&upstream, &[]);
+    let joan = json!({"slug": "joan", "age": 30});
+    let created = house.call(Method::POST, "/api/people").json(&joan);
+    house.server.send(created).problem(409, "exists");
+    let moved = house.call(Method::PATCH, "/api/people/ada").json(&json!({"slug": "joan"}));
+    house.server.send(moved).problem(409, "exists");
+    assert_eq!(house.git(&["show", "HEAD:people/joan.toml"]), "= =\n");
+    assert!(house.put("/api/people/joan", &joan).status < 300);
+    assert_eq!(house.server.get("/api/people/joan").json(), joan);
+}
+
+#[test]
 fn a_record_is_put_patched_and_deleted_and_each_is_a_commit() {
     let house = House::new(&[]);
     let created = house.put("/api/people/joan", &json!({"slug": "joan", "age": 30}));

@@ -25,11 +25,20 @@ pub(crate) use compose::Document;
 ///
 /// Returns the first flaw, with its position.
 pub fn yaml(bytes: &[u8]) -> Result<Value, Flaw> {
-    let value = compose::document(utf8(bytes)?)?;
+    let value = compose::document(utf8(bytes)?, &Value::Null)?;
     if value.is_null() {
         return Err(Flaw::new(Rule::Malformed, "the document is empty").at(1, 1));
     }
     Ok(value)
+}
+
+/// Decodes one YAML document like [`yaml`], with `shown` for each `.inf` and `.nan`, which is null otherwise.
+///
+/// # Errors
+///
+/// As [`yaml`].
+pub(crate) fn yaml_with_unshown(text: &str, shown: &Value) -> Result<Value, Flaw> {
+    compose::document(text, shown)
 }
 
 /// Decodes every YAML document of a text, null ones included.

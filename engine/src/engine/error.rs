@@ -74,6 +74,12 @@ pub enum OpenError {
         /// The branches that exist.
         branches: Vec<String>,
     },
+    /// The only branch, or that of HEAD, is where none can be served.
+    #[error(
+        "the branch must not be called `conflicts`: commits that cannot be kept on the branch are kept on branches \
+         below that name; rename it, or choose another one with --branch"
+    )]
+    BranchOfConflicts,
     /// The requested branch does not exist.
     #[error("there is no branch {branch}{}", there_are(branch, branches))]
     BranchMissing {

@@ -353,12 +353,39 @@ fn is_absent(path: &Path) -> bool {
 ///
 /// If there are several branches and HEAD names none of them.
 pub fn choose_branch(facts: &RepositoryFacts) -> Result<String, OpenError> {
-    match (&facts.head_branch, &facts.branches[..]) {
-        (Some(head), branches) if branches.contains(head) || branches.is_empty() => {
-            Ok(head.clone())
+    let chosen = match (&facts.head_branch, &facts.branches[..]) {
+        (Some(head), branches) if branches.contains(head) || branches.is_empty() => head.clone(),
+        (None, []) => "main".to_owned(),
+        (_, [only]) => only.clone(),
+        (_, branches) => return Err(OpenError::BranchUnclear { branches: branches.to_vec() }),
+    };
+    match chosen.as_str() {
+        "conflicts" => Err(OpenError::BranchOfConflicts),
+        _ => Ok(chosen),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_branch_is_chosen_where_conflicts_are_kept() {
+        let chosen = |head: Option<&str>, branches: &[&str]| {
+            choose_branch(&RepositoryFacts {
+                bare: true,
+                shallow: false,
+                partial: false,
+                remote_url: None,
+                head_branch: head.map(str::to_owned),
+                branches: branches.iter().map(|name| (*name).to_owned()).collect(),
+            })
+        };
+        assert_eq!(chosen(Some("main"), &["conflicts", "main"]).unwrap(), "main");
+        assert_eq!(chosen(None, &["conflicts/a"]).unwrap(), "conflicts/a");
+        for head in [None, Some("conflicts")] {
+            let refused = chosen(head, &["conflicts"]).unwrap_err();
+            assert!(matches!(refused, OpenError::BranchOfConflicts), "{refused}");
         }
-        (None, []) => Ok("main".to_owned()),
-        (_, [only]) => Ok(only.clone()),
-        (_, branches) => Err(OpenError::BranchUnclear { branches: branches.to_vec() }),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::error::RebaseError;
-use super::incoming::Brought;
+use super::incoming::{Brought, NewContent};
 use super::layouts::Layouts;
 use super::lists::{self, LARGEST_LIST, Lists, Merged, Ours, Side};
 use super::merge;
@@ -36,6 +36,9 @@ pub(super) struct Merge<'a> {
     pub(super) base: Option<TreeId>,
     pub(super) their_tree: Option<TreeId>,
     pub(super) brought: &'a mut Option<Brought>,
+    pub(super) changes: &'a [PathChange],
+    /// What the change brings that they do not have, once that is read.
+    pub(super) moved: Option<Brought>,
     /// The files of the change, and of which rows it is, once they are merged.
     pub(super) files: &'a mut TouchedFiles,
     /// What the commits that are left out changed.
@@ -43,12 +46,12 @@ pub(super) struct Merge<'a> {
 }
 
 impl Merge<'_> {
-    /// Applies `changes`.
-    pub(super) fn apply(&mut self, changes: &[PathChange]) -> Result<Option<TreeId>, RebaseError> {
+    /// Applies the change.
+    pub(super) fn apply(&mut self) -> Result<Option<TreeId>, RebaseError> {
         let mut edits = Edits::new();
         let mut lost = BTreeSet::new();
         let mut fits = true;
-        for PathChange { path, old, new } in changes {
+        for PathChange { path, old, new } in self.changes {
             let name = String::from_utf8_lossy(path).into_owned();
             if !self.layouts.agree_on(path) {
                 lost.insert(whole(&name));
@@ -57,7 +60,7 @@ impl Merge<'_> {
             let theirs = self.entry(path)?;
             if theirs == *new {
                 if let (Some(old), None) = (*old, theirs)
-                    && self.may_be_moved(&name, old, changes)?
+                    && self.may_be_moved(&name, old)?
                 {
                     lost.insert(whole(&name));
                 }
@@ -95,7 +98,7 @@ impl Merge<'_> {
     }
 
     /// Returns the file at `path` in the current tree.
-    fn entry(&self, path: &[u8]) -> Result<Option<FileEntry>, ObjectError> {
+    pub(super) fn entry(&self, path: &[u8]) -> Result<Option<FileEntry>, ObjectError> {
         let Some(tree) = self.tree else { return Ok(None) };
         let found = self.stage.objects().entry_at(tree, path)?;
         let file = found.filter(|found| found.mode != EntryMode::Folder);
@@ -222,11 +225,11 @@ impl Merge<'_> {
         let left_out = self.left_out.part(path.as_bytes());
         let is_left_out = |rows: &TouchedPart| left_out.is_some_and(|part| part.overlaps(rows));
         let mut is_elsewhere = |record: &Json, ours: &Side| -> Result<bool, ObjectError> {
-            let brought = self.brought()?;
-            Ok(brought.may_have(record, |it| {
-                it.path == source.path.as_bytes()
-                    && it.key.as_ref().is_some_and(|key| ours.has(key, &it.now))
-            }))
+            let is_here = |it: &NewContent| it.path == source.path.as_bytes();
+            let brought = self.brought()?.may_have(record, |it| {
+                is_here(it) && it.key.as_ref().is_some_and(|key| ours.has(key, &it.now))
+            });
+            Ok(brought || self.changes.len() > 1 && self.moved()?.may_have(record, is_here))
         };
         let file = readers.our_file();
         let ours = Ours { blob: ours.id, bytes: text, file: &file, coverage };

@@ -1,4 +1,4 @@
-//! What the other side brought: the contents that its files have now and did not have before.
+//! What the other side, or a change of ours, brought: the contents that its files have now and did not have before.
 //!
 //! A record that both sides seem to have deleted may be among them, under another key or path, in a
 //! list, in another sheet, or in the place of another record. If our deletion was dropped as done, it

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::incoming::{Brought, NewContent};
 use super::record_edit::{RecordEdit, There, record_edit};
 use super::sheet_coverage::{Coverage, ParsedChange, ParsedVersion};
 use super::touched::TouchedPart;
@@ -235,6 +236,7 @@ pub(super) fn merged(
     }
     let mut conflicts = Vec::new();
     let mut edits = Vec::new();
+    let mut moved = None;
     for Changed { key, was, is } in &changed {
         let there = theirs.records.get(key);
         let [was, is, there] = [was.as_ref(), is.as_ref(), there].map(|record| json(record?));
@@ -247,7 +249,15 @@ pub(super) fn merged(
         }
         let there = match (&there, &was) {
             (Some(there), _) => There::Record(there),
-            (None, Some(was)) if theirs.has_unread() || is_elsewhere(was, &ours)? => There::Unknown,
+            (None, Some(was))
+                if theirs.has_unread()
+                    || moved
+                        .get_or_insert_with(|| brought_by(&changed, source, &theirs))
+                        .may_have(was, |_| false)
+                    || is_elsewhere(was, &ours)? =>
+            {
+                There::Unknown
+            }
             (None, _) => There::Nothing,
         };
         match record_edit(was.as_ref(), is.as_ref(), there) {
@@ -411,6 +421,21 @@ impl Side {
             is_other.then(|| Some((key.clone(), json(record)?, before.and_then(json)))).flatten()
         })
     }
+}
+
+/// Returns the records that we changed or added, and that they do not have. One that they deleted may be among them,
+/// under another key.
+fn brought_by(changed: &[Changed], source: &Source<'_>, theirs: &Side) -> Brought {
+    let mut brought = Brought::default();
+    for Changed { key, was, is } in changed {
+        let Some(now) = is.as_ref().and_then(json).filter(|now| !theirs.has(key, now)) else {
+            continue;
+        };
+        let before = was.as_ref().and_then(json);
+        let (path, key) = (source.path.as_bytes().to_owned(), Some(key.clone()));
+        brought.add(NewContent { path, blob: BlobId::ZERO, key, now, before });
+    }
+    brought
 }
 
 fn json(record: &Arc<Record>) -> Option<Json> {

@@ -1,4 +1,4 @@
-//! Records that both sides seem to have deleted, and that the other side may have elsewhere.
+//! Records that both sides seem to have deleted, and that one of them may have elsewhere.
 
 use serde_json::Value as Json;
 
@@ -19,13 +19,10 @@ struct BeforeAndNow {
 
 impl Merge<'_> {
     /// Returns whether the file at `path`, which was `old` and which both sides seem to have deleted, may
-    /// be among what they brought, other than by our own `changes`.
-    pub(super) fn may_be_moved(
-        &mut self,
-        path: &str,
-        old: FileEntry,
-        changes: &[PathChange],
-    ) -> Result<bool, ObjectError> {
+    /// be among what they brought, other than by our own change, or among what our change brings: one side moved
+    /// what the other one deleted.
+    pub(super) fn may_be_moved(&mut self, path: &str, old: FileEntry) -> Result<bool, ObjectError> {
+        let changes = self.changes;
         let is_ours = |path: &[u8], blob: BlobId| {
             let at = changes.binary_search_by(|change| change.path.as_slice().cmp(path));
             at.is_ok_and(|at| changes[at].new.is_some_and(|new| new.id == blob))
@@ -38,7 +35,26 @@ impl Merge<'_> {
         let may_have = |(record, _): &(Json, Vec<u8>)| {
             brought.may_have(record, |it| it.key.is_none() && is_ours(&it.path, it.blob))
         };
-        Ok(brought.has_file(old.id, is_ours) || records.iter().any(may_have))
+        if brought.has_file(old.id, is_ours) || records.iter().any(may_have) {
+            return Ok(true);
+        }
+        let moved = self.moved()?;
+        let may_have = |(record, _): &(Json, Vec<u8>)| moved.may_have(record, |_| false);
+        Ok(moved.has_file(old.id, |_, _| false) || records.iter().any(may_have))
+    }
+
+    /// Returns what our change brings and they do not have in the same place, which is read the first time.
+    pub(super) fn moved(&mut self) -> Result<&Brought, ObjectError> {
+        if self.moved.is_none() {
+            let mut brought = Brought::default();
+            for change in self.changes {
+                if change.new.is_some() && self.entry(&change.path)? != change.new {
+                    self.read_change(&mut brought, change)?;
+                }
+            }
+            self.moved = Some(brought);
+        }
+        Ok(self.moved.get_or_insert_default())
     }
 
     /// Returns what they brought, which is read the first time: their files that differ from those on
@@ -52,24 +68,32 @@ impl Merge<'_> {
 
     fn read_brought(&self) -> Result<Brought, ObjectError> {
         let mut brought = Brought::default();
-        for PathChange { path, old, new } in
-            self.stage.objects().diff(self.base, self.their_tree)?
-        {
-            let Some(new) = new.filter(|new| old.is_none_or(|old| old.id != new.id)) else {
-                continue;
-            };
-            brought.add_file(&path, new.id);
-            let claims = self.layouts.theirs.claims(&path);
-            let file = || ParsedFile::for_readers(claims.len());
-            let files = BeforeAndNow { before: file(), now: file() };
-            for claim in &claims {
-                if claim.fault.is_none() && !brought.is_more() {
-                    self.read_new(&mut brought, claim, &path, (old, new), &files)?;
-                }
-            }
+        for change in self.stage.objects().diff(self.base, self.their_tree)? {
+            self.read_change(&mut brought, &change)?;
         }
         tracing::debug!("read what the other side brought");
         Ok(brought)
+    }
+
+    /// Adds what a changed file has now and had not before.
+    fn read_change(
+        &self,
+        brought: &mut Brought,
+        PathChange { path, old, new }: &PathChange,
+    ) -> Result<(), ObjectError> {
+        let Some(new) = new.filter(|new| old.is_none_or(|old| old.id != new.id)) else {
+            return Ok(());
+        };
+        brought.add_file(path, new.id);
+        let claims = self.layouts.theirs.claims(path);
+        let file = || ParsedFile::for_readers(claims.len());
+        let files = BeforeAndNow { before: file(), now: file() };
+        for claim in &claims {
+            if claim.fault.is_none() && !brought.is_more() {
+                self.read_new(brought, claim, path, (*old, new), &files)?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds what a file has now and had not before, as the sheet of a claim reads it.

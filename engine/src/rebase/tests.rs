@@ -510,6 +510,10 @@ fn what_we_did_to_a_record_that_they_may_still_have_is_never_dropped() {
         (csv, gone, deleted, Ok("0 code,name,n NO,Norway,6")),
         (csv, gone_and_other, deleted, Ok("0 code,name,n FR,France,68 NO,Norway,5")),
         (csv, gone, patched, Err("d/all.csv/all~1AT")),
+        // We gave it another key, and they deleted it.
+        (csv, gone, moved, Err("d/all.csv/all~1AT")),
+        (keyed, "code,name,n\n", in_place, Err("d/all.csv/all~1AT, d/all.csv/all~1NO")),
+        (csv, gone, gone_and_other, Ok("1 code,name,n FR,France,68 NO,Norway,6")),
         (csv, "code,name,n\n", deleted, Ok("0 code,name,n")),
         (csv, "code,name,n\n", added, Ok("1 code,name,n SE,Sweden,10")),
         // They made one record of it, or another file.
@@ -565,6 +569,23 @@ fn a_deletion_of_a_file_that_they_moved_is_never_dropped() {
             Ok(rebased) => assert_eq!((rebased.made, expected), (0, false), "{theirs:?}"),
             Err(RebaseError::Conflict { lost }) => {
                 assert_eq!((&*lost[0].path, lost.len(), expected), ("people/a.toml", 1, true));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    // The other way round: we moved it, and they deleted it.
+    for (ours, expected) in [
+        (&[("people/b.toml", ada), ours[0], ours[1]][..], true),
+        (&[("people/b.toml", &*renamed), ours[0], ours[1]], true),
+        (&[("people/e.toml", eve), ours[0], ours[1]], false),
+        (&[("people/c.toml", &*in_place), ours[1]], true),
+        (&[("else.toml", ada), ours[0], ours[1]], true),
+    ] {
+        let theirs: Files<'_> = &[("people/c.toml", ""), ("x", "2")];
+        match Sides::new(base, theirs, &[ours]).rebased() {
+            Ok(rebased) => assert_eq!((rebased.made, expected), (1, false), "{ours:?}"),
+            Err(RebaseError::Conflict { lost }) => {
+                assert_eq!((&*lost[0].path, expected), ("people/a.toml", true), "{ours:?}");
             }
             Err(error) => panic!("{error}"),
         }

@@ -139,7 +139,7 @@ impl<'a> Files<'a> {
                 }
                 let path = self.path(&spec, record, None)?;
                 let key = self.key(&spec, &path)?;
-                if self.find(sheet, &key).is_some() {
+                if self.is_taken(sheet, &key) {
                     return Err(WriteError::Exists { sheet: sheet.clone(), key });
                 }
                 self.put(&spec, None, path, record)
@@ -253,7 +253,7 @@ impl<'a> Files<'a> {
             _ => path,
         };
         let moved_from = old.as_ref().map(|(old, _)| old).filter(|old| **old != key).cloned();
-        if moved_from.is_some() && self.find(sheet, &key).is_some() {
+        if moved_from.is_some() && self.is_taken(sheet, &key) {
             return Err(WriteError::Exists { sheet: sheet.clone(), key });
         }
         let before = match old.as_ref().and_then(|(_, file)| file.blob) {
@@ -326,6 +326,12 @@ impl<'a> Files<'a> {
         Some(File { path, value, blob })
     }
 
+    /// Returns whether a new record cannot have the key, because another one has it, or a file that cannot be read: only
+    /// who names that one replaces it.
+    fn is_taken(&self, sheet: &SheetName, key: &Key) -> bool {
+        self.find(sheet, key).is_some() || self.broken_at(sheet, key).is_some()
+    }
+
     /// Returns the path of an unreadable file that claims the key. A record is written over it,
     /// since a record next to it would conflict with it once it is repaired.
     pub(super) fn broken_at(&self, sheet: &SheetName, key: &Key) -> Option<String> {
@@ -362,11 +368,13 @@ impl<'a> Files<'a> {
         }
     }
 
-    pub(super) fn read(&self, blob: BlobId) -> Result<Vec<u8>, ObjectError> {
-        self.stage.objects().read_blob(blob, LARGEST, |content| match content {
-            BlobContent::Bytes(bytes) => bytes.to_vec(),
-            BlobContent::TooLarge(_) => Vec::new(),
-        })
+    /// Returns the content of a file that is written again.
+    pub(super) fn read(&self, blob: BlobId) -> Result<Vec<u8>, WriteError> {
+        let read = self.stage.objects().read_blob(blob, LARGEST, |content| match content {
+            BlobContent::Bytes(bytes) => Some(bytes.to_vec()),
+            BlobContent::TooLarge(_) => None,
+        });
+        read?.ok_or(WriteError::BatchTooLarge)
     }
 
     /// Sets the attachment `name` of a record to this blob, or removes it.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::http::byte_quota::ByteQuota;
+use crate::http::connection::Connection;
 use crate::http::permits::Permits;
 use crate::http::source::Source;
 use crate::http::waiter_limit::WaiterLimit;
@@ -46,6 +47,8 @@ pub(in crate::http) enum Sender {
 pub(in crate::http) struct Caller {
     pub(in crate::http) sender: Sender,
     pub(in crate::http) trust: Trust,
+    /// On which it comes.
+    pub(in crate::http) connection: Connection,
 }
 
 /// The lines, one for each kind of body. A body that waits in one never blocks another line.

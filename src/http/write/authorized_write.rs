@@ -20,6 +20,7 @@ use super::safety::{Safety, secured};
 use super::told_commits::ToldCommits;
 use crate::header_fields::essence;
 use crate::http::app::App;
+use crate::http::client::Client;
 use crate::http::cluster_access::ClusterAccess;
 use crate::http::connection_activity::{MayWrite, WaitingWrite};
 use crate::http::error;
@@ -62,8 +63,8 @@ impl Admitted {
         app: &App,
         body: Body,
     ) -> Result<Receipt, ApiError> {
-        let arrived = app.access.receive_write(max, head.source, &head.headers, body).await;
-        let (writer, arrived) = arrived?;
+        let client = Client { source: head.source, connection: may_write.connection() };
+        let (writer, arrived) = app.access.receive_write(max, client, &head.headers, body).await?;
         may_write.writes()?;
         head.told = ToldCommits::to(&writer.view);
         let body = app.waiting_writes.body(&writer.name, arrived.into_bytes())?;

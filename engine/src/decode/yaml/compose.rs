@@ -28,9 +28,11 @@ pub(crate) struct Document {
     pub(crate) parts: Vec<(usize, usize)>,
 }
 
-/// Returns the value of the only document in `text`, or null if there is none.
-pub(super) fn document(text: &str) -> Result<Value, Flaw> {
-    let mut documents = Composer::of(text).documents(Some(1))?;
+/// Returns the value of the only document in `text`, or null if there is none. Numbers that JSON does not have are
+/// `unshown`.
+pub(super) fn document(text: &str, unshown: &Value) -> Result<Value, Flaw> {
+    let composer = Composer { unshown: unshown.clone(), ..Composer::of(text) };
+    let mut documents = composer.documents(Some(1))?;
     Ok(documents.pop().map(|document| document.value).unwrap_or_default())
 }
 
@@ -48,6 +50,8 @@ struct Composer<'t> {
     copies: usize,
     /// Where the parts of the document begin.
     parts: Vec<(usize, usize)>,
+    /// The value of a number that JSON does not have.
+    unshown: Value,
 }
 
 /// A node that aliases refer to.
@@ -89,6 +93,7 @@ impl<'t> Composer<'t> {
             anchors: HashMap::new(),
             copies: COPIES.max(text.len()),
             parts: Vec::new(),
+            unshown: Value::Null,
         }
     }
 
@@ -98,7 +103,7 @@ impl<'t> Composer<'t> {
     }
 
     /// Returns the documents, at most `most` of them.
-    fn documents(&mut self, most: Option<usize>) -> Result<Vec<Document>, Flaw> {
+    fn documents(mut self, most: Option<usize>) -> Result<Vec<Document>, Flaw> {
         let mut documents = Vec::new();
         loop {
             match self.next()? {
@@ -128,7 +133,10 @@ impl<'t> Composer<'t> {
                 }
                 let is_plain = style == ScalarStyle::Plain;
                 let value = core_schema::scalar(&text, is_plain, tag.as_deref());
-                let value = value.map_err(|message| malformed(&span, message))?;
+                let mut value = value.map_err(|message| malformed(&span, message))?;
+                if value.is_null() && !core_schema::is_null(&text) {
+                    value = self.unshown.clone();
+                }
                 self.keep(anchor, &value, &span)?;
                 Ok(value)
             }

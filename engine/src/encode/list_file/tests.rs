@@ -1020,6 +1020,28 @@ const YAML_MAP: &str = "[sheets.d]\nformat = \"yaml\"\nrecords = \"map\"\n";
 const YAML_ITEMS: &str = "[sheets.d]\nformat = \"yaml\"\nrecords = \"/data/items\"\n";
 
 #[test]
+fn a_number_that_a_row_does_not_show_is_kept_or_the_change_is_refused() {
+    let text = "- {id: k, x: .inf, c: 1}\n- id: l\n  x: .nan\n  c: 1\n";
+    let lost = put("k", json!({"id": "k", "x": null, "c": 2}));
+    refused("", "d/f.yaml", text, &[(lost, ".inf")]);
+    edited(
+        "",
+        "d/f.yaml",
+        text,
+        &[
+            (
+                put("k", json!({"id": "k", "x": 3, "c": 2})),
+                "- {c: 2, id: k, x: 3}\n- id: l\n  x: .nan\n  c: 1\n",
+            ),
+            (
+                put("l", json!({"id": "l", "x": null, "c": 2})),
+                "- {id: k, x: .inf, c: 1}\n- id: l\n  x: .nan\n  c: 2\n",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn an_element_of_yaml_is_changed_in_place_and_comments_stay() {
     let text = "# all of them\n\n# the first\n- slug: a # short\n  id: 1\n  tags: [x, y]\n\n# the last\n-   id: 3\n    s: \"q\"\n# end\n";
     edited(

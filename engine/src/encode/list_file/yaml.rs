@@ -9,7 +9,7 @@ use super::super::yaml::edit::{
     AfterColon, Editor, Element, Member, elements, indentation, is_between, members,
 };
 use super::super::yaml::style::Style;
-use super::super::yaml::written;
+use super::super::yaml::{keeping_numbers, written};
 use super::blocks::{Block, Blocks, TextLines};
 use super::change::{Change, ListPosition};
 use super::order;
@@ -218,7 +218,9 @@ impl<'t> File<'t> {
                         return Err(EncodeError::NotFoundInList);
                     }
                 };
-                Ok(lines.replaced(blocks[at].lines.clone(), &new))
+                let block = blocks[at].lines.clone();
+                let new = keeping_numbers(&lines.all[block.clone()].concat(), new)?;
+                Ok(lines.replaced(block, &new))
             }
             Change::Insert(is) => {
                 let like = &blocks[at.saturating_sub(1).min(blocks.len() - 1)];

@@ -16,12 +16,32 @@ fn a_file_with_numbers_that_are_read_as_null_is_edited_and_never_rewritten() {
         ("f: 0\nw: .inf\nm: [-.INF]\nt: a .inf\n", Some("f: 1\nw: .inf\nm: [-.INF]\nt: a .inf\n")),
         ("{f: 0, w: .inf, m: [null], t: a .inf}\n", None),
         ("{f: 0, w: null, m: [.nan], t: a .inf}\n", None),
-        // Whether it is text is not looked at.
-        ("{f: 0, w: null, m: [null], t: a .inf}\n", None),
         (
-            "{f: 0, w: null, m: [null], t: a.inf}\n",
+            "{f: 0, w: null, m: [null], t: a .inf}\n",
             Some("f: 1\nm:\n  - null\nt: a .inf\nw: null\n"),
         ),
+        (
+            "{f: 0, w: null, m: [null, .inf], t: x}\n",
+            Some("f: 1\nm:\n  - null\nt: a .inf\nw: null\n"),
+        ),
+        ("{f: 0, w: null, m: [.inf, 1], t: x}\n", None),
+    ] {
+        let found = super::written(&record, Some(before));
+        assert_eq!(found.as_deref(), expected.ok_or(&EncodeError::NotFinite), "{before}");
+    }
+}
+
+#[test]
+fn a_number_that_is_read_as_null_is_kept_or_the_change_is_refused_also_in_brackets() {
+    let a = |x: Json| json!({"a": {"p": x, "q": 2}, "b": 0});
+    for (before, record, expected) in [
+        ("a: {p: .inf, q: 1}\nb: 0\n", a(json!(null)), None),
+        ("a: {\"p\":.inf, q: 1}\nb: 0\n", a(json!(null)), None),
+        ("a: {p: !!float .nan, q: 1}\nb: 0\n", a(json!(null)), None),
+        ("a: {p: .inf, q: 1}\nb: 0\n", a(json!(7)), Some("a: {p: 7, q: 2}\nb: 0\n")),
+        ("a: {p: null, q: .inf}\nb: 0\n", a(json!(null)), Some("a: {p: null, q: 2}\nb: 0\n")),
+        ("a: {p: '.inf', q: 1}\nb: 0\n", a(json!(".inf")), Some("a: {p: \".inf\", q: 2}\nb: 0\n")),
+        ("a:\n  p: .inf\n  q: 1\nb: 0\n", a(json!(null)), Some("a:\n  p: .inf\n  q: 2\nb: 0\n")),
     ] {
         let found = super::written(&record, Some(before));
         assert_eq!(found.as_deref(), expected.ok_or(&EncodeError::NotFinite), "{before}");

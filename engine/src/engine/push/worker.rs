@@ -206,7 +206,8 @@ impl PushWorker {
             })
         };
         let mut conflicts = listed(CONFLICTS)?;
-        conflicts.retain(|conflict| !is_done(conflict));
+        // The branch itself may have such a name, too.
+        conflicts.retain(|conflict| conflict.0 != self.repository.refs.head && !is_done(conflict));
         let (stopped, is_empty) = self.status.read(|status| {
             let diverged = |held: &HeldPush| held.reason == HeldReason::Diverged;
             // A branch that somebody deleted must not come back by itself.
