@@ -12,8 +12,10 @@ use super::access::Access;
 use super::answer_scheduler::Answers;
 use super::body_stream::{BodyStreams, StreamPermit};
 use super::changes::followers::Audience;
+use super::client::Client;
 use super::cluster_access::ClusterAccess;
 use super::concurrency_limit::ConcurrencyLimit;
+use super::connection::Connection;
 use super::dry_runs::DryRuns;
 use super::historical_states::HistoricalStates;
 use super::peer_access::PeerAccess;
@@ -149,5 +151,15 @@ impl FromRequestParts<App> for Source {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         Ok(Self::of_request(&parts.extensions, &parts.headers, &app.proxies))
+    }
+}
+
+impl FromRequestParts<App> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let source = Source::from_request_parts(parts, app).await?;
+        let connection = Connection::from_request_parts(parts, app).await?;
+        Ok(Self { source, connection })
     }
 }

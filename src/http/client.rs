@@ -1,11 +1,5 @@
 //! Who sends a request, as far as places and turns are concerned.
 
-use std::convert::Infallible;
-
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
-
-use super::app::App;
 use super::connection::Connection;
 use super::source::Source;
 
@@ -16,14 +10,4 @@ pub(super) struct Client {
     pub(super) source: Source,
     /// On which it waits, and which gives way to others meanwhile.
     pub(super) connection: Connection,
-}
-
-impl FromRequestParts<App> for Client {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let source = Source::from_request_parts(parts, app).await?;
-        let connection = Connection::from_request_parts(parts, app).await?;
-        Ok(Self { source, connection })
-    }
 }

@@ -17,8 +17,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::connection::{Connection, WaitingRequest, WaitingRequests};
-use super::eviction::Usage;
-use super::open_connections::TELLING;
+use super::eviction::{TELLING, Usage};
 use super::service::Interface;
 use crate::wire::{ApiError, Code};
 

@@ -14,6 +14,9 @@ use super::source::Source;
 /// on its way, and the end of the answer is.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
+/// How long the answer to a write may take on a connection that is asked to leave.
+pub(super) const TELLING: Duration = Duration::from_secs(2);
+
 /// What decides whether a connection gives way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {

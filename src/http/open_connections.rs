@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::connection_activity::Activity;
-use super::eviction::{Facts, GRACE, Usage, first_to_go, oldest_in_use};
+use super::eviction::{Facts, GRACE, TELLING, Usage, first_to_go, oldest_in_use};
 use super::source::Source;
 
 /// How long a connection may take to end that is asked to leave.
@@ -15,9 +15,6 @@ const LEAVING: Duration = Duration::from_millis(250);
 /// The open connections.
 #[derive(Clone, Default)]
 pub(super) struct OpenConnections(Arc<Mutex<HashMap<Connection, Held>>>);
-
-/// How long the answer to a write may take on a connection that is asked to leave.
-pub(super) const TELLING: Duration = Duration::from_secs(2);
 
 /// What is known of an open connection.
 struct Held {

@@ -64,9 +64,9 @@ fn a_file_that_cannot_be_read_is_replaced_only_by_who_names_it() {
     let house = House::of(&upstream, &[]);
     let joan = json!({"slug": "joan", "age": 30});
     let created = house.call(Method::POST, "/api/people").json(&joan);
-    house.server.send(created).problem(409, "exists");
+    house.server.send(created).problem(409, "conflict");
     let moved = house.call(Method::PATCH, "/api/people/ada").json(&json!({"slug": "joan"}));
-    house.server.send(moved).problem(409, "exists");
+    house.server.send(moved).problem(409, "conflict");
     assert_eq!(house.git(&["show", "HEAD:people/joan.toml"]), "= =\n");
     assert!(house.put("/api/people/joan", &joan).status < 300);
     assert_eq!(house.server.get("/api/people/joan").json(), joan);
