@@ -91,11 +91,11 @@ fn a_write_that_is_to_be_pushed_first_is_on_the_remote_when_it_is_answered() {
 #[test]
 fn a_branch_below_conflicts_is_pushed_like_any_other() {
     let upstream = people();
-    git(upstream.path(), &["branch", "conflicts/a"]);
+    git(upstream.path(), ["branch", "conflicts/a"]);
     let house = House::at(upstream, &[("HEADWATER_BRANCH", "conflicts/a")]);
     let done = house.patch("/api/people/ada?push=sync", json!({ "age": 37 }));
     assert_eq!((done.status, &done.json()["pushed"]), (200, &json!(true)));
-    let there = git(house.upstream.path(), &["rev-parse", "conflicts/a"]);
+    let there = git(house.upstream.path(), ["rev-parse", "conflicts/a"]);
     assert_eq!(there.trim(), done.commit());
     let push = &house.status()["push"];
     assert_eq!((&push["failures"], &push["unpushed"]), (&json!(0), &json!(0)), "{push}");
